@@ -1,0 +1,10 @@
+"""Prefect flows: each reads top to bottom as the way of the data."""
+
+import logging
+import os
+
+# Prefect reads these when it is imported. What the library logs is to reach the UI as well as the console, and a
+# server that lives as long as one run has nothing to tell anyone.
+os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "latentflix")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+logging.getLogger("latentflix").setLevel(logging.INFO)

@@ -1,0 +1,48 @@
+"""What every flow does when it is started from a command line."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from latentflix.errors import LatentflixError
+from latentflix.settings import parse_command_line
+
+
+class Outcome(BaseModel):
+    """What a flow ends with: where its report is, its headline, and how long each stage took.
+
+    seconds, cached: by stage; cached says whether the stage's result was there already.
+    """
+
+    report: str
+    headline: dict[str, Any]
+    sentence: str
+    seconds: dict[str, float]
+    cached: dict[str, bool]
+
+
+def main(
+    flow: Callable[[Any], Outcome], settings: type[BaseModel], program: str, arguments: Sequence[str] | None = None
+) -> None:
+    """Read the settings, run the flow, and print its report's path and headline; with --json also one JSON object.
+
+    An error that the user can mend ends in one line on standard error and exit code 1; wrong settings in exit code 2.
+    """
+    try:
+        given = parse_command_line(settings, program, arguments)
+    except LatentflixError as error:
+        sys.exit(_complain(program, error, 2))
+    try:
+        outcome = flow(given)
+    except LatentflixError as error:
+        sys.exit(_complain(program, error, 1))
+    sys.stdout.write(f"report: {outcome.report}\n{outcome.sentence}\n")
+    if getattr(given, "json_", False):
+        sys.stdout.write(outcome.model_dump_json() + "\n")
+
+
+def _complain(program: str, error: LatentflixError, code: int) -> int:
+    sys.stderr.write(f"{program}: {error}\n")
+    return code

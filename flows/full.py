@@ -1,0 +1,81 @@
+"""From ratings and reviews to a page that says what the factors mean.
+
+Run it with `python -m flows.full`; `python -m flows.full --help` lists the settings.
+"""
+
+from prefect import flow
+
+from flows.command_line import Outcome, main
+from latentflix.artifacts import Store
+from latentflix.datasets import DataSetConfig
+from latentflix.pretrained import PretrainedConfig
+from latentflix.report import PAGE, headline_sentence
+from latentflix.settings import FullSettings
+from tasks.baseline import predict_all_by_words
+from tasks.classifier import train_on_folds
+from tasks.collab import fit_collab
+from tasks.datasets import fetch_data_set
+from tasks.evaluation import score_predictions
+from tasks.factors import find_axes
+from tasks.histograms import count_all_predictions
+from tasks.labels import label_all_films
+from tasks.language_model import train_on_corpus
+from tasks.names import name_all_poles
+from tasks.predictions import predict_all_reviews
+from tasks.pretrained import fetch_pretrained
+from tasks.ratings import check_ratings
+from tasks.report import write_report
+from tasks.reviews import join_film_reviews
+from tasks.stage import StageRunner
+
+DEFAULTS = FullSettings()
+
+
+@flow(name="full", flow_run_name="full-{settings.profile}", persist_result=False)
+def full(settings: FullSettings = DEFAULTS) -> Outcome:
+    """Learn factors from ratings, learn which words go with them, check that on unread films, and draw it.
+
+    Args:
+        settings: the settings of all stages; what is not said is as the profile has it
+    """
+    run = StageRunner(Store(settings.artifacts_dir))
+    folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
+
+    movielens = run(fetch_data_set, config=DataSetConfig(name="movielens_100k", **folders))
+    corpus = run(fetch_data_set, config=DataSetConfig(name="imdb_reviews", **folders))
+    ratings = run(check_ratings, movielens, config=settings.ratings)
+    collab = run(fit_collab, ratings, config=settings.collab)
+    factors = run(find_axes, collab, ratings, config=settings.factors)
+    labels = run(label_all_films, factors, ratings, config=settings.labels)
+    reviews = run(join_film_reviews, corpus, ratings, labels, config=settings.reviews)
+
+    pretrained = (
+        [run(fetch_pretrained, config=PretrainedConfig(**folders))] if settings.language_model.pretrained else []
+    )
+    language_model = run(train_on_corpus, corpus, reviews, *pretrained, config=settings.language_model)
+    classifier = run(train_on_folds, reviews, labels, language_model, config=settings.classifier)
+    predictions = run(predict_all_reviews, reviews, labels, language_model, classifier, config=settings.predictions)
+    baseline = run(predict_all_by_words, reviews, labels, classifier, config=settings.baseline)
+    evaluation = run(
+        score_predictions, predictions, baseline, reviews, classifier, labels, factors, config=settings.evaluation
+    )
+    names = run(name_all_poles, reviews, corpus, labels, factors, ratings, config=settings.names)
+    histograms = run(count_all_predictions, predictions, reviews, labels, config=settings.histograms)
+
+    stages = (
+        *(movielens, corpus, ratings, collab, factors, labels, reviews, language_model, classifier),
+        *(predictions, baseline, evaluation, names, histograms),
+    )
+    report = run(write_report, *stages, config=settings.report)
+    figures = run.store.manifest(report).metrics
+    return Outcome(
+        report=str((run.store.path(report) / PAGE).resolve()),
+        headline=figures,
+        sentence=headline_sentence(figures),
+        seconds=run.seconds,
+        cached=run.cached,
+    )
+
+
+if __name__ == "__main__":
+    main(full, FullSettings, "python -m flows.full")

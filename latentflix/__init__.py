@@ -1,0 +1,1 @@
+"""latentflix says in words what a recommender's latent factors mean."""

@@ -1,0 +1,297 @@
+"""Results on disk: folders named by what made them, complete or not there at all.
+
+An artifact is the folder `<root>/<stage>/<key>`. Its key is a hash of the inputs' keys, the stage's config and
+the source of the library that the stage uses, so whatever would make another result makes another key. Its
+`manifest.json` names every file with its SHA-256.
+"""
+
+import ast
+import errno
+import hashlib
+import json
+import logging
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import mkdtemp
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from latentflix.config import StageConfig
+from latentflix.errors import ArtifactError
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+_VERSIONS_OF = ("torch", "fastai", "pandas", "numpy", "scikit-learn", "spacy")
+_PACKAGE = Path(__file__).parent
+
+
+class Handle(BaseModel):
+    """What stands for an artifact between stages: its stage and its key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    key: str
+
+
+class Manifest(BaseModel):
+    """What an artifact is and what made it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    key: str
+    inputs: tuple[Handle, ...]
+    config: dict[str, Any]
+    files: dict[str, str]
+    metrics: dict[str, Any]
+    versions: dict[str, str]
+    made_at: str
+    seconds: float
+
+
+def artifact_key(stage: str, inputs: Sequence[Handle], config: StageConfig, modules: Sequence[ModuleType]) -> str:
+    """The key of what `stage` makes: 20 hexadecimal digits.
+
+    modules: where the stage's work is done; they count with every latentflix module that they import.
+    """
+    made_of = {
+        "stage": stage,
+        "inputs": [(handle.stage, handle.key) for handle in inputs],
+        "config": config.model_dump(mode="json"),
+        "source": _source_digest(tuple(sorted(str(module.__file__) for module in modules))),
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@cache
+def _source_digest(files: tuple[str, ...]) -> str:
+    seen: dict[Path, str] = {}
+    waiting = [Path(file) for file in files]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        # The tree, not the text: a comment or a line break more makes no other result.
+        seen[path] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        waiting.extend(_library_imports(tree))
+    return hashlib.sha256("".join(sorted(seen.values())).encode()).hexdigest()
+
+
+def _library_imports(tree: ast.Module) -> Iterator[Path]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == _PACKAGE.name:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            paths = (_PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py") for name in names)
+            yield from (path for path in paths if path.is_file())
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact that is being made: write its files here; they appear under its key all at once."""
+
+    handle: Handle
+    folder: Path
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a table as `<name>.parquet`, with its index."""
+        pq.write_table(pa.Table.from_pandas(table), self.folder / f"{name}.parquet")
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a value as `<name>.json`."""
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        (self.folder / f"{name}.json").write_text(text, encoding="utf-8")
+
+    def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """Write named arrays or weights as `<name>.safetensors`."""
+        save_file(dict(arrays), self.folder / f"{name}.safetensors")
+
+
+@dataclass(frozen=True)
+class Store:
+    """All artifacts below one folder."""
+
+    root: Path
+
+    def path(self, handle: Handle) -> Path:
+        """Where the artifact of a handle is or will be."""
+        return self.root / handle.stage / handle.key
+
+    def fault(self, handle: Handle) -> str | None:
+        """What is wrong with an artifact, or None if it is there and every file is as it was written."""
+        folder = self.path(handle)
+        try:
+            manifest = self.manifest(handle)
+        except ArtifactError as error:
+            return str(error)
+        present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+        if present != set(manifest.files):
+            return f"files in {folder}; found: {sorted(present)}; expected: {sorted(manifest.files)}"
+        for name, expected in manifest.files.items():
+            found = file_sha256(folder / name)
+            if found != expected:
+                return f"{folder / name} was altered; found: sha256 {found}; expected: sha256 {expected}"
+        return None
+
+    def manifest(self, handle: Handle) -> Manifest:
+        """The manifest of an artifact. Raises ArtifactError if it is missing or cannot be read."""
+        path = self.path(handle) / MANIFEST
+        try:
+            return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ArtifactError("there is no such artifact", where=str(path), remedy="run the flow again") from error
+        except ValueError as error:
+            raise ArtifactError(
+                "a manifest cannot be read",
+                where=str(path),
+                found=str(error).splitlines()[0],
+                remedy="remove the folder and run the flow again",
+            ) from error
+
+    def ensure(
+        self, handle: Handle, inputs: Sequence[Handle], config: StageConfig, make: Callable[[Artifact], None]
+    ) -> Handle:
+        """Have `make` fill the artifact of `handle`, unless it is there as it was written. Raises as `new` does."""
+        fault = self.fault(handle)
+        if fault is None:
+            return handle
+        if self.path(handle).exists():
+            logger.warning("%s is made anew: %s", handle.stage, fault)
+        with self.new(handle, inputs, config) as artifact:
+            make(artifact)
+        return handle
+
+    @contextmanager
+    def new(self, handle: Handle, inputs: Sequence[Handle], config: StageConfig) -> Iterator[Artifact]:
+        """Make an artifact: the body writes its files, and at its end they appear under the key.
+
+        If the body fails, or the process dies in it, nothing appears. Raises ArtifactError if the disk is full or
+        cannot be written.
+        """
+        started = time.monotonic()
+        destination = self.path(handle)
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(mkdtemp(prefix=f".{handle.key}-", dir=destination.parent))
+        except OSError as error:
+            raise _unwritable(destination.parent, error) from error
+        try:
+            artifact = Artifact(handle, folder)
+            yield artifact
+            self._publish(artifact, inputs, config, time.monotonic() - started)
+        except (OSError, SafetensorError) as error:
+            if _is_about_disk(error):
+                raise _unwritable(folder, error) from error
+            raise
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _publish(self, artifact: Artifact, inputs: Sequence[Handle], config: StageConfig, seconds: float) -> None:
+        folder, handle = artifact.folder, artifact.handle
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        manifest = Manifest(
+            stage=handle.stage,
+            key=handle.key,
+            inputs=tuple(inputs),
+            config=config.model_dump(mode="json"),
+            files={str(path.relative_to(folder)): file_sha256(path) for path in files},
+            metrics=artifact.metrics,
+            versions={"python": platform.python_version(), **{name: version(name) for name in _VERSIONS_OF}},
+            made_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            seconds=round(seconds, 3),
+        )
+        path = folder / MANIFEST
+        path.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        for file in [*files, path]:
+            _flush(file)
+        folder.chmod(0o755)
+        destination = self.path(handle)
+        if destination.exists() and self.fault(handle):
+            shutil.rmtree(destination)
+        try:
+            folder.rename(destination)
+        except OSError:
+            # Another run may have made the same artifact meanwhile; then either of the two will do.
+            if self.fault(handle):
+                raise
+
+    def file(self, handle: Handle, name: str) -> Path:
+        """The path of a file of an artifact. Raises ArtifactError if it is missing or altered."""
+        path = self.path(handle) / name
+        expected = self.manifest(handle).files.get(name)
+        found = file_sha256(path) if path.is_file() else "no such file"
+        if found != expected:
+            raise ArtifactError(
+                "a file of an artifact was altered by hand",
+                where=str(path),
+                found=f"sha256 {found}",
+                expected=f"sha256 {expected}" if expected else "a file that its manifest names",
+                remedy="run the flow again: it makes the artifact anew",
+            )
+        return path
+
+    def read_table(self, handle: Handle, name: str) -> pd.DataFrame:
+        """The table `<name>.parquet` of an artifact. Raises ArtifactError as `file` does."""
+        return pd.read_parquet(self.file(handle, f"{name}.parquet"))
+
+    def read_json(self, handle: Handle, name: str) -> Any:
+        """The value of `<name>.json` of an artifact. Raises ArtifactError as `file` does."""
+        return json.loads(self.file(handle, f"{name}.json").read_text(encoding="utf-8"))
+
+    def read_arrays(self, handle: Handle, name: str) -> dict[str, Any]:
+        """The arrays of `<name>.safetensors` of an artifact. Raises ArtifactError as `file` does."""
+        path = self.file(handle, f"{name}.safetensors")
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise ArtifactError("weights cannot be read", where=str(path), found=str(error)) from error
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file out, so that no rename can come before its contents."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+def _is_about_disk(error: Exception) -> bool:
+    # safetensors and pyarrow pass the system's error on as text only.
+    return getattr(error, "errno", None) in _DISK_ERRORS or any(
+        os.strerror(number) in str(error) for number in _DISK_ERRORS
+    )
+
+
+def _unwritable(folder: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        "an artifact cannot be written",
+        where=str(folder),
+        found=str(error),
+        expected="a folder with free space that may be written to",
+        remedy="free some space, or name another folder with --artifacts-dir",
+    )

@@ -1,0 +1,50 @@
+"""What can go wrong, as one small tree. Every message says what, where, found, expected and what to do."""
+
+
+class LatentflixError(Exception):
+    """An error whose cause lies outside the program and which its user can mend."""
+
+    def __init__(self, what: str, *, where: str = "", found: str = "", expected: str = "", remedy: str = "") -> None:
+        """Put the message together from its parts; empty parts are left out."""
+        parts = {"where": where, "found": found, "expected": expected, "what to do": remedy}
+        super().__init__("; ".join([what, *(f"{name}: {text}" for name, text in parts.items() if text)]))
+
+
+class InvalidSettings(LatentflixError):
+    """A setting is unknown, of the wrong type or out of its bounds."""
+
+
+class DataSetError(LatentflixError):
+    """A data set cannot be had, or is not what it should be."""
+
+
+class DataSetUnavailable(DataSetError):
+    """A data set could not be fetched now; another time it may."""
+
+
+class InvalidRatings(LatentflixError):
+    """The ratings or the items cannot be used as they are."""
+
+
+class InvalidReviews(LatentflixError):
+    """The reviews cannot be used as they are."""
+
+
+class TooFewAxes(LatentflixError):
+    """There are fewer factors than the labels need."""
+
+
+class TooFewFilms(LatentflixError):
+    """There are too few films to learn from or to hold out."""
+
+
+class TrainingDiverged(LatentflixError):
+    """A loss became NaN or infinite."""
+
+
+class InvalidWeights(LatentflixError):
+    """Saved weights do not fit the model or the vocabulary they are to be loaded with."""
+
+
+class ArtifactError(LatentflixError):
+    """An artifact is missing, altered or cannot be written."""

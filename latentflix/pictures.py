@@ -1,0 +1,81 @@
+"""The report's pictures, drawn by matplotlib without a screen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Blue and orange of the palette by Okabe and Ito 2008, which the colour-blind tell apart.
+CARRIED, OTHER = "#d55e00", "#0072b2"
+DPI = 80
+
+
+def draw_histogram(shares: pd.DataFrame, carried: Sequence[str], dominating: str, path: Path) -> None:
+    """Write a PNG: the share of a film's reviews that vote for each label, before and after `dominating` is removed.
+
+    shares: label, share, share_without, in the order of the labels. carried: the film's own labels, in orange.
+    """
+    figure = Figure(figsize=(7, 2.4), layout="constrained")
+    before, after = figure.subplots(1, 2, sharey=True)
+    for axes, column, title in (
+        (before, "share", "all labels"),
+        (after, "share_without", f"without {dominating}, the most frequent"),
+    ):
+        _draw_bars(axes, shares, column, carried)
+        axes.set_title(title, fontsize=9)
+    before.set_ylabel("share of reviews", fontsize=8)
+    FigureCanvasAgg(figure).print_png(str(path), pil_kwargs={"optimize": False}, metadata={"Software": None})
+
+
+def _draw_bars(axes: Axes, shares: pd.DataFrame, column: str, carried: Sequence[str]) -> None:
+    colours = [CARRIED if label in carried else OTHER for label in shares["label"]]
+    positions = np.arange(len(shares))
+    axes.bar(positions, shares[column].fillna(0), color=colours)
+    axes.set_xticks(positions, list(shares["label"]), rotation=90, fontsize=7)
+    axes.set_ylim(0, 1)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_training(language_model: pd.DataFrame, classifier: pd.DataFrame, path: Path) -> None:
+    """Write a PNG: losses by epoch of the language model and of the classifiers."""
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = np.arange(1, len(language_model) + 1)
+    left.plot(epochs, language_model["train_loss"], "o-", color=OTHER, label="training")
+    left.plot(epochs, language_model["valid_loss"], "s--", color=CARRIED, label="held out")
+    left.set_title("language model", fontsize=9)
+    left.set_ylabel("cross-entropy, nats a token", fontsize=8)
+    for name, history in classifier.groupby("classifier", sort=False):
+        epochs = np.arange(1, len(history) + 1)
+        right.plot(epochs, history["train_loss"], "o-", color=OTHER, alpha=0.6, label="training")
+        right.plot(epochs, history["valid_loss"], "s--", color=CARRIED, alpha=0.6, label="held out")
+        right.annotate(str(name), (epochs[-1], history["valid_loss"].iloc[-1]), fontsize=7)
+    right.set_title("classifiers, one for each fold", fontsize=9)
+    right.set_ylabel("binary cross-entropy", fontsize=8)
+    for axes in (left, right):
+        axes.set_xlabel("epoch", fontsize=8)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        handles, labels = axes.get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        axes.legend(list(unique.values()), list(unique), fontsize=7, frameon=False)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> None:
+    """Write a PNG: how far each axis is the same from seed to seed."""
+    figure = Figure(figsize=(7, 2.4), layout="constrained")
+    axes = figure.subplots()
+    colours = [OTHER if stable else "#999999" for stable in axes_table["stable"]]
+    axes.bar(np.arange(len(axes_table)), axes_table["stability"], color=colours)
+    axes.axhline(stable_from, color=CARRIED, linestyle="--", linewidth=1)
+    axes.set_xticks(np.arange(len(axes_table)), list(axes_table.index), fontsize=8)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("axis", fontsize=8)
+    axes.set_ylabel("|r| between seed groups", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure).print_png(str(path))

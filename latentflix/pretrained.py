@@ -1,0 +1,87 @@
+"""fastai's published WikiText-103 language model: fetched, checked, and read without running a pickle."""
+
+import io
+import pickle
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from pydantic import Field
+
+from latentflix.config import StageConfig
+from latentflix.datasets import FASTAI_CHECK, DataSet, SourceFile, find_file
+from latentflix.errors import DataSetError
+
+
+class PretrainedConfig(StageConfig):
+    """Where the archive may lie on this machine."""
+
+    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
+    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
+
+
+@dataclass(frozen=True)
+class PretrainedModel:
+    """weights: name to float32 tensor, fastai's AWD-LSTM language model. vocabulary: the token of each id."""
+
+    weights: dict[str, torch.Tensor]
+    vocabulary: list[str]
+
+
+class _OnlyBuiltins(pickle.Unpickler):
+    """Reads lists and strings; whatever would import or call something is refused."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"{module}.{name} in a vocabulary")
+
+
+def read_archive(path: Path) -> PretrainedModel:
+    """The weights and vocabulary of one of fastai's archives. Raises DataSetError if it holds something else.
+
+    fastai publishes the weights as a torch file, loaded with `weights_only`, and the vocabulary as a pickled list
+    of strings, read by an unpickler that can build nothing but such a list.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            members = {Path(member.name).suffix: member for member in archive if member.isfile()}
+            state = torch.load(_read(archive, members[".pth"]), map_location="cpu", weights_only=True)
+            vocabulary = _OnlyBuiltins(_read(archive, members[".pkl"])).load()
+    except (KeyError, OSError, EOFError, tarfile.TarError, pickle.UnpicklingError, RuntimeError) as error:
+        raise DataSetError(
+            "the archive of a pretrained language model cannot be read",
+            where=str(path),
+            found=str(error),
+            expected="one .pth file of weights and one .pkl file with a list of tokens",
+            remedy="fetch the archive again",
+        ) from error
+    weights = state.get("model", state)
+    return PretrainedModel({name: tensor.float() for name, tensor in weights.items()}, [str(t) for t in vocabulary])
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> io.BytesIO:
+    file = archive.extractfile(member)
+    return io.BytesIO(file.read() if file else b"")
+
+
+WIKITEXT_103 = DataSet(
+    "WikiText-103 language model",
+    "Apache 2.0 (fastai)",
+    "https://docs.fast.ai/text.models.awdlstm.html",
+    (
+        SourceFile(
+            "wt103-fwd.tgz",
+            "https://s3.amazonaws.com/fast-ai-modelzoo/wt103-fwd.tgz",
+            f"{FASTAI_CHECK}:105067061-7d1114cd9684bf9d1ca3c9f6a54da6f9",
+            read_archive,
+        ),
+    ),
+)
+
+
+def load_wikitext(config: PretrainedConfig) -> PretrainedModel:
+    """The WikiText-103 model. Raises DataSetError if it cannot be had or read."""
+    source, path = find_file(WIKITEXT_103, config.data_dir, config.cache_dir)
+    model: Any = source.read(path)
+    return PretrainedModel(model.weights, model.vocabulary)

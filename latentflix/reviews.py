@@ -1,0 +1,128 @@
+"""The reviews of the films, joined exactly: by what a review says, never by its place in a table."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+
+import pandas as pd
+
+from latentflix.config import StageConfig, setting
+from latentflix.errors import InvalidReviews, TooFewFilms
+
+
+class ReviewConfig(StageConfig):
+    """Which reviews count."""
+
+    max_characters: int = setting(100_000, "longest review that is taken for one", unit="characters", ge=100)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of what was asked there is."""
+
+    films_asked: int
+    films_linked: int
+    films_with_review: int
+    reviews: int
+    ambiguous_reviews: int
+
+    def sentence(self) -> str:
+        """The coverage in words."""
+        return (
+            f"{self.films_asked:,} films asked, {self.films_linked:,} of them linked to IMDb, "
+            f"{self.films_with_review:,} with a review, {self.reviews:,} reviews; "
+            f"{self.ambiguous_reviews:,} reviews left out because they stand under several films"
+        )
+
+
+def review_links() -> pd.DataFrame:
+    """Which film each review of the Large Movie Review Dataset's training half is about.
+
+    Columns: review_sha256 str (of the UTF-8 text), tconst str, rating int8 (stars, 1 to 10).
+    """
+    with as_file(files("latentflix") / "data" / "imdb_train_review_titles.parquet") as path:
+        return pd.read_parquet(path)
+
+
+def film_links() -> pd.DataFrame:
+    """Which IMDb title each MovieLens 100K item is: movie_id int64, tconst str, matched_by str."""
+    with as_file(files("latentflix") / "data" / "ml100k_imdb_ids.csv") as path:
+        return pd.read_csv(path)
+
+
+def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
+    """Raise InvalidReviews if a review has no text or an absurdly long one, or if there is none."""
+    if "text" not in reviews.columns:
+        found = ", ".join(map(str, reviews.columns))
+        raise InvalidReviews("the reviews lack a column", where="text", found=found, expected="a column text")
+    if reviews.empty:
+        raise InvalidReviews("there are no reviews", found="0 rows", expected="at least one row")
+    texts = reviews["text"].reset_index(drop=True)
+    empty = texts.isna() | (texts.fillna("").astype(str).str.strip() == "")
+    long = texts.fillna("").astype(str).str.len() > config.max_characters
+    for bad, what, expected in (
+        (empty, "a review has no text", "a text"),
+        (long, "a review is absurdly long", f"at most {config.max_characters:,} characters"),
+    ):
+        if bad.any():
+            row = int(bad.to_numpy().argmax())
+            length = 0 if empty[row] else len(texts[row])
+            raise InvalidReviews(
+                what,
+                where=f"row {row} (counting from 0), column text; {int(bad.sum())} such rows",
+                found=f"{length:,} characters",
+                expected=expected,
+                remedy="remove these rows, or set --reviews.max-characters",
+            )
+
+
+def join_reviews(
+    reviews: pd.DataFrame,
+    films: pd.DataFrame,
+    movie_ids: pd.Series,
+    review_films: pd.DataFrame,
+    film_titles: pd.DataFrame,
+    config: ReviewConfig,
+) -> tuple[pd.DataFrame, Coverage]:
+    """The reviews of the films `movie_ids`, and how many of those films have any.
+
+    reviews: with `text`. films: index movie_id, `title` (one row a film; an item that was merged into another is
+    not among them). review_films: as `review_links`. film_titles: as `film_links`.
+    Returns review_id str (the text's SHA-256), movie_id int32, tconst str, text str, stars int8, sorted by review_id.
+    A text that stands under several films is left out and counted; one that stands twice counts once.
+    Raises InvalidReviews as `check_reviews` does, TooFewFilms if no film has a review.
+    """
+    check_reviews(reviews, config)
+    texts = pd.DataFrame({"text": reviews["text"].to_numpy()})
+    texts["review_id"] = [hashlib.sha256(text.encode()).hexdigest() for text in texts["text"]]
+    texts = texts.drop_duplicates("review_id")
+
+    asked = films.index.intersection(pd.Index(movie_ids.unique()))
+    titles = film_titles[film_titles["movie_id"].isin(asked)]
+    linked = review_films.rename(columns={"review_sha256": "review_id", "rating": "stars"}).merge(titles, on="tconst")
+    linked = linked[linked["review_id"].isin(texts["review_id"])]
+    every_title = review_films.groupby("review_sha256")["tconst"].nunique()
+    ambiguous = linked["review_id"].map(every_title) > 1
+    joined = linked[~ambiguous].merge(texts, on="review_id").drop_duplicates("review_id")
+    joined = joined.sort_values("review_id", ignore_index=True)
+    coverage = Coverage(
+        films_asked=len(asked),
+        films_linked=titles["movie_id"].nunique(),
+        films_with_review=joined["movie_id"].nunique(),
+        reviews=len(joined),
+        ambiguous_reviews=linked.loc[ambiguous, "review_id"].nunique(),
+    )
+    if joined.empty:
+        raise TooFewFilms(
+            "no film has a review",
+            found=coverage.sentence(),
+            expected="at least one review of a film",
+            remedy="check that reviews and films are those that the link tables are of",
+        )
+    columns = {"review_id": "str", "movie_id": "int32", "tconst": "str", "text": "str", "stars": "int8"}
+    return joined[list(columns)].astype(columns), coverage
+
+
+def other_reviews(corpus: pd.DataFrame, reviews: pd.DataFrame) -> list[str]:
+    """The texts of the corpus that are none of `reviews`: what a language model may read before films are held out."""
+    return list(corpus.loc[~corpus["text"].isin(reviews["text"]), "text"])

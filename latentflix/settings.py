@@ -1,0 +1,141 @@
+"""All settings of a flow: the whole of a profile, what a user changed of it, and the command line that says so."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic_settings import BaseSettings, CliSettingsSource
+
+from latentflix.baseline import BaselineConfig
+from latentflix.classifier import ClassifierConfig
+from latentflix.collab import CollabConfig
+from latentflix.errors import InvalidSettings
+from latentflix.evaluation import EvaluationConfig
+from latentflix.factors import FactorConfig
+from latentflix.histograms import HistogramConfig
+from latentflix.labels import LabelConfig
+from latentflix.language_model import LanguageModelConfig
+from latentflix.names import NameConfig
+from latentflix.predictions import PredictionConfig
+from latentflix.ratings import RatingsConfig
+from latentflix.report import ReportConfig
+from latentflix.reviews import ReviewConfig
+
+Profile = Literal["sample", "full"]
+Settings = TypeVar("Settings", bound=BaseModel)
+
+# What a profile sets otherwise than the fields' own defaults, which are those of `sample`.
+PROFILES: dict[str, dict[str, dict[str, Any]]] = {
+    "sample": {},
+    "full": {
+        "language_model": {
+            "pretrained": True,
+            "vocabulary_size": 60_000,
+            "embedding_size": 400,
+            "hidden_size": 1152,
+            "n_layers": 3,
+            "dropout": 0.3,
+            "max_tokens": 100_000_000,
+            "batch_size": 128,
+            "sequence_length": 80,
+            "frozen_epochs": 1,
+            "epochs": 10,
+            "learning_rate": 2e-3,
+            "valid_share": 0.1,
+        },
+        "classifier": {"n_folds": 5, "max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
+    },
+}
+
+
+class FullSettings(BaseModel):
+    """The settings of the full flow. What is not said is as the profile has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: Profile = Field(
+        "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
+    )
+    artifacts_dir: Path = Field(Path("artifacts"), description="where artifacts and the report are kept")
+    data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
+    cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
+    json_: bool = Field(False, alias="json", description="print one JSON object as the last line")
+    ratings: RatingsConfig = RatingsConfig()
+    collab: CollabConfig = CollabConfig()
+    factors: FactorConfig = FactorConfig()
+    labels: LabelConfig = LabelConfig()
+    reviews: ReviewConfig = ReviewConfig()
+    language_model: LanguageModelConfig = LanguageModelConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    predictions: PredictionConfig = PredictionConfig()
+    baseline: BaselineConfig = BaselineConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    names: NameConfig = NameConfig()
+    histograms: HistogramConfig = HistogramConfig()
+    report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_profile(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return _merge(PROFILES.get(str(given.get("profile", "sample")), {}), given)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        model = self.language_model
+        sizes = (model.embedding_size, model.hidden_size, model.n_layers)
+        if model.pretrained and sizes != (400, 1152, 3):
+            raise ValueError(f"the pretrained language model has the sizes 400, 1152 and 3, not {sizes}")
+        return self
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**base, **over}
+    for name in base.keys() & over.keys():
+        if isinstance(base[name], Mapping) and isinstance(over[name], Mapping):
+            merged[name] = _merge(base[name], over[name])
+    return merged
+
+
+def parse_command_line(settings: type[Settings], program: str, arguments: Sequence[str] | None = None) -> Settings:
+    """The settings that a command line gives; without `arguments`, that of this process.
+
+    Exits with the usage on an unknown option and with the whole help on --help. Raises InvalidSettings, naming the
+    setting, if a value is of the wrong type or out of bounds.
+    """
+    source = cli_settings_source(settings, program, arguments)
+    try:
+        return settings.model_validate(source())
+    except ValidationError as error:
+        raise invalid_settings(error) from error
+
+
+def cli_settings_source(
+    settings: type[BaseModel], program: str, arguments: Sequence[str] | None
+) -> CliSettingsSource[Any]:
+    """What pydantic-settings reads from a command line for these settings: only what it says, no defaults."""
+    reader = create_model("CommandLine", __base__=(settings, BaseSettings), __doc__=settings.__doc__)
+    return CliSettingsSource(
+        cast("type[BaseSettings]", reader),
+        cli_prog_name=program,
+        cli_parse_args=True if arguments is None else list(arguments),
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+    )
+
+
+def invalid_settings(error: ValidationError) -> InvalidSettings:
+    """The first of pydantic's complaints, in one line."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return InvalidSettings(
+        "a setting cannot be used",
+        where=f"--{name.replace('_', '-')}" if name else "",
+        found=repr(first.get("input")) if name else "",
+        expected=first["msg"],
+        remedy="see --help",
+    )

@@ -1,0 +1,1 @@
+"""Prefect tasks, one a stage: each loads its inputs, calls the library and saves what comes back."""

@@ -1,0 +1,19 @@
+"""How often each factor is predicted over a film's reviews."""
+
+from latentflix.histograms import HistogramConfig, count_predictions
+from tasks.stage import Artifact, Handle, Store, stage
+
+
+@stage("histograms", "histograms-top{config.top_k}")
+def count_all_predictions(
+    artifact: Artifact, store: Store, predictions: Handle, reviews: Handle, labels: Handle, *, config: HistogramConfig
+) -> None:
+    """Count each film's predicted factors, with and without the most frequent one."""
+    shares, dominating = count_predictions(
+        store.read_table(predictions, "predictions"),
+        store.read_table(reviews, "reviews").set_index("review_id")["movie_id"],
+        list(store.read_table(labels, "labels").index),
+        config,
+    )
+    artifact.write_table("shares", shares)
+    artifact.metrics["dominating"] = dominating

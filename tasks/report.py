@@ -1,0 +1,53 @@
+"""The page that says it all."""
+
+from latentflix.report import Findings, ReportConfig, build_report
+from tasks.stage import Artifact, Handle, Store, stage
+
+
+@stage("report", "report")
+def write_report(
+    artifact: Artifact,
+    store: Store,
+    movielens: Handle,
+    corpus: Handle,
+    ratings: Handle,
+    collab: Handle,
+    factors: Handle,
+    labels: Handle,
+    reviews: Handle,
+    language_model: Handle,
+    classifier: Handle,
+    predictions: Handle,
+    baseline: Handle,
+    evaluation: Handle,
+    names: Handle,
+    histograms: Handle,
+    *,
+    config: ReportConfig,
+) -> None:
+    """Build the report from what all stages left."""
+    stages = (
+        *(movielens, corpus, ratings, collab, factors, labels, reviews, language_model),
+        *(classifier, predictions, baseline, evaluation, names, histograms),
+    )
+    findings = Findings(
+        films=store.read_table(ratings, "films"),
+        axes=store.read_table(factors, "axes"),
+        film_labels=store.read_table(labels, "films"),
+        labels=store.read_table(labels, "labels"),
+        reviews=store.read_table(reviews, "reviews"),
+        predictions=store.read_table(predictions, "predictions"),
+        label_scores=store.read_table(evaluation, "labels"),
+        axis_scores=store.read_table(evaluation, "axes"),
+        overall=store.manifest(evaluation).metrics,
+        terms=store.read_table(names, "terms"),
+        pole_films=store.read_table(names, "films"),
+        genres=store.read_table(names, "genres"),
+        names=store.read_json(names, "names"),
+        shares=store.read_table(histograms, "shares"),
+        dominating=store.manifest(histograms).metrics["dominating"],
+        language_model_history=store.read_table(language_model, "history"),
+        classifier_history=store.read_table(classifier, "history"),
+        manifests=[store.manifest(handle) for handle in stages],
+    )
+    artifact.metrics.update(build_report(artifact.folder, findings, config))

@@ -1,0 +1,23 @@
+"""The reviews of the labelled films."""
+
+from dataclasses import asdict
+
+from latentflix.reviews import ReviewConfig, film_links, join_reviews, review_links
+from tasks.stage import Artifact, Handle, Store, stage
+
+
+@stage("reviews", "reviews")
+def join_film_reviews(
+    artifact: Artifact, store: Store, corpus: Handle, ratings: Handle, labels: Handle, *, config: ReviewConfig
+) -> None:
+    """Join reviews and films, and say how many of the films have any."""
+    reviews, coverage = join_reviews(
+        store.read_table(corpus, "reviews"),
+        store.read_table(ratings, "films"),
+        store.read_table(labels, "films")["movie_id"],
+        review_links(),
+        film_links(),
+        config,
+    )
+    artifact.write_table("reviews", reviews)
+    artifact.metrics.update(asdict(coverage))

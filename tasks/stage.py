@@ -1,0 +1,91 @@
+"""What makes a function that fills an artifact a Prefect task, and what runs such tasks one after the other."""
+
+import inspect
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect import Task, task
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+
+from latentflix.artifacts import Artifact, Handle, Store, artifact_key
+from latentflix.config import StageConfig
+from latentflix.errors import DataSetUnavailable
+
+Make = Callable[..., None]
+
+
+def stage(name: str, run_name: str, *, fetches: bool = False) -> Callable[[Make], "StageTask"]:
+    """Make a stage of a function `make(artifact, store, *inputs, config)` that writes an artifact's files.
+
+    run_name: the task run's name, with `{config.…}` filled in. fetches: whether the stage reads from a network; it
+    is then tried again if that fails.
+    """
+
+    def decorate(make: Make) -> StageTask:
+        module = sys.modules[make.__module__]
+
+        def handle(inputs: tuple[Handle, ...], config: StageConfig) -> Handle:
+            return Handle(stage=name, key=artifact_key(name, inputs, config, [module]))
+
+        def run(store: Store, inputs: tuple[Handle, ...], config: StageConfig) -> Handle:
+            made = handle(inputs, config)
+            return store.ensure(made, inputs, config, lambda artifact: make(artifact, store, *inputs, config=config))
+
+        def cache_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
+            return handle(parameters["inputs"], parameters["config"]).key
+
+        as_task = task(
+            name=name,
+            description=inspect.getdoc(make),
+            task_run_name=run_name,
+            tags=[name],
+            cache_policy=CacheKeyFnPolicy(cache_key_fn=cache_key),
+            persist_result=True,
+            result_serializer="json",
+            retries=2 if fetches else 0,
+            retry_delay_seconds=5,
+            retry_condition_fn=_may_pass,
+        )
+        return StageTask(handle, as_task(run))
+
+    return decorate
+
+
+def _may_pass(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), DataSetUnavailable)
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """A Prefect task and the handle of what it makes from given inputs and config."""
+
+    handle: Callable[[tuple[Handle, ...], StageConfig], Handle]
+    task: Task[..., Any]
+
+
+@dataclass(frozen=True)
+class StageRunner:
+    """Runs stages against one store and keeps how long each took and whether Prefect's cache had it."""
+
+    store: Store
+    seconds: dict[str, float] = field(default_factory=dict)
+    cached: dict[str, bool] = field(default_factory=dict)
+
+    def __call__(self, stage_task: StageTask, *inputs: Handle, config: StageConfig) -> Handle:
+        """The handle of the stage's artifact, made now if it is not there or not as it was written."""
+        made = stage_task.handle(inputs, config)
+        refresh = self.store.fault(made) is not None
+        started = time.monotonic()
+        state: Any = stage_task.task.with_options(refresh_cache=refresh)(self.store, inputs, config, return_state=True)
+        self.seconds[made.stage] = round(self.seconds.get(made.stage, 0) + time.monotonic() - started, 3)
+        self.cached[made.stage] = self.cached.get(made.stage, True) and state.name == "Cached"
+        result: Handle = state.result()
+        return result
+
+
+__all__ = ["Artifact", "Handle", "StageRunner", "StageTask", "Store", "stage"]
