@@ -34,7 +34,7 @@ RANDOM_SPLIT = "random"
 class ClassifierConfig(StageConfig):
     """The classifier, how it is trained, and how films are held out from it."""
 
-    n_folds: int = setting(4, "groups of films; each is read by a classifier that has seen none of it", ge=2, le=50)
+    n_folds: int = setting(5, "groups of films; each is read by a classifier that has seen none of it", ge=2, le=50)
     random_split: bool = setting(True, "train one more on a split over reviews, to measure what that split leaks")
     max_tokens: int = setting(300, "tokens of a review that are read; the rest is left", ge=8, le=20_000)
     batch_size: int = setting(32, "reviews a step", ge=2)

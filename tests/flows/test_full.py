@@ -1,0 +1,231 @@
+"""The whole way, in a world whose factors are known and on real data."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import latentflix.datasets
+import tasks.reviews
+from flows.command_line import Outcome
+from flows.full import full
+from latentflix.artifacts import Handle, Store, file_sha256
+from latentflix.datasets import DataSet, SourceFile
+from latentflix.errors import DataSetError
+from latentflix.factors import match_axes
+from latentflix.settings import FullSettings
+from tests.planted_world import World, make_world, shuffle_links
+
+STAGES = (
+    *("datasets", "ratings", "collab", "factors", "labels", "reviews", "language_model", "classifier", "predictions"),
+    *("baseline", "evaluation", "names", "histograms", "report"),
+)
+PLANTED = {
+    "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
+    "factors": {"n_axes": 3, "min_ratings": 20},
+    "labels": {"top_k": 3},
+    "language_model": {
+        "embedding_size": 64,
+        "vocabulary_size": 1000,
+        "epochs": 4,
+        "batch_size": 16,
+        "sequence_length": 32,
+    },
+    "classifier": {
+        "n_folds": 4,
+        "random_split": False,
+        "batch_size": 8,
+        "dropout": 0.1,
+        "all_epochs": 4,
+        "all_learning_rate": 1e-2,
+    },
+    "evaluation": {"permutations": 200, "bootstraps": 200},
+    "names": {"min_ratings": 20, "min_films": 3},
+}
+SMALL = [
+    *("--collab.n-seeds", "4", "--collab.epochs", "4", "--labels.top-k", "3", "--factors.stable-from", "0.5"),
+    *("--language-model.max-tokens", "30000", "--language-model.embedding-size", "32"),
+    *("--classifier.n-folds", "2", "--classifier.max-tokens", "60", "--classifier.all-epochs", "1"),
+    *("--evaluation.permutations", "50", "--evaluation.bootstraps", "50"),
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    outcome: Outcome
+    store: Store
+    settings: FullSettings
+
+    def handle(self, stage: str) -> Handle:
+        (folder,) = (self.store.root / stage).iterdir()
+        return Handle(stage=stage, key=folder.name)
+
+    def table(self, stage: str, name: str) -> pd.DataFrame:
+        return self.store.read_table(self.handle(stage), name)
+
+
+def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {
+        "movielens_100k": {"ratings": world.ratings, "items": world.items},
+        "imdb_reviews": {"reviews": world.reviews},
+    }
+    for name, content in tables.items():
+        path = folder / name
+        path.write_text("".join(table.to_json() for table in content.values()))
+        source = SourceFile(name, "", f"sha256:{file_sha256(path)}", lambda _, content=content: content)
+        monkeypatch.setitem(latentflix.datasets.DATA_SETS, name, DataSet(name, "", "", (source,)))
+    monkeypatch.setattr(tasks.reviews, "review_links", lambda: world.review_films)
+    monkeypatch.setattr(tasks.reviews, "film_links", lambda: world.film_titles)
+
+
+def run_planted(world: World, folder: Path, **changed: dict[str, object]) -> Run:
+    settings = FullSettings.model_validate(
+        {**PLANTED, **changed, "artifacts_dir": folder / "artifacts", "data_dir": folder}
+    )
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        plant(world, folder, monkeypatch)
+        return Run(full(settings), Store(settings.artifacts_dir), settings)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world(n_films=90, reviews_per_film=8, word_share=0.2, corpus_reviews=400)
+
+
+@pytest.fixture(scope="module")
+def planted(world: World, prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_planted(world, tmp_path_factory.mktemp("planted"))
+
+
+def test_planted_factors_are_recovered_and_stable(planted: Run, world: World) -> None:
+    scores = planted.table("factors", "scores")
+    partner, strength = match_axes(world.true_factors.loc[scores.index].to_numpy(), scores.to_numpy())
+    assert sorted(partner) == [0, 1, 2]
+    assert strength.min() >= 0.95
+    assert planted.table("factors", "axes")["stability"].min() >= 0.95
+
+
+def test_labels_of_unread_films_are_told_from_their_reviews(planted: Run) -> None:
+    headline = planted.outcome.headline
+    assert headline["auc"] >= 0.9
+    assert headline["auc_low"] > headline["auc_null"] + 3 * headline["auc_null_sd"]
+    assert headline["auc_p"] < 0.01
+    assert headline["words_auc"] >= 0.9
+
+
+def test_planted_words_name_their_poles(planted: Run, world: World) -> None:
+    scores = planted.table("factors", "scores")
+    true_factors = world.true_factors.loc[scores.index]
+    partner, _ = match_axes(true_factors.to_numpy(), scores.to_numpy())
+    terms = planted.table("names", "terms")
+    for factor, axis in zip(true_factors.columns, scores.columns[partner], strict=True):
+        same_way = np.corrcoef(true_factors[factor], scores[axis])[0, 1] > 0
+        for pole in "+-":
+            planted_words = world.words[factor, pole if same_way else "-+"["+-".index(pole)]]
+            best = terms.loc[terms["label"] == f"{axis}{pole}", "term"].head(4)
+            assert all(any(word in planted_words for word in term.split()) for term in best), (factor, pole)
+
+
+def test_with_the_links_shuffled_the_score_falls_to_chance(world: World, prefect: None, tmp_path: Path) -> None:
+    shuffled = run_planted(shuffle_links(world, seed=1), tmp_path)
+    headline = shuffled.outcome.headline
+    assert abs(headline["auc"] - 0.5) < 0.1
+    assert headline["auc_p"] > 0.01
+
+
+def test_a_second_run_takes_everything_from_the_cache(planted: Run, world: World) -> None:
+    again = run_planted(world, planted.settings.artifacts_dir.parent)
+    assert again.outcome.cached == dict.fromkeys(STAGES, True)
+    assert again.outcome.report == planted.outcome.report
+
+
+def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(planted: Run, world: World) -> None:
+    changed = {**PLANTED["classifier"], "all_epochs": 1}
+    again = run_planted(world, planted.settings.artifacts_dir.parent, classifier=changed)
+    made = {stage for stage, cached in again.outcome.cached.items() if not cached}
+    assert made == {"classifier", "predictions", "baseline", "evaluation", "histograms", "report"}
+
+
+def test_an_altered_artifact_is_made_anew(planted: Run, world: World) -> None:
+    labels = planted.store.path(planted.handle("labels")) / "films.parquet"
+    original = labels.read_bytes()
+    labels.write_bytes(original[:-1] + b"x")
+    again = run_planted(world, planted.settings.artifacts_dir.parent)
+    assert [stage for stage, cached in again.outcome.cached.items() if not cached] == ["labels"]
+    assert labels.read_bytes() == original
+
+
+def test_the_report_shows_every_stage_and_every_film(planted: Run, world: World) -> None:
+    page = Path(planted.outcome.report).read_text(encoding="utf-8")
+    folder = Path(planted.outcome.report).parent
+    assert all(f"<summary>{stage}" in page for stage in STAGES if stage != "report")
+    pictures = re.findall(r'src="(films/\d+\.png)"', page)
+    assert len(pictures) == len(world.film_titles)
+    assert all((folder / picture).stat().st_size > 1000 for picture in pictures)
+    assert not re.search(r'(?:src|href)="https?://[^"]*\.(?:js|css|png)', page)
+
+
+def test_a_missing_data_set_fails_the_flow_and_leaves_no_artifact(prefect: None, tmp_path: Path) -> None:
+    (tmp_path / "ml-100k.zip").write_bytes(b"not the archive")
+    settings = FullSettings(artifacts_dir=tmp_path / "artifacts", data_dir=tmp_path)
+    with pytest.raises(DataSetError, match="ml-100k.zip.*found: md5 .*expected: md5 0e33842e"):
+        full(settings)
+    assert [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()] == []
+
+
+def start(folder: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "flows.full", "--artifacts-dir", str(folder / "artifacts"), "--json", *SMALL]
+    environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""}
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=(folder / "log").open("a"),
+        text=True,
+        start_new_session=True,
+    )
+
+
+def artifacts(folder: Path) -> dict[str, int]:
+    return {
+        str(path.parent.relative_to(folder)): path.stat().st_mtime_ns
+        for path in (folder / "artifacts").glob("*/[!.]*/manifest.json")
+    }
+
+
+def wait_for(folder: Path, pattern: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not list((folder / "artifacts").glob(pattern)):
+        assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
+        time.sleep(0.05)
+
+
+def test_real_data_goes_the_whole_way_and_on_after_a_sigkill(tmp_path: Path) -> None:
+    killed = start(tmp_path)
+    wait_for(tmp_path, "language_model/.*", 300)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    before = artifacts(tmp_path)
+    assert {name.split("/")[1] for name in before} == set(STAGES[:6])
+
+    process = start(tmp_path)
+    output, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, (tmp_path / "log").read_text()[-3000:]
+    result = json.loads(output.splitlines()[-1])
+    after = artifacts(tmp_path)
+    assert before.items() <= after.items()
+    assert set(result["seconds"]) == set(STAGES)
+    assert result["headline"]["reviews"] == 1282
+    assert result["headline"]["films"] == 97
+    assert Path(result["report"]).is_file()
+    store = Store(tmp_path / "artifacts")
+    assert [store.fault(Handle(stage=Path(n).parts[1], key=Path(n).parts[2])) for n in after] == [None] * len(after)

@@ -1,0 +1,505 @@
+import errno
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from latentflix import artifacts
+from latentflix.artifacts import MANIFEST, Handle, Store, artifact_key
+from latentflix.config import StageConfig, setting
+from latentflix.errors import ArtifactError
+
+ROOT = Path(__file__).parents[1]
+HANDLE = Handle(stage="numbers", key="0123456789abcdef0123")
+INPUT = Handle(stage="before", key="aaaaaaaaaaaaaaaaaaaa")
+TABLE = pd.DataFrame(
+    {"film": ["Shining, The (1980)", "Misérables, Les (1995)"], "stars": np.array([4, 5], np.int8)},
+    index=pd.Index([200, 1135], name="movie_id"),
+)
+VALUE = {"axis": "3+", "films": ["Amélie"], "share": 0.25}
+ARRAYS = {"factors": np.arange(6, dtype=np.float32).reshape(2, 3), "ids": np.array([7, 8], np.int64)}
+
+
+class Count(StageConfig):
+    n: int = setting(1, "how many")
+
+
+def fill(artifact):
+    artifact.write_table("table", TABLE)
+    artifact.write_json("value", VALUE)
+    artifact.write_arrays("arrays", ARRAYS)
+    artifact.metrics["rows"] = 2
+
+
+def refuse(_):
+    raise AssertionError("made again")
+
+
+def everything_below(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def folder(store):
+    store.ensure(HANDLE, [INPUT], Count(n=3), fill)
+    return store.path(HANDLE)
+
+
+def run_script(script, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_table_comes_back_with_index_and_types(store):
+    pd.testing.assert_frame_equal(store.read_table(HANDLE, "table"), TABLE)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_value_comes_back(store):
+    assert store.read_json(HANDLE, "value") == VALUE
+
+
+@pytest.mark.usefixtures("folder")
+def test_arrays_come_back_with_their_types(store):
+    found = store.read_arrays(HANDLE, "arrays")
+    assert {name: (array.dtype, array.tolist()) for name, array in found.items()} == {
+        name: (array.dtype, array.tolist()) for name, array in ARRAYS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "array",
+    [ARRAYS["factors"].T, np.asfortranarray(ARRAYS["factors"]), ARRAYS["factors"][:, ::2]],
+    ids=["transposed", "columns first", "every other column"],
+)
+def test_an_array_that_is_a_view_comes_back_as_it_looks(store, array):
+    store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_arrays("arrays", {"view": array}))
+    np.testing.assert_array_equal(store.read_arrays(HANDLE, "arrays")["view"], array)
+
+
+def test_torch_weights_come_back_as_arrays(store):
+    weights = {"encoder.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3)}
+    store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_arrays("weights", weights))
+    np.testing.assert_array_equal(store.read_arrays(HANDLE, "weights")["encoder.weight"], ARRAYS["factors"])
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_manifest_says_what_made_the_artifact(store):
+    manifest = store.manifest(HANDLE)
+    assert (manifest.stage, manifest.key, manifest.inputs) == ("numbers", HANDLE.key, (INPUT,))
+    assert manifest.config == {"n": 3}
+    assert manifest.metrics == {"rows": 2}
+    assert sorted(manifest.files) == ["arrays.safetensors", "table.parquet", "value.json"]
+    assert manifest.versions["torch"] == torch.__version__.split("+")[0]
+    assert 0 <= manifest.seconds < 60
+
+
+def test_files_in_folders_within_count_as_well(store):
+    def draw(artifact):
+        (artifact.folder / "films").mkdir()
+        (artifact.folder / "films" / "1.png").write_bytes(b"picture")
+
+    store.ensure(HANDLE, [], Count(), draw)
+    assert store.file(HANDLE, "films/1.png").read_bytes() == b"picture"
+    (store.path(HANDLE) / "films" / "1.png").write_bytes(b"other")
+    assert "1.png was altered" in store.fault(HANDLE)
+
+
+def test_nothing_is_there_until_the_body_ends(store):
+    with store.new(HANDLE, [], Count()) as artifact:
+        fill(artifact)
+        assert not store.path(HANDLE).exists()
+        assert "there is no such artifact" in store.fault(HANDLE)
+    assert everything_below(store.root) == [
+        f"numbers/{HANDLE.key}/{name}" for name in ("arrays.safetensors", MANIFEST, "table.parquet", "value.json")
+    ]
+    assert store.fault(HANDLE) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("no number"),
+        ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+        FileNotFoundError(errno.ENOENT, "No such file", "somewhere else"),
+        KeyboardInterrupt(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_the_body_passes_as_it_is_and_leaves_nothing(store, error):
+    def fail(artifact):
+        fill(artifact)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        store.ensure(HANDLE, [], Count(), fail)
+    assert caught.value is error
+    assert list((store.root / "numbers").iterdir()) == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_there_is_not_made_again(store):
+    assert store.ensure(HANDLE, [INPUT], Count(n=3), refuse) == HANDLE
+    assert store.read_json(HANDLE, "value") == VALUE
+
+
+def alter_a_file(folder):
+    (folder / "value.json").write_text("{}")
+
+
+def add_a_file(folder):
+    (folder / "notes.txt").write_text("mine")
+
+
+def remove_a_file(folder):
+    (folder / "table.parquet").unlink()
+
+
+def remove_the_manifest(folder):
+    (folder / MANIFEST).unlink()
+
+
+def cut_the_manifest_short(folder):
+    text = (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(text[: len(text) // 2])
+
+
+def write_another_manifest(folder):
+    (folder / MANIFEST).write_text('{"stage": "numbers"}')
+
+
+def write_a_manifest_that_is_no_text(folder):
+    (folder / MANIFEST).write_bytes(b"\xff\xfe\x00")
+
+
+def make_the_manifest_a_folder(folder):
+    (folder / MANIFEST).unlink()
+    (folder / MANIFEST).mkdir()
+
+
+def make_the_folder_a_file(folder):
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+
+
+def put_another_artifact_in_its_place(folder):
+    other = Handle(stage="numbers", key="ffffffffffffffffffff")
+    store = Store(folder.parents[1])
+    store.ensure(other, [], Count(), lambda artifact: artifact.write_json("value", "of another"))
+    shutil.rmtree(folder)
+    shutil.copytree(store.path(other), folder)
+
+
+DAMAGES = [
+    (alter_a_file, "value.json was altered"),
+    (add_a_file, "notes.txt"),
+    (remove_a_file, "table.parquet"),
+    (remove_the_manifest, MANIFEST),
+    (cut_the_manifest_short, "a manifest cannot be read"),
+    (write_another_manifest, "a manifest cannot be read"),
+    (write_a_manifest_that_is_no_text, "a manifest cannot be read"),
+    (make_the_manifest_a_folder, MANIFEST),
+    (make_the_folder_a_file, MANIFEST),
+    (put_another_artifact_in_its_place, "ffffffffffffffffffff"),
+]
+
+
+@pytest.mark.parametrize(("damage", "named"), DAMAGES, ids=[damage.__name__ for damage, _ in DAMAGES])
+def test_damage_is_named_and_mended(store, folder, damage, named, caplog):
+    damage(folder)
+    assert named in store.fault(HANDLE)
+    store.ensure(HANDLE, [INPUT], Count(n=3), fill)
+    assert store.fault(HANDLE) is None
+    assert store.read_json(HANDLE, "value") == VALUE
+    assert "numbers is made anew" in caplog.text
+
+
+def test_an_altered_file_is_not_read(store, folder):
+    before = artifacts.file_sha256(folder / "value.json")
+    alter_a_file(folder)
+    with pytest.raises(ArtifactError) as caught:
+        store.read_json(HANDLE, "value")
+    for part in (str(folder / "value.json"), before, artifacts.file_sha256(folder / "value.json"), "run the flow"):
+        assert part in str(caught.value)
+
+
+def test_a_file_that_the_manifest_does_not_name_is_not_read(store, folder):
+    (folder / "more.json").write_text("1")
+    with pytest.raises(ArtifactError, match=r"more\.json.*expected: a file that its manifest names"):
+        store.read_json(HANDLE, "more")
+
+
+def test_a_missing_file_is_named(store, folder):
+    remove_a_file(folder)
+    with pytest.raises(ArtifactError, match=r"table\.parquet.*no such file"):
+        store.read_table(HANDLE, "table")
+
+
+def test_a_missing_artifact_is_named(store):
+    with pytest.raises(ArtifactError, match=rf"no such artifact.*numbers/{HANDLE.key}"):
+        store.read_table(HANDLE, "table")
+
+
+def test_a_value_that_is_no_json_is_refused_and_leaves_nothing(store):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_json("value", float("nan")))
+    assert everything_below(store.root) == []
+
+
+def key(inputs=(INPUT,), config=None, stage="numbers", modules=(artifacts,)):
+    return artifact_key(stage, inputs, config or Count(), modules)
+
+
+def test_a_key_is_the_same_every_time_and_twenty_digits_long():
+    assert key() == key()
+    assert len(key()) == 20
+    assert set(key()) <= set("0123456789abcdef")
+
+
+def test_whatever_makes_another_result_makes_another_key():
+    other = Handle(stage="before", key="bbbbbbbbbbbbbbbbbbbb")
+    keys = {
+        key(),
+        key(inputs=()),
+        key(inputs=(other,)),
+        key(inputs=(INPUT, other)),
+        key(inputs=(other, INPUT)),
+        key(config=Count(n=2)),
+        key(stage="letters"),
+        key(modules=(artifacts, import_module("latentflix.ratings"))),
+    }
+    assert len(keys) == 8
+
+
+def source_key(monkeypatch, package, name):
+    monkeypatch.setattr(artifacts, "_PACKAGE", package)
+    artifacts._source_digest.cache_clear()
+    module = ModuleType(name)
+    module.__file__ = str(package / f"{name}.py")
+    try:
+        return key(modules=(module,))
+    finally:
+        artifacts._source_digest.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "latentflix"
+    folder.mkdir()
+    (folder / "stage.py").write_text("from latentflix.middle import work\n\nresult = work()\n")
+    (folder / "middle.py").write_text("def work():\n    from latentflix.deep import n\n\n    return n\n")
+    (folder / "deep.py").write_text("n = 1\n")
+    (folder / "elsewhere.py").write_text("n = 1\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["stage", "middle", "deep"])
+def test_a_change_of_what_a_stage_imports_changes_the_key(monkeypatch, package, name):
+    before = source_key(monkeypatch, package, "stage")
+    path = package / f"{name}.py"
+    path.write_text(path.read_text() + "more = 2\n")
+    assert source_key(monkeypatch, package, "stage") != before
+
+
+def test_a_change_of_what_a_stage_does_not_import_leaves_the_key(monkeypatch, package):
+    before = source_key(monkeypatch, package, "stage")
+    (package / "elsewhere.py").write_text("n = 2\n")
+    assert source_key(monkeypatch, package, "stage") == before
+
+
+def test_a_comment_or_a_blank_line_leaves_the_key(monkeypatch, package):
+    before = source_key(monkeypatch, package, "stage")
+    (package / "deep.py").write_text("# one\n\n\nn = (\n    1\n)\n")
+    assert source_key(monkeypatch, package, "stage") == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from latentflix.deep import n",
+        "from latentflix import deep",
+        "import latentflix.deep",
+        "import latentflix.deep as d",
+    ],
+)
+def test_every_way_to_import_counts(monkeypatch, package, statement):
+    (package / "stage.py").write_text(f"{statement}\n")
+    before = source_key(monkeypatch, package, "stage")
+    (package / "deep.py").write_text("n = 2\n")
+    assert source_key(monkeypatch, package, "stage") != before
+
+
+@pytest.mark.parametrize(
+    ("module", "data"),
+    [
+        ("reviews", "data/ml100k_imdb_ids.csv"),
+        ("reviews", "data/imdb_train_review_titles.parquet"),
+        ("report", "templates/report.html"),
+    ],
+)
+def test_a_change_of_the_data_that_a_module_reads_changes_the_key(monkeypatch, tmp_path, module, data):
+    copy = tmp_path / "latentflix"
+    shutil.copytree(ROOT / "latentflix", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    before = source_key(monkeypatch, copy, module)
+    (copy / data).write_bytes((copy / data).read_bytes() + b"\n")
+    assert source_key(monkeypatch, copy, module) != before
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from latentflix.artifacts import Handle, Store
+from latentflix.config import StageConfig
+
+def write(artifact):
+    artifact.write_json("value", 1)
+    file = (artifact.folder / "more.json").open("w")
+    file.write("[1, 2")
+    file.flush()
+    print("writing", flush=True)
+    time.sleep(600)
+
+Store(Path(sys.argv[1])).ensure(Handle(stage="numbers", key=sys.argv[2]), [], StageConfig(), write)
+"""
+
+
+def test_a_process_that_is_killed_leaves_no_artifact(store):
+    process = run_script(KILLED, store.root, HANDLE.key)
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
+    process.stdout.close()
+    left = [path.name for path in (store.root / "numbers").iterdir()]
+    assert len(left) == 1
+    assert left[0].startswith(f".{HANDLE.key}-")
+    store.ensure(HANDLE, [], Count(), fill)
+    assert store.fault(HANDLE) is None
+    assert store.read_json(HANDLE, "value") == VALUE
+
+
+# Both wait within the stage's work until the other is there too, so that both come to its end together.
+TOGETHER = """
+import sys, time
+from pathlib import Path
+from latentflix.artifacts import Handle, Store
+from latentflix.config import StageConfig
+
+root, me, other, rounds = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+for number in range(rounds):
+    def write(artifact):
+        for file in range(20):
+            artifact.write_json(f"value_{file}", file)
+        (root / f"{me}{number}").touch()
+        deadline = time.monotonic() + 10
+        while not (root / f"{other}{number}").exists():
+            if time.monotonic() > deadline:
+                sys.exit("the other did not come")
+    handle = Handle(stage="numbers", key=f"{number:020}")
+    assert Store(root).ensure(handle, [], StageConfig(), write) == handle
+print("done")
+"""
+
+
+def make_together(root, rounds):
+    processes = [run_script(TOGETHER, root, *names, rounds) for names in (("a", "b"), ("b", "a"))]
+    try:
+        return [(process.communicate(timeout=60)[0], process.returncode) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def faults(root):
+    handles = [Handle(stage="numbers", key=path.name) for path in (root / "numbers").glob("[!.]*")]
+    return [Store(root).fault(handle) for handle in handles]
+
+
+def test_two_processes_may_make_one_artifact_at_once(tmp_path):
+    assert make_together(tmp_path, 20) == [("done\n", 0), ("done\n", 0)]
+    assert faults(tmp_path) == [None] * 20
+
+
+def test_two_processes_may_mend_one_artifact_at_once(tmp_path):
+    for number in range(20):
+        damaged = tmp_path / "numbers" / f"{number:020}"
+        damaged.mkdir(parents=True)
+        for file in range(500):
+            (damaged / f"rest_{file}").touch()
+    assert make_together(tmp_path, 20) == [("done\n", 0), ("done\n", 0)]
+    assert faults(tmp_path) == [None] * 20
+
+
+FULL_DISK = """
+import json, resource, signal, sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from latentflix.artifacts import Handle, Store
+from latentflix.config import StageConfig
+from latentflix.errors import ArtifactError
+
+numbers = np.random.default_rng(0).random(100_000)
+write = {
+    "write_table": lambda artifact: artifact.write_table("x", pd.DataFrame({"x": numbers})),
+    "write_json": lambda artifact: artifact.write_json("x", numbers.tolist()),
+    "write_arrays": lambda artifact: artifact.write_arrays("x", {"x": numbers}),
+    "a file of the stage's own": lambda artifact: (artifact.folder / "x.png").write_bytes(numbers.tobytes()),
+    "the manifest": lambda artifact: artifact.metrics.update(x=numbers.tolist()),
+}[sys.argv[2]]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    Store(Path(sys.argv[1])).ensure(Handle(stage="numbers", key="k"), [], StageConfig(), write)
+except ArtifactError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "what", ["write_table", "write_json", "write_arrays", "a file of the stage's own", "the manifest"]
+)
+def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, what):
+    process = run_script(FULL_DISK, tmp_path, what)
+    message = process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+    assert message.startswith(f"an artifact cannot be written; where: {tmp_path}/numbers/.k-")
+    assert "File too large" in message
+    assert "--artifacts-dir" in message
+    assert list((tmp_path / "numbers").iterdir()) == []
+
+
+def a_folder_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    return tmp_path / "file" / "artifacts"
+
+
+def a_folder_that_nothing_can_be_made_in(_):
+    return Path("/proc/artifacts")
+
+
+@pytest.mark.parametrize("place", [a_folder_below_a_file, a_folder_that_nothing_can_be_made_in])
+def test_a_place_that_cannot_be_written_is_told(tmp_path, place):
+    root = place(tmp_path)
+    with pytest.raises(ArtifactError, match=rf"an artifact cannot be written; where: {root}.*--artifacts-dir"):
+        Store(root).ensure(HANDLE, [], Count(), refuse)
+
+
+def test_the_manifest_is_json_that_anyone_can_read(folder):
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["files"]["value.json"] == artifacts.file_sha256(folder / "value.json")
+    assert manifest["inputs"] == [{"stage": "before", "key": INPUT.key}]

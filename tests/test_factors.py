@@ -1,0 +1,195 @@
+import numpy as np
+import pandas as pd
+import pytest
+from tests.planted_world import make_world
+from scipy.stats import ortho_group
+
+from latentflix.collab import CollabConfig, CollabFit, fit_seeds
+from latentflix.errors import TooFewFilms
+from latentflix.factors import FactorConfig, extract_factors, in_users_metric, match_axes
+
+N_FILMS, N_USERS = 120, 400
+WEIGHTS = np.array([2.0, 1.4, 0.9])
+FILMS = np.arange(7, 7 + N_FILMS)
+OFTEN = pd.Series(50, index=FILMS)
+CONFIG = FactorConfig(n_axes=3)
+
+
+def skewed_scores(seed=0, n_films=N_FILMS):
+    drawn = np.random.default_rng(seed).exponential(size=(n_films, len(WEIGHTS)))
+    return drawn - drawn.mean(0)
+
+
+def make_fit(item_factors, user_factors, movie_ids=FILMS):
+    item_factors, user_factors = np.float32(item_factors), np.float32(user_factors)
+    biases = np.zeros(len(user_factors), np.float32), np.zeros(len(item_factors), np.float32)
+    return CollabFit(np.arange(len(user_factors)), movie_ids, user_factors, item_factors, *biases, (1.0,))
+
+
+def planted_fit(seed, scores, n_factors=6, noise=0.05):
+    random = np.random.default_rng(seed)
+    rotation = ortho_group.rvs(n_factors, random_state=seed)
+    items = random.normal(0, noise, (len(scores), n_factors))
+    items[:, : len(WEIGHTS)] += scores * WEIGHTS
+    return make_fit(items @ rotation, random.normal(size=(N_USERS, n_factors)) @ rotation)
+
+
+def planted_fits(seeds, **options):
+    return [planted_fit(seed, skewed_scores(), **options) for seed in seeds]
+
+
+def rotated(fit, seed):
+    rotation = ortho_group.rvs(fit.item_factors.shape[1], random_state=seed)
+    return make_fit(fit.item_factors @ rotation, fit.user_factors @ rotation)
+
+
+def correlations(left, right):
+    return np.corrcoef(left, right, rowvar=False)[: left.shape[1], left.shape[1] :]
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world()
+
+
+@pytest.fixture(scope="module")
+def fits(world):
+    config = CollabConfig(n_factors=6, epochs=5, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=4)
+    return fit_seeds(world.ratings, config)
+
+
+def count_ratings(world):
+    return world.ratings["movie_id"].value_counts()
+
+
+def test_planted_factors_are_recovered_from_ratings(world, fits):
+    factors = extract_factors(fits, count_ratings(world), CONFIG)
+    partner, strength = match_axes(world.true_factors.to_numpy(), factors.scores.to_numpy())
+    assert partner.tolist() == [0, 1, 2]
+    assert (strength > 0.9).all()
+    assert factors.axes["stable"].all()
+
+
+def test_no_more_axes_are_stable_than_were_planted(world, fits):
+    axes = extract_factors(fits, count_ratings(world), FactorConfig(n_axes=6)).axes
+    assert axes["stable"].tolist() == [True, True, True, False, False, False]
+
+
+def test_raw_axes_differ_from_seed_to_seed_where_principal_axes_agree(world, fits):
+    def diagonal(rotation):
+        config = FactorConfig(n_axes=3, rotation=rotation)
+        one, other = (extract_factors(half, count_ratings(world), config).scores for half in (fits[:2], fits[2:]))
+        return np.diag(correlations(one.to_numpy(), other.to_numpy()))
+
+    assert (diagonal("pca") > 0.97).all()
+    assert np.abs(diagonal("none")).mean() < 0.8
+
+
+def test_raw_axes_are_the_first_fits_own(fits, world):
+    factors = extract_factors(fits, count_ratings(world), FactorConfig(rotation="none"))
+    np.testing.assert_allclose(np.abs(np.diag(correlations(factors.scores, fits[0].item_factors))), 1, atol=1e-5)
+    assert not factors.axes["stable"].all()
+
+
+def test_rotating_a_fit_changes_no_score():
+    fits = planted_fits(range(4))
+    turned = [fits[0], rotated(fits[1], 5), rotated(fits[2], 6), rotated(fits[3], 7)]
+    plain, other = (extract_factors(group, OFTEN, CONFIG) for group in (fits, turned))
+    np.testing.assert_allclose(plain.scores, other.scores, atol=1e-4)
+    pd.testing.assert_frame_equal(plain.axes, other.axes, atol=1e-5)
+
+
+def test_users_metric_gives_the_covariance_of_predictions():
+    fit = planted_fit(0, skewed_scores())
+    positions = in_users_metric(fit, np.ones(N_FILMS, bool))
+    centred = fit.item_factors.astype(float) - fit.item_factors.astype(float).mean(0)
+    predictions = fit.user_factors.astype(float) @ centred.T
+    np.testing.assert_allclose(positions @ positions.T, np.cov(predictions, rowvar=False), rtol=1e-4, atol=1e-4)
+
+
+def test_axes_come_in_the_order_of_the_variance_they_explain():
+    axes = extract_factors(planted_fits(range(4)), OFTEN, FactorConfig(n_axes=6)).axes
+    assert list(axes.index) == ["1", "2", "3", "4", "5", "6"]
+    assert axes["explained"].is_monotonic_decreasing
+    assert 0.97 < axes["explained"].iloc[:3].sum() < axes["explained"].sum() <= 1 + 1e-9
+
+
+def test_two_runs_agree_in_their_signs():
+    one, other = (extract_factors(planted_fits(seeds), OFTEN, CONFIG).scores for seeds in ((0, 1), (2, 3)))
+    assert (np.diag(correlations(one, other)) > 0.99).all()
+
+
+def test_the_longer_tail_is_the_positive_one():
+    fits = planted_fits(range(2))
+    upside_down = [make_fit(-fit.item_factors, fit.user_factors) for fit in fits]
+    for group in (fits, upside_down):
+        scores = extract_factors(group, OFTEN, CONFIG).scores.to_numpy()
+        assert (scores.max(0) > -scores.min(0)).all()
+
+
+def test_scores_have_unit_deviation_over_the_films_rated_often():
+    n_ratings = pd.Series(np.where(np.arange(N_FILMS) % 3, 30, 29), index=FILMS)
+    scores = extract_factors(planted_fits(range(2)), n_ratings, CONFIG).scores
+    np.testing.assert_allclose(scores[n_ratings >= 30].std(ddof=0), 1, rtol=1e-5)
+    assert scores.shape == (N_FILMS, 3)
+    assert (scores.dtypes == np.float32).all()
+
+
+def test_a_film_rated_seldom_has_scores_but_no_say():
+    outlier = skewed_scores()
+    outlier[4] += 100
+    n_ratings = OFTEN.copy()
+    n_ratings[FILMS[4]] = 2
+    plain, other = (
+        extract_factors([planted_fit(seed, scores) for seed in range(2)], n_ratings, CONFIG).scores
+        for scores in (skewed_scores(), outlier)
+    )
+    np.testing.assert_allclose(plain.drop(FILMS[4]), other.drop(FILMS[4]), atol=1e-5)
+    assert other.loc[FILMS[4]].abs().max() > 10
+
+
+def test_axes_of_noise_are_unstable():
+    random = np.random.default_rng(0)
+    fits = [make_fit(random.normal(size=(N_FILMS, 6)), random.normal(size=(N_USERS, 6))) for _ in range(4)]
+    axes = extract_factors(fits, OFTEN, FactorConfig(n_axes=6)).axes
+    assert axes["stability"].max() < 0.6
+    assert not axes["stable"].any()
+
+
+@pytest.mark.parametrize("n_often", [0, 2])
+def test_too_few_films_are_refused(n_often):
+    n_ratings = pd.Series(np.where(np.arange(N_FILMS) < n_often, 30, 29), index=FILMS)
+    with pytest.raises(TooFewFilms) as raised:
+        extract_factors(planted_fits(range(2)), n_ratings, CONFIG)
+    for part in (f"{n_often} films with 30 ratings or more", "at least 3", "lower --factors.min-ratings"):
+        assert part in str(raised.value)
+
+
+def test_three_films_suffice():
+    n_ratings = pd.Series(np.where(np.arange(N_FILMS) < 3, 30, 29), index=FILMS)
+    factors = extract_factors(planted_fits(range(2)), n_ratings, CONFIG)
+    assert list(factors.axes.index) == ["1", "2"]
+    assert np.isfinite(factors.scores.to_numpy()).all()
+
+
+def test_matching_undoes_a_permutation_with_flipped_signs():
+    left = np.random.default_rng(0).normal(size=(40, 4))
+    permutation, signs = np.array([2, 0, 3, 1]), np.array([1, -1, -1, 1])
+    partner, strength = match_axes(left, left[:, permutation] * signs)
+    assert permutation[partner].tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(strength, 1)
+
+
+def test_an_axis_without_partner_is_matched_to_none():
+    left = np.random.default_rng(0).normal(size=(40, 3))
+    partner, strength = match_axes(left, left[:, [2, 0]])
+    assert partner.tolist() == [1, -1, 0]
+    np.testing.assert_allclose(strength, [1, 0, 1])
+
+
+def test_matching_takes_the_largest_sum_rather_than_the_largest_first():
+    one, two = np.random.default_rng(1).normal(size=(2, 500))
+    left = np.stack([one, 1.1 * one + 0.5 * two], axis=1)
+    partner, strength = match_axes(left[:, ::-1], np.stack([one, two], axis=1))
+    assert partner.tolist() == [1, 0]
+    assert strength[0] < 0.5 < 0.99 < strength[1]

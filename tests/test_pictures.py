@@ -1,0 +1,69 @@
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from latentflix.pictures import CARRIED, OTHER, _draw_bars, draw_histogram, draw_stability, draw_training
+
+SHARES = pd.DataFrame(
+    {"label": ["1+", "1-", "2+"], "share": [0.75, 0.25, 0.5], "share_without": [np.nan, 1.0, 0.0]}, index=[7, 8, 9]
+)
+HISTORY = pd.DataFrame({"train_loss": [3.0, 2.0], "valid_loss": [3.1, 2.5]})
+CLASSIFIER_HISTORY = pd.DataFrame(
+    {"classifier": ["0", "0", "random"], "train_loss": [0.6, 0.5, 0.6], "valid_loss": [0.7, 0.6, 0.5]}
+)
+AXES = pd.DataFrame({"stability": [0.99, 0.3], "stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
+
+
+def draw_a_histogram(path, shares=SHARES):
+    draw_histogram(shares, ["1-"], "1+", path)
+
+
+def draw_the_training(path):
+    draw_training(HISTORY, CLASSIFIER_HISTORY, path)
+
+
+def draw_the_stability(path):
+    draw_stability(AXES, 0.9, path)
+
+
+def drawn_bars(column, carried):
+    axes = Figure().subplots()
+    _draw_bars(axes, SHARES, column, carried)
+    return axes
+
+
+@pytest.mark.parametrize("draw", [draw_a_histogram, draw_the_training, draw_the_stability])
+def test_a_png_with_something_on_it_is_written(tmp_path, draw):
+    path = tmp_path / "picture.png"
+    draw(path)
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    pixels = matplotlib.image.imread(path)[..., :3]
+    height, width, _ = pixels.shape
+    assert width > 400
+    assert height > 150
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+
+
+@pytest.mark.parametrize(("column", "heights"), [("share", [0.75, 0.25, 0.5]), ("share_without", [0, 1, 0])])
+def test_bars_are_as_high_as_the_shares(column, heights):
+    axes = drawn_bars(column, [])
+    assert [bar.get_height() for bar in axes.patches] == heights
+    assert [bar.get_x() + bar.get_width() / 2 for bar in axes.patches] == pytest.approx([0, 1, 2])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1+", "1-", "2+"]
+    assert axes.get_ylim() == (0, 1)
+
+
+def test_the_films_own_labels_have_a_colour_of_their_own():
+    colours = [to_hex(bar.get_facecolor()) for bar in drawn_bars("share", ["2+", "1+"]).patches]
+    assert colours == [CARRIED, OTHER, CARRIED]
+
+
+def test_other_shares_make_another_picture_and_the_same_shares_the_same(tmp_path):
+    for name, shares in (("one", SHARES), ("again", SHARES), ("other", SHARES.assign(share=[0.1, 0.2, 0.3]))):
+        draw_a_histogram(tmp_path / name, shares)
+    one, again, other = ((tmp_path / name).read_bytes() for name in ("one", "again", "other"))
+    assert one == again
+    assert one != other

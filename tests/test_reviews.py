@@ -1,0 +1,267 @@
+import hashlib
+import re
+
+import pandas as pd
+import pytest
+
+from latentflix.datasets import DataSetConfig, load_data_set
+from latentflix.errors import InvalidReviews, TooFewFilms
+from latentflix.ratings import RatingsConfig, read_ratings
+from latentflix.reviews import (
+    Coverage,
+    ReviewConfig,
+    check_reviews,
+    film_links,
+    join_reviews,
+    other_reviews,
+    review_links,
+)
+
+FILMS = pd.DataFrame({"title": ["Emma", "Heat", "Fargo"]}, index=pd.Index([1, 2, 3], name="movie_id"))
+TITLES = pd.DataFrame({"movie_id": [1, 2, 4], "tconst": ["tt1", "tt2", "tt4"], "matched_by": "title"})
+ARTICLE = re.compile(r", (The|A|An|Les|La|Le|Il|Das|Der)$")
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def links(*rows):
+    table = pd.DataFrame(rows, columns=["text", "tconst", "rating"]).astype({"rating": "int8"})
+    return table.assign(review_sha256=table["text"].map(sha256))[["review_sha256", "tconst", "rating"]]
+
+
+def corpus(*texts):
+    return pd.DataFrame({"text": list(texts), "positive": 1})
+
+
+def join(texts, linked, movie_ids=(1, 2, 3), films=FILMS):
+    return join_reviews(corpus(*texts), films, pd.Series(movie_ids), links(*linked), TITLES, ReviewConfig())
+
+
+@pytest.fixture(scope="module")
+def reviews():
+    return load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
+
+
+@pytest.fixture(scope="module")
+def films():
+    tables = load_data_set(DataSetConfig(name="movielens_100k"))
+    return read_ratings(tables["ratings"], tables["items"], RatingsConfig()).films
+
+
+@pytest.fixture(scope="module")
+def joined(reviews, films):
+    return join_reviews(reviews, films, pd.Series(films.index), review_links(), film_links(), ReviewConfig())
+
+
+def test_review_links_are_as_they_were_gathered():
+    table = review_links()
+    assert table.dtypes.astype(str).to_dict() == {"review_sha256": "str", "tconst": "str", "rating": "int8"}
+    assert len(table) == 24_964
+    assert table["review_sha256"].str.fullmatch("[0-9a-f]{64}").all()
+    assert table["tconst"].str.fullmatch(r"tt\d{7,8}").all()
+    assert sorted(table["rating"].unique()) == [1, 2, 3, 4, 7, 8, 9, 10]
+
+
+def test_film_links_are_as_they_were_gathered():
+    table = film_links()
+    assert table.dtypes.astype(str).to_dict() == {"movie_id": "int64", "tconst": "str", "matched_by": "str"}
+    assert len(table) == 1349
+    assert table["movie_id"].is_unique
+    assert table["movie_id"].between(1, 1682).all()
+    assert table["tconst"].str.fullmatch(r"tt\d{7}").all()
+
+
+def test_every_link_is_of_a_review_of_the_data_set(reviews):
+    assert set(review_links()["review_sha256"]) == set(reviews["text"].map(sha256))
+
+
+def test_two_items_are_linked_to_one_title_only_if_they_are_one_film(films):
+    table = film_links()
+    assert table["tconst"].duplicated().sum() == 15
+    assert not table.loc[table["movie_id"].isin(films.index), "tconst"].duplicated().any()
+
+
+def test_the_coverage_of_movielens_is_as_measured(joined):
+    assert joined[1] == Coverage(
+        films_asked=1664, films_linked=1334, films_with_review=102, reviews=1340, ambiguous_reviews=0
+    )
+
+
+def test_joined_reviews_have_the_columns_that_are_promised(joined):
+    table, _ = joined
+    assert table.dtypes.astype(str).to_dict() == {
+        "review_id": "str",
+        "movie_id": "int32",
+        "tconst": "str",
+        "text": "str",
+        "stars": "int8",
+    }
+    assert table["review_id"].is_unique
+    assert table["review_id"].is_monotonic_increasing
+    assert list(table["review_id"]) == [sha256(text) for text in table["text"]]
+
+
+@pytest.mark.parametrize(
+    ("title", "reviews", "word", "share"),
+    [
+        ("Hamlet (1996)", 30, "hamlet", 0.95),
+        ("Titanic (1997)", 30, "titanic", 0.8),
+        ("Shining, The (1980)", 30, "shining|kubrick", 0.9),
+        ("Emma (1996)", 30, "emma|austen", 0.9),
+        ("Jane Eyre (1996)", 13, "jane eyre", 1),
+        ("Sgt. Bilko (1996)", 11, "bilko", 0.5),
+        ("Theodore Rex (1995)", 26, "rex|dinosaur|whoop", 0.95),
+        ("Kazaam (1996)", 19, "kazaam|genie|shaq", 0.95),
+        ("Return of the Jedi (1983)", 30, "jedi|star wars|ewok", 0.95),
+    ],
+)
+def test_known_films_get_reviews_that_speak_of_them(joined, films, title, reviews, word, share):
+    table, _ = joined
+    own = table["movie_id"] == films.index[films["title"] == title][0]
+    speaks = table["text"].str.contains(word, case=False)
+    assert own.sum() == reviews
+    assert speaks[own].mean() >= share
+    assert speaks[~own].mean() < 0.06
+
+
+def test_reviews_name_their_own_film_and_hardly_ever_another(joined, films):
+    table, _ = joined
+    names = films["title"].str.replace(r"\s*\(.*", "", regex=True).str.replace(ARTICLE, "", regex=True).str.lower()
+    own = table["movie_id"].map(names)
+    # The same names, dealt out to the reviews of the films half the table away.
+    ordered = table.assign(name=own).sort_values("movie_id", ignore_index=True)
+    other = ordered["name"].to_numpy()[(ordered.index + len(ordered) // 2) % len(ordered)]
+    named = [name in text.lower() for name, text in zip(ordered["name"], ordered["text"], strict=True)]
+    named_other = [name in text.lower() for name, text in zip(other, ordered["text"], strict=True)]
+    assert sum(named) / len(named) > 0.4
+    assert sum(named_other) / len(named_other) < 0.03
+
+
+def test_stars_agree_with_the_labels_of_the_data_set(joined, reviews):
+    positive = dict(zip(reviews["text"], reviews["positive"], strict=True))
+    table, _ = joined
+    assert [stars > 5 for stars in table["stars"]] == [positive[text] == 1 for text in table["text"]]
+
+
+def test_the_order_of_the_reviews_does_not_matter(joined, reviews, films):
+    shuffled = reviews.sample(frac=1, random_state=1)
+    again = join_reviews(shuffled, films, pd.Series(films.index), review_links(), film_links(), ReviewConfig())
+    pd.testing.assert_frame_equal(again[0], joined[0])
+
+
+def test_the_coverage_is_said_in_words(joined):
+    assert joined[1].sentence() == (
+        "1,664 films asked, 1,334 of them linked to IMDb, 102 with a review, 1,340 reviews; "
+        "0 reviews left out because they stand under several films"
+    )
+
+
+def test_reviews_are_joined_by_what_they_say():
+    table, coverage = join(["of heat", "of nothing", "of emma"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)])
+    found = table.set_index("text")[["movie_id", "tconst", "stars"]].to_dict("index")
+    assert found == {
+        "of emma": {"movie_id": 1, "tconst": "tt1", "stars": 8},
+        "of heat": {"movie_id": 2, "tconst": "tt2", "stars": 3},
+    }
+    assert coverage == Coverage(films_asked=3, films_linked=2, films_with_review=2, reviews=2, ambiguous_reviews=0)
+
+
+def test_only_the_films_that_are_asked_count():
+    table, coverage = join(["of emma", "of heat"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)], (2, 2, 3, 99))
+    assert list(table["text"]) == ["of heat"]
+    assert coverage == Coverage(films_asked=2, films_linked=1, films_with_review=1, reviews=1, ambiguous_reviews=0)
+
+
+def test_an_item_that_was_merged_into_another_is_not_asked():
+    table, coverage = join(["of emma", "of four"], [("of emma", "tt1", 8), ("of four", "tt4", 3)], (1, 4))
+    assert list(table["text"]) == ["of emma"]
+    assert coverage.films_asked == 1
+
+
+@pytest.mark.parametrize("other", ["tt2", "tt99"], ids=["another film", "a title that is no film here"])
+def test_a_text_that_stands_under_several_films_is_left_out_and_counted(other):
+    table, coverage = join(
+        ["of emma", "of both"], [("of emma", "tt1", 8), ("of both", "tt1", 3), ("of both", other, 3)]
+    )
+    assert list(table["text"]) == ["of emma"]
+    assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 1)
+
+
+def test_a_text_that_stands_twice_counts_once():
+    table, coverage = join(["of emma", "of emma"], [("of emma", "tt1", 8), ("of emma", "tt1", 8)])
+    assert list(table["text"]) == ["of emma"]
+    assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "linked"),
+    [
+        (["of nothing"], [("of emma", "tt1", 8)]),
+        (["of emma"], [("of emma", "tt99", 8)]),
+        (["of both"], [("of both", "tt1", 8), ("of both", "tt2", 8)]),
+    ],
+    ids=["text unknown", "film unknown", "all ambiguous"],
+)
+def test_no_review_of_any_film_is_told(texts, linked):
+    with pytest.raises(TooFewFilms, match="no film has a review; found: 3 films asked, 2 of them linked"):
+        join(texts, linked)
+
+
+@pytest.mark.parametrize("text", [None, float("nan"), "", "  \n\t "], ids=repr)
+def test_a_review_without_a_text_is_named(text):
+    with pytest.raises(InvalidReviews) as caught:
+        check_reviews(corpus("good", text, "bad", text), ReviewConfig())
+    assert str(caught.value).startswith(
+        "a review has no text; where: row 1 (counting from 0), column text; 2 such rows; found: 0 characters; "
+        "expected: a text"
+    )
+
+
+def test_a_review_that_is_no_text_is_named():
+    with pytest.raises(InvalidReviews, match=r"row 1 \(counting from 0\), column text"):
+        join(["of emma", 7], [("of emma", "tt1", 8)])
+
+
+def test_an_absurdly_long_review_is_named():
+    with pytest.raises(InvalidReviews) as caught:
+        check_reviews(corpus("a" * 1000, "b" * 1001), ReviewConfig(max_characters=1000))
+    assert str(caught.value).startswith(
+        "a review is absurdly long; where: row 1 (counting from 0), column text; 1 such rows; "
+        "found: 1,001 characters; expected: at most 1,000 characters"
+    )
+
+
+def test_rows_are_counted_whatever_the_index_says():
+    table = corpus("good", "")
+    table.index = pd.Index([7, 7])
+    with pytest.raises(InvalidReviews, match=r"row 1 \(counting from 0\)"):
+        check_reviews(table, ReviewConfig())
+
+
+def test_reviews_without_a_text_column_are_told():
+    with pytest.raises(InvalidReviews, match="lack a column; where: text; found: review, positive"):
+        check_reviews(corpus("good").rename(columns={"text": "review"}), ReviewConfig())
+
+
+def test_no_reviews_are_told():
+    with pytest.raises(InvalidReviews, match="there are no reviews; found: 0 rows"):
+        check_reviews(corpus(), ReviewConfig())
+
+
+def test_a_bad_review_is_told_by_the_join_as_well():
+    with pytest.raises(InvalidReviews, match="row 1"):
+        join(["of emma", ""], [("of emma", "tt1", 8)])
+
+
+def test_other_reviews_are_those_of_no_film():
+    table, _ = join(["of heat", "of nothing", "of emma"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)])
+    assert other_reviews(corpus("of heat", "of nothing", "of emma", "of nothing"), table) == ["of nothing"] * 2
+
+
+def test_no_review_of_a_film_is_among_the_others(joined, reviews):
+    others = other_reviews(reviews, joined[0])
+    assert set(others).isdisjoint(joined[0]["text"])
+    assert set(others) | set(joined[0]["text"]) == set(reviews["text"])
+    assert len(others) == 23_657
