@@ -232,6 +232,7 @@ def train_classifier(
     with learner.no_logging():
         for step, first_group, n_epochs, rate in steps:
             if n_epochs:
+                learner.training_progress.title = f"classifier {name}, {step}"
                 learner.freeze_to(first_group)
                 learner.fit_one_cycle(n_epochs, slice(rate / RATE_DECAY, rate), wd=config.weight_decay)
                 epochs += [(name, step, *row) for row in learner.recorder.values]

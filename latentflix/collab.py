@@ -81,7 +81,7 @@ def fit_collab(ratings: pd.DataFrame, config: CollabConfig, seed: int) -> Collab
     item_rows, movie_ids = pd.factorize(ratings["movie_id"], sort=True)
     # Row 0 of fastai's embeddings stands for an unknown id.
     pairs = torch.from_numpy(np.stack([user_rows, item_rows], axis=1) + 1).to(device)
-    values = torch.from_numpy(ratings["rating"].to_numpy(np.float32)).to(device)
+    values = torch.tensor(ratings["rating"].to_numpy(np.float32), device=device)
     held_out = held_out_ratings(len(ratings), config).to(device)
 
     torch.manual_seed(seed)
@@ -93,10 +93,13 @@ def fit_collab(ratings: pd.DataFrame, config: CollabConfig, seed: int) -> Collab
         RatingBatches(pairs[~held_out], values[~held_out], config.batch_size, shuffle=True),
         RatingBatches(pairs[held_out], values[held_out], 16 * config.batch_size, shuffle=False),
         model,
+        level=logging.DEBUG,
         loss_func=MSELossFlat(),
     )
     with learner.no_logging():
         learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
+    valid_loss = tuple(float(row[1]) for row in learner.recorder.values)
+    logger.info("collab: seed %d, validation RMSE %.4f", seed, valid_loss[-1] ** 0.5)
     user_factors, item_factors, user_bias, item_bias = (
         layer.weight.detach().float().cpu().numpy()[1:]
         for layer in (model.u_weight, model.i_weight, model.u_bias, model.i_bias)
@@ -108,7 +111,7 @@ def fit_collab(ratings: pd.DataFrame, config: CollabConfig, seed: int) -> Collab
         item_factors,
         user_bias[:, 0],
         item_bias[:, 0],
-        tuple(float(row[1]) for row in learner.recorder.values),
+        valid_loss,
     )
 
 

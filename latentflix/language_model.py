@@ -89,7 +89,8 @@ class TokenStream:
         order = self.shuffle.permutation(len(self.texts)) if self.shuffle else range(len(self.texts))
         stream = torch.from_numpy(np.concatenate([self.texts[index] for index in order]))
         end = self.stretch * self.batch_size
-        tokens, following = (part.view(self.batch_size, self.stretch) for part in (stream[:end], stream[1 : end + 1]))
+        shape = (self.batch_size, self.stretch)
+        tokens, following = stream[:end].view(shape), stream[1 : end + 1].view(shape)
         for start in range(0, self.stretch, self.sequence_length):
             stop = start + self.sequence_length
             yield tokens[:, start:stop], following[:, start:stop]

@@ -33,9 +33,9 @@ class TrainingProgress(Callback):
 
     order = 60
 
-    def __init__(self, title: str) -> None:
-        """Name the training in the bar, in the log and in the error."""
-        self.title = title
+    def __init__(self, title: str, level: int = logging.INFO) -> None:
+        """Name the training in the bar, in the log and in the error; log its epochs at `level`."""
+        self.title, self.level = title, level
 
     def before_fit(self) -> None:
         """Open the bar."""
@@ -57,7 +57,7 @@ class TrainingProgress(Callback):
         names = self.recorder.metric_names[1:-1]
         values = self.recorder.log[1:]
         text = ", ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=False))
-        logger.info("%s: epoch %d of %d: %s", self.title, self.epoch + 1, self.n_epoch, text)
+        logger.log(self.level, "%s: epoch %d of %d: %s", self.title, self.epoch + 1, self.n_epoch, text)
         if values and not math.isfinite(values[0]):
             self._diverged()
 
@@ -75,15 +75,18 @@ class TrainingProgress(Callback):
         )
 
 
-def make_learner(name: str, train: Any, valid: Any, model: torch.nn.Module, **options: Any) -> Learner:
+def make_learner(
+    name: str, train: Any, valid: Any, model: torch.nn.Module, *, level: int = logging.INFO, **options: Any
+) -> Learner:
     """A Learner over two iterables of batches, quiet but for `TrainingProgress`, on the best device.
 
-    Mixed precision is used where the device is a GPU. options go to `Learner`.
+    level: that of a line an epoch in the log. Mixed precision is used where the device is a GPU. options go to
+    `Learner`.
     """
     device = pick_device()
     learner = Learner(DataLoaders(train, valid, device=device), model.to(device), opt_func=fused_adam_w, **options)
     learner.remove_cb(ProgressCallback)
-    learner.add_cb(TrainingProgress(name))
+    learner.add_cb(TrainingProgress(name, level))
     if device.type == "cuda":
         learner.add_cb(MixedPrecision())
     return learner

@@ -1,12 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.planted_world import make_world
 from sklearn.metrics import roc_auc_score
 
 from latentflix.baseline import BaselineConfig, predict_by_words
 from latentflix.ratings import RatingsConfig, read_ratings
 from latentflix.reviews import ReviewConfig, join_reviews
+from tests.planted_world import make_world
 
 LABELS = ["A+", "A-", "B+", "B-"]
 
@@ -87,7 +87,7 @@ def test_a_label_that_all_or_no_films_carry_gets_its_constant(carried):
         reviews, pd.concat([film_labels, constant]), ["always", "1+"], held_out, BaselineConfig(min_reviews=1)
     )
     assert table["always"].tolist() == [carried] * 4
-    assert table["1+"].nunique() > 1
+    assert table["1+"].min() < table["1+"].max()
 
 
 def test_held_out_labels_are_not_learned_from():

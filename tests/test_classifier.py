@@ -6,7 +6,6 @@ import pytest
 import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
-from tests.planted_world import make_world
 from sklearn.metrics import roc_auc_score
 
 from latentflix.classifier import (
@@ -28,6 +27,7 @@ from latentflix.language_model import LanguageModel, LanguageModelConfig, model_
 from latentflix.predictions import PredictionConfig, predict_held_out
 from latentflix.ratings import RatingsConfig, read_ratings
 from latentflix.reviews import ReviewConfig, join_reviews, other_reviews
+from tests.planted_world import make_world
 
 PADDING = 1
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
@@ -221,7 +221,9 @@ def test_layers_learn_only_when_their_turn_has_come(epochs, learned):
     fresh, _ = train_tiny()
     weights, history = train_tiny(**epochs)
     changed = {
-        name for name in before if name.startswith("0.") and not np.array_equal(weights[f"0.module{name[1:]}"], before[name])
+        name
+        for name in before
+        if name.startswith("0.") and not np.array_equal(weights[f"0.module{name[1:]}"], before[name])
     }
     assert {name.split(".")[2] if "rnns" in name else name.split(".")[1] for name in changed} == learned
     assert not np.array_equal(weights["1.layers.1.2.weight"], fresh["1.layers.1.2.weight"])
@@ -294,8 +296,13 @@ def world_outcome():
     language = LanguageModelConfig(embedding_size=32, n_layers=1, batch_size=16, max_tokens=20_000, epochs=2)
     language_model, _ = train_language_model(other_reviews(world.reviews, reviews), language)
     config = ClassifierConfig(
-        **{"n_folds": 2, "batch_size": 16, "frozen_epochs": 2, "last_two_epochs": 0, "last_three_epochs": 0},
-        **{"all_epochs": 4, "all_learning_rate": 1e-2},
+        n_folds=2,
+        batch_size=16,
+        frozen_epochs=2,
+        last_two_epochs=0,
+        last_three_epochs=0,
+        all_epochs=4,
+        all_learning_rate=1e-2,
     )
     trained = train_classifiers(reviews, film_labels, labels, language_model, config)
     predictions = predict_held_out(

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.planted_world import make_world
 from scipy.stats import spearmanr
 
 from latentflix import collab
@@ -10,6 +9,7 @@ from latentflix.collab import CollabConfig, RatingBatches, fit_collab, fit_seeds
 from latentflix.datasets import DataSetConfig, load_data_set
 from latentflix.errors import TrainingDiverged
 from latentflix.ratings import RatingsConfig, read_ratings
+from tests.planted_world import make_world
 
 QUICK = CollabConfig(n_factors=6, epochs=5, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=2)
 ONE_EPOCH = CollabConfig(n_factors=5, epochs=1, batch_size=2048)

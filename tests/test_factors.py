@@ -1,12 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.planted_world import make_world
 from scipy.stats import ortho_group
 
 from latentflix.collab import CollabConfig, CollabFit, fit_seeds
 from latentflix.errors import TooFewFilms
 from latentflix.factors import FactorConfig, extract_factors, in_users_metric, match_axes
+from tests.planted_world import make_world
 
 N_FILMS, N_USERS = 120, 400
 WEIGHTS = np.array([2.0, 1.4, 0.9])

@@ -7,7 +7,6 @@ import torch
 from fastai.text.core import defaults
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
-
 from pydantic import ValidationError
 
 from latentflix.artifacts import Handle, Store
@@ -26,10 +25,19 @@ from latentflix.pretrained import PretrainedModel
 
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
 TINY = LanguageModelConfig(
-    **{"embedding_size": 24, "hidden_size": 32, "n_layers": 1, "dropout": 0.01, "max_tokens": 4000, "min_frequency": 1},
-    **{"batch_size": 8, "sequence_length": 20, "epochs": 6, "learning_rate": 2e-2, "valid_share": 0.1},
+    embedding_size=24,
+    hidden_size=32,
+    n_layers=1,
+    dropout=0.01,
+    max_tokens=4000,
+    min_frequency=1,
+    batch_size=8,
+    sequence_length=20,
+    epochs=6,
+    learning_rate=2e-2,
+    valid_share=0.1,
 )
-CYCLE = "bread milk stone river cloud horse table green piano seven apple chair".split()
+CYCLE = ["bread", "milk", "stone", "river", "cloud", "horse", "table", "green", "piano", "seven", "apple", "chair"]
 
 
 def repeating_texts(n_texts=100, length=36):
@@ -224,7 +232,9 @@ def test_loading_pretrained_weights_leaves_them_as_they_are():
 
 def test_training_from_the_same_corpus_pretrained_starts_better(trained):
     model, history = trained
-    pretrained = PretrainedModel({name: torch.tensor(weight) for name, weight in model.weights.items()}, model.vocabulary)
+    pretrained = PretrainedModel(
+        {name: torch.tensor(weight) for name, weight in model.weights.items()}, model.vocabulary
+    )
     config = TINY.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
     _, continued = train_language_model(repeating_texts(), config, pretrained)
     assert continued["valid_loss"].iloc[0] < 1.2 * history["valid_loss"].iloc[-1] < 0.3 * history["valid_loss"].iloc[0]
@@ -237,7 +247,9 @@ def test_pretrained_weights_of_other_sizes_are_refused():
 
 def test_the_seed_chooses_the_texts():
     config = TINY.model_copy(update={"epochs": 1, "max_tokens": 1000})
-    texts = [f"alone{chr(97 + number % 26)}{chr(97 + number // 26)} {text}" for number, text in enumerate(repeating_texts())]
+    texts = [
+        f"alone{chr(97 + number % 26)}{chr(97 + number // 26)} {text}" for number, text in enumerate(repeating_texts())
+    ]
     vocabularies = [
         set(train_language_model(texts, config.model_copy(update={"seed": seed}))[0].vocabulary) for seed in (0, 1)
     ]

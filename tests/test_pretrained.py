@@ -18,6 +18,8 @@ from latentflix.datasets import FASTAI_CHECK
 from latentflix.errors import DataSetError
 from latentflix.language_model import LanguageModelConfig
 from latentflix.pretrained import WIKITEXT_103, PretrainedConfig, load_wikitext, read_archive
+from tasks.language_model import train_on_corpus
+from tasks.pretrained import fetch_pretrained
 
 VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "film", "Amélie", "was", "good", "bad", "."]
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
@@ -190,9 +192,6 @@ def test_the_published_model_is_pinned():
 
 
 def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypatch, archive, tmp_path):
-    from tasks.language_model import train_on_corpus
-    from tasks.pretrained import fetch_pretrained
-
     known_by(monkeypatch, fastai_check(archive.read_bytes()))
     store = Store(tmp_path / "artifacts")
     kept = fetch_pretrained.task.fn(store, (), PretrainedConfig(data_dir=archive.parent))

@@ -153,6 +153,11 @@ def test_a_rating_outside_the_scale_is_named(rating):
     assert "expected: 1 to 5" in message
 
 
+def test_a_bad_number_is_shown_as_it_was_written():
+    assert "found: 6;" in complaint(some_ratings((1, 1, 6, 10)), some_items())
+    assert "found: 99;" in complaint(some_ratings((1, 99, 3, 10)), some_items())
+
+
 def test_the_scale_is_what_the_settings_say():
     ratings = some_ratings((1, 1, 0.5, 10), (2, 1, 10, 11))
     read = read_ratings(ratings, some_items(), RatingsConfig(lowest=0.5, highest=10))
@@ -170,6 +175,7 @@ def test_a_rating_of_an_unknown_item_is_named():
     message = complaint(some_ratings((1, 1, 3, 10), (1, 99, 3, 10)), some_items())
     assert message.startswith("a rating is of a film that is not among the items; where: row 1 (counting from 0)")
     assert "99" in message.partition("found: ")[2]
+    assert message.endswith("expected: a known movie_id; what to do: mend or remove these rows")
 
 
 def test_all_bad_rows_are_counted():

@@ -23,6 +23,7 @@ from latentflix.datasets import DataSet, SourceFile
 from latentflix.errors import DataSetError
 from latentflix.factors import match_axes
 from latentflix.settings import FullSettings
+from tests.flows.small import SMALL_SETTINGS, as_arguments
 from tests.planted_world import World, make_world, shuffle_links
 
 STAGES = (
@@ -51,12 +52,6 @@ PLANTED = {
     "evaluation": {"permutations": 200, "bootstraps": 200},
     "names": {"min_ratings": 20, "min_films": 3},
 }
-SMALL = [
-    *("--collab.n-seeds", "4", "--collab.epochs", "4", "--labels.top-k", "3", "--factors.stable-from", "0.5"),
-    *("--language-model.max-tokens", "30000", "--language-model.embedding-size", "32"),
-    *("--classifier.n-folds", "2", "--classifier.max-tokens", "60", "--classifier.all-epochs", "1"),
-    *("--evaluation.permutations", "50", "--evaluation.bootstraps", "50"),
-]
 
 
 @dataclass(frozen=True)
@@ -183,7 +178,15 @@ def test_a_missing_data_set_fails_the_flow_and_leaves_no_artifact(prefect: None,
 
 
 def start(folder: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "flows.full", "--artifacts-dir", str(folder / "artifacts"), "--json", *SMALL]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.full",
+        "--artifacts-dir",
+        str(folder / "artifacts"),
+        "--json",
+        *as_arguments(SMALL_SETTINGS),
+    ]
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""}
     return subprocess.Popen(
         command,

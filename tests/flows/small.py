@@ -1,0 +1,21 @@
+"""Settings with which real data goes the whole way in well under a minute of training."""
+
+from typing import Any
+
+SMALL_SETTINGS: dict[str, Any] = {
+    "collab": {"n_seeds": 4, "epochs": 4},
+    "factors": {"stable_from": 0.5},
+    "labels": {"top_k": 3},
+    "language_model": {"max_tokens": 30_000, "embedding_size": 32},
+    "classifier": {"n_folds": 2, "max_tokens": 60, "all_epochs": 1},
+    "evaluation": {"permutations": 50, "bootstraps": 50},
+}
+
+
+def as_arguments(settings: dict[str, Any]) -> list[str]:
+    return [
+        argument
+        for stage, fields in settings.items()
+        for name, value in fields.items()
+        for argument in (f"--{stage}.{name}".replace("_", "-"), str(value))
+    ]

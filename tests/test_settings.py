@@ -1,0 +1,282 @@
+import ast
+import re
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from latentflix.artifacts import artifact_key
+from latentflix.config import StageConfig
+from latentflix.datasets import DataSetConfig
+from latentflix.errors import InvalidSettings
+from latentflix.language_model import LanguageModelConfig
+from latentflix.pretrained import PretrainedConfig
+from latentflix.settings import PROFILES, FullSettings, parse_command_line
+
+ROOT = Path(__file__).parents[1]
+STAGES = {
+    name: field.annotation
+    for name, field in FullSettings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, StageConfig)
+}
+CONFIGS = {**STAGES, "datasets": DataSetConfig, "pretrained": PretrainedConfig}
+FIELDS = [(config, name) for config in CONFIGS.values() for name in config.model_fields]
+SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+BOUNDS = [
+    (config, name, sign, getattr(constraint, sign))
+    for config, name in FIELDS
+    for constraint in config.model_fields[name].metadata
+    for sign in SIGNS
+    if hasattr(constraint, sign)
+]
+FULL = {
+    "pretrained": True,
+    "vocabulary_size": 60_000,
+    "embedding_size": 400,
+    "hidden_size": 1152,
+    "n_layers": 3,
+}
+
+
+def parse(*arguments):
+    return parse_command_line(FullSettings, "prog", arguments)
+
+
+def kebab(name):
+    return name.replace("_", "-")
+
+
+def without_blanks(text):
+    return "".join(text.split())
+
+
+def describe(case):
+    return "-".join(getattr(part, "__name__", str(part)) for part in case)
+
+
+@pytest.fixture(scope="module")
+def help_text():
+    output = StringIO()
+    with redirect_stdout(output), pytest.raises(SystemExit) as caught:
+        parse("--help")
+    assert caught.value.code == 0
+    return output.getvalue()
+
+
+def test_there_is_a_config_for_every_stage_but_those_that_fetch():
+    files = {path.stem for path in (ROOT / "tasks").glob("[a-z]*.py")} - {"stage"}
+    assert set(CONFIGS) == files
+
+
+def test_without_options_all_is_as_the_sample_profile_has_it():
+    assert parse() == FullSettings() == parse("--profile", "sample")
+    for name, config in STAGES.items():
+        assert getattr(parse(), name) == config()
+
+
+def test_the_full_profile_sets_the_full_sizes():
+    settings = parse("--profile", "full")
+    assert settings.language_model.model_dump(include=FULL.keys()) == FULL
+    assert (settings.classifier.n_folds, settings.classifier.max_tokens) == (5, 1440)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_sets_what_it_names_and_nothing_else(profile):
+    settings, expected = parse("--profile", profile).model_dump(), FullSettings().model_dump()
+    for stage, values in PROFILES[profile].items():
+        expected[stage] |= values
+    assert settings == expected | {"profile": profile}
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["profile first", "option first"])
+def test_an_option_wins_over_the_profile(order):
+    pairs = [("--profile", "full"), ("--language-model.epochs", "3")][::order]
+    settings = parse(*(part for pair in pairs for part in pair))
+    assert settings.language_model.epochs == 3
+    assert settings.language_model.model_dump(include=FULL.keys()) == FULL
+    assert settings.classifier == parse("--profile", "full").classifier
+
+
+def test_an_option_that_says_the_default_wins_over_the_profile():
+    default = LanguageModelConfig().epochs
+    assert parse("--profile", "full").language_model.epochs != default
+    assert parse("--profile", "full", "--language-model.epochs", str(default)).language_model.epochs == default
+
+
+def test_settings_in_a_mapping_win_over_the_profile():
+    settings = FullSettings.model_validate({"profile": "full", "classifier": {"n_folds": 7}})
+    assert (settings.classifier.n_folds, settings.classifier.max_tokens) == (7, 1440)
+
+
+def test_settings_pass_through_json_unchanged():
+    settings = parse("--profile", "full", "--json", "--data-dir", "here", "--classifier.n-folds", "7")
+    assert FullSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
+
+
+@pytest.mark.parametrize(("config", "name"), FIELDS, ids=map(describe, FIELDS))
+def test_every_setting_is_described(config, name):
+    description = config.model_fields[name].description
+    assert len(description) > 10
+    assert not description.endswith(".")
+
+
+@pytest.mark.parametrize(("config", "name", "sign", "bound"), BOUNDS, ids=map(describe, BOUNDS))
+def test_a_bound_stands_in_the_description_and_holds(config, name, sign, bound):
+    notes = re.search(r"\[(.*)\]$", config.model_fields[name].description).group(1)
+    assert re.search(rf"(^|; |and ){SIGNS[sign]} {bound:g}($| and)", notes)
+    inwards = 1 if sign in ("ge", "gt") else -1
+    step = 1 if config.model_fields[name].annotation is int else 1e-6
+    outside = bound if sign in ("gt", "lt") else bound - inwards * step
+    inside = bound + inwards * step if sign in ("gt", "lt") else bound
+    assert getattr(config(**{name: inside}), name) == inside
+    with pytest.raises(ValidationError, match=name):
+        config(**{name: outside})
+
+
+@pytest.mark.parametrize(("stage", "name"), [(stage, name) for stage in STAGES for name in STAGES[stage].model_fields])
+def test_help_lists_every_setting_with_its_default(help_text, stage, name):
+    field = STAGES[stage].model_fields[name]
+    options = without_blanks(help_text.partition("\noptions:\n")[2])
+    option = f"--{kebab(stage)}.{kebab(name)}"
+    if field.annotation is bool:
+        option += f",--no-{option[2:]}"
+    kind = {bool: "", int: "int", float: "float"}.get(field.annotation, r"\{[a-z,]+\}")
+    text = re.escape(without_blanks(f"{field.description} (default: {field.default})"))
+    assert re.search(re.escape(option) + kind + text, options)
+
+
+@pytest.mark.parametrize("option", ["--profile", "--artifacts-dir", "--data-dir", "--cache-dir", "--json, --no-json"])
+def test_help_lists_the_settings_of_all_stages(help_text, option):
+    assert re.search(rf"^  {option}\b", help_text.partition("\noptions:\n")[2], re.MULTILINE)
+
+
+def test_help_names_the_program(help_text):
+    assert help_text.startswith("usage: prog [-h] [--profile {sample,full}]")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--labels.top-k", "0", "greater than or equal to 1"),
+        ("--labels.top-k", "five", "valid integer"),
+        ("--labels.top-k", "1.5", "valid integer"),
+        ("--collab.learning-rate", "0", "greater than 0"),
+        ("--collab.learning-rate", "nan", "less than or equal to 1"),
+        ("--collab.valid-share", "1", "less than 1"),
+        ("--collab.weight-decay", "much", "valid number"),
+        ("--language-model.vocabulary-size", "100001", "less than or equal to 100000"),
+        ("--factors.rotation", "varimax", "'pca' or 'none'"),
+        ("--profile", "huge", "'sample' or 'full'"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(option, value, expected):
+    with pytest.raises(InvalidSettings) as caught:
+        parse(option, value)
+    assert str(caught.value).startswith(f"a setting cannot be used; where: {option}; found: '{value}'; expected: ")
+    assert expected in str(caught.value)
+    assert str(caught.value).endswith("what to do: see --help")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--nonsense", "1"),
+        ("--labels.nonsense", "1"),
+        ("--labels.top", "3"),
+        ("--top-k", "3"),
+        ("--labels.top-k",),
+        ("sample",),
+        ("--json_",),
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_there_is_not_ends_with_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse(*arguments)
+    assert caught.value.code == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("usage: prog [-h]")
+    assert arguments[0] in errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=lambda config: config.__name__)
+def test_a_stage_refuses_a_field_that_it_does_not_know(config):
+    with pytest.raises(ValidationError) as caught:
+        config(nonsense=1)
+    assert [(error["loc"], error["type"]) for error in caught.value.errors()] == [(("nonsense",), "extra_forbidden")]
+
+
+@pytest.mark.parametrize("given", [{"nonsense": 1}, {"labels": {"nonsense": 1}}])
+def test_unknown_fields_in_a_mapping_are_refused(given):
+    with pytest.raises(ValidationError, match="nonsense"):
+        FullSettings.model_validate(given)
+
+
+@pytest.mark.parametrize(("name", "value"), [("embedding-size", 128), ("hidden-size", 100), ("n-layers", 2)])
+def test_pretrained_weights_with_other_sizes_are_refused(name, value):
+    sizes = {"embedding-size": 400, "hidden-size": 1152, "n-layers": 3} | {name: value}
+    with pytest.raises(InvalidSettings) as caught:
+        parse("--profile", "full", f"--language-model.{name}", str(value))
+    assert f"sizes 400, 1152 and 3, not {tuple(sizes.values())}" in str(caught.value)
+
+
+def test_pretrained_weights_are_refused_for_the_sample_sizes():
+    sample = FullSettings().language_model
+    with pytest.raises(InvalidSettings) as caught:
+        parse("--language-model.pretrained")
+    assert f"not {(sample.embedding_size, sample.hidden_size, sample.n_layers)}" in str(caught.value)
+
+
+def test_without_pretrained_weights_any_sizes_are_taken():
+    settings = parse("--profile", "full", "--no-language-model.pretrained", "--language-model.hidden-size", "100")
+    assert (settings.language_model.hidden_size, settings.language_model.embedding_size) == (100, 400)
+
+
+def test_flags_are_set_and_unset():
+    assert (parse().json_, parse("--json").json_, parse("--no-json").json_) == (False, True, False)
+    assert not parse("--no-labels.only-stable").labels.only_stable
+    assert parse("--labels.drop-dominating").labels.drop_dominating
+
+
+def test_folders_are_paths():
+    settings = parse("--artifacts-dir", "a/b", "--data-dir", "/data", "--cache-dir", "c")
+    assert (settings.artifacts_dir, settings.data_dir, settings.cache_dir) == (Path("a/b"), Path("/data"), Path("c"))
+    assert (parse().artifacts_dir, parse().data_dir, parse().cache_dir) == (Path("artifacts"), None, None)
+
+
+@pytest.mark.parametrize("config", [DataSetConfig, PretrainedConfig])
+def test_where_data_lie_makes_no_other_key(config):
+    keys = {
+        artifact_key("datasets", (), config(data_dir=folder, cache_dir=cache), [])
+        for folder in (None, Path("/data"))
+        for cache in (None, Path("/cache"))
+    }
+    assert len(keys) == 1
+
+
+def test_another_data_set_makes_another_key():
+    names = ("movielens_100k", "imdb_reviews")
+    assert len({artifact_key("datasets", (), DataSetConfig(name=name), []) for name in names}) == 2
+
+
+def named_in_messages():
+    """Every option, with the value if one is named, in what the library says to its user."""
+    texts = [
+        node.value
+        for path in sorted((ROOT / "latentflix").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+    ]
+    options = re.findall(r"(?<![\w-])--[a-z][a-z.-]*[a-z](?: (?:true|false)\b)?", "\n".join(texts))
+    return sorted(set(options))
+
+
+@pytest.mark.parametrize("option", named_in_messages())
+def test_an_option_that_a_message_names_is_one(help_text, option):
+    name, _, value = option.partition(" ")
+    assert re.search(rf"{re.escape(name)}(?![\w.-])", help_text)
+    if value:
+        assert parse(name, value)
