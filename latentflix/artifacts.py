@@ -24,6 +24,7 @@ from tempfile import mkdtemp
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -91,16 +92,29 @@ def _source_digest(files: tuple[str, ...]) -> str:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         # The tree, not the text: a comment or a line break more makes no other result.
         seen[path] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        for data in _package_data(tree):
+            seen[data] = file_sha256(data)
         waiting.extend(_library_imports(tree))
     return hashlib.sha256("".join(sorted(seen.values())).encode()).hexdigest()
 
 
 def _library_imports(tree: ast.Module) -> Iterator[Path]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == _PACKAGE.name:
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            paths = (_PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py") for name in names)
-            yield from (path for path in paths if path.is_file())
+        for name in names:
+            path = _PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
+            if name.split(".")[0] == _PACKAGE.name and path.is_file():
+                yield path
+
+
+def _package_data(tree: ast.Module) -> Iterator[Path]:
+    """The files of the package, other than modules, that a module names."""
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return (path for folder in ("data", "templates") for path in (_PACKAGE / folder).glob("*") if path.name in named)
 
 
 def file_sha256(path: Path) -> str:
@@ -128,7 +142,9 @@ class Artifact:
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Write named arrays or weights as `<name>.safetensors`."""
-        save_file(dict(arrays), self.folder / f"{name}.safetensors")
+        # safetensors writes the memory behind an array as it lies there, whatever its strides say.
+        contiguous = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+        save_file(contiguous, self.folder / f"{name}.safetensors")
 
 
 @dataclass(frozen=True)
@@ -148,6 +164,8 @@ class Store:
             manifest = self.manifest(handle)
         except ArtifactError as error:
             return str(error)
+        if (manifest.stage, manifest.key) != (handle.stage, handle.key):
+            return f"{folder} holds another artifact; found: {manifest.stage} {manifest.key}"
         present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
         if present != set(manifest.files):
             return f"files in {folder}; found: {sorted(present)}; expected: {sorted(manifest.files)}"
@@ -164,7 +182,7 @@ class Store:
             return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ArtifactError("there is no such artifact", where=str(path), remedy="run the flow again") from error
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise ArtifactError(
                 "a manifest cannot be read",
                 where=str(path),
@@ -230,8 +248,8 @@ class Store:
             _flush(file)
         folder.chmod(0o755)
         destination = self.path(handle)
-        if destination.exists() and self.fault(handle):
-            shutil.rmtree(destination)
+        if self.fault(handle):
+            _set_aside(destination, folder.with_name(f"{folder.name}-old"))
         try:
             folder.rename(destination)
         except OSError:
@@ -269,6 +287,18 @@ class Store:
             return load_file(path)
         except SafetensorError as error:
             raise ArtifactError("weights cannot be read", where=str(path), found=str(error)) from error
+
+
+def _set_aside(path: Path, aside: Path) -> None:
+    """Remove what stands at `path`, in one step for whoever looks; do nothing if it is gone."""
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    else:
+        aside.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -69,8 +69,11 @@ def grouped_average_precision(
     carriers = np.zeros_like(total)
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
-        members = members[np.argsort(-scores[members], kind="stable")]
-        weight, hit = weights[:, members], weights[:, members] * carried[:, members]
+        # Items of one score stand at one threshold, however they are ordered.
+        _, threshold = np.unique(-scores[members], return_inverse=True)
+        at_threshold = (threshold[:, None] == np.arange(threshold.max() + 1)).astype(float)
+        weight = weights[:, members] @ at_threshold
+        hit = (weights[:, members] * carried[:, members]) @ at_threshold
         precision = np.cumsum(hit, 1) / np.maximum(np.cumsum(weight, 1), 1e-12)
         total = total + (precision * hit).sum(1)
         carriers = carriers + hit.sum(1)

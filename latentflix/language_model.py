@@ -118,8 +118,8 @@ def train_language_model(
     """Learn to say the next token of reviews.
 
     Reads the texts in an order drawn from the seed until `max_tokens` are reached. Returns the model and a table,
-    one row an epoch: train_loss, valid_loss, accuracy, perplexity, tokens (read in the epoch). Raises TrainingDiverged if the
-    loss is no number, InvalidWeights if pretrained weights have other sizes than the config.
+    one row an epoch: train_loss, valid_loss, accuracy, perplexity, tokens (read in the epoch). Raises
+    TrainingDiverged if the loss is no number, InvalidWeights if pretrained weights have other sizes than the config.
     """
     torch.manual_seed(config.seed)
     random = np.random.default_rng(config.seed)
@@ -193,7 +193,8 @@ def load_pretrained(model: torch.nn.Module, pretrained: PretrainedModel, vocabul
     A token that the pretrained vocabulary lacks gets the mean embedding (fastai's `match_embeds`). Raises
     InvalidWeights if a weight is missing or has another shape.
     """
-    matched = match_embeds(dict(pretrained.weights), pretrained.vocabulary, vocabulary)
+    tensors = {name: torch.as_tensor(weight) for name, weight in pretrained.weights.items()}
+    matched = match_embeds(tensors, pretrained.vocabulary, vocabulary)
     load_weights(model, matched)
 
 

@@ -81,7 +81,14 @@ class _Usage:
 
 
 def _term_usage(reviews: pd.DataFrame, corpus: pd.Series, config: NameConfig) -> _Usage:
-    counting = {"binary": True, "stop_words": "english", "ngram_range": (1, 2), "token_pattern": r"\b[a-z]{3,}\b"}
+    # Only words in small letters: names begin with a capital, and say who plays, not what an axis means.
+    counting = {
+        "binary": True,
+        "lowercase": False,
+        "stop_words": "english",
+        "ngram_range": (1, 2),
+        "token_pattern": r"\b[a-z]{3,}\b",
+    }
     vectorizer = CountVectorizer(min_df=config.min_films, **counting)
     use = vectorizer.fit_transform(reviews["text"].str.replace("<br />", " "))
     prior = CountVectorizer(vocabulary=vectorizer.vocabulary_, **counting).transform(corpus.str.replace("<br />", " "))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from pydantic import Field
 
@@ -24,9 +25,9 @@ class PretrainedConfig(StageConfig):
 
 @dataclass(frozen=True)
 class PretrainedModel:
-    """weights: name to float32 tensor, fastai's AWD-LSTM language model. vocabulary: the token of each id."""
+    """weights: name to float32 array, fastai's AWD-LSTM language model. vocabulary: the token of each id."""
 
-    weights: dict[str, torch.Tensor]
+    weights: dict[str, np.ndarray]
     vocabulary: list[str]
 
 
@@ -57,7 +58,9 @@ def read_archive(path: Path) -> PretrainedModel:
             remedy="fetch the archive again",
         ) from error
     weights = state.get("model", state)
-    return PretrainedModel({name: tensor.float() for name, tensor in weights.items()}, [str(t) for t in vocabulary])
+    return PretrainedModel(
+        {name: tensor.float().numpy() for name, tensor in weights.items()}, [str(t) for t in vocabulary]
+    )
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> io.BytesIO:

@@ -1,5 +1,6 @@
 """The page that says it all: one folder that opens from disk, with no script or picture from anywhere else."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +73,19 @@ def headline(overall: Mapping[str, Any], coverage: Mapping[str, Any], axes: pd.D
 
 def headline_sentence(figures: Mapping[str, Any]) -> str:
     """The headline in one line."""
+    auc, low, high, null, spread, words = (
+        decimals(figures[name], 3) for name in ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "words_auc")
+    )
     return (
         f"{figures['films']:,} films, {figures['reviews']:,} reviews, {figures['stable_factors']} stable factors of "
-        f"{figures['factors']}; mean held-out AUC {figures['auc']:.3f} [{figures['auc_low']:.3f}, "
-        f"{figures['auc_high']:.3f}] against {figures['auc_null']:.3f} ± {figures['auc_null_sd']:.3f} for labels "
-        f"permuted across films; TF-IDF and logistic regression {figures['words_auc']:.3f}"
+        f"{figures['factors']}; mean held-out AUC {auc} [{low}, {high}] against {null} ± {spread} for labels permuted "
+        f"across films; TF-IDF and logistic regression {words}"
     )
+
+
+def decimals(number: float | None, places: int = 2) -> str:
+    """A number with so many decimals; a dash for one that is not there."""
+    return "–" if number is None or math.isnan(number) else f"{number:.{places}f}"
 
 
 def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
     environment = Environment(
         loader=PackageLoader("latentflix"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
     )
-    environment.filters["decimals"] = lambda number, places=2: "–" if pd.isna(number) else f"{number:.{places}f}"
+    environment.filters["decimals"] = decimals
     page = environment.get_template("report.html").render(
         figures=figures,
         sentence=headline_sentence(figures),

@@ -6,6 +6,7 @@ import sys
 from functools import partial
 from typing import Any
 
+import fastai.callback.schedule  # noqa: F401 (gives Learner its fit_one_cycle)
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision

@@ -70,7 +70,7 @@ def make_world(
         for place in np.flatnonzero(kinds < n_factors):
             kind = kinds[place]
             chosen[place] = str(random.choice(marking[factors[kind], POLES[int(film[kind] < 0)]]))
-        return _sentences([*more, *chosen])
+        return _sentences([chosen[0], *more, *chosen[1:]])
 
     tconsts = np.array([f"tt{number:07d}" for number in random.permutation(n_films) + 1])
     texts = [write(film, [word]) for film, word in zip(scores, own_words, strict=True) for _ in range(reviews_per_film)]

@@ -2,17 +2,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentflix.classifier import RANDOM_SPLIT
 from latentflix.histograms import HistogramConfig, count_predictions
 
 LABELS = ["1+", "1-", "2+", "2-"]
-PROBABILITIES = pd.DataFrame(
-    [[0.9, 0.1, 0.8, 0.2], [0.7, 0.6, 0.1, 0.5], [0.6, 0.2, 0.1, 0.5], [0.3, 0.8, 0.9, 0.2]], columns=LABELS
+PREDICTIONS = pd.DataFrame(
+    [
+        ("0", "a", 0.9, 0.1, 0.8, 0.2),
+        ("0", "b", 0.7, 0.6, 0.1, 0.5),
+        ("1", "c", 0.6, 0.2, 0.1, 0.5),
+        ("1", "d", 0.3, 0.8, 0.9, 0.2),
+    ],
+    columns=["classifier", "review_id", *LABELS],
 )
-MOVIE_IDS = pd.Series([5, 5, 3, 3])
+MOVIE_IDS = pd.Series({"d": 3, "x": 9, "a": 5, "c": 3, "b": 5})
 
 
-def count(top_k, probabilities=PROBABILITIES, movie_ids=MOVIE_IDS):
-    return count_predictions(probabilities, movie_ids, LABELS, HistogramConfig(top_k=top_k))
+def count(top_k, predictions=PREDICTIONS, movie_ids=MOVIE_IDS):
+    return count_predictions(predictions, movie_ids, LABELS, HistogramConfig(top_k=top_k))
 
 
 def shares(table, movie_id, column):
@@ -44,16 +51,15 @@ def test_one_vote_goes_to_the_most_probable_label():
 
 
 def test_labels_as_probable_as_each_other_get_no_more_than_the_votes_there_are():
-    level = pd.DataFrame(0.5, index=range(4), columns=LABELS)
-    table, _ = count(3, level)
+    table, _ = count(3, PREDICTIONS.assign(**dict.fromkeys(LABELS, 0.5)))
     assert table.groupby("movie_id")["share"].sum().tolist() == [3, 3]
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3, 4, 9])
 def test_shares_are_shares_and_add_up_to_the_votes(top_k):
     random = np.random.default_rng(0)
-    probabilities = pd.DataFrame(random.random((40, 4)), columns=LABELS)
-    table, _ = count(top_k, probabilities, pd.Series(random.integers(0, 6, 40)))
+    predictions = pd.DataFrame(random.random((40, 4)), columns=LABELS).assign(classifier="0", review_id=range(40))
+    table, _ = count(top_k, predictions, pd.Series(random.integers(0, 6, 40)))
     assert table["share"].between(0, 1).all()
     assert table["share_without"].dropna().between(0, 1).all()
     by_film = table.groupby("movie_id")[["share", "share_without"]].sum()
@@ -62,6 +68,13 @@ def test_shares_are_shares_and_add_up_to_the_votes(top_k):
     assert len(table) == 6 * 4
 
 
-def test_reviews_belong_to_films_by_place_whatever_the_index():
-    table, _ = count(2, PROBABILITIES.set_axis(list("wxyz")), MOVIE_IDS.set_axis([9, 1, 4, 2]))
+def test_a_classifier_that_may_have_read_about_the_film_has_no_vote():
+    leaked = PREDICTIONS.assign(classifier=RANDOM_SPLIT, **{"1+": 0.0, "2-": 1.0})
+    table, dominating = count(2, pd.concat([leaked, PREDICTIONS], ignore_index=True))
+    assert dominating == "1+"
+    pd.testing.assert_frame_equal(table, count(2)[0])
+
+
+def test_the_order_of_the_predictions_does_not_matter():
+    table, _ = count(2, PREDICTIONS.iloc[[2, 0, 3, 1]])
     pd.testing.assert_frame_equal(table, count(2)[0])

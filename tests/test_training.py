@@ -17,11 +17,10 @@ def linear_batches(n_batches):
     return [(batch, batch.sum(1, keepdim=True)) for batch in inputs]
 
 
-def linear_learner(n_batches=10):
+def linear_learner(n_batches=10, **options):
     torch.manual_seed(0)
-    return make_learner(
-        "a line", linear_batches(n_batches), linear_batches(2), torch.nn.Linear(3, 1), loss_func=MSELossFlat()
-    )
+    batches = linear_batches(n_batches), linear_batches(2)
+    return make_learner("a line", *batches, torch.nn.Linear(3, 1), loss_func=MSELossFlat(), **options)
 
 
 def test_model_and_batches_are_on_the_picked_device():
@@ -58,16 +57,17 @@ def test_weight_decay_is_decoupled():
     torch.testing.assert_close(learner.model.weight.detach(), before * (1 - 0.1 * 0.5))
 
 
-def test_every_epoch_is_a_line_in_the_log(caplog):
-    caplog.set_level(logging.INFO, logger="latentflix.training")
-    learner = linear_learner()
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+def test_every_epoch_is_a_line_in_the_log(caplog, level):
+    caplog.set_level(logging.DEBUG, logger="latentflix.training")
+    learner = linear_learner(level=level)
     with learner.no_logging():
         learner.fit_one_cycle(2, 0.05)
     expected = [
-        f"a line: epoch {epoch} of 2: train_loss {train:.4f}, valid_loss {valid:.4f}"
+        (level, f"a line: epoch {epoch} of 2: train_loss {train:.4f}, valid_loss {valid:.4f}")
         for epoch, (train, valid) in enumerate(learner.recorder.values, 1)
     ]
-    assert [record.getMessage() for record in caplog.records] == expected
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == expected
 
 
 @pytest.mark.parametrize(("n_batches", "step"), [(60, "20 of 120"), (5, "5 of 10")])
@@ -76,7 +76,7 @@ def test_divergence_stops_the_training_and_says_where(n_batches, step):
     with learner.no_logging(), pytest.raises(TrainingDiverged) as raised:
         learner.fit(2, 1e30)
     message = str(raised.value)
-    assert "the loss of a line is no number any more" in message
+    assert message.startswith("the loss of a line is no number any more; where: ")
     assert f"step {step}" in message
     assert "learning rate 1e+30" in message
     assert "what to do: lower the learning rate" in message
