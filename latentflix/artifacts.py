@@ -143,7 +143,7 @@ class Artifact:
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Write named arrays or weights as `<name>.safetensors`."""
         # safetensors writes the memory behind an array as it lies there, whatever its strides say.
-        contiguous = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+        contiguous = {key: np.asarray(array, order="C") for key, array in arrays.items()}
         save_file(contiguous, self.folder / f"{name}.safetensors")
 
 

@@ -38,7 +38,7 @@ class ClassifierConfig(StageConfig):
     random_split: bool = setting(True, "train one more on a split over reviews, to measure what that split leaks")
     max_tokens: int = setting(300, "tokens of a review that are read; the rest is left", ge=8, le=20_000)
     batch_size: int = setting(32, "reviews a step", ge=2)
-    dropout: float = setting(0.3, "factor on all of AWD-LSTM's dropouts", ge=0, le=2)
+    dropout: float = setting(0.3, "factor on all of AWD-LSTM's dropouts", gt=0, le=2)
     frozen_epochs: int = setting(1, "passes with only the head learning", ge=0)
     frozen_learning_rate: float = setting(2e-2, "peak of their schedule", gt=0)
     last_two_epochs: int = setting(1, "passes with the head and the last layer learning", ge=0)
@@ -82,8 +82,7 @@ class ReviewBatches:
     ) -> None:
         """Keep reviews and labels; they are padded a batch at a time."""
         self.reviews, self.labels, self.padding, self.shuffle = reviews, labels, padding, shuffle
-        # Batch norm in the head cannot learn from a batch of one.
-        self.n_batches = max(-(-len(reviews) // batch_size), 1)
+        self.n_batches = -(-len(reviews) // batch_size)
         self.lengths = np.array([len(review) for review in reviews])
 
     def __len__(self) -> int:
@@ -92,6 +91,8 @@ class ReviewBatches:
 
     def order(self) -> list[np.ndarray]:
         """The rows of each batch: by length, and if shuffled by length with a little noise, in any order."""
+        if not self.n_batches:
+            return []
         noise = self.shuffle.uniform(0.9, 1.1, len(self.lengths)) if self.shuffle else 1.0
         batches = np.array_split(np.argsort(-self.lengths * noise, kind="stable"), self.n_batches)
         batches = [batch[np.argsort(-self.lengths[batch], kind="stable")] for batch in batches]
@@ -100,7 +101,12 @@ class ReviewBatches:
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """One epoch."""
         for batch in self.order():
-            tokens = torch.full((len(batch), int(self.lengths[batch].max())), self.padding)
+            lengths = self.lengths[batch]
+            width = int(lengths.max())
+            if width - lengths.min() >= WINDOW:
+                # Else a window could begin with padding for a review that goes on in it, and be skipped.
+                width = -(-width // WINDOW) * WINDOW
+            tokens = torch.full((len(batch), width), self.padding)
             for row, index in enumerate(batch):
                 start = (tokens.shape[1] - self.lengths[index]) // WINDOW * WINDOW
                 tokens[row, start : start + self.lengths[index]] = torch.from_numpy(self.reviews[index])
@@ -117,8 +123,8 @@ def deal_films(movie_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed:
     """A fold, 0 to n_folds - 1, for each film: int64, index movie_id.
 
     movie_ids: the film of each review. indicators: the labels of each review's film (reviews, labels). Films are
-    dealt one by one, those with the rarest labels first, each to the fold that is poorest in its labels and then in
-    reviews. Source: Sechidis et al. 2011, iterative stratification. Raises TooFewFilms if a fold would have no film.
+    dealt one by one, those with the rarest labels first, each to the fold that is poorest in its labels, then in
+    films, then in reviews. Source: Sechidis et al. 2011, iterative stratification. Raises TooFewFilms if a fold would have no film.
     """
     sizes = movie_ids.value_counts()
     films = pd.DataFrame(indicators).groupby(movie_ids.to_numpy()).first()
@@ -251,7 +257,7 @@ def build_classifier(
         seq_len=WINDOW,
         config={**awd_lstm_clas_config, **sizes},
         drop_mult=config.dropout,
-        max_len=max(config.max_tokens, WINDOW),
+        max_len=-(-config.max_tokens // WINDOW) * WINDOW,
     )
 
 

@@ -7,7 +7,12 @@ class LatentflixError(Exception):
     def __init__(self, what: str, *, where: str = "", found: str = "", expected: str = "", remedy: str = "") -> None:
         """Put the message together from its parts; empty parts are left out."""
         parts = {"where": where, "found": found, "expected": expected, "what to do": remedy}
-        super().__init__("; ".join([what, *(f"{name}: {text}" for name, text in parts.items() if text)]))
+        self.message = "; ".join([what, *(f"{name}: {text}" for name, text in parts.items() if text)])
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        """The message. fastai puts words of its own into `args` of an error that passes through a callback."""
+        return self.message
 
 
 class InvalidSettings(LatentflixError):

@@ -44,7 +44,7 @@ def label_films(scores: pd.DataFrame, axes: pd.DataFrame, n_ratings: pd.Series, 
             f"there are fewer {kind} than labels a film is to get",
             found=f"{len(names)} {kind} ({', '.join(names)})",
             expected=f"at least {config.top_k}",
-            remedy="lower --labels.top-k, raise --collab.n-seeds, or set --labels.only-stable false",
+            remedy="lower --labels.top-k, raise --collab.n-seeds, or set --no-labels.only-stable",
         )
     often = n_ratings.reindex(scores.index, fill_value=0) >= config.min_ratings
     if not often.any():

@@ -3,13 +3,14 @@
 import io
 import pickle
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from latentflix.config import StageConfig
 from latentflix.datasets import FASTAI_CHECK, DataSet, SourceFile, find_file
@@ -31,6 +32,14 @@ class PretrainedModel:
     vocabulary: list[str]
 
 
+_PUBLISHED = TypeAdapter(dict[str, torch.Tensor], config=ConfigDict(arbitrary_types_allowed=True))
+_TOKENS = TypeAdapter(list[str], config=ConfigDict(strict=True))
+_UNREADABLE = (
+    *(KeyError, OSError, EOFError, RuntimeError, ValueError, zlib.error),
+    *(tarfile.TarError, pickle.UnpicklingError),
+)
+
+
 class _OnlyBuiltins(pickle.Unpickler):
     """Reads lists and strings; whatever would import or call something is refused."""
 
@@ -49,7 +58,14 @@ def read_archive(path: Path) -> PretrainedModel:
             members = {Path(member.name).suffix: member for member in archive if member.isfile()}
             state = torch.load(_read(archive, members[".pth"]), map_location="cpu", weights_only=True)
             vocabulary = _OnlyBuiltins(_read(archive, members[".pkl"])).load()
-    except (KeyError, OSError, EOFError, tarfile.TarError, pickle.UnpicklingError, RuntimeError) as error:
+            # gzip checks a file's sum only where it ends.
+            while archive.fileobj and archive.fileobj.read(2**20):
+                pass
+        weights = _PUBLISHED.validate_python(state.get("model", state) if isinstance(state, dict) else state)
+        return PretrainedModel(
+            {name: tensor.float().numpy() for name, tensor in weights.items()}, _TOKENS.validate_python(vocabulary)
+        )
+    except _UNREADABLE as error:
         raise DataSetError(
             "the archive of a pretrained language model cannot be read",
             where=str(path),
@@ -57,10 +73,6 @@ def read_archive(path: Path) -> PretrainedModel:
             expected="one .pth file of weights and one .pkl file with a list of tokens",
             remedy="fetch the archive again",
         ) from error
-    weights = state.get("model", state)
-    return PretrainedModel(
-        {name: tensor.float().numpy() for name, tensor in weights.items()}, [str(t) for t in vocabulary]
-    )
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> io.BytesIO:

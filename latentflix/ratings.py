@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
@@ -61,15 +62,10 @@ def _check_ratings(ratings: pd.DataFrame, config: RatingsConfig) -> pd.DataFrame
     _require_columns(ratings, expected, "ratings")
     if ratings.empty:
         raise InvalidRatings("there are no ratings", found="0 rows", expected="at least one row")
-    columns = {}
-    for name, dtype in expected.items():
-        column = ratings[name].reset_index(drop=True)
-        numbers = pd.to_numeric(column, errors="coerce")
-        _reject(column, numbers.isna(), f"{name} is not a number", "a number")
-        columns[name] = numbers.astype(dtype)
-    table = pd.DataFrame(columns)
+    given = ratings[list(expected)].reset_index(drop=True)
+    table = pd.DataFrame({name: _numbers(given[name], dtype) for name, dtype in expected.items()})
     outside = ~table["rating"].between(config.lowest, config.highest)
-    _reject(table["rating"], outside, "a rating lies outside the scale", f"{config.lowest:g} to {config.highest:g}")
+    _reject(given["rating"], outside, "a rating lies outside the scale", f"{config.lowest:g} to {config.highest:g}")
     pairs = table["user_id"].astype(str) + " and " + table["movie_id"].astype(str)
     pairs.name = "user_id and movie_id"
     _reject(pairs, table.duplicated(["user_id", "movie_id"]), "a user rates a film twice", "one rating each")
@@ -79,18 +75,30 @@ def _check_ratings(ratings: pd.DataFrame, config: RatingsConfig) -> pd.DataFrame
 def _check_items(items: pd.DataFrame) -> pd.DataFrame:
     _require_columns(items, ["movie_id", "movie_title", *GENRES], "items")
     table = items.reset_index(drop=True)
-    _reject(table["movie_id"], table["movie_id"].duplicated(), "two items have one id", "one row an item")
-    _reject(table["movie_title"], table["movie_title"].isna(), "an item has no title", "a title")
+    movie_id = _numbers(table["movie_id"], "int32")
+    _reject(table["movie_id"], movie_id.duplicated(), "two items have one id", "one row an item")
+    title = table["movie_title"].where(table["movie_title"].map(lambda given: isinstance(given, str)), "").str.strip()
+    _reject(table["movie_title"], title == "", "an item has no title", "a title")
     flags = table[list(GENRES)].astype(bool)
-    title = table["movie_title"].str.strip()
     return pd.DataFrame(
         {
-            "title": title.to_numpy(),
-            "year": pd.to_numeric(title.str.extract(r"\((\d{4})\)")[0]).astype("Int16").to_numpy(),
+            "title": title.array,
+            "year": pd.to_numeric(title.str.extract(r"\((\d{4})\)")[0]).astype("Int16").array,
             "genres": [[genre for genre in GENRES if row[genre]] for row in flags.to_dict("records")],
         },
-        index=pd.Index(table["movie_id"].astype("int32"), name="movie_id"),
+        index=pd.Index(movie_id, name="movie_id"),
     )
+
+
+def _numbers(column: pd.Series, dtype: str) -> pd.Series:
+    """The column as numbers of a type, after a check that each is one and fits."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    _reject(column, numbers.isna(), f"{column.name} is not a number", "a number")
+    if dtype.startswith("int"):
+        bounds = np.iinfo(dtype)
+        fits = (numbers % 1 == 0) & (numbers >= bounds.min) & (numbers < bounds.max)
+        _reject(column, ~fits, f"{column.name} is not a whole number of its size", f"{dtype}, up to {bounds.max}")
+    return numbers.astype(dtype)
 
 
 def _require_columns(table: pd.DataFrame, expected: Iterable[str], name: str) -> None:
@@ -110,7 +118,7 @@ def _reject(column: pd.Series, bad: pd.Series, what: str, expected: str) -> None
         raise InvalidRatings(
             what,
             where=f"row {row} (counting from 0), column {column.name}; {int(bad.sum())} such rows",
-            found=repr(column.iloc[row]),
+            found=repr(column.tolist()[row]),
             expected=expected,
             remedy="mend or remove these rows",
         )

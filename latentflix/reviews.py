@@ -58,19 +58,19 @@ def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
     if reviews.empty:
         raise InvalidReviews("there are no reviews", found="0 rows", expected="at least one row")
     texts = reviews["text"].reset_index(drop=True)
-    empty = texts.isna() | (texts.fillna("").astype(str).str.strip() == "")
-    long = texts.fillna("").astype(str).str.len() > config.max_characters
+    is_text = texts.map(lambda text: isinstance(text, str))
+    empty = texts.where(is_text, "").str.strip() == ""
+    long = texts.where(is_text, "").str.len() > config.max_characters
     for bad, what, expected in (
         (empty, "a review has no text", "a text"),
         (long, "a review is absurdly long", f"at most {config.max_characters:,} characters"),
     ):
         if bad.any():
             row = int(bad.to_numpy().argmax())
-            length = 0 if empty[row] else len(texts[row])
             raise InvalidReviews(
                 what,
                 where=f"row {row} (counting from 0), column text; {int(bad.sum())} such rows",
-                found=f"{length:,} characters",
+                found=f"{len(texts[row]):,} characters" if is_text[row] else repr(texts.tolist()[row]),
                 expected=expected,
                 remedy="remove these rows, or set --reviews.max-characters",
             )

@@ -77,7 +77,7 @@ def test_too_few_axes_are_refused_with_found_expected_and_remedy():
         label_films(SCORES, AXES.assign(stable=[True, False, True]), OFTEN, LabelConfig(top_k=3))
     message = str(raised.value)
     assert "found: 2 stable axes (1, 3); expected: at least 3; what to do: lower --labels.top-k" in message
-    assert "--labels.only-stable false" in message
+    assert "--no-labels.only-stable" in message
 
 
 def test_no_film_rated_often_enough_is_refused():

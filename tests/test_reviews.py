@@ -214,8 +214,8 @@ def test_a_review_without_a_text_is_named(text):
     with pytest.raises(InvalidReviews) as caught:
         check_reviews(corpus("good", text, "bad", text), ReviewConfig())
     assert str(caught.value).startswith(
-        "a review has no text; where: row 1 (counting from 0), column text; 2 such rows; found: 0 characters; "
-        "expected: a text"
+        "a review has no text; where: row 1 (counting from 0), column text; 2 such rows; found: "
+        f"{f'{len(text)} characters' if isinstance(text, str) else 'nan'}; expected: a text"
     )
 
 

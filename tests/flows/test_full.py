@@ -227,8 +227,8 @@ def test_real_data_goes_the_whole_way_and_on_after_a_sigkill(tmp_path: Path) -> 
     after = artifacts(tmp_path)
     assert before.items() <= after.items()
     assert set(result["seconds"]) == set(STAGES)
-    assert result["headline"]["reviews"] == 1282
-    assert result["headline"]["films"] == 97
+    assert result["headline"]["reviews"] == 1174
+    assert result["headline"]["films"] == 88
     assert Path(result["report"]).is_file()
     store = Store(tmp_path / "artifacts")
     assert [store.fault(Handle(stage=Path(n).parts[1], key=Path(n).parts[2])) for n in after] == [None] * len(after)
