@@ -7,7 +7,7 @@ import os
 # server that lives as long as one run has nothing to tell anyone.
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "latentflix")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-# Torch's threads by default spin while they wait for each other; where anything else wants a core, the spinning takes
+# Torch's threads by default spin for long while they wait for each other; where anything else wants a core, that takes
 # most of the time. The OpenMP runtime reads this when torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 logging.getLogger("latentflix").setLevel(logging.INFO)

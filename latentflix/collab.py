@@ -28,7 +28,7 @@ class CollabConfig(StageConfig):
     weight_decay: float = setting(0.5, "decoupled weight decay", ge=0)
     y_lowest: float = setting(0.0, "lower end of the predictions' range", unit="stars")
     y_highest: float = setting(5.5, "upper end of the predictions' range", unit="stars")
-    n_seeds: int = setting(16, "fits, each from another seed; their factors are matched", ge=2, le=200)
+    n_seeds: int = setting(12, "fits, each from another seed; their factors are matched", ge=2, le=200)
     valid_share: float = setting(0.1, "share of the ratings held out to watch the fit", gt=0, lt=1)
     seed: int = setting(0, "seed of the split and of the first fit", ge=0)
 

@@ -34,7 +34,7 @@ class LanguageModelConfig(StageConfig):
     hidden_size: int = setting(384, "width of the LSTM layers but the last, which is as wide as the embedding", ge=8)
     n_layers: int = setting(1, "LSTM layers", ge=1, le=8)
     dropout: float = setting(0.1, "factor on all of AWD-LSTM's dropouts", gt=0, le=2)
-    max_tokens: int = setting(1_200_000, "tokens of the corpus that are read; the rest is left", ge=1000)
+    max_tokens: int = setting(1_000_000, "tokens of the corpus that are read; the rest is left", ge=1000)
     batch_size: int = setting(32, "texts side by side", ge=1)
     sequence_length: int = setting(72, "tokens a step", ge=2)
     frozen_epochs: int = setting(0, "passes with all but the embedding frozen", ge=0)

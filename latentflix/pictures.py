@@ -19,7 +19,9 @@ def draw_histogram(shares: pd.DataFrame, carried: Sequence[str], dominating: str
 
     shares: label, share, share_without, in the order of the labels. carried: the film's own labels, in orange.
     """
-    figure = Figure(figsize=(7, 2.4), layout="constrained")
+    figure = Figure(figsize=(7, 2.4))
+    # A layout worked out anew for each of hundreds of like pictures would take most of the time.
+    figure.subplots_adjust(left=0.07, right=0.99, bottom=0.17, top=0.88, wspace=0.05)
     before, after = figure.subplots(1, 2, sharey=True)
     for axes, column, title in (
         (before, "share", "all labels"),
