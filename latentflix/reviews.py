@@ -1,6 +1,7 @@
 """The reviews of the films, joined exactly: by what a review says, never by its place in a table."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 
@@ -8,6 +9,8 @@ import pandas as pd
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import InvalidReviews, TooFewFilms
+
+logger = logging.getLogger(__name__)
 
 
 class ReviewConfig(StageConfig):
@@ -112,6 +115,7 @@ def join_reviews(
         reviews=len(joined),
         ambiguous_reviews=linked.loc[ambiguous, "review_id"].nunique(),
     )
+    logger.info("reviews: %s", coverage.sentence())
     if joined.empty:
         raise TooFewFilms(
             "no film has a review",
