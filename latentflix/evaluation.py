@@ -198,14 +198,17 @@ class _Trials:
 
     def _summary(self, name: str, value: float, null: np.ndarray, resampled: np.ndarray) -> dict[str, float]:
         tail = (1 - self.confidence) / 2
+        # A film that is drawn twice stands twice in its rank, which lifts the average precision of every resample; so
+        # the resamples give the interval's width, and the score its place.
+        centred = value + resampled - np.nanmean(resampled)
         return {
             name: float(value),
             f"{name}_null": float(np.nanmean(null)),
             f"{name}_null_sd": float(np.nanstd(null)),
             # The observed order is one of the possible ones. Source: Phipson and Smyth 2010.
             f"{name}_p": float((1 + (null >= value).sum()) / (1 + np.isfinite(null).sum())),
-            f"{name}_low": float(np.nanquantile(resampled, tail)),
-            f"{name}_high": float(np.nanquantile(resampled, 1 - tail)),
+            f"{name}_low": float(np.nanquantile(centred, tail)),
+            f"{name}_high": float(np.nanquantile(centred, 1 - tail)),
         }
 
 
