@@ -113,7 +113,7 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
         factors=_factor_cards(findings, config),
         unstable=findings.axes[~findings.axes["stable"]].reset_index().to_dict("records"),
         stable_from=manifests["factors"].config["stable_from"],
-        labels=findings.label_scores.join(findings.labels[["share"]]).reset_index().to_dict("records"),
+        labels=findings.label_scores.join(findings.labels[["share", "dominating"]]).reset_index().to_dict("records"),
         axis_scores=findings.axis_scores.reset_index().to_dict("records"),
         names=findings.names,
         films=films,
