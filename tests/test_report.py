@@ -81,7 +81,9 @@ def make_findings(**changes):
     )
     predictions = predictions.assign(**{"1-": predictions["1+"], "2+": 0.3, "2-": 0.2})
     shares = pd.DataFrame([(film, label) for film in films.index for label in LABELS], columns=["movie_id", "label"])
-    counted = pd.DataFrame({"share": [0.5, 0.5, 1.0, 0.0]}, index=pd.Index(LABELS, name="label"))
+    counted = pd.DataFrame(
+        {"share": [0.5, 0.5, 1.0, 0.0], "dominating": [False, False, True, False]}, index=pd.Index(LABELS, name="label")
+    )
     label_scores = pd.DataFrame(
         [
             {"axis": label[0], "films": 2, "prevalence": 0.4} | scores(["auc", "average_precision"], 0.71)
