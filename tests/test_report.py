@@ -221,8 +221,8 @@ def test_scores_that_are_no_numbers_are_dashes(tmp_path):
     label_scores = make_findings().label_scores
     label_scores.loc["2+", scores(["auc", "average_precision"], 0).keys()] = np.nan
     _, html = build(tmp_path, label_scores=label_scores)
-    assert row_of(html, "2+")[3:] == ["–", "– to –", "– ± –", "–", "–"] * 2
-    assert row_of(html, "1+")[3:6] == ["0.71", "0.71 to 0.71", "0.71 ± 0.71"]
+    assert row_of(html, "2+")[4:] == ["–", "– to –", "– ± –", "–", "–"] * 2
+    assert row_of(html, "1+")[4:7] == ["0.71", "0.71 to 0.71", "0.71 ± 0.71"]
     assert "nan" not in Page(html).text.lower()
 
 
