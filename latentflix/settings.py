@@ -19,6 +19,7 @@ from latentflix.language_model import LanguageModelConfig
 from latentflix.names import NameConfig
 from latentflix.predictions import PredictionConfig
 from latentflix.ratings import RatingsConfig
+from latentflix.ratings_source import RatingsSource
 from latentflix.report import ReportConfig
 from latentflix.reviews import ReviewConfig
 
@@ -61,6 +62,7 @@ class FullSettings(BaseModel):
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
     json_: bool = Field(False, alias="json", description="print one JSON object as the last line")
+    ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
     collab: CollabConfig = CollabConfig()
     factors: FactorConfig = FactorConfig()

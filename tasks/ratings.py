@@ -4,10 +4,19 @@ from latentflix.ratings import RatingsConfig, read_ratings
 from tasks.stage import Artifact, Handle, Store, stage
 
 
-@stage("ratings", "ratings-{config.lowest:g}-to-{config.highest:g}")
-def check_ratings(artifact: Artifact, store: Store, movielens: Handle, *, config: RatingsConfig) -> None:
+@stage("ratings", "ratings")
+def check_ratings(artifact: Artifact, store: Store, source: Handle, *, config: RatingsConfig) -> None:
     """Check the ratings and merge the ids that stand for one film."""
-    ratings = read_ratings(store.read_table(movielens, "ratings"), store.read_table(movielens, "items"), config)
-    artifact.write_table("ratings", ratings.ratings)
-    artifact.write_table("films", ratings.films)
-    artifact.metrics.update(ratings=len(ratings.ratings), films=len(ratings.films), merged=ratings.merged)
+    ratings, items, scale = (store.read_table(source, name) for name in ("ratings", "items", "scale"))
+    read = read_ratings(ratings, items, config, scale)
+    artifact.write_table("ratings", read.ratings)
+    artifact.write_table("films", read.films)
+    artifact.write_table("users", read.users)
+    artifact.metrics.update(
+        ratings=len(read.ratings),
+        films=len(read.films),
+        users=len(read.users),
+        merged=read.merged,
+        lowest=read.lowest,
+        highest=read.highest,
+    )

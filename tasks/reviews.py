@@ -11,12 +11,13 @@ def join_film_reviews(
     artifact: Artifact, store: Store, corpus: Handle, ratings: Handle, labels: Handle, *, config: ReviewConfig
 ) -> None:
     """Join reviews and films, and say how many of the films have any."""
+    films = store.read_table(ratings, "films")
     reviews, coverage = join_reviews(
         store.read_table(corpus, "reviews"),
-        store.read_table(ratings, "films"),
+        films,
         store.read_table(labels, "films")["movie_id"],
         review_links(),
-        film_links(),
+        film_links(films),
         config,
     )
     artifact.write_table("reviews", reviews)
