@@ -29,7 +29,12 @@ from latentflix.movielens import RATING_TYPES, Tables, items_of_flags, read_movi
 logger = logging.getLogger(__name__)
 
 MovieLensName = Literal[
-    *("movielens_100k", "movielens_1m", "movielens_10m", "movielens_20m", "movielens_25m", "movielens_32m"),
+    "movielens_100k",
+    "movielens_1m",
+    "movielens_10m",
+    "movielens_20m",
+    "movielens_25m",
+    "movielens_32m",
     "movielens_latest_small",
 ]
 ORIGIN_TIMEOUT = 15

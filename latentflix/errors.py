@@ -31,6 +31,10 @@ class InvalidRatings(LatentflixError):
     """The ratings or the items cannot be used as they are."""
 
 
+class InvalidSplit(LatentflixError):
+    """The ratings cannot be split as asked."""
+
+
 class InvalidReviews(LatentflixError):
     """The reviews cannot be used as they are."""
 

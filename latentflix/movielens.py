@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,6 @@ import pandas as pd
 from latentflix.errors import DataSetError
 
 Tables = dict[str, pd.DataFrame]
-Folder = Path | zipfile.Path
 
 RATING_TYPES = {"user_id": "int32", "movie_id": "int32", "rating": "float32", "timestamp": "int64"}
 OFFICIAL_FOLDS = range(1, 6)
@@ -34,8 +34,8 @@ class Form:
 
     ratings: str
     items: str
-    read_ratings: Callable[[Folder], pd.DataFrame]
-    read_items: Callable[[Folder], pd.DataFrame]
+    read_ratings: Callable[[Traversable], pd.DataFrame]
+    read_items: Callable[[Traversable], pd.DataFrame]
 
 
 def read_movielens(path: Path) -> Tables:
@@ -58,7 +58,7 @@ def read_movielens(path: Path) -> Tables:
 
 
 @contextmanager
-def open_folder(path: Path) -> Iterator[Folder]:
+def open_folder(path: Path) -> Iterator[Traversable]:
     """A folder, or a zip as if it were one."""
     if path.is_dir():
         yield path
@@ -67,7 +67,7 @@ def open_folder(path: Path) -> Iterator[Folder]:
             yield zipfile.Path(archive)
 
 
-def find_form(root: Folder) -> tuple[Form, Folder]:
+def find_form(root: Traversable) -> tuple[Form, Traversable]:
     """The form in which a folder, or one directly in it, holds MovieLens, and that folder.
 
     Raises DataSetError, saying what there is, if none does.
@@ -85,7 +85,7 @@ def find_form(root: Folder) -> tuple[Form, Folder]:
     )
 
 
-def _list_names(root: Folder, most: int = 12) -> str:
+def _list_names(root: Traversable, most: int = 12) -> str:
     names = [
         f"{folder.name}/{entry.name}" if folder is not root else entry.name
         for folder in (root, *_sorted(entry for entry in root.iterdir() if entry.is_dir()))
@@ -96,7 +96,7 @@ def _list_names(root: Folder, most: int = 12) -> str:
     return ", ".join([*names[:most], *more]) or "no file"
 
 
-def _sorted(entries: Iterable[Folder]) -> list[Folder]:
+def _sorted(entries: Iterable[Traversable]) -> list[Traversable]:
     return sorted(entries, key=lambda entry: entry.name)
 
 
@@ -130,19 +130,19 @@ def film_links() -> pd.DataFrame:
         return pd.read_csv(path)
 
 
-def _read_tabbed_ratings(path: Folder) -> pd.DataFrame:
+def _read_tabbed_ratings(path: Traversable) -> pd.DataFrame:
     with path.open("rb") as file:
         return pd.read_csv(file, sep="\t", names=list(RATING_TYPES), dtype=RATING_TYPES)
 
 
-def _read_items_with_flags(path: Folder) -> pd.DataFrame:
+def _read_items_with_flags(path: Traversable) -> pd.DataFrame:
     columns = ["movie_id", "movie_title", "release_date", "video_release_date", "IMDb_URL", *GENRES]
     with path.open("rb") as file:
         table = pd.read_csv(file, sep="|", names=columns, encoding="latin-1", quoting=csv.QUOTE_NONE)
     return items_of_flags(table)
 
 
-def _read_double_colon_ratings(path: Folder) -> pd.DataFrame:
+def _read_double_colon_ratings(path: Traversable) -> pd.DataFrame:
     # pandas reads a separator of one character many times faster; between two colons there is then an empty column.
     first, *rest = RATING_TYPES
     columns = [first, *(name for column in rest for name in (f"before {column}", column))]
@@ -150,7 +150,7 @@ def _read_double_colon_ratings(path: Folder) -> pd.DataFrame:
         return pd.read_csv(file, sep=":", names=columns, usecols=list(RATING_TYPES), dtype=RATING_TYPES)
 
 
-def _read_double_colon_items(path: Folder) -> pd.DataFrame:
+def _read_double_colon_items(path: Traversable) -> pd.DataFrame:
     content = path.read_bytes()
     try:
         text = content.decode("utf-8")
@@ -161,14 +161,14 @@ def _read_double_colon_items(path: Folder) -> pd.DataFrame:
     return _tidy(lines.str.extract("^(?P<movie_id>[0-9]+)::(?P<movie_title>.*)::(?P<genres>.*)$"))
 
 
-def _read_csv_ratings(path: Folder) -> pd.DataFrame:
+def _read_csv_ratings(path: Traversable) -> pd.DataFrame:
     columns = dict(zip(("userId", "movieId", "rating", "timestamp"), RATING_TYPES, strict=True))
     with path.open("rb") as file:
         types = {name: RATING_TYPES[column] for name, column in columns.items()}
         return pd.read_csv(file, usecols=list(columns), dtype=types)[list(columns)].rename(columns=columns)
 
 
-def _read_csv_items(path: Folder) -> pd.DataFrame:
+def _read_csv_items(path: Traversable) -> pd.DataFrame:
     columns = {"movieId": "movie_id", "title": "movie_title", "genres": "genres"}
     with path.open("rb") as file:
         return _tidy(pd.read_csv(file, usecols=list(columns))[list(columns)].rename(columns=columns))
@@ -181,7 +181,7 @@ def _tidy(items: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _link(items: pd.DataFrame, folder: Folder) -> pd.DataFrame:
+def _link(items: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
     """The items with the IMDb title that `links.csv` names for each, if it is there."""
     path = folder / "links.csv"
     if not path.is_file():
@@ -193,7 +193,7 @@ def _link(items: pd.DataFrame, folder: Folder) -> pd.DataFrame:
     return items.assign(tconst=items["movie_id"].map(tconst))
 
 
-def _mark_official_folds(ratings: pd.DataFrame, folder: Folder) -> pd.DataFrame:
+def _mark_official_folds(ratings: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
     """The ratings with `official_fold`, if the folder has official splits: f where `u<f>.test` holds the rating."""
     tests = [
         _read_tabbed_ratings(folder / f"u{fold}.test").assign(official_fold=fold)

@@ -206,7 +206,7 @@ def _count_users(rated: pd.Series, names: pd.Index | None) -> pd.DataFrame:
 def _numbers(column: pd.Series, dtype: str) -> np.ndarray:
     """The column as numbers of a type, after a check that each is one and fits."""
     numbers = pd.to_numeric(column, errors="coerce")
-    _reject([column], numbers.isna(), f"{column.name} is not a number", "a number")
+    _reject([column], numbers.isna() | np.isinf(numbers), f"{column.name} is not a number", "a number")
     if dtype.startswith("int") and numbers.dtype != dtype:
         bounds = np.iinfo(dtype)
         fits = (numbers % 1 == 0) & (numbers >= bounds.min) & (numbers < bounds.max)

@@ -82,13 +82,21 @@ def identify(source: RatingsSource) -> RatingsSourceConfig:
                 expected="a csv or parquet file, or MovieLens as a folder or zip",
                 remedy="name another with --ratings-source.path or --ratings-source.items-path",
             )
-    rated = [source.path] if source.path.is_file() else sorted(find_form(source.path)[1].iterdir())
     digest = hashlib.sha256()
-    for path in [*rated, *filter(None, [source.items_path])]:
-        if path.is_file():
-            name = "" if path in (source.path, source.items_path) else path.name
-            digest.update(f"{name} {pooch.file_hash(str(path))}\n".encode())
+    for role, path in _files(source.path, source.items_path):
+        digest.update(f"{role} {pooch.file_hash(path)}\n".encode())
     return RatingsSourceConfig(**source.model_dump(exclude={"data_set"}), sha256=digest.hexdigest())
+
+
+def _files(path: Path, items_path: Path | None) -> Iterator[tuple[str, str]]:
+    """What each file is to the source, and where it is. The name of a file counts only in a folder."""
+    if path.is_dir():
+        entries = sorted(find_form(path)[1].iterdir(), key=lambda entry: entry.name)
+        yield from ((entry.name, str(entry)) for entry in entries if entry.is_file())
+    else:
+        yield "ratings", str(path)
+    if items_path:
+        yield "items", str(items_path)
 
 
 def load_ratings_source(config: RatingsSourceConfig) -> Tables:
@@ -205,7 +213,7 @@ def _require_columns(found: Iterable[str], expected: Iterable[str], path: Path) 
             where=f"{path}: {', '.join(missing)}",
             found=", ".join(found),
             expected=", ".join(expected),
-            remedy="name its columns with --ratings-source.user-column and the like, and its --ratings-source.delimiter",
+            remedy="name them with --ratings-source.user-column and the like, and say --ratings-source.delimiter",
         )
 
 

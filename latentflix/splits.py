@@ -1,0 +1,129 @@
+"""Which ratings are learned from and which are held out."""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import model_validator
+
+from latentflix.config import StageConfig, setting
+from latentflix.errors import InvalidSplit
+
+
+class SplitConfig(StageConfig):
+    """How the ratings are split."""
+
+    kind: Literal["random", "k_fold", "leave_last_out", "official"] = setting(
+        "random", "a share of the ratings, one of several folds, each user's last rating, or the source's own folds"
+    )
+    share: float = setting(0.1, "share of the ratings held out, if random", gt=0, lt=1)
+    n_folds: int = setting(5, "folds, if k_fold", ge=2, le=1000)
+    fold: int = setting(1, "the fold held out, counting from 1, if k_fold or official", ge=1)
+    seed: int = setting(0, "seed of random and k_fold", ge=0)
+
+    @model_validator(mode="after")
+    def _check_fold(self) -> Self:
+        if self.kind == "k_fold" and self.fold > self.n_folds:
+            raise ValueError(f"there is no fold {self.fold} of {self.n_folds}")
+        return self
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three boolean masks (ratings,) of which each rating is in exactly one.
+
+    unseen: what would be held out, but of a user or film of whom nothing is in train: no model can score it.
+    """
+
+    train: np.ndarray
+    held_out: np.ndarray
+    unseen: np.ndarray
+
+    def counts(self) -> dict[str, int]:
+        """How many ratings are in each."""
+        return {name: int(getattr(self, name).sum()) for name in ("train", "held_out", "unseen")}
+
+
+def split_ratings(ratings: pd.DataFrame, config: SplitConfig) -> Split:
+    """Split ratings, the same way whatever the order of their rows.
+
+    ratings: user_id, movie_id, timestamp, one row a user and film; official_fold if the source has official folds.
+    Raises InvalidSplit if the ratings have no such fold or no times, or if nothing is left to learn from or to score.
+    """
+    chosen = {
+        "random": _draw_share,
+        "k_fold": _draw_fold,
+        "leave_last_out": _last_of_each_user,
+        "official": _official_fold,
+    }[config.kind](ratings, config)
+    unseen = np.zeros_like(chosen)
+    for name in ("user_id", "movie_id"):
+        ids = ratings[name].to_numpy()
+        unseen[chosen] |= ~np.isin(ids[chosen], pd.unique(ids[~chosen]))
+    split = Split(~chosen, chosen & ~unseen, unseen)
+    counts = split.counts()
+    if not counts["train"] or not counts["held_out"]:
+        raise InvalidSplit(
+            "a split leaves nothing to learn from or nothing to score",
+            where=f"split {config.kind}",
+            found=", ".join(f"{count:,} {name}" for name, count in counts.items()),
+            expected="at least one rating in train, and one held out whose user and film are in train",
+            remedy="take more ratings or another kind of split",
+        )
+    return split
+
+
+def _draw_share(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
+    held_out = min(max(round(len(ratings) * config.share), 1), len(ratings) - 1)
+    return _drawn(ratings, config.seed, 0, held_out)
+
+
+def _draw_fold(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
+    start, stop = (len(ratings) * fold // config.n_folds for fold in (config.fold - 1, config.fold))
+    return _drawn(ratings, config.seed, start, stop)
+
+
+def _drawn(ratings: pd.DataFrame, seed: int, start: int, stop: int) -> np.ndarray:
+    """The ratings at the places `start` to `stop` of an order that the seed draws."""
+    # A hash of user, film and seed, not the row's place, so that the order of the rows is nothing to the draw.
+    pairs = ratings["user_id"].to_numpy(np.uint64) << np.uint64(32) | ratings["movie_id"].to_numpy(np.uint64)
+    salt = pd.util.hash_array(np.array([seed], np.uint64))
+    places = pd.util.hash_array(pd.util.hash_array(pairs) ^ salt)
+    cuts = [cut for cut in (start, stop) if cut < len(places)]
+    chosen = np.zeros(len(places), bool)
+    chosen[np.argpartition(places, cuts)[start:stop]] = True
+    return chosen
+
+
+def _last_of_each_user(ratings: pd.DataFrame, _: SplitConfig) -> np.ndarray:
+    """Each user's last rating, of several at one time that of the greatest movie_id; none of who rated only once."""
+    times = ratings["timestamp"]
+    if times.min() == times.max():
+        raise InvalidSplit(
+            "the ratings have no times",
+            where="timestamp",
+            found=f"{times.min()} in every row",
+            expected="seconds since 1970",
+            remedy="name the column of times with --ratings-source.timestamp-column, or take another kind of split",
+        )
+    table = ratings[["user_id", "movie_id"]].set_axis(pd.RangeIndex(len(ratings)))
+    by_user = times.set_axis(table.index).groupby(table["user_id"])
+    latest = table[(by_user.transform("max").to_numpy() == times.to_numpy()) & (by_user.transform("size") > 1)]
+    rows = latest.sort_values("movie_id").drop_duplicates("user_id", keep="last").index
+    chosen = np.zeros(len(ratings), bool)
+    chosen[rows] = True
+    return chosen
+
+
+def _official_fold(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
+    folds = np.unique(ratings["official_fold"]) if "official_fold" in ratings else np.array([], int)
+    if config.fold not in folds:
+        raise InvalidSplit(
+            "there is no such official fold",
+            where=f"fold {config.fold}",
+            found=f"folds {', '.join(str(fold) for fold in folds if fold)}" if len(folds) else "no official folds",
+            expected="a fold of the source: MovieLens 100K has u1 to u5, in its own archive",
+            remedy="take another fold, or another kind of split",
+        )
+    return ratings["official_fold"].to_numpy() == config.fold
