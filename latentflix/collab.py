@@ -1,44 +1,70 @@
-"""Factors from ratings: fastai's dot product with biases, fitted from several seeds."""
+"""The recommender: its settings, its weights from several seeds, and what a user would give a film."""
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
-from fastai.collab import EmbeddingDotBias
-from fastai.losses import MSELossFlat
 
+from latentflix.collab_models import UNKNOWN_ROWS, ModelName, Range, SeedStack, build_model
 from latentflix.config import StageConfig, setting
-from latentflix.training import make_learner, pick_device
-
-logger = logging.getLogger(__name__)
-
-_FACTORS = ("user_factors", "item_factors", "user_bias", "item_bias")
+from latentflix.errors import NoSharedFactors, UnknownIds
+from latentflix.splits import SplitConfig
+from latentflix.training import pick_device
 
 
 class CollabConfig(StageConfig):
-    """The recommender: fastai's `EmbeddingDotBias`."""
+    """The recommender, and how it is fitted."""
 
-    n_factors: int = setting(50, "latent factors of a user and of a film", ge=1, le=1000)
-    epochs: int = setting(8, "passes over the ratings", ge=1, le=200)
-    batch_size: int = setting(512, "ratings a step", ge=1)
+    model: ModelName = setting(
+        "bias",
+        "dot: product of user and film factors; dot_range: squashed into the scale; bias: with biases of users and "
+        "films; neural: embeddings and hidden layers",
+    )
+    n_factors: int = setting(50, "latent factors of a user and of a film, but for `neural`", ge=1, le=1000)
+    layers: tuple[int, ...] = setting((100, 50), "sizes of the hidden layers of `neural`")
+    epochs: int = setting(8, "most passes over the ratings", ge=1, le=200)
+    patience: int = setting(3, "epochs without a better validation score after which to stop", ge=1)
+    batch_size: int | None = setting(
+        None, "ratings a step; not given: 512, or more where an epoch would have over 1,500 steps", ge=1
+    )
     learning_rate: float = setting(7e-3, "peak of the one-cycle schedule", gt=0, le=1)
-    weight_decay: float = setting(0.5, "decoupled weight decay", ge=0)
-    y_lowest: float = setting(0.0, "lower end of the predictions' range", unit="stars")
-    y_highest: float = setting(5.5, "upper end of the predictions' range", unit="stars")
-    n_seeds: int = setting(12, "fits, each from another seed; their factors are matched", ge=2, le=200)
-    valid_share: float = setting(0.1, "share of the ratings held out to watch the fit", gt=0, lt=1)
-    seed: int = setting(0, "seed of the split and of the first fit", ge=0)
+    weight_decay: float = setting(0.4, "decoupled weight decay", ge=0)
+    y_lowest: float | None = setting(None, "lower end of the predictions; not given: a quarter of the scale below it")
+    y_highest: float | None = setting(None, "upper end of the predictions; not given: an eighth of the scale above it")
+    n_seeds: int = setting(32, "fits, each from another seed; their factors are matched", ge=1, le=1000)
+    seeds_per_task: int = setting(16, "seeds that are fitted side by side in one task", ge=1)
+    seed: int = setting(0, "seed of the first fit", ge=0)
+    split: SplitConfig = setting(SplitConfig(), "which ratings are held out to watch the fit")
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """Fits from several seeds to the same ratings.
+
+    Row r + 1 of a user embedding is `user_ids[r]`, row r + 1 of a film embedding is `movie_ids[r]`, both int64 and
+    sorted; row 0 stands for an unknown id. weights: the model's weights by name, the first dimension for the seed.
+    valid_loss: mean squared error on the held-out ratings, float32 (epochs, seeds). scale: the lowest and the highest
+    rating it learned from; y_range: the range of its sigmoid; both in stars. seconds: what the fit took.
+    """
+
+    config: CollabConfig
+    scale: Range
+    y_range: Range
+    user_ids: np.ndarray
+    movie_ids: np.ndarray
+    weights: Mapping[str, torch.Tensor]
+    valid_loss: np.ndarray
+    seconds: float
 
 
 @dataclass(frozen=True)
 class CollabFit:
-    """One fit. Row r of the user arrays is `user_ids[r]`, row r of the item arrays is `movie_ids[r]`.
+    """The factors of one seed. Row r of the user arrays is `user_ids[r]`, row r of the item arrays is `movie_ids[r]`.
 
-    user_factors, item_factors: float32 (rows, n_factors). user_bias, item_bias: float32 (rows,).
-    valid_loss: mean squared error on the held-out ratings after each epoch.
+    user_factors, item_factors: float32 (rows, n_factors). user_bias, item_bias: float32 (rows,), zero in a model
+    that has none.
     """
 
     user_ids: np.ndarray
@@ -47,109 +73,106 @@ class CollabFit:
     item_factors: np.ndarray
     user_bias: np.ndarray
     item_bias: np.ndarray
-    valid_loss: tuple[float, ...]
 
 
-class RatingBatches:
-    """Ratings as batches of (user and film rows int64 (batch, 2), rating float32 (batch,)), shuffled if asked."""
+def predict_ratings(recommender: Recommender, user_ids: np.ndarray, movie_ids: np.ndarray) -> np.ndarray:
+    """What each user would give each film, in stars: float32 (seeds, pairs); the mean over seeds is the best guess.
 
-    def __init__(self, pairs: torch.Tensor, ratings: torch.Tensor, batch_size: int, *, shuffle: bool) -> None:
-        """Keep the tensors where they are; batches are views or one gather an epoch."""
-        self.pairs, self.ratings, self.batch_size, self.shuffle = pairs, ratings, batch_size, shuffle
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        return -(-len(self.ratings) // self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One epoch."""
-        pairs, ratings = self.pairs, self.ratings
-        if self.shuffle:
-            order = torch.randperm(len(ratings)).to(ratings.device)
-            pairs, ratings = pairs[order], ratings[order]
-        return zip(pairs.split(self.batch_size), ratings.split(self.batch_size), strict=True)
-
-
-def fit_collab(ratings: pd.DataFrame, config: CollabConfig, seed: int) -> CollabFit:
-    """Fit `EmbeddingDotBias` to ratings (user_id, movie_id, rating) from one seed.
-
-    Every user and film of `ratings` gets a row, also those that only the held-out ratings name; the split is that
-    of `config.seed`, the same for every fit. Raises TrainingDiverged if the loss is no number.
+    No prediction lies outside the scale of the ratings. user_ids, movie_ids: integers (pairs,). Raises UnknownIds, naming them, if the model has never seen some.
     """
-    device = pick_device()
-    user_rows, user_ids = pd.factorize(ratings["user_id"], sort=True)
-    item_rows, movie_ids = pd.factorize(ratings["movie_id"], sort=True)
-    # Row 0 of fastai's embeddings stands for an unknown id.
-    pairs = torch.from_numpy(np.stack([user_rows, item_rows], axis=1) + 1).to(device)
-    values = torch.tensor(ratings["rating"].to_numpy(np.float32), device=device)
-    held_out = held_out_ratings(len(ratings), config).to(device)
-
-    torch.manual_seed(seed)
-    model = EmbeddingDotBias(
-        config.n_factors, len(user_ids) + 1, len(movie_ids) + 1, y_range=(config.y_lowest, config.y_highest)
-    )
-    learner = make_learner(
-        f"collab seed {seed}",
-        RatingBatches(pairs[~held_out], values[~held_out], config.batch_size, shuffle=True),
-        RatingBatches(pairs[held_out], values[held_out], 16 * config.batch_size, shuffle=False),
-        model,
-        level=logging.DEBUG,
-        loss_func=MSELossFlat(),
-    )
-    with learner.no_logging():
-        learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
-    valid_loss = tuple(float(row[1]) for row in learner.recorder.values)
-    logger.info("collab: seed %d, validation RMSE %.4f", seed, valid_loss[-1] ** 0.5)
-    user_factors, item_factors, user_bias, item_bias = (
-        layer.weight.detach().float().cpu().numpy()[1:]
-        for layer in (model.u_weight, model.i_weight, model.u_bias, model.i_bias)
-    )
-    return CollabFit(
-        np.asarray(user_ids),
-        np.asarray(movie_ids),
-        user_factors,
-        item_factors,
-        user_bias[:, 0],
-        item_bias[:, 0],
-        valid_loss,
-    )
+    pairs = torch.from_numpy(_rows(recommender, user_ids, movie_ids))
+    stack = _loaded(recommender)
+    batch = max(2**20 // stack.n_seeds, 1)
+    with torch.inference_mode():
+        stars = [
+            stack(part.expand(stack.n_seeds, -1, -1).to(pick_device())).float().cpu() for part in pairs.split(batch)
+        ]
+    return torch.cat(stars, dim=1).numpy() if stars else np.empty((stack.n_seeds, 0), np.float32)
 
 
-def held_out_ratings(n_ratings: int, config: CollabConfig) -> torch.Tensor:
-    """Which ratings are held out: bool (n_ratings,), at least one and not all of them."""
-    generator = torch.Generator().manual_seed(config.seed)
-    n_held_out = min(max(round(n_ratings * config.valid_share), 1), n_ratings - 1)
-    held_out = torch.zeros(n_ratings, dtype=torch.bool)
-    held_out[torch.randperm(n_ratings, generator=generator)[:n_held_out]] = True
-    return held_out
+def seed_fits(recommender: Recommender) -> list[CollabFit]:
+    """The factors of each seed. Raises NoSharedFactors if users and films have no factors in common (`neural`)."""
+    weights = {name: value.float().numpy()[:, UNKNOWN_ROWS:] for name, value in recommender.weights.items()}
+    if "u_weight.weight" not in weights:
+        raise NoSharedFactors(
+            "users and films have no factors in common",
+            where="--collab.model",
+            found=recommender.config.model,
+            expected="dot, dot_range or bias",
+        )
+    users, items = weights["u_weight.weight"], weights["i_weight.weight"]
+    user_bias = weights.get("u_bias.weight", np.zeros((*users.shape[:2], 1), np.float32))[..., 0]
+    item_bias = weights.get("i_bias.weight", np.zeros((*items.shape[:2], 1), np.float32))[..., 0]
+    return [
+        CollabFit(recommender.user_ids, recommender.movie_ids, *factors)
+        for factors in zip(users, items, user_bias, item_bias, strict=True)
+    ]
 
 
-def fit_seeds(ratings: pd.DataFrame, config: CollabConfig) -> list[CollabFit]:
-    """One fit for each of `config.n_seeds` seeds, counting from `config.seed`. Raises as `fit_collab` does."""
-    fits = [fit_collab(ratings, config, config.seed + offset) for offset in range(config.n_seeds)]
-    losses = [fit.valid_loss[-1] for fit in fits]
-    logger.info("collab: validation RMSE %.4f, mean of %d seeds", np.sqrt(np.mean(losses)), len(losses))
-    return fits
-
-
-def pack_fits(fits: Sequence[CollabFit]) -> dict[str, np.ndarray]:
-    """The arrays of all fits by name, one more axis for the seed, as `unpack_fits` takes them."""
-    first = fits[0]
-    shared = {"user_ids": first.user_ids.astype(np.int64), "movie_ids": first.movie_ids.astype(np.int64)}
-    return shared | {
-        name: np.stack([np.asarray(getattr(fit, name), np.float32) for fit in fits])
-        for name in (*_FACTORS, "valid_loss")
+def pack_recommender(recommender: Recommender) -> dict[str, np.ndarray]:
+    """All that `unpack_recommender` needs besides the config, as arrays by name."""
+    return {
+        "user_ids": recommender.user_ids,
+        "movie_ids": recommender.movie_ids,
+        "scale": np.array(recommender.scale),
+        "y_range": np.array(recommender.y_range),
+        "valid_loss": recommender.valid_loss,
+        "seconds": np.array(recommender.seconds),
+        **{f"weights.{name}": value.numpy() for name, value in recommender.weights.items()},
     }
 
 
-def unpack_fits(arrays: Mapping[str, np.ndarray]) -> list[CollabFit]:
-    """The fits that `pack_fits` packed."""
-    return [
-        CollabFit(
-            user_ids=arrays["user_ids"],
-            movie_ids=arrays["movie_ids"],
-            valid_loss=tuple(map(float, arrays["valid_loss"][seed])),
-            **{name: arrays[name][seed] for name in _FACTORS},
-        )
-        for seed in range(len(arrays["valid_loss"]))
-    ]
+def unpack_recommender(arrays: Mapping[str, np.ndarray], config: CollabConfig) -> Recommender:
+    """The recommender that `pack_recommender` packed."""
+    prefix = "weights."
+    return Recommender(
+        config=config,
+        scale=tuple(arrays["scale"].tolist()),
+        y_range=tuple(arrays["y_range"].tolist()),
+        user_ids=arrays["user_ids"],
+        movie_ids=arrays["movie_ids"],
+        weights={
+            name.removeprefix(prefix): torch.from_numpy(value)
+            for name, value in arrays.items()
+            if name.startswith(prefix)
+        },
+        valid_loss=arrays["valid_loss"],
+        seconds=float(arrays["seconds"]),
+    )
+
+
+def build_stack(config: CollabConfig, y_range: Range, n_users: int, n_items: int, seeds: Sequence[int]) -> SeedStack:
+    """Models for so many known users and films, one for each seed, with its first weights."""
+    return SeedStack(
+        [build_model(config.model, n_users, n_items, config.n_factors, config.layers, y_range, seed) for seed in seeds]
+    )
+
+
+def _loaded(recommender: Recommender) -> SeedStack:
+    first = recommender.config.seed
+    n_seeds = len(next(iter(recommender.weights.values())))
+    sizes = len(recommender.user_ids), len(recommender.movie_ids)
+    stack = build_stack(recommender.config, recommender.y_range, *sizes, range(first, first + n_seeds))
+    stack.load_state(recommender.weights)
+    return stack.to(pick_device()).eval()
+
+
+def _rows(recommender: Recommender, user_ids: np.ndarray, movie_ids: np.ndarray) -> np.ndarray:
+    columns = []
+    for name, known, asked in (
+        ("user", recommender.user_ids, user_ids),
+        ("film", recommender.movie_ids, movie_ids),
+    ):
+        rows = pd.Index(known).get_indexer(asked)
+        unknown = np.unique(np.asarray(asked)[rows < 0])
+        if len(unknown):
+            shown = ", ".join(map(str, unknown[:10])) + (", …" if len(unknown) > 10 else "")
+            raise UnknownIds(
+                f"the recommender has never seen this {name}",
+                where=f"{len(unknown):,} {name} ids",
+                found=shown,
+                expected=f"one of {len(known):,} ids from {known[0]} to {known[-1]}",
+                remedy="leave these out, or fit again with ratings of them",
+            )
+        columns.append(rows + UNKNOWN_ROWS)
+    return np.stack(columns, axis=1).astype(np.int32)

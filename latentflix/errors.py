@@ -39,6 +39,14 @@ class InvalidReviews(LatentflixError):
     """The reviews cannot be used as they are."""
 
 
+class UnknownIds(LatentflixError):
+    """A prediction is asked for of users or films that the recommender has never seen."""
+
+
+class NoSharedFactors(LatentflixError):
+    """A recommender has no factors that its users share with its films."""
+
+
 class TooFewAxes(LatentflixError):
     """There are fewer factors than the labels need."""
 

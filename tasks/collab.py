@@ -1,12 +1,19 @@
 """The recommender, fitted from several seeds."""
 
-from latentflix.collab import CollabConfig, fit_seeds, pack_fits
+from latentflix.collab import CollabConfig, Recommender, pack_recommender, unpack_recommender
+from latentflix.collab_fit import fit_and_score
 from tasks.stage import Artifact, Handle, Store, stage
 
 
-@stage("collab", "collab-{config.n_factors}x{config.n_seeds}")
+@stage("collab", "collab-{config.model}-seed-{config.seed}-and-on")
 def fit_collab(artifact: Artifact, store: Store, ratings: Handle, *, config: CollabConfig) -> None:
-    """Fit the recommender from several seeds."""
-    fits = fit_seeds(store.read_table(ratings, "ratings"), config)
-    artifact.write_arrays("fits", pack_fits(fits))
-    artifact.metrics["valid_loss"] = [fit.valid_loss for fit in fits]
+    """Fit the recommender from several seeds side by side."""
+    recommender, scores = fit_and_score(store.read_table(ratings, "ratings"), config)
+    artifact.write_arrays("recommender", pack_recommender(recommender))
+    artifact.metrics.update(scores)
+
+
+def read_recommender(store: Store, handle: Handle) -> Recommender:
+    """The recommender of a collab artifact."""
+    config = CollabConfig.model_validate(store.manifest(handle).config)
+    return unpack_recommender(store.read_arrays(handle, "recommender"), config)

@@ -1,0 +1,187 @@
+"""Fitting the recommender: all seeds in the same steps of one training."""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.learner import Metric
+from torch.nn.functional import mse_loss
+
+from latentflix.collab import CollabConfig, Recommender, build_stack, predict_ratings
+from latentflix.collab_models import UNKNOWN_ROWS, Range, SeedStack
+from latentflix.rating_batches import RatingBatches
+from latentflix.splits import Split, split_ratings
+from latentflix.training import KeepBestEpoch, make_learner, one_thread, pick_device
+
+logger = logging.getLogger(__name__)
+
+Tensors = tuple[torch.Tensor, torch.Tensor]
+# From so many numbers a step on, its arithmetic is worth a second thread.
+_LARGE_STEP = 2**22
+_STEPS_AN_EPOCH = 1500
+_WEIGHTS_AT_ONCE = 2**25
+
+
+def seed_groups(config: CollabConfig) -> list[CollabConfig]:
+    """The config of each task that together fit all seeds."""
+    last = config.seed + config.n_seeds
+    return [
+        config.model_copy(update={"seed": first, "n_seeds": min(config.seeds_per_task, last - first)})
+        for first in range(config.seed, last, config.seeds_per_task)
+    ]
+
+
+def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | None = None) -> Recommender:
+    """Fit the model to ratings (user_id, movie_id, rating) from each seed, counting from `config.seed`.
+
+    split: which ratings to learn from and which to watch the fit on, as `config.split` says if not given; where it
+    holds none out, all epochs are gone through. Users and films get a row if they occur in the training ratings.
+    Raises TrainingDiverged if the loss is no number.
+    """
+    started = time.monotonic()
+    split = split or split_ratings(ratings, config.split)
+    train = ratings[split.train]
+    user_ids, movie_ids = (np.sort(train[name].unique()).astype(np.int64) for name in ("user_id", "movie_id"))
+    scale = float(train["rating"].min()), float(train["rating"].max())
+    y_range = _wider(scale, config)
+    pairs, values = _tensors(train, user_ids, movie_ids)
+    held_out = _tensors(ratings[split.held_out], user_ids, movie_ids)
+    seeds = range(config.seed, config.seed + config.n_seeds)
+    one = build_stack(config, y_range, len(user_ids), len(movie_ids), seeds[:1])
+    at_once = max(_WEIGHTS_AT_ONCE // sum(weight.numel() for weight in one.parameters()), 1)
+    stacks, curves = [], []
+    for first in range(0, len(seeds), at_once):
+        chosen = seeds[first : first + at_once]
+        stack = build_stack(config, y_range, len(user_ids), len(movie_ids), chosen)
+        curves.append(_fit_stack(stack, chosen, (pairs, values), held_out, config))
+        stacks.append(stack.state())
+    longest = max(map(len, curves))
+    padded = [np.pad(curve, ((0, longest - len(curve)), (0, 0)), constant_values=np.nan) for curve in curves]
+    return Recommender(
+        config=config,
+        scale=scale,
+        y_range=y_range,
+        user_ids=user_ids,
+        movie_ids=movie_ids,
+        weights={name: torch.cat([state[name] for state in stacks]) for name in stacks[0]},
+        valid_loss=np.concatenate(padded, axis=1),
+        seconds=time.monotonic() - started,
+    )
+
+
+def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommender, dict[str, Any]]:
+    """A recommender and how well it tells the ratings that `config.split` holds out.
+
+    The scores are those of `score_recommender`, with the counts of the split; its `unseen` ratings, whose user or
+    film is not among the training ratings, are in no score. Raises as `fit_recommender` does.
+    """
+    split = split_ratings(ratings, config.split)
+    recommender = fit_recommender(ratings, config, split)
+    scores = score_recommender(recommender, ratings[split.held_out])
+    best_epoch = int(recommender.valid_loss.mean(axis=1).argmin()) + 1
+    logger.info(
+        "collab: %s, seeds %d to %d, held-out RMSE %.4f, of their mean %.4f, best epoch %d, %.1f s",
+        *(config.model, config.seed, config.seed + config.n_seeds - 1),
+        *(scores["rmse"], scores["ensemble_rmse"], best_epoch, recommender.seconds),
+    )
+    return recommender, {**scores, **split.counts(), "best_epoch": best_epoch, "seconds": recommender.seconds}
+
+
+def score_recommender(recommender: Recommender, ratings: pd.DataFrame) -> dict[str, float]:
+    """How far the predictions are from ratings that were not trained on, in stars.
+
+    rmse: mean over the seeds of each one's root mean squared error. ensemble_rmse, ensemble_mae: of the mean of all
+    seeds' predictions. Raises UnknownIds if a user or film was never trained on.
+    """
+    stars = predict_ratings(recommender, ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy())
+    actual = ratings["rating"].to_numpy()
+    off = stars.mean(axis=0) - actual
+    return {
+        "rmse": float(np.sqrt(((stars - actual) ** 2).mean(axis=1)).mean()),
+        "ensemble_rmse": float(np.sqrt((off**2).mean())),
+        "ensemble_mae": float(np.abs(off).mean()),
+    }
+
+
+class SeedErrors(Metric):
+    """The mean squared error of each seed on the held-out ratings, epoch by epoch."""
+
+    name = "mse"
+
+    def __init__(self) -> None:
+        """No epoch yet."""
+        self.sums: list[torch.Tensor] = []
+
+    def reset(self) -> None:
+        """Begin an epoch."""
+        self.sums.append(torch.zeros(1))
+        self.count = 0
+
+    def accumulate(self, learn: Any) -> None:
+        """Add a batch of ratings (seeds, batch)."""
+        self.sums[-1] = self.sums[-1] + (learn.pred.float() - learn.y).square().sum(dim=1).cpu()
+        self.count += learn.y.shape[1]
+
+    @property
+    def value(self) -> float | None:
+        """The mean over the seeds in the last epoch, or None if nothing is held out."""
+        return float(self.sums[-1].mean() / self.count) if self.count else None
+
+    def curves(self) -> np.ndarray:
+        """float32 (epochs, seeds)."""
+        return (torch.stack(self.sums) / max(self.count, 1)).numpy().astype(np.float32)
+
+
+def _wider(scale: Range, config: CollabConfig) -> Range:
+    """The range of the sigmoid: wider than the scale, because a sigmoid does not reach its ends."""
+    lowest, highest = scale
+    span = highest - lowest
+    return (
+        lowest - span / 4 if config.y_lowest is None else config.y_lowest,
+        highest + span / 8 if config.y_highest is None else config.y_highest,
+    )
+
+
+def _tensors(ratings: pd.DataFrame, user_ids: np.ndarray, movie_ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of user and film, int32 (ratings, 2), and stars, float32 (ratings,)."""
+    pairs = np.empty((len(ratings), 2), np.int32)
+    for column, (name, ids) in enumerate((("user_id", user_ids), ("movie_id", movie_ids))):
+        pairs[:, column] = pd.Index(ids).get_indexer(ratings[name]) + UNKNOWN_ROWS
+    return torch.from_numpy(pairs), torch.from_numpy(ratings["rating"].to_numpy(np.float32, copy=True))
+
+
+def _fit_stack(
+    stack: SeedStack, seeds: Sequence[int], train: Tensors, held_out: Tensors, config: CollabConfig
+) -> np.ndarray:
+    """Train the stack and return its validation curves, float32 (epochs, seeds)."""
+    device = pick_device(config.seed // config.n_seeds)
+    batch_size = config.batch_size or max(512, 2 ** round(math.log2(len(train[0]) / _STEPS_AN_EPOCH)))
+    errors = SeedErrors()
+    learner = make_learner(
+        f"collab {config.model}, seeds {seeds[0]} to {seeds[-1]}",
+        RatingBatches(*(values.to(device) for values in train), batch_size, seeds, shuffle=True),
+        RatingBatches(*(values.to(device) for values in held_out), 16 * batch_size, seeds, shuffle=False),
+        stack,
+        device=device,
+        small_steps=True,
+        level=logging.DEBUG,
+        loss_func=_sum_over_seeds,
+        metrics=[errors],
+        cbs=[KeepBestEpoch(config.patience)],
+    )
+    n_weights = sum(weight.numel() for weight in stack.parameters())
+    small = max(n_weights, batch_size * config.n_factors * len(seeds)) < _LARGE_STEP
+    with learner.no_logging(), one_thread() if small else nullcontext():
+        learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
+    return errors.curves()
+
+
+def _sum_over_seeds(stars: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
+    """The sum, so that what a seed learns does not hang on how many are trained beside it."""
+    return mse_loss(stars, ratings, reduction="sum") / ratings.shape[1]
