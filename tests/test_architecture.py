@@ -8,8 +8,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module imports only modules that stand before it.
 WAY = [
-    *("errors", "config", "artifacts", "datasets", "ratings", "training", "collab", "factors", "labels", "reviews"),
-    *("tokens", "pretrained", "language_model", "classifier", "predictions", "baseline", "evaluation", "names"),
+    *("errors", "config", "artifacts", "datasets", "ratings", "training", "collab", "rotation", "stability", "factors"),
+    *(
+        "labels",
+        "reviews",
+        "tokens",
+        "pretrained",
+        "language_model",
+        "classifier",
+        "predictions",
+        "baseline",
+        "evaluation",
+        "names",
+    ),
     *("histograms", "pictures", "report", "settings"),
 ]
 PACKAGES = ["latentflix", "tasks", "flows"]

@@ -167,7 +167,7 @@ def test_help_names_the_program(help_text):
         ("--collab.valid-share", "1", "less than 1"),
         ("--collab.weight-decay", "much", "valid number"),
         ("--language-model.vocabulary-size", "100001", "less than or equal to 100000"),
-        ("--factors.rotation", "varimax", "'pca' or 'none'"),
+        ("--factors.rotation", "promax", "'varimax', 'pca' or 'none'"),
         ("--profile", "huge", "'sample' or 'full'"),
     ],
 )
