@@ -171,6 +171,18 @@ def test_the_longer_tail_is_the_positive_one():
         assert (scores.max(0) > -scores.min(0)).all()
 
 
+def test_the_tail_of_the_films_rated_often_is_the_longer_one():
+    scores = np.repeat([[-3.0], [0.0], [3.0]], [10, 100, 10], axis=0) + np.random.default_rng(0).normal(
+        0, 0.1, (120, 3)
+    )
+    fits = [planted_fit(seed, scores * [1, 0.1, 0.1], noise=0.01) for seed in range(2)]
+    for often_rated in (slice(0, 10), slice(110, 120)):
+        n_ratings = OFTEN.copy()
+        n_ratings.iloc[often_rated] = 500
+        factors = extract_factors(fits, n_ratings, FactorConfig(n_axes=1, rating_weight=0))
+        assert (factors.scores.iloc[often_rated, 0] > 2).all()
+
+
 def test_scores_have_unit_deviation_over_the_films_rated_often():
     n_ratings = pd.Series(np.where(np.arange(N_FILMS) % 3, 30, 29), index=FILMS)
     scores = extract_factors(planted_fits(range(2)), n_ratings, CONFIG).scores

@@ -10,11 +10,10 @@ ALIKE = np.ones(N_FILMS)
 
 
 def make_fit(item_factors, user_factors):
-    item_factors, user_factors = np.float32(item_factors), np.float32(user_factors)
-    ids = np.arange(len(user_factors)), np.arange(len(item_factors))
-    biases = np.zeros(len(user_factors), np.float32), np.zeros(len(item_factors), np.float32)
-    return CollabFit(*ids, item_factors=item_factors, user_factors=user_factors, user_bias=biases[0],
-                     item_bias=biases[1], valid_loss=(1.0,))  # fmt: skip
+    ids = {"user_ids": np.arange(len(user_factors)), "movie_ids": np.arange(len(item_factors))}
+    factors = {"user_factors": np.float32(user_factors), "item_factors": np.float32(item_factors)}
+    biases = {"user_bias": np.zeros(len(user_factors)), "item_bias": np.zeros(len(item_factors))}
+    return CollabFit(**ids, **factors, **biases, valid_loss=(1.0,))
 
 
 def random_fit(seed, n_factors=6):
