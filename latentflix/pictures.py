@@ -69,15 +69,25 @@ def draw_training(language_model: pd.DataFrame, classifier: pd.DataFrame, path: 
 
 
 def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> None:
-    """Write a PNG: how far each axis is the same from seed to seed."""
+    """Write a PNG: how far each axis is the same from seed to seed, and how far axes turned at random would be.
+
+    axes_table: index axis, stability, stability_null, stability_null_95, stable.
+    """
     figure = Figure(figsize=(7, 2.4), layout="constrained")
     axes = figure.subplots()
+    positions = np.arange(len(axes_table))
     colours = [OTHER if stable else "#999999" for stable in axes_table["stable"]]
-    axes.bar(np.arange(len(axes_table)), axes_table["stability"], color=colours)
+    axes.bar(positions, axes_table["stability"], color=colours)
+    null = axes_table["stability_null"]
+    above = np.stack([np.zeros(len(null)), (axes_table["stability_null_95"] - null).clip(lower=0)])
+    axes.errorbar(
+        positions, null, above, fmt=".", color="black", capsize=3, label="turned at random: mean, 95 % lie below"
+    )
     axes.axhline(stable_from, color=CARRIED, linestyle="--", linewidth=1)
-    axes.set_xticks(np.arange(len(axes_table)), list(axes_table.index), fontsize=8)
+    axes.set_xticks(positions, list(axes_table.index), fontsize=8)
     axes.set_ylim(0, 1)
     axes.set_xlabel("axis", fontsize=8)
     axes.set_ylabel("|r| between seed groups", fontsize=8)
+    axes.legend(fontsize=7, loc="lower left")
     axes.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure).print_png(str(path))

@@ -17,6 +17,7 @@ from latentflix.histograms import HistogramConfig
 from latentflix.labels import LabelConfig
 from latentflix.language_model import LanguageModelConfig
 from latentflix.names import NameConfig
+from latentflix.parallel import ParallelConfig
 from latentflix.predictions import PredictionConfig
 from latentflix.ratings import RatingsConfig
 from latentflix.ratings_source import RatingsSource
@@ -62,6 +63,7 @@ class FullSettings(BaseModel):
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
     json_: bool = Field(False, alias="json", description="print one JSON object as the last line")
+    parallel: ParallelConfig = ParallelConfig()
     ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
     collab: CollabConfig = CollabConfig()

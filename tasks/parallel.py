@@ -46,7 +46,7 @@ def _choose(config: ParallelConfig) -> TaskRunner[Any]:
 def _dask(config: ParallelConfig) -> TaskRunner[Any]:
     try:
         from distributed import Client
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
         raise ClusterUnavailable(
             "Dask is not installed", where="--parallel.kind dask", remedy="pip install 'latentflix[dask]'"

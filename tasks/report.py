@@ -11,7 +11,6 @@ def write_report(
     movielens: Handle,
     corpus: Handle,
     ratings: Handle,
-    collab: Handle,
     factors: Handle,
     labels: Handle,
     reviews: Handle,
@@ -22,13 +21,13 @@ def write_report(
     evaluation: Handle,
     names: Handle,
     histograms: Handle,
-    *,
+    *collab: Handle,
     config: ReportConfig,
 ) -> None:
     """Build the report from what all stages left."""
     stages = (
-        *(movielens, corpus, ratings, collab, factors, labels, reviews, language_model),
-        *(classifier, predictions, baseline, evaluation, names, histograms),
+        *(movielens, corpus, ratings, factors, labels, reviews, language_model),
+        *(classifier, predictions, baseline, evaluation, names, histograms, *collab),
     )
     findings = Findings(
         films=store.read_table(ratings, "films"),

@@ -75,7 +75,7 @@ class StageRunner:
     """Runs stages against one store and keeps how long each took and whether Prefect's cache had it."""
 
     store: Store
-    parallel: ParallelConfig = ParallelConfig()
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
     seconds: dict[str, float] = field(default_factory=dict)
     cached: dict[str, bool] = field(default_factory=dict)
 

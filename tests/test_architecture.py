@@ -8,9 +8,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module imports only modules that stand before it.
 WAY = [
-    *("errors", "config", "artifacts", "movielens", "datasets", "ratings_source", "ratings", "splits", "training"),
-    *("collab", "factors", "labels", "reviews"),
-    *("tokens", "pretrained", "language_model", "classifier", "predictions", "baseline", "evaluation", "names"),
+    *("errors", "config", "parallel", "artifacts", "movielens", "datasets", "ratings_source", "ratings", "splits"),
+    *("training", "collab_models", "rating_batches", "collab", "collab_fit", "rotation", "stability", "factors"),
+    *("labels", "reviews", "tokens", "pretrained", "language_model", "classifier", "predictions", "baseline"),
+    *("evaluation", "names"),
     *("histograms", "pictures", "report", "settings"),
 ]
 PACKAGES = ["latentflix", "tasks", "flows"]

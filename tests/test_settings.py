@@ -142,7 +142,7 @@ def test_help_lists_every_setting_with_its_default(help_text, stage, name):
     option = f"--{kebab(stage)}.{kebab(name)}"
     if field.annotation is bool:
         option += f",--no-{option[2:]}"
-    kind = {bool: "", int: "int", float: "float"}.get(field.annotation, r"\{[a-z,]+\}")
+    kind = {bool: "", int: "int", float: "float"}.get(field.annotation, r"\{[a-z_,]+\}")
     text = re.escape(without_blanks(f"{field.description} (default: {field.default})"))
     assert re.search(re.escape(option) + kind + text, options)
 
@@ -167,7 +167,7 @@ def test_help_names_the_program(help_text):
         ("--collab.valid-share", "1", "less than 1"),
         ("--collab.weight-decay", "much", "valid number"),
         ("--language-model.vocabulary-size", "100001", "less than or equal to 100000"),
-        ("--factors.rotation", "varimax", "'pca' or 'none'"),
+        ("--factors.rotation", "promax", "'varimax', 'pca' or 'none'"),
         ("--profile", "huge", "'sample' or 'full'"),
     ],
 )

@@ -21,8 +21,8 @@ from flows.full import full
 from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.datasets import DataSet, SourceFile
 from latentflix.errors import DataSetError
-from latentflix.factors import match_axes
 from latentflix.settings import FullSettings
+from latentflix.stability import match_axes
 from tests.flows.small import SMALL_SETTINGS, as_arguments
 from tests.planted_world import World, make_world, shuffle_links
 
@@ -32,7 +32,7 @@ STAGES = (
 )
 PLANTED = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
-    "factors": {"n_axes": 3, "min_ratings": 20},
+    "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
     "labels": {"top_k": 3},
     "language_model": {
         "embedding_size": 64,
