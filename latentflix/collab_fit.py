@@ -84,7 +84,7 @@ def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommen
     split = split_ratings(ratings, config.split)
     recommender = fit_recommender(ratings, config, split)
     scores = score_recommender(recommender, ratings[split.held_out])
-    best_epoch = int(recommender.valid_loss.mean(axis=1).argmin()) + 1
+    best_epoch = int(np.nanmean(recommender.valid_loss, axis=1).argmin()) + 1
     logger.info(
         "collab: %s, seeds %d to %d, held-out RMSE %.4f, of their mean %.4f, best epoch %d, %.1f s",
         *(config.model, config.seed, config.seed + config.n_seeds - 1),
