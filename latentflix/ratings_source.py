@@ -83,8 +83,8 @@ def identify(source: RatingsSource) -> RatingsSourceConfig:
                 remedy="name another with --ratings-source.path or --ratings-source.items-path",
             )
     digest = hashlib.sha256()
-    for role, path in _files(source.path, source.items_path):
-        digest.update(f"{role} {pooch.file_hash(path)}\n".encode())
+    for role, file in _files(source.path, source.items_path):
+        digest.update(f"{role} {pooch.file_hash(file)}\n".encode())
     return RatingsSourceConfig(**source.model_dump(exclude={"data_set"}), sha256=digest.hexdigest())
 
 
