@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.datasets import GENRES
 from latentflix.labels import LabelConfig, label_films
+from latentflix.movielens import GENRES
 from latentflix.names import NameConfig, _mark_terms, _Usage, name_poles
 from latentflix.ratings import RatingsConfig, read_ratings
 from latentflix.reviews import ReviewConfig, join_reviews

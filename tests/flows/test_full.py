@@ -70,7 +70,7 @@ class Run:
 
 def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = {
-        "movielens_100k": {"ratings": world.ratings, "items": world.items},
+        "movielens_100k": {"ratings": world.ratings, "items": world.items, "scale": world.scale},
         "imdb_reviews": {"reviews": world.reviews},
     }
     for name, content in tables.items():
@@ -79,7 +79,7 @@ def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = SourceFile(name, "", f"sha256:{file_sha256(path)}", lambda _, content=content: content)
         monkeypatch.setitem(latentflix.datasets.DATA_SETS, name, DataSet(name, "", "", (source,)))
     monkeypatch.setattr(tasks.reviews, "review_links", lambda: world.review_films)
-    monkeypatch.setattr(tasks.reviews, "film_links", lambda: world.film_titles)
+    monkeypatch.setattr(tasks.reviews, "film_links", lambda _: world.film_titles)
 
 
 def run_planted(world: World, folder: Path, **changed: dict[str, object]) -> Run:
