@@ -71,10 +71,10 @@ def read_ratings(
         table["official_fold"] = ratings["official_fold"].to_numpy("int8")
     lowest, highest = _check_scale(ratings["rating"], table["rating"], config, scale)
     _reject_doubles(ratings, _pairs(table))
-    _check_variety(table)
 
     kept = films.index.to_series().groupby(_film_keys(films, config), sort=False).transform("min")
     table["movie_id"] = kept.to_numpy("int32")[film_rows]
+    _check_variety(table)
     del film_rows
     merged = _keep_latest(table)
     return Ratings(

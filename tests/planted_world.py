@@ -15,7 +15,8 @@ from latentflix.movielens import GENRE_SEPARATOR, GENRES, whole_stars
 
 @dataclass(frozen=True)
 class World:
-    """ratings, items, scale, reviews: as `load_data_set` gives them. review_films, film_titles: as `latentflix.reviews`.
+    """ratings, items, scale, reviews: as `load_data_set` gives them. review_films: as `review_links`. film_titles: as
+    `film_links`.
 
     true_factors: index movie_id, one column a factor ("A", "B", …), centred, uncorrelated, of unit variance. The
     ratings weigh each factor less than the one before it. words: what marks the pole "+" or "-" of a factor.

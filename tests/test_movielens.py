@@ -188,7 +188,7 @@ def test_an_empty_folder_is_told(tmp_path):
 
 def test_a_genre_flag_that_is_missing_is_not_set():
     table = pd.DataFrame([[7, "Emma (1996)", *flags("Drama", "Romance")]], columns=["movie_id", "movie_title", *GENRES])
-    table = table.astype({genre: "float64" for genre in GENRES})
+    table = table.astype(dict.fromkeys(GENRES, "float64"))
     table.loc[0, ["Drama", "War"]] = np.nan
     assert items_of_flags(table).to_dict("list") == {
         "movie_id": [7],
