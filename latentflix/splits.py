@@ -123,7 +123,7 @@ def _official_fold(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
             "there is no such official fold",
             where=f"fold {config.fold}",
             found=f"folds {', '.join(map(str, folds))}" if folds else "no official folds",
-            expected="a fold of the source: MovieLens 100K has u1 to u5, in its own archive",
-            remedy="take another fold, or another kind of split",
+            expected="a fold of the source; MovieLens 100K has u1 to u5, in its original archive",
+            remedy="name that archive with --ratings-source.path, or take another kind of split",
         )
     return ratings["official_fold"].to_numpy() == config.fold
