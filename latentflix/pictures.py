@@ -8,9 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 # Blue and orange of the palette by Okabe and Ito 2008, which the colour-blind tell apart.
 CARRIED, OTHER = "#d55e00", "#0072b2"
+SERIES = (OTHER, CARRIED, "#009e73", "#cc79a7")
 DPI = 80
 
 
@@ -81,3 +83,60 @@ def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> 
     axes.set_ylabel("|r| between seed groups", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_curves(curves: pd.DataFrame, chosen: pd.DataFrame, path: Path) -> None:
+    """Write a PNG: the held-out error of each model by epoch, that of the chosen trial in bold.
+
+    curves: as `Trials.curves`. chosen: model, weight_decay, best_epoch of one trial a model.
+    """
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for colour, trial in zip(SERIES, chosen.itertuples(), strict=False):
+        of_model = curves[curves["model"] == trial.model]
+        for weight_decay, curve in of_model.groupby("weight_decay"):
+            if weight_decay != trial.weight_decay:
+                axes.plot(curve["epoch"], curve["rmse"], color=colour, alpha=0.35, linewidth=0.8)
+        best = of_model[of_model["weight_decay"] == trial.weight_decay].set_index("epoch")["rmse"]
+        axes.plot(best.index, best, color=colour, linewidth=2, label=f"{trial.model}, {trial.weight_decay:g}")
+        axes.plot(trial.best_epoch, best[trial.best_epoch], "o", color=colour)
+    # The first epoch of a model that knows no scale lies far above all that is to be compared.
+    axes.set_ylim(curves["rmse"].min() - 0.01, max(curves["rmse"].quantile(0.9), curves["rmse"].min() + 0.1))
+    axes.set_xlabel("epoch", fontsize=8)
+    axes.set_ylabel("held-out RMSE, stars", fontsize=8)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(title="model, weight decay", fontsize=7, title_fontsize=7, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_map(positions: pd.DataFrame, path: Path) -> None:
+    """Write a PNG: where films stand on the axes 1 and 2, with the titles that have room, the first rows first.
+
+    positions: title, axis_1, axis_2.
+    """
+    figure = Figure(figsize=(10, 7))
+    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.07, top=0.99)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.scatter(positions["axis_1"], positions["axis_2"], s=8, color=OTHER, alpha=0.6)
+    axes.margins(x=0.12)
+    axes.set_xlabel("axis 1, standard deviations", fontsize=8)
+    axes.set_ylabel("axis 2, standard deviations", fontsize=8)
+    axes.tick_params(labelsize=7)
+    taken: list[Bbox] = []
+    for film in positions.itertuples():
+        text = axes.annotate(
+            *(film.title, (film.axis_1, film.axis_2)),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=6.5,
+            parse_math=False,
+        )
+        box = text.get_window_extent()
+        if any(box.overlaps(other) for other in taken):
+            text.remove()
+        else:
+            taken.append(box)
+    canvas.print_png(str(path))
