@@ -15,7 +15,6 @@ from latentflix.settings import CollabStudySettings
 from latentflix.trials import trial_configs
 from tasks.collab import fit_collab
 from tasks.datasets import fetch_data_set
-from tasks.factors import find_axes
 from tasks.ratings import check_ratings
 from tasks.ratings_source import read_ratings_source
 from tasks.stage import StageRunner
@@ -32,7 +31,7 @@ def collab_study(settings: CollabStudySettings = DEFAULTS) -> Outcome:
     Args:
         settings: the settings of all stages
     """
-    run = StageRunner(Store(settings.artifacts_dir))
+    run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
     folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
 
     source = settings.ratings_source
@@ -42,11 +41,10 @@ def collab_study(settings: CollabStudySettings = DEFAULTS) -> Outcome:
         else run(fetch_data_set, config=DataSetConfig(name=source.data_set, **folders))
     )
     ratings = run(check_ratings, rated, config=settings.ratings)
-    fits = [run(fit_collab, ratings, config=config) for config in trial_configs(settings.collab, settings.trials)]
-    trials = run(compare_all_trials, *fits, config=settings.trials)
-    collab = [run(fit_collab, ratings, config=group) for group in seed_groups(settings.collab)]
-    factors = run(find_axes, ratings, *collab, config=settings.factors)
-    study = run(study_collab, rated, ratings, factors, trials, *collab, config=settings.study)
+    tried = run.map(fit_collab, ratings, configs=trial_configs(settings.collab, settings.trials))
+    trials = run(compare_all_trials, *tried, config=settings.trials)
+    collab = run.map(fit_collab, ratings, configs=seed_groups(settings.collab))
+    study = run(study_collab, rated, ratings, trials, *collab, config=settings.study)
     figures = run.store.manifest(study).metrics
     return Outcome(
         report=str((run.store.path(study) / PAGE).resolve()),

@@ -78,7 +78,8 @@ class CollabFit:
 def predict_ratings(recommender: Recommender, user_ids: np.ndarray, movie_ids: np.ndarray) -> np.ndarray:
     """What each user would give each film, in stars: float32 (seeds, pairs); the mean over seeds is the best guess.
 
-    No prediction lies outside the scale of the ratings. user_ids, movie_ids: integers (pairs,). Raises UnknownIds, naming them, if the model has never seen some.
+    No prediction lies outside the scale of the ratings. user_ids, movie_ids: integers (pairs,). Raises UnknownIds,
+    naming them, if the model has never seen some.
     """
     pairs = torch.from_numpy(_rows(recommender, user_ids, movie_ids))
     stack = _loaded(recommender)

@@ -84,7 +84,7 @@ def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommen
     split = split_ratings(ratings, config.split)
     recommender = fit_recommender(ratings, config, split)
     scores = score_recommender(recommender, ratings[split.held_out])
-    best_epoch = int(recommender.valid_loss.mean(axis=1).argmin()) + 1
+    best_epoch = int(np.nanmean(recommender.valid_loss, axis=1).argmin()) + 1
     logger.info(
         "collab: %s, seeds %d to %d, held-out RMSE %.4f, of their mean %.4f, best epoch %d, %.1f s",
         *(config.model, config.seed, config.seed + config.n_seeds - 1),
@@ -163,10 +163,13 @@ def _fit_stack(
     device = pick_device(config.seed // config.n_seeds)
     batch_size = config.batch_size or max(512, 2 ** round(math.log2(len(train[0]) / _STEPS_AN_EPOCH)))
     errors = SeedErrors()
+    (train_pairs, train_ratings), (held_out_pairs, held_out_ratings) = (
+        (pairs.to(device), ratings.to(device)) for pairs, ratings in (train, held_out)
+    )
     learner = make_learner(
         f"collab {config.model}, seeds {seeds[0]} to {seeds[-1]}",
-        RatingBatches(*(values.to(device) for values in train), batch_size, seeds, shuffle=True),
-        RatingBatches(*(values.to(device) for values in held_out), 16 * batch_size, seeds, shuffle=False),
+        RatingBatches(train_pairs, train_ratings, batch_size, seeds, shuffle=True),
+        RatingBatches(held_out_pairs, held_out_ratings, 16 * batch_size, seeds, shuffle=False),
         stack,
         device=device,
         small_steps=True,

@@ -55,6 +55,14 @@ class TooFewFilms(LatentflixError):
     """There are too few films to learn from or to hold out."""
 
 
+class TooFewSeeds(LatentflixError):
+    """There are too few fits to compare."""
+
+
+class ClusterUnavailable(LatentflixError):
+    """A cluster that is to run fits cannot be reached or used."""
+
+
 class TrainingDiverged(LatentflixError):
     """A loss became NaN or infinite."""
 

@@ -29,8 +29,8 @@ def write_map(positions: pd.DataFrame, path: Path) -> None:
         min_height=300,
         tools="pan,wheel_zoom,box_zoom,reset,hover",
         tooltips=_TOOLTIPS,
-        x_axis_label="axis 1, standard deviations",
-        y_axis_label="axis 2, standard deviations",
+        x_axis_label="axis 1",
+        y_axis_label="axis 2",
     )
     lowest, highest = positions["axis_3"].min(), positions["axis_3"].max()
     colour = linear_cmap("axis_3", "Cividis256", lowest, highest)

@@ -47,7 +47,7 @@ def read_movielens(path: Path) -> Tables:
     float64. Raises DataSetError if no form is there that is known, or if the official splits do not fit the ratings;
     what zipfile and pandas raise if a file cannot be read.
     """
-    with open_folder(path) as root:
+    with _open_folder(path) as root:
         form, folder = find_form(root)
         ratings = form.read_ratings(folder / form.ratings)
         return {
@@ -58,7 +58,7 @@ def read_movielens(path: Path) -> Tables:
 
 
 @contextmanager
-def open_folder(path: Path) -> Iterator[Traversable]:
+def _open_folder(path: Path) -> Iterator[Traversable]:
     """A folder, or a zip as if it were one."""
     if path.is_dir():
         yield path

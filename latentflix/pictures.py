@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 # Blue and orange of the palette by Okabe and Ito 2008, which the colour-blind tell apart.
 CARRIED, OTHER = "#d55e00", "#0072b2"
-SERIES = (OTHER, CARRIED, "#009e73", "#cc79a7")
 DPI = 80
 
 
@@ -71,42 +70,52 @@ def draw_training(language_model: pd.DataFrame, classifier: pd.DataFrame, path: 
 
 
 def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> None:
-    """Write a PNG: how far each axis is the same from seed to seed."""
+    """Write a PNG: how far each axis is the same from seed to seed, and how far axes turned at random would be.
+
+    axes_table: index axis, stability, stability_null, stability_null_95, stable.
+    """
     figure = Figure(figsize=(7, 2.4), layout="constrained")
     axes = figure.subplots()
+    positions = np.arange(len(axes_table))
     colours = [OTHER if stable else "#999999" for stable in axes_table["stable"]]
-    axes.bar(np.arange(len(axes_table)), axes_table["stability"], color=colours)
+    axes.bar(positions, axes_table["stability"], color=colours)
+    null = axes_table["stability_null"]
+    above = np.stack([np.zeros(len(null)), (axes_table["stability_null_95"] - null).clip(lower=0)])
+    axes.errorbar(
+        positions, null, above, fmt=".", color="black", capsize=3, label="turned at random: mean, 95 % lie below"
+    )
     axes.axhline(stable_from, color=CARRIED, linestyle="--", linewidth=1)
-    axes.set_xticks(np.arange(len(axes_table)), list(axes_table.index), fontsize=8)
+    axes.set_xticks(positions, list(axes_table.index), fontsize=8)
     axes.set_ylim(0, 1)
     axes.set_xlabel("axis", fontsize=8)
     axes.set_ylabel("|r| between seed groups", fontsize=8)
+    axes.legend(fontsize=7, loc="lower left")
     axes.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure).print_png(str(path))
 
 
 def draw_curves(curves: pd.DataFrame, chosen: pd.DataFrame, path: Path) -> None:
-    """Write a PNG: the held-out error of each model by epoch, that of the chosen trial in bold.
+    """Write a PNG: the held-out error by epoch, a panel a model and a line a weight decay, the chosen one thick.
 
     curves: as `Trials.curves`. chosen: model, weight_decay, best_epoch of one trial a model.
     """
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    axes = figure.subplots()
-    for colour, trial in zip(SERIES, chosen.itertuples(), strict=False):
-        of_model = curves[curves["model"] == trial.model]
-        for weight_decay, curve in of_model.groupby("weight_decay"):
-            if weight_decay != trial.weight_decay:
-                axes.plot(curve["epoch"], curve["rmse"], color=colour, alpha=0.35, linewidth=0.8)
-        best = of_model[of_model["weight_decay"] == trial.weight_decay].set_index("epoch")["rmse"]
-        axes.plot(best.index, best, color=colour, linewidth=2, label=f"{trial.model}, {trial.weight_decay:g}")
-        axes.plot(trial.best_epoch, best[trial.best_epoch], "o", color=colour)
-    # The first epoch of a model that knows no scale lies far above all that is to be compared.
-    axes.set_ylim(curves["rmse"].min() - 0.01, max(curves["rmse"].quantile(0.9), curves["rmse"].min() + 0.1))
-    axes.set_xlabel("epoch", fontsize=8)
-    axes.set_ylabel("held-out RMSE, stars", fontsize=8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(title="model, weight decay", fontsize=7, title_fontsize=7, frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
+    for axes, trial in zip(panels, chosen.itertuples(), strict=True):
+        for weight_decay, curve in curves[curves["model"] == trial.model].groupby("weight_decay"):
+            width = 2.5 if weight_decay == trial.weight_decay else 0.8
+            axes.plot(curve["epoch"], curve["rmse"], linewidth=width, label=f"{weight_decay:g}")
+        axes.axvline(trial.best_epoch, color="#999999", linestyle=":", linewidth=1)
+        axes.set_title(trial.model, fontsize=9)
+        axes.set_xlabel("epoch", fontsize=8)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.tick_params(labelsize=7)
+        axes.legend(title="weight decay", fontsize=7, title_fontsize=7, frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("held-out RMSE, stars", fontsize=8)
+    # A model that does not know the scale begins far above all that is to be compared.
+    least = curves["rmse"].min()
+    panels[0].set_ylim(least - 0.01, least + 0.2)
     FigureCanvasAgg(figure).print_png(str(path))
 
 
@@ -121,10 +130,12 @@ def draw_map(positions: pd.DataFrame, path: Path) -> None:
     axes = figure.subplots()
     axes.scatter(positions["axis_1"], positions["axis_2"], s=8, color=OTHER, alpha=0.6)
     axes.margins(x=0.12)
-    axes.set_xlabel("axis 1, standard deviations", fontsize=8)
-    axes.set_ylabel("axis 2, standard deviations", fontsize=8)
+    axes.set_xlabel("axis 1", fontsize=8)
+    axes.set_ylabel("axis 2", fontsize=8)
     axes.tick_params(labelsize=7)
-    taken: list[Bbox] = []
+    # Where a title lies is known once the axes have their limits.
+    figure.draw_without_rendering()
+    taken: list[Any] = []
     for film in positions.itertuples():
         text = axes.annotate(
             *(film.title, (film.axis_1, film.axis_2)),

@@ -71,10 +71,10 @@ def read_ratings(
         table["official_fold"] = ratings["official_fold"].to_numpy("int8")
     lowest, highest = _check_scale(ratings["rating"], table["rating"], config, scale)
     _reject_doubles(ratings, _pairs(table))
-    _check_variety(table)
 
     kept = films.index.to_series().groupby(_film_keys(films, config), sort=False).transform("min")
     table["movie_id"] = kept.to_numpy("int32")[film_rows]
+    _check_variety(table)
     del film_rows
     merged = _keep_latest(table)
     return Ratings(
@@ -183,9 +183,14 @@ def _film_keys(films: pd.DataFrame, config: RatingsConfig) -> pd.Series:
 def _keep_latest(table: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """One row a user and film, in their order; where there are several, the latest."""
     pairs = _pairs(table)
-    order = np.lexsort((table["timestamp"], pairs))
+    order = np.argsort(pairs, kind="stable")
     pairs = pairs[order]
-    rows = order[np.append(pairs[1:] != pairs[:-1], True)]
+    goes_on = np.append(pairs[1:] == pairs[:-1], False)
+    # Only the few rows of which there are several need a second sort, by time.
+    several = goes_on | np.append(False, goes_on[:-1])
+    rows = order[several]
+    order[several] = rows[np.lexsort((table["timestamp"][rows], pairs[several]))]
+    rows = order[~goes_on]
     del pairs, order
     return pd.DataFrame({name: column[rows] for name, column in table.items()}, copy=False)
 

@@ -23,33 +23,22 @@ from latentflix.movielens import GENRE_SEPARATOR, Tables, find_form, read_moviel
 _TEXT_TABLES = (".csv", ".tsv", ".txt")
 
 
-class Columns(StageConfig):
-    """How the columns of a table of ratings, and of a table of items, are called."""
+class RatingsSource(StageConfig):
+    """Which ratings: a MovieLens set that is fetched, or what lies at a path, and how its columns are called."""
 
+    data_set: MovieLensName = setting("movielens_100k", "the MovieLens set to fetch, unless a path is given")
+    path: Path | None = setting(None, "ratings of your own: a csv or parquet file, or MovieLens as a folder or zip")
     user_column: str = setting("user_id", "the column of users, numbers or names")
     item_column: str = setting("movie_id", "the column of rated items, numbers or names")
     rating_column: str = setting("rating", "the column of ratings")
-    timestamp_column: str | None = setting(
-        None, "the column of times, in seconds since 1970 or as ISO 8601 says; without it there are none"
-    )
+    timestamp_column: str | None = setting(None, "the column of times, seconds since 1970 or ISO 8601, if there is one")
     delimiter: str = setting(",", "what stands between the columns of a csv file; \\t is a tab")
-    item_id_column: str = setting("movie_id", "the column of the items' ids, in the table of items")
-    title_column: str = setting("title", "the column of titles, in the table of items")
-    genres_column: str | None = setting(None, "the column of genres, in the table of items, if it has one")
+    items_path: Path | None = setting(None, "a csv or parquet file of the items; without it their ids are their titles")
+    item_id_column: str = setting("movie_id", "the column of ids in the file of items")
+    title_column: str = setting("title", "the column of titles in the file of items")
+    genres_column: str | None = setting(None, "the column of genres in the file of items, if there is one")
     genre_separator: str = setting("|", "what stands between the genres of an item")
-    imdb_column: str | None = setting(None, "the column of IMDb ids, in the table of items, if it has one")
-
-
-class RatingsSource(Columns):
-    """Which ratings: a MovieLens set that is fetched, or what lies at a path."""
-
-    data_set: MovieLensName = setting("movielens_100k", "the MovieLens set to fetch, unless a path is given")
-    path: Path | None = Field(
-        None, description="ratings of your own: a csv or parquet file, or MovieLens as a folder or zip"
-    )
-    items_path: Path | None = Field(
-        None, description="a csv or parquet file with the titles of the items; without it their ids are their titles"
-    )
+    imdb_column: str | None = setting(None, "the column of IMDb ids in the file of items, if there is one")
 
     @model_validator(mode="after")
     def _check_paths(self) -> Self:
@@ -58,10 +47,10 @@ class RatingsSource(Columns):
         return self
 
 
-class RatingsSourceConfig(Columns):
-    """Ratings at a path, known by what the files hold."""
+class RatingsSourceConfig(RatingsSource):
+    """What lies at a path, known by what it holds: the same files elsewhere make no other artifact."""
 
-    # The same files elsewhere are the same data: what they hold is part of what the artifact is named by.
+    data_set: MovieLensName = Field("movielens_100k", exclude=True, description="of no use where there is a path")
     path: Path = Field(exclude=True, description="as in RatingsSource")
     items_path: Path | None = Field(None, exclude=True, description="as in RatingsSource")
     sha256: str = Field(description="SHA-256 of what the files hold")
@@ -83,9 +72,9 @@ def identify(source: RatingsSource) -> RatingsSourceConfig:
                 remedy="name another with --ratings-source.path or --ratings-source.items-path",
             )
     digest = hashlib.sha256()
-    for role, path in _files(source.path, source.items_path):
-        digest.update(f"{role} {pooch.file_hash(path)}\n".encode())
-    return RatingsSourceConfig(**source.model_dump(exclude={"data_set"}), sha256=digest.hexdigest())
+    for role, file in _files(source.path, source.items_path):
+        digest.update(f"{role} {pooch.file_hash(file)}\n".encode())
+    return RatingsSourceConfig(**source.model_dump(), sha256=digest.hexdigest())
 
 
 def _files(path: Path, items_path: Path | None) -> Iterator[tuple[str, str]]:
@@ -158,7 +147,8 @@ def _read_items(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
     genres = items["genres"] if config.genres_column else pd.Series("", items.index)
     items["genres"] = genres.fillna("").str.replace(config.genre_separator, GENRE_SEPARATOR, regex=False)
     if config.imdb_column:
-        items["tconst"] = "tt" + items["tconst"].str.removeprefix("tt").str.zfill(7)
+        # A column of numbers of which one is missing is written with decimals.
+        items["tconst"] = "tt" + items["tconst"].str.extract(r"^(?:tt)?(\d+)(?:\.0)?$")[0].str.zfill(7)
     return items
 
 

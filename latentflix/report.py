@@ -125,8 +125,7 @@ def _factor_cards(findings: Findings, config: ReportConfig) -> list[dict[str, An
         cards.append(
             {
                 "axis": axis,
-                "stability": row["stability"],
-                "explained": row["explained"],
+                **row[["stability", "stability_null", "stability_null_95", "explained"]],
                 "score": findings.axis_scores.loc[axis].to_dict() if scored else None,
                 "poles": [_pole(f"{axis}{pole}", findings, config) for pole in POLES],
             }

@@ -17,6 +17,7 @@ from latentflix.histograms import HistogramConfig
 from latentflix.labels import LabelConfig
 from latentflix.language_model import LanguageModelConfig
 from latentflix.names import NameConfig
+from latentflix.parallel import ParallelConfig
 from latentflix.predictions import PredictionConfig
 from latentflix.ratings import RatingsConfig
 from latentflix.ratings_source import RatingsSource
@@ -61,6 +62,7 @@ class FlowSettings(BaseModel):
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
     json_: bool = Field(False, alias="json", description="print one JSON object as the last line")
+    parallel: ParallelConfig = ParallelConfig()
 
 
 class CollabStudySettings(FlowSettings):
@@ -69,8 +71,7 @@ class CollabStudySettings(FlowSettings):
     ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
     collab: CollabConfig = CollabConfig()
-    factors: FactorConfig = FactorConfig()
-    trials: TrialConfig = TrialConfig(weight_decays=(0.05, 0.1, 0.2, 0.4, 0.8))
+    trials: TrialConfig = TrialConfig(weight_decays=(0.0, 0.1, 0.2, 0.4, 0.8))
     study: StudyConfig = StudyConfig()
 
 
@@ -83,9 +84,9 @@ class FullSettings(FlowSettings):
     ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
     collab: CollabConfig = CollabConfig()
-    factors: FactorConfig = FactorConfig()
     trials: TrialConfig = TrialConfig()
     study: StudyConfig = StudyConfig()
+    factors: FactorConfig = FactorConfig()
     labels: LabelConfig = LabelConfig()
     reviews: ReviewConfig = ReviewConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()

@@ -117,13 +117,13 @@ def _last_of_each_user(ratings: pd.DataFrame, _: SplitConfig) -> np.ndarray:
 
 
 def _official_fold(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
-    folds = np.unique(ratings["official_fold"]) if "official_fold" in ratings else np.array([], int)
+    folds = sorted(set(pd.unique(ratings["official_fold"])) - {0}) if "official_fold" in ratings else []
     if config.fold not in folds:
         raise InvalidSplit(
             "there is no such official fold",
             where=f"fold {config.fold}",
-            found=f"folds {', '.join(str(fold) for fold in folds if fold)}" if len(folds) else "no official folds",
-            expected="a fold of the source: MovieLens 100K has u1 to u5, in its own archive",
-            remedy="take another fold, or another kind of split",
+            found=f"folds {', '.join(map(str, folds))}" if folds else "no official folds",
+            expected="a fold of the source; MovieLens 100K has u1 to u5, in its original archive",
+            remedy="name that archive with --ratings-source.path, or take another kind of split",
         )
     return ratings["official_fold"].to_numpy() == config.fold

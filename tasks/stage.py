@@ -3,7 +3,7 @@
 import inspect
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from prefect.context import TaskRunContext
 from latentflix.artifacts import Artifact, Handle, Store, artifact_key
 from latentflix.config import StageConfig
 from latentflix.errors import DataSetUnavailable
+from latentflix.parallel import ParallelConfig
+from tasks.parallel import task_runner
 
 Make = Callable[..., None]
 
@@ -73,19 +75,45 @@ class StageRunner:
     """Runs stages against one store and keeps how long each took and whether Prefect's cache had it."""
 
     store: Store
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
     seconds: dict[str, float] = field(default_factory=dict)
     cached: dict[str, bool] = field(default_factory=dict)
 
     def __call__(self, stage_task: StageTask, *inputs: Handle, config: StageConfig) -> Handle:
         """The handle of the stage's artifact, made now if it is not there or not as it was written."""
-        made = stage_task.handle(inputs, config)
-        refresh = self.store.fault(made) is not None
+        (made,) = self.map(stage_task, *inputs, configs=[config])
+        return made
+
+    def map(self, stage_task: StageTask, *inputs: Handle, configs: Sequence[StageConfig]) -> list[Handle]:
+        """The handles of the stage's artifacts, one for each config, those that are to be made at the same time.
+
+        Raises what the first stage that failed raised, and ClusterUnavailable as `task_runner` does.
+        """
         started = time.monotonic()
-        state: Any = stage_task.task.with_options(refresh_cache=refresh)(self.store, inputs, config, return_state=True)
-        self.seconds[made.stage] = round(self.seconds.get(made.stage, 0) + time.monotonic() - started, 3)
-        self.cached[made.stage] = self.cached.get(made.stage, True) and state.name == "Cached"
-        result: Handle = state.result()
-        return result
+        made = [stage_task.handle(inputs, config) for config in configs]
+        missing = [self.store.fault(handle) is not None for handle in made]
+        states: list[Any] = [None] * len(made)
+        if sum(missing) > 1:
+            with task_runner(self.parallel) as runner:
+                futures = {
+                    place: runner.submit(
+                        stage_task.task.with_options(refresh_cache=True),
+                        {"store": self.store, "inputs": inputs, "config": configs[place]},
+                    )
+                    for place in range(len(made))
+                    if missing[place]
+                }
+                for place, future in futures.items():
+                    future.wait()
+                    states[place] = future.state
+        for place, state in enumerate(states):
+            if state is None:
+                run = stage_task.task.with_options(refresh_cache=missing[place])
+                states[place] = run(self.store, inputs, configs[place], return_state=True)
+        name = made[0].stage
+        self.seconds[name] = round(self.seconds.get(name, 0) + time.monotonic() - started, 3)
+        self.cached[name] = self.cached.get(name, True) and all(state.name == "Cached" for state in states)
+        return [state.result() for state in states]
 
 
 __all__ = ["Artifact", "Handle", "StageRunner", "StageTask", "Store", "stage"]

@@ -15,7 +15,6 @@ def study_collab(
     store: Store,
     source: Handle,
     ratings: Handle,
-    factors: Handle,
     trials: Handle,
     *collab: Handle,
     config: StudyConfig,
@@ -25,16 +24,16 @@ def study_collab(
         [read_recommender(store, group) for group in collab],
         store.read_table(ratings, "ratings"),
         store.read_table(ratings, "films"),
-        store.read_table(factors, "scores"),
         config,
     )
     for name in _TABLES:
         artifact.write_table(name, getattr(study, name))
     artifact.write_json("figures", study.figures)
-    manifests = [store.manifest(handle) for handle in (source, ratings, factors, trials, *collab)]
+    manifests = [store.manifest(handle) for handle in (source, ratings, trials, *collab)]
     artifact.metrics.update(build_study_page(artifact.folder, study, read_trials(store, trials), manifests))
 
 
 def read_study(store: Store, handle: Handle) -> Study:
     """The study of a study artifact."""
-    return Study(*(store.read_table(handle, name) for name in _TABLES), store.read_json(handle, "figures"))
+    tables = {name: store.read_table(handle, name) for name in _TABLES}
+    return Study(**tables, figures=store.read_json(handle, "figures"))

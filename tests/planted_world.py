@@ -9,13 +9,14 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
-from latentflix.datasets import GENRES, ITEM_COLUMNS
 from latentflix.labels import POLES
+from latentflix.movielens import GENRE_SEPARATOR, GENRES, whole_stars
 
 
 @dataclass(frozen=True)
 class World:
-    """ratings, items, reviews: as `load_data_set` gives them. review_films, film_titles: as `latentflix.reviews` does.
+    """ratings, items, scale, reviews: as `load_data_set` gives them. review_films: as `review_links`. film_titles: as
+    `film_links`.
 
     true_factors: index movie_id, one column a factor ("A", "B", …), centred, uncorrelated, of unit variance. The
     ratings weigh each factor less than the one before it. words: what marks the pole "+" or "-" of a factor.
@@ -24,6 +25,7 @@ class World:
 
     ratings: pd.DataFrame
     items: pd.DataFrame
+    scale: pd.DataFrame
     reviews: pd.DataFrame
     review_films: pd.DataFrame
     film_titles: pd.DataFrame
@@ -87,6 +89,7 @@ def make_world(
     return World(
         ratings=_rate(random, scores * weight_decay ** np.arange(n_factors), movie_ids, n_users, rated_share, noise),
         items=_describe(movie_ids, scores),
+        scale=whole_stars(),
         reviews=reviews.sample(frac=1, random_state=seed, ignore_index=True),
         review_films=links.sample(frac=1, random_state=seed + 1, ignore_index=True),
         film_titles=pd.DataFrame({"movie_id": movie_ids, "tconst": tconsts, "matched_by": "title"}),
@@ -137,13 +140,17 @@ def _rate(
 
 
 def _describe(movie_ids: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-    items = pd.DataFrame(0, index=range(len(movie_ids)), columns=list(ITEM_COLUMNS))
-    items["movie_id"] = movie_ids
-    items["movie_title"] = [f"Film {number:03d} ({1990 + number % 9})" for number in range(1, len(movie_ids) + 1)]
-    items["release_date"] = "01-Jan-1990"
-    items["video_release_date"] = np.nan
-    items["IMDb_URL"] = ""
-    for factor, position in enumerate(scores.T):
-        items[GENRES[1 + 2 * factor]] = (position > 0.5).astype(int)
-        items[GENRES[2 + 2 * factor]] = (position < -0.5).astype(int)
-    return items
+    """One genre for each pole of a factor, in the order of both."""
+    titles = [f"Film {number:03d} ({1990 + number % 9})" for number in range(1, len(movie_ids) + 1)]
+    genres = [
+        [
+            genre
+            for factor, position in enumerate(film)
+            for genre, holds in ((GENRES[1 + 2 * factor], position > 0.5), (GENRES[2 + 2 * factor], position < -0.5))
+            if holds
+        ]
+        for film in scores
+    ]
+    return pd.DataFrame(
+        {"movie_id": movie_ids, "movie_title": titles, "genres": [GENRE_SEPARATOR.join(names) for names in genres]}
+    )

@@ -348,7 +348,7 @@ def test_every_way_to_import_counts(monkeypatch, package, statement):
 @pytest.mark.parametrize(
     ("module", "data"),
     [
-        ("reviews", "data/ml100k_imdb_ids.csv"),
+        ("movielens", "data/ml100k_imdb_ids.csv"),
         ("reviews", "data/imdb_train_review_titles.parquet"),
         ("report", "templates/report.html"),
     ],

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import re
 import socket
 import tarfile
 import zipfile
@@ -19,7 +20,6 @@ from latentflix import datasets
 from latentflix.datasets import (
     DATA_SETS,
     FASTAI_CHECK,
-    GENRES,
     DataSet,
     DataSetConfig,
     SourceFile,
@@ -27,8 +27,10 @@ from latentflix.datasets import (
     load_data_set,
 )
 from latentflix.errors import DataSetError, DataSetUnavailable
+from latentflix.movielens import GENRE_SEPARATOR, GENRES
+from tests.test_movielens import FORMS, form_csv, write_zip
 
-ITEM_COLUMNS = ["movie_id", "movie_title", "release_date", "video_release_date", "IMDb_URL", *GENRES]
+MOVIELENS = [name for name in DATA_SETS if name.startswith("movielens")]
 CLOSED = "http://127.0.0.1:9"
 
 
@@ -130,11 +132,10 @@ def test_movielens_has_its_hundred_thousand_ratings(movielens):
 
 def test_movielens_has_its_items(movielens):
     items = movielens["items"]
-    assert list(items.columns) == ITEM_COLUMNS
+    assert list(items.columns) == ["movie_id", "movie_title", "genres", "tconst"]
     assert list(items["movie_id"]) == list(range(1, 1683))
     first = items.iloc[0]
-    assert (first["movie_title"], first["release_date"]) == ("Toy Story (1995)", "01-Jan-1995")
-    assert [genre for genre in GENRES if first[genre]] == ["Animation", "Children's", "Comedy"]
+    assert (first["movie_title"], first["genres"]) == ("Toy Story (1995)", "Animation|Children's|Comedy")
     assert items["movie_title"].str.contains("Misérables, Les").sum() == 1
 
 
@@ -145,27 +146,69 @@ def test_reviews_are_the_labelled_training_half(reviews):
     assert reviews["text"].str.len().min() >= 30
 
 
-def test_every_data_set_names_its_licence_and_home():
-    for data_set in DATA_SETS.values():
-        assert len(data_set.files) == 2
-        assert data_set.home.startswith("https://")
-        assert data_set.licence
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_every_data_set_names_its_licence_its_home_and_the_hash_of_its_files(name):
+    data_set = DATA_SETS[name]
+    assert data_set.home.startswith("https://")
+    assert data_set.licence
+    assert all(re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", file.known_hash) for file in data_set.files)
 
 
-def movielens_line(row, separator):
-    return separator.join("" if pd.isna(value) else str(value) for value in row)
+def test_no_two_data_sets_are_of_one_file():
+    hashes = [file.known_hash for data_set in DATA_SETS.values() for file in data_set.files]
+    assert len(set(hashes)) == len(hashes) == len(DATA_SETS) + 2
+
+
+@pytest.mark.parametrize("name", MOVIELENS)
+def test_a_movielens_set_comes_from_grouplens_first(name):
+    file = DATA_SETS[name].files[0]
+    assert file.url == f"https://files.grouplens.org/datasets/movielens/{file.name}"
+    assert file.name == f"{name.replace('movielens_', 'ml-').replace('_', '-')}.zip"
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("movielens_1m", "1M"), ("movielens_10m", "10M")]
+    + [(f"movielens_{name}", "20M and later") for name in ("20m", "25m", "32m", "latest_small")],
+)
+def test_a_movielens_set_of_any_size_is_taken_from_the_users_folder(monkeypatch, tmp_path, name, form):
+    file = DATA_SETS[name].files[0]
+    path = write_zip(tmp_path / file.name, FORMS[form])
+    with pytest.raises(DataSetError, match=f"where: {path}; found: md5 .*; expected: {file.known_hash[:3]} "):
+        load_data_set(DataSetConfig(name=name, data_dir=tmp_path))
+    offer(monkeypatch, name, replace(file, known_hash=sha256(path)))
+    tables = load_data_set(DataSetConfig(name=name, data_dir=tmp_path))
+    assert list(tables["ratings"]["movie_id"]) == [10, 20, 10, 30]
+    assert tables["items"]["movie_title"].iloc[0] == "Misérables, Les (1995)"
+    assert set(tables) == {"ratings", "items", "scale"}
+
+
+def lines_of_100k(movielens):
+    """The tables as the lines of `u.data` and `u.item`."""
+    ratings = movielens["ratings"].astype({"rating": int})
+    yield "u.data", ("\t".join(map(str, row)) for row in ratings.itertuples(index=False))
+    yield (
+        "u.item",
+        (
+            "|".join([str(item.movie_id), item.movie_title, "01-Jan-1995", "", "", *flags(item.genres)])
+            for item in movielens["items"].itertuples()
+        ),
+    )
+
+
+def flags(genres):
+    return [str(int(genre in genres.split(GENRE_SEPARATOR))) for genre in GENRES]
 
 
 def test_the_original_movielens_archive_gives_the_same_tables(monkeypatch, tmp_path, movielens):
     with zipfile.ZipFile(tmp_path / "ml-100k.zip", "w") as archive:
-        for member, table, separator in (("u.data", "ratings", "\t"), ("u.item", "items", "|")):
-            lines = (movielens_line(row, separator) for row in movielens[table].itertuples(index=False))
+        for member, lines in lines_of_100k(movielens):
             archive.writestr(f"ml-100k/{member}", "\n".join(lines).encode("latin-1") + b"\n")
     source = replace(DATA_SETS["movielens_100k"].files[0], known_hash=sha256(tmp_path / "ml-100k.zip"))
     offer(monkeypatch, "movielens_100k", source)
     tables = load_data_set(DataSetConfig(data_dir=tmp_path))
-    pd.testing.assert_frame_equal(tables["ratings"], movielens["ratings"])
-    pd.testing.assert_frame_equal(tables["items"], movielens["items"])
+    for name in ("ratings", "items", "scale"):
+        pd.testing.assert_frame_equal(tables[name], movielens[name])
 
 
 def test_the_original_review_archive_gives_the_same_table(monkeypatch, tmp_path, reviews):
@@ -188,7 +231,7 @@ def test_an_archive_without_the_member_is_told(monkeypatch, tmp_path):
         archive.writestr("ml-100k/README", "no data")
     source = replace(DATA_SETS["movielens_100k"].files[0], known_hash=sha256(tmp_path / "ml-100k.zip"))
     offer(monkeypatch, "movielens_100k", source)
-    with pytest.raises(DataSetError, match=r"ml-100k\.zip; found:.*ml-100k/u\.data.*tables of movielens_100k"):
+    with pytest.raises(DataSetError, match=r"ml-100k\.zip.*; found: ml-100k/README; expected: u\.data and u\.item"):
         load_data_set(DataSetConfig(data_dir=tmp_path))
 
 
@@ -200,6 +243,24 @@ def test_a_file_that_is_no_archive_is_told(monkeypatch, tmp_path, name, original
     offer(monkeypatch, name, replace(source, known_hash=sha256(tmp_path / source.name)))
     with pytest.raises(DataSetError, match=rf"an archive does not hold what it should; where: .*{source.name}"):
         load_data_set(DataSetConfig(name=name, data_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("member", "content", "found"),
+    [
+        ("ratings.csv", b"user,movieId,rating,timestamp\n1,10,3,0\n", "userId"),
+        ("ratings.csv", b"userId,movieId,rating,timestamp\n1,10,three,0\n", "three"),
+        ("ratings.csv", b"userId,movieId,rating,timestamp\n1,99999999999999999999,3,0\n", "."),
+        ("movies.csv", b"movieId,title\n10,Emma\n", "genres"),
+        ("movies.csv", b"movieId,title,genres\nten,Emma,Drama\n", "ten"),
+        ("links.csv", b"movieId,tmdbId\n10,1\n", "imdbId"),
+    ],
+)
+def test_a_movielens_table_that_cannot_be_used_is_told(monkeypatch, tmp_path, member, content, found):
+    path = write_zip(tmp_path / "ml-25m.zip", form_csv() | {member: content})
+    offer(monkeypatch, "movielens_25m", replace(DATA_SETS["movielens_25m"].files[0], known_hash=sha256(path)))
+    with pytest.raises(DataSetError, match=rf"does not hold what it should; where: .*ml-25m\.zip; found: .*{found}"):
+        load_data_set(DataSetConfig(name="movielens_25m", data_dir=tmp_path))
 
 
 def test_a_tar_without_reviews_is_told(monkeypatch, tmp_path):

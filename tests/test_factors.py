@@ -5,7 +5,8 @@ from scipy.stats import ortho_group
 
 from latentflix.collab import CollabConfig, CollabFit, fit_seeds
 from latentflix.errors import TooFewFilms
-from latentflix.factors import FactorConfig, extract_factors, in_users_metric, match_axes
+from latentflix.factors import FactorConfig, extract_factors
+from latentflix.stability import match_axes
 from tests.planted_world import make_world
 
 N_FILMS, N_USERS = 120, 400
@@ -13,6 +14,8 @@ WEIGHTS = np.array([2.0, 1.4, 0.9])
 FILMS = np.arange(7, 7 + N_FILMS)
 OFTEN = pd.Series(50, index=FILMS)
 CONFIG = FactorConfig(n_axes=3)
+# Normal scores, such as those of the planted world, look alike from every side, so varimax has nothing to go by.
+PRINCIPAL = FactorConfig(n_axes=3, rotation="pca")
 
 
 def skewed_scores(seed=0, n_films=N_FILMS):
@@ -63,7 +66,7 @@ def count_ratings(world):
 
 
 def test_planted_factors_are_recovered_from_ratings(world, fits):
-    factors = extract_factors(fits, count_ratings(world), CONFIG)
+    factors = extract_factors(fits, count_ratings(world), PRINCIPAL)
     partner, strength = match_axes(world.true_factors.to_numpy(), factors.scores.to_numpy())
     assert partner.tolist() == [0, 1, 2]
     assert (strength > 0.9).all()
@@ -71,7 +74,7 @@ def test_planted_factors_are_recovered_from_ratings(world, fits):
 
 
 def test_no_more_axes_are_stable_than_were_planted(world, fits):
-    axes = extract_factors(fits, count_ratings(world), FactorConfig(n_axes=6)).axes
+    axes = extract_factors(fits, count_ratings(world), FactorConfig(n_axes=6, rotation="pca")).axes
     assert axes["stable"].tolist() == [True, True, True, False, False, False]
 
 
@@ -96,15 +99,8 @@ def test_rotating_a_fit_changes_no_score():
     turned = [fits[0], rotated(fits[1], 5), rotated(fits[2], 6), rotated(fits[3], 7)]
     plain, other = (extract_factors(group, OFTEN, CONFIG) for group in (fits, turned))
     np.testing.assert_allclose(plain.scores, other.scores, atol=1e-4)
-    pd.testing.assert_frame_equal(plain.axes, other.axes, atol=1e-5)
-
-
-def test_users_metric_gives_the_covariance_of_predictions():
-    fit = planted_fit(0, skewed_scores())
-    positions = in_users_metric(fit, np.ones(N_FILMS, bool))
-    centred = fit.item_factors.astype(float) - fit.item_factors.astype(float).mean(0)
-    predictions = fit.user_factors.astype(float) @ centred.T
-    np.testing.assert_allclose(positions @ positions.T, np.cov(predictions, rowvar=False), rtol=1e-4, atol=1e-4)
+    null = ["stability_null", "stability_null_95", "stability_p"]
+    pd.testing.assert_frame_equal(plain.axes.drop(columns=null), other.axes.drop(columns=null), atol=1e-5)
 
 
 def test_axes_come_in_the_order_of_the_variance_they_explain():
@@ -119,12 +115,72 @@ def test_two_runs_agree_in_their_signs():
     assert (np.diag(correlations(one, other)) > 0.99).all()
 
 
+def test_varimax_finds_lopsided_factors_that_principal_axes_mix():
+    alike = [planted_fit(seed, skewed_scores() / WEIGHTS) for seed in range(4)]
+    strength = {
+        rotation: match_axes(skewed_scores(), extract_factors(alike, OFTEN, config).scores.to_numpy())[1]
+        for rotation, config in (("varimax", CONFIG), ("pca", PRINCIPAL))
+    }
+    assert (strength["varimax"] > 0.95).all()
+    assert strength["pca"].min() < 0.9
+
+
+def test_films_rated_often_weigh_more_in_finding_the_axes():
+    n_ratings = pd.Series(np.where(np.arange(N_FILMS) < 10, 10_000, 30), index=FILMS)
+    config = CONFIG.model_copy(update={"rotation": "pca"})
+    often, alike = (
+        extract_factors(planted_fits(range(2)), n_ratings, config.model_copy(update={"rating_weight": power})).scores
+        for power in (1, 0)
+    )
+
+    def mean_product(scores):
+        product = scores.iloc[:10].T @ scores.iloc[:10] / 10
+        return np.abs(product.to_numpy()[np.triu_indices(3, 1)]).mean()
+
+    assert mean_product(often) < 0.1 * mean_product(alike)
+
+
+def test_what_is_known_of_an_axis_is_in_its_table():
+    factors = extract_factors(planted_fits(range(4)), OFTEN, CONFIG)
+    assert list(factors.axes.columns) == [
+        *("rotation", "explained", "stability", "stability_null", "stability_null_95", "stability_p", "stable"),
+        *("positive_films", "negative_films", "positive_share", "negative_share"),
+    ]
+    assert factors.axes["rotation"].tolist() == ["varimax"] * 3
+    assert (factors.axes["stability_null"] < factors.axes["stability_null_95"]).all()
+    assert (factors.axes["stability_null_95"] < factors.axes["stability"]).all()
+
+
+def test_the_films_at_each_pole_are_counted_among_those_rated_often():
+    n_ratings = pd.Series(np.where(np.arange(N_FILMS) % 3, 30, 29), index=FILMS)
+    config = CONFIG.model_copy(update={"pole_from": 1.5})
+    factors = extract_factors(planted_fits(range(2)), n_ratings, config)
+    often = factors.scores[n_ratings >= 30]
+    assert factors.axes["positive_films"].tolist() == (often >= 1.5).sum().tolist()
+    assert factors.axes["negative_films"].tolist() == (often <= -1.5).sum().tolist()
+    np.testing.assert_allclose(factors.axes["positive_share"], factors.axes["positive_films"] / 80)
+    np.testing.assert_allclose(factors.axes["negative_share"], factors.axes["negative_films"] / 80)
+    assert (factors.axes["positive_films"] > factors.axes["negative_films"]).all()
+
+
 def test_the_longer_tail_is_the_positive_one():
     fits = planted_fits(range(2))
     upside_down = [make_fit(-fit.item_factors, fit.user_factors) for fit in fits]
     for group in (fits, upside_down):
         scores = extract_factors(group, OFTEN, CONFIG).scores.to_numpy()
         assert (scores.max(0) > -scores.min(0)).all()
+
+
+def test_the_tail_of_the_films_rated_often_is_the_longer_one():
+    scores = np.repeat([[-3.0], [0.0], [3.0]], [10, 100, 10], axis=0) + np.random.default_rng(0).normal(
+        0, 0.1, (120, 3)
+    )
+    fits = [planted_fit(seed, scores * [1, 0.1, 0.1], noise=0.01) for seed in range(2)]
+    for often_rated in (slice(0, 10), slice(110, 120)):
+        n_ratings = OFTEN.copy()
+        n_ratings.iloc[often_rated] = 500
+        factors = extract_factors(fits, n_ratings, FactorConfig(n_axes=1, rating_weight=0))
+        assert (factors.scores.iloc[often_rated, 0] > 2).all()
 
 
 def test_scores_have_unit_deviation_over_the_films_rated_often():
@@ -170,26 +226,3 @@ def test_three_films_suffice():
     factors = extract_factors(planted_fits(range(2)), n_ratings, CONFIG)
     assert list(factors.axes.index) == ["1", "2"]
     assert np.isfinite(factors.scores.to_numpy()).all()
-
-
-def test_matching_undoes_a_permutation_with_flipped_signs():
-    left = np.random.default_rng(0).normal(size=(40, 4))
-    permutation, signs = np.array([2, 0, 3, 1]), np.array([1, -1, -1, 1])
-    partner, strength = match_axes(left, left[:, permutation] * signs)
-    assert permutation[partner].tolist() == [0, 1, 2, 3]
-    np.testing.assert_allclose(strength, 1)
-
-
-def test_an_axis_without_partner_is_matched_to_none():
-    left = np.random.default_rng(0).normal(size=(40, 3))
-    partner, strength = match_axes(left, left[:, [2, 0]])
-    assert partner.tolist() == [1, -1, 0]
-    np.testing.assert_allclose(strength, [1, 0, 1])
-
-
-def test_matching_takes_the_largest_sum_rather_than_the_largest_first():
-    one, two = np.random.default_rng(1).normal(size=(2, 500))
-    left = np.stack([one, 1.1 * one + 0.5 * two], axis=1)
-    partner, strength = match_axes(left[:, ::-1], np.stack([one, two], axis=1))
-    assert partner.tolist() == [1, 0]
-    assert strength[0] < 0.5 < 0.99 < strength[1]

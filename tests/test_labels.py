@@ -48,6 +48,54 @@ def test_dropping_the_dominating_label_drops_exactly_its_carriers():
     assert labels.labels["share"].tolist() == [0, 1, 0, 0, 1, 0]
 
 
+def test_what_is_dropped_with_the_dominating_label_is_counted():
+    kept = label_films(SCORES, AXES, OFTEN, TWO)
+    assert (kept.dominating, kept.dropped, kept.unlabelled) == (("2-",), 0, 0)
+    dropped = label_films(SCORES, AXES, OFTEN, TWO.model_copy(update={"drop_dominating": True}))
+    assert (dropped.dominating, dropped.dropped, dropped.unlabelled) == (("2-",), 3, 0)
+
+
+def test_z_scores_give_a_film_every_label_it_stands_far_enough_out_for():
+    labels = label_films(SCORES, AXES, OFTEN, LabelConfig(rule="z_score", z_from=1.0))
+    assert labels_of(labels) == {10: ["1+", "2-"], 30: ["3+", "1-"], 40: ["1+", "2-"]}
+    assert labels.films["strength"].tolist() == [2, 1, 3, 1, 5, 4]
+    assert labels.films.dtypes.astype(str).to_dict() == {"movie_id": "int32", "label": "str", "strength": "float32"}
+
+
+def test_films_without_a_label_are_counted_and_have_no_share():
+    labels = label_films(SCORES, AXES, OFTEN.replace(100, 10), LabelConfig(rule="z_score", z_from=2.5))
+    assert labels_of(labels) == {30: ["3+"], 40: ["1+", "2-"]}
+    assert labels.unlabelled == 2
+    assert labels.labels["share"].tolist() == [0.5, 0, 0, 0.5, 0.5, 0]
+
+
+def test_a_film_rated_too_seldom_is_no_film_without_a_label():
+    n_ratings = pd.Series({10: 9, 20: 100, 30: 100, 40: 100})
+    assert label_films(SCORES, AXES, n_ratings, LabelConfig(rule="z_score", z_from=1.0)).unlabelled == 1
+
+
+def test_z_scores_need_one_axis():
+    config = LabelConfig(rule="z_score", top_k=3, z_from=1.0)
+    labels = label_films(SCORES, AXES.assign(stable=[True, False, False]), OFTEN, config)
+    assert labels_of(labels) == {10: ["1+"], 30: ["1-"], 40: ["1+"]}
+    with pytest.raises(TooFewAxes, match="expected: at least 1; what to do: raise --collab.n-seeds"):
+        label_films(SCORES, AXES.assign(stable=False), OFTEN, config)
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        (LabelConfig(rule="z_score", z_from=9), "4 films without one, 0 left out with none"),
+        (LabelConfig(top_k=3, drop_dominating=True), "0 films without one, 4 left out with 3+"),
+    ],
+)
+def test_no_film_left_with_a_label_is_refused(config, found):
+    with pytest.raises(TooFewFilms) as raised:
+        label_films(SCORES, AXES, OFTEN, config)
+    assert found in str(raised.value)
+    assert "lower --labels.z-from, or leave out --labels.drop-dominating" in str(raised.value)
+
+
 def test_a_film_in_the_middle_of_an_axis_counts_as_plus():
     scores = pd.DataFrame({"1": [0.0]}, index=pd.Index([1], name="movie_id"))
     labels = label_films(scores, AXES.loc[["1"]], pd.Series({1: 100}), LabelConfig(top_k=1))

@@ -14,7 +14,10 @@ HISTORY = pd.DataFrame({"train_loss": [3.0, 2.0], "valid_loss": [3.1, 2.5]})
 CLASSIFIER_HISTORY = pd.DataFrame(
     {"classifier": ["0", "0", "random"], "train_loss": [0.6, 0.5, 0.6], "valid_loss": [0.7, 0.6, 0.5]}
 )
-AXES = pd.DataFrame({"stability": [0.99, 0.3], "stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
+AXES = pd.DataFrame(
+    {"stability": [0.99, 0.3], "stability_null": [0.6, 0.2], "stability_null_95": [0.8, 0.4], "stable": [True, False]},
+    index=pd.Index(["1", "2"], name="axis"),
+)
 
 
 def draw_a_histogram(path, shares=SHARES):
@@ -67,3 +70,9 @@ def test_other_shares_make_another_picture_and_the_same_shares_the_same(tmp_path
     one, again, other = ((tmp_path / name).read_bytes() for name in ("one", "again", "other"))
     assert one == again
     assert one != other
+
+
+def test_chance_is_drawn_beside_the_stability(tmp_path):
+    for name, table in (("one", AXES), ("other", AXES.assign(stability_null_95=[0.7, 0.3]))):
+        draw_stability(table, 0.9, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()

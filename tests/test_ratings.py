@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.datasets import GENRES, DataSetConfig, load_data_set
+from latentflix.datasets import DataSetConfig, load_data_set
 from latentflix.errors import InvalidRatings
+from latentflix.movielens import half_stars, whole_stars
 from latentflix.ratings import RatingsConfig, read_ratings
 
 COLUMNS = ["user_id", "movie_id", "rating", "timestamp"]
@@ -13,10 +14,9 @@ def some_ratings(*rows):
     return pd.DataFrame(rows or [(1, 1, 3, 10), (2, 1, 4, 11), (1, 2, 5, 12)], columns=COLUMNS)
 
 
-def some_items(*titles, **genres):
-    titles = titles or ("Emma (1996)", "Heat (1995)", "Fargo (1996)")
-    items = {"movie_id": range(1, len(titles) + 1), "movie_title": titles} | dict.fromkeys(GENRES, 0) | genres
-    return pd.DataFrame(items)
+def some_items(*titles, **more):
+    titles = titles or ("Emma (1996)", "Heat (1995)", "Fargo (1996)", "Alien (1979)")
+    return pd.DataFrame({"movie_id": range(1, len(titles) + 1), "movie_title": titles, "genres": ""} | more)
 
 
 def put(table, row, column, value):
@@ -27,7 +27,7 @@ def put(table, row, column, value):
 
 def complaint(ratings, items, config=None):
     with pytest.raises(InvalidRatings) as caught:
-        read_ratings(ratings, items, config or RatingsConfig())
+        read_ratings(ratings, items, config or RatingsConfig(), whole_stars())
     return str(caught.value)
 
 
@@ -38,11 +38,11 @@ def movielens():
 
 @pytest.fixture(scope="module")
 def read(movielens):
-    return read_ratings(movielens["ratings"], movielens["items"], RatingsConfig())
+    return read_ratings(movielens["ratings"], movielens["items"], RatingsConfig(), movielens["scale"])
 
 
 def test_ratings_and_films_come_back_as_they_are():
-    items = some_items(Drama=[1, 0, 0], Crime=[0, 1, 1], Romance=[1, 0, 0])
+    items = some_items("Emma (1996)", "Heat (1995)", "Fargo (1996)", genres=["Drama|Romance", "Crime", " Crime |"])
     read = read_ratings(some_ratings((2, 1, 4, 11), (1, 2, 5, 12), (1, 1, 3, 10)), items, RatingsConfig())
     assert read.ratings.to_dict("list") == {
         "user_id": [1, 1, 2],
@@ -55,12 +55,13 @@ def test_ratings_and_films_come_back_as_they_are():
         2: {"title": "Heat (1995)", "year": 1995, "genres": ["Crime"], "ratings": 1},
         3: {"title": "Fargo (1996)", "year": 1996, "genres": ["Crime"], "ratings": 0},
     }
-    assert read.merged == 0
+    assert read.users.to_dict("index") == {1: {"ratings": 2}, 2: {"ratings": 1}}
+    assert (read.merged, read.lowest, read.highest) == (0, 3, 5)
 
 
 def test_numbers_written_as_text_are_numbers():
-    read = read_ratings(some_ratings(("1", "2", "4.5", "10")), some_items(), RatingsConfig())
-    assert read.ratings.to_numpy().tolist() == [[1, 2, 4.5, 10]]
+    read = read_ratings(some_ratings(("1", "2", "4.5", "10"), ("2", "1", "3", "11")), some_items(), RatingsConfig())
+    assert read.ratings.to_numpy().tolist() == [[1, 2, 4.5, 10], [2, 1, 3, 11]]
 
 
 def test_ratings_have_the_types_that_are_promised(read):
@@ -74,14 +75,13 @@ def test_ratings_have_the_types_that_are_promised(read):
 
 @pytest.mark.parametrize("titles", [("Emma (1996)", "Heat (1995)"), ("Emma (1996)", "unknown")])
 def test_films_have_the_types_that_are_promised(titles):
-    films = read_ratings(some_ratings((1, 1, 3, 10)), some_items(*titles), RatingsConfig()).films
+    films = read_ratings(some_ratings(), some_items(*titles), RatingsConfig()).films
     assert films.index.name == "movie_id"
-    assert films.dtypes.astype(str).to_dict() == {
-        "title": "str",
-        "year": "Int16",
-        "genres": "object",
-        "ratings": "int32",
-    }
+    assert films.index.dtype == "int32"
+    types = {"title": "str", "year": "Int16", "genres": "object", "ratings": "int32"}
+    assert films.dtypes.astype(str).to_dict() == types
+    linked = read_ratings(some_ratings(), some_items(*titles, tconst=["tt1", None]), RatingsConfig()).films
+    assert linked.dtypes.astype(str).to_dict() == types | {"tconst": "str"}
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,12 @@ def test_films_have_the_types_that_are_promised(titles):
     [("Emma (1996)", 1996), ("Land Before Time III (1995) (V)", 1995), ("2001 (no year)", None), ("unknown", None)],
 )
 def test_the_year_stands_in_brackets(title, year):
-    found = read_ratings(some_ratings((1, 1, 3, 10)), some_items(title), RatingsConfig()).films["year"].iloc[0]
+    found = read_ratings(some_ratings(), some_items(title, "Heat (1995)"), RatingsConfig()).films["year"].iloc[0]
     assert pd.isna(found) if year is None else found == year
 
 
 def test_the_input_stays_as_it_is():
-    ratings, items = some_ratings(), some_items("Emma (1996)", "Emma (1996)", "Heat (1995)")
+    ratings, items = some_ratings(), some_items("Emma (1996)", "Heat (1995)", "Emma (1996)")
     ratings_before, items_before = ratings.copy(), items.copy()
     read_ratings(ratings, items, RatingsConfig())
     pd.testing.assert_frame_equal(ratings, ratings_before)
@@ -110,7 +110,7 @@ def test_a_missing_column_of_the_ratings_is_named(column):
     )
 
 
-@pytest.mark.parametrize("column", ["movie_id", "movie_title", "Film-Noir"])
+@pytest.mark.parametrize("column", ["movie_id", "movie_title", "genres"])
 def test_a_missing_column_of_the_items_is_named(column):
     message = complaint(some_ratings(), some_items().drop(columns=column))
     assert message.startswith(f"the items lack columns; where: {column}; found: ")
@@ -122,7 +122,9 @@ def test_no_ratings_are_told():
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-@pytest.mark.parametrize(("value", "found"), [("four", "'four'"), (np.nan, "nan"), (None, "None"), ("", "''")])
+@pytest.mark.parametrize(
+    ("value", "found"), [("four", "'four'"), (np.nan, "nan"), (None, "None"), ("", "''"), (np.inf, "inf")]
+)
 def test_what_is_no_number_is_named(column, value, found):
     message = complaint(put(some_ratings(), 1, column, value), some_items())
     assert message == (
@@ -146,7 +148,7 @@ def test_an_id_that_would_become_another_is_named(column):
     assert "found: 4294967297" in message
 
 
-@pytest.mark.parametrize("rating", [0, 0.99, 5.01, 6, -3, np.inf])
+@pytest.mark.parametrize("rating", [0, 0.99, 5.01, 6, -3])
 def test_a_rating_outside_the_scale_is_named(rating):
     message = complaint(put(some_ratings(), 2, "rating", rating), some_items())
     assert message.startswith("a rating lies outside the scale; where: row 2 (counting from 0), column rating; 1 such")
@@ -159,16 +161,51 @@ def test_a_bad_number_is_shown_as_it_was_written():
 
 
 def test_the_scale_is_what_the_settings_say():
-    ratings = some_ratings((1, 1, 0.5, 10), (2, 1, 10, 11))
-    read = read_ratings(ratings, some_items(), RatingsConfig(lowest=0.5, highest=10))
+    ratings = some_ratings((1, 1, 0.5, 10), (2, 2, 10, 11))
+    read = read_ratings(ratings, some_items(), RatingsConfig(lowest=0.5, highest=10), whole_stars())
     assert list(read.ratings["rating"]) == [0.5, 10]
+    assert (read.lowest, read.highest) == (0.5, 10)
     assert "expected: 0.5 to 9" in complaint(ratings, some_items(), RatingsConfig(lowest=0.5, highest=9))
+    assert "expected: 0.5 to 5" in complaint(ratings, some_items(), RatingsConfig(lowest=0.5))
+
+
+@pytest.mark.parametrize(
+    ("scale", "bounds"), [(whole_stars(), (1, 5)), (half_stars(), (0.5, 5)), (None, (3, 5))], ids=["1", "0.5", "found"]
+)
+def test_the_scale_is_that_of_the_source_unless_the_settings_say_one(scale, bounds):
+    read = read_ratings(some_ratings(), some_items(), RatingsConfig(), scale)
+    assert (read.lowest, read.highest) == bounds
+
+
+def test_a_bound_between_two_floats_is_kept_to():
+    ratings = some_ratings((1, 1, 0.7, 10), (2, 2, 4.1, 11))
+    assert read_ratings(ratings, some_items(), RatingsConfig(lowest=0.7, highest=4.1)).lowest == 0.7
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([(7, 1, 3, 10), (7, 2, 4, 11)], "all ratings are of one user; found: 2 ratings with user_id 7"),
+        ([(7, 2, 3, 10), (8, 2, 4, 11)], "all ratings are of one film; found: 2 ratings with movie_id 2"),
+        ([(7, 1, 3, 10), (8, 2, 3, 11)], "all ratings are of one value; found: 2 ratings with rating 3"),
+    ],
+    ids=["user", "film", "value"],
+)
+def test_ratings_that_tell_nothing_apart_are_told(rows, found):
+    assert complaint(some_ratings(*rows), some_items()).startswith(
+        f"{found}; expected: at least two users, two films and two different ratings"
+    )
+
+
+def test_two_items_of_one_title_are_one_film_only():
+    message = complaint(some_ratings((7, 1, 3, 10), (8, 2, 4, 11)), some_items("Emma (1996)", "Emma (1996)"))
+    assert message.startswith("all ratings are of one film")
 
 
 def test_a_film_rated_twice_by_one_user_is_named():
     message = complaint(some_ratings((7, 1, 3, 10), (8, 1, 3, 10), (7, 1, 4, 99)), some_items())
     assert message.startswith("a user rates a film twice; where: row 2 (counting from 0), column user_id and movie_id")
-    assert "found: '7 and 1'; expected: one rating each" in message
+    assert "found: 7 and 1; expected: one rating each" in message
 
 
 def test_a_rating_of_an_unknown_item_is_named():
@@ -190,7 +227,7 @@ def test_rows_are_counted_whatever_the_index_says():
 
 
 def test_two_items_of_one_id_are_named():
-    message = complaint(some_ratings(), some_items().assign(movie_id=[1, 2, 1]))
+    message = complaint(some_ratings(), some_items().assign(movie_id=[1, 2, 1, 4]))
     assert message.startswith("two items have one id; where: row 2 (counting from 0), column movie_id; 1 such rows")
 
 
@@ -222,8 +259,57 @@ def test_items_of_one_title_become_one_film_with_the_lower_id():
 
 @pytest.mark.parametrize("rows", [[(1, 1, 2, 10), (1, 2, 5, 20)], [(1, 2, 5, 20), (1, 1, 2, 10)]])
 def test_of_two_ratings_of_one_film_the_later_stands(rows):
-    read = read_ratings(some_ratings(*rows), some_items("Emma (1996)", "Emma (1996)"), RatingsConfig())
-    assert read.ratings.to_numpy().tolist() == [[1, 1, 5, 20]]
+    rows = [*rows, (2, 3, 4, 10)]
+    read = read_ratings(some_ratings(*rows), some_items("Emma (1996)", "Emma (1996)", "Heat (1995)"), RatingsConfig())
+    assert read.ratings.to_numpy().tolist() == [[1, 1, 5, 20], [2, 3, 4, 10]]
+
+
+@pytest.mark.parametrize(
+    ("tconst", "merged", "kept"),
+    [
+        (["tt1", "tt1", "tt3"], 1, {1: "tt1", 3: "tt3"}),
+        ([None, "tt1", None], 1, {1: "tt1", 3: None}),
+        (["tt1", "tt2", "tt3"], 0, {1: "tt1", 2: "tt2", 3: "tt3"}),
+    ],
+    ids=["one IMDb id", "one known", "two IMDb ids"],
+)
+def test_items_of_one_title_are_one_film_unless_imdb_tells_them_apart(tconst, merged, kept):
+    items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)", tconst=tconst)
+    read = read_ratings(some_ratings((1, 1, 3, 10), (2, 2, 4, 11), (2, 3, 5, 12)), items, RatingsConfig())
+    assert read.merged == merged
+    assert {film: given if isinstance(given, str) else None for film, given in read.films["tconst"].items()} == kept
+
+
+def test_items_of_one_title_stay_apart_if_the_settings_say_so():
+    items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)")
+    read = read_ratings(some_ratings(), items, RatingsConfig(merge_titles=False))
+    assert (read.merged, list(read.films.index)) == (0, [1, 2, 3])
+    assert read.ratings["movie_id"].to_list() == [1, 2, 1]
+
+
+def test_a_rating_keeps_its_official_fold():
+    ratings = some_ratings((2, 1, 4, 11), (1, 2, 5, 12), (1, 1, 3, 10)).assign(official_fold=[1, 0, 5])
+    folds = read_ratings(ratings, some_items(), RatingsConfig()).ratings["official_fold"]
+    assert folds.dtype == "int8"
+    assert folds.to_list() == [5, 0, 1]
+
+
+def test_ids_that_are_categories_are_numbered_in_their_order():
+    ratings = some_ratings(("bob", "x", 4, 11), ("ann", "y", 5, 12)).astype(
+        {"user_id": "category", "movie_id": "category"}
+    )
+    items = some_items("Heat", "Fargo", "Emma", movie_id=["y", "w", "x"]).astype({"movie_id": "category"})
+    read = read_ratings(ratings, items, RatingsConfig())
+    assert read.ratings[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 3], [2, 2]]
+    assert read.films["source_id"].to_dict() == {1: "w", 2: "x", 3: "y"}
+    assert read.films["title"].to_dict() == {1: "Fargo", 2: "Emma", 3: "Heat"}
+    assert read.users["source_id"].to_dict() == {1: "ann", 2: "bob"}
+
+
+@pytest.mark.parametrize("genres", [None, np.nan, "", "|"], ids=repr)
+def test_an_item_may_have_no_genre(genres):
+    films = read_ratings(some_ratings(), put(some_items(), 0, "genres", genres), RatingsConfig()).films
+    assert films.loc[1, "genres"] == []
 
 
 def test_movielens_has_eighteen_doubles(read, movielens):

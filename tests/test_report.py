@@ -97,7 +97,13 @@ def make_findings(**changes):
     findings = {
         "films": films,
         "axes": pd.DataFrame(
-            {"explained": [0.6, 0.3, 0.1], "stability": [0.99, 0.95, 0.41], "stable": [True, True, False]},
+            {
+                "explained": [0.6, 0.3, 0.1],
+                "stability": [0.99, 0.95, 0.41],
+                "stability_null": [0.71, 0.44, 0.22],
+                "stability_null_95": [0.88, 0.57, 0.33],
+                "stable": [True, True, False],
+            },
             index=pd.Index(["1", "2", "3"], name="axis"),
         ),
         "film_labels": film_labels,
@@ -212,6 +218,7 @@ def test_only_stable_factors_have_a_card_and_the_others_are_listed(tmp_path):
     _, html = build(tmp_path)
     assert [name for name in Page(html).attributes("id") if name.startswith("factor-")] == ["factor-1", "factor-2"]
     assert "axis 3 (0.41)" in Page(html).text
+    assert "stability 0.95 (turned at random 0.44, 95 % below 0.57) · share of the variance 0.300" in Page(html).text
     assert "Drama (50 % here, 25 % of all)" in Page(html).text
     for label in LABELS:
         assert f"{label} name of {label}" in Page(html).text

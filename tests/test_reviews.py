@@ -4,6 +4,7 @@ import re
 import pandas as pd
 import pytest
 
+from latentflix import movielens
 from latentflix.datasets import DataSetConfig, load_data_set
 from latentflix.errors import InvalidReviews, TooFewFilms
 from latentflix.ratings import RatingsConfig, read_ratings
@@ -52,7 +53,7 @@ def films():
 
 @pytest.fixture(scope="module")
 def joined(reviews, films):
-    return join_reviews(reviews, films, pd.Series(films.index), review_links(), film_links(), ReviewConfig())
+    return join_reviews(reviews, films, pd.Series(films.index), review_links(), film_links(films), ReviewConfig())
 
 
 def test_review_links_are_as_they_were_gathered():
@@ -64,13 +65,19 @@ def test_review_links_are_as_they_were_gathered():
     assert sorted(table["rating"].unique()) == [1, 2, 3, 4, 7, 8, 9, 10]
 
 
-def test_film_links_are_as_they_were_gathered():
-    table = film_links()
-    assert table.dtypes.astype(str).to_dict() == {"movie_id": "int64", "tconst": "str", "matched_by": "str"}
-    assert len(table) == 1349
-    assert table["movie_id"].is_unique
-    assert table["movie_id"].between(1, 1682).all()
-    assert table["tconst"].str.fullmatch(r"tt\d{7}").all()
+def test_film_links_are_those_that_the_source_knows():
+    linked = FILMS.assign(tconst=["tt1", None, "tt3"])
+    assert film_links(linked).to_dict("list") == {"movie_id": [1, 3], "tconst": ["tt1", "tt3"]}
+
+
+def test_films_of_a_source_without_imdb_ids_have_no_links():
+    links_of_none = film_links(FILMS)
+    assert list(links_of_none.columns) == ["movie_id", "tconst"]
+    assert links_of_none.empty
+    with pytest.raises(TooFewFilms, match="0 of them linked to IMDb.*the source of the ratings has IMDb ids"):
+        join_reviews(
+            corpus("of emma"), FILMS, pd.Series([1, 2, 3]), links(("of emma", "tt1", 8)), links_of_none, ReviewConfig()
+        )
 
 
 def test_every_link_is_of_a_review_of_the_data_set(reviews):
@@ -78,9 +85,8 @@ def test_every_link_is_of_a_review_of_the_data_set(reviews):
 
 
 def test_two_items_are_linked_to_one_title_only_if_they_are_one_film(films):
-    table = film_links()
-    assert table["tconst"].duplicated().sum() == 15
-    assert not table.loc[table["movie_id"].isin(films.index), "tconst"].duplicated().any()
+    assert movielens.film_links()["tconst"].duplicated().sum() == 15
+    assert film_links(films)["tconst"].is_unique
 
 
 def test_the_coverage_of_movielens_is_as_measured(joined):
@@ -147,7 +153,7 @@ def test_stars_agree_with_the_labels_of_the_data_set(joined, reviews):
 
 def test_the_order_of_the_reviews_does_not_matter(joined, reviews, films):
     shuffled = reviews.sample(frac=1, random_state=1)
-    again = join_reviews(shuffled, films, pd.Series(films.index), review_links(), film_links(), ReviewConfig())
+    again = join_reviews(shuffled, films, pd.Series(films.index), review_links(), film_links(films), ReviewConfig())
     pd.testing.assert_frame_equal(again[0], joined[0])
 
 

@@ -3,6 +3,8 @@ import re
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from types import UnionType
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
@@ -111,7 +113,7 @@ def test_settings_in_a_mapping_win_over_the_profile():
 
 
 def test_settings_pass_through_json_unchanged():
-    settings = parse("--profile", "full", "--json", "--data-dir", "here", "--classifier.n-folds", "7")
+    settings = parse("--profile", "full", "--json", "--data-dir", "here", "--ratings-source.path", "a.csv")
     assert FullSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
 
 
@@ -142,7 +144,9 @@ def test_help_lists_every_setting_with_its_default(help_text, stage, name):
     option = f"--{kebab(stage)}.{kebab(name)}"
     if field.annotation is bool:
         option += f",--no-{option[2:]}"
-    kind = {bool: "", int: "int", float: "float"}.get(field.annotation, r"\{[a-z,]+\}")
+    annotation = get_args(field.annotation)[0] if isinstance(field.annotation, UnionType) else field.annotation
+    kind = "" if annotation is bool else getattr(annotation, "__name__", "Literal")
+    kind = r"\{[a-z0-9_,]+\}" if kind == "Literal" else kind
     text = re.escape(without_blanks(f"{field.description} (default: {field.default})"))
     assert re.search(re.escape(option) + kind + text, options)
 
@@ -167,7 +171,7 @@ def test_help_names_the_program(help_text):
         ("--collab.valid-share", "1", "less than 1"),
         ("--collab.weight-decay", "much", "valid number"),
         ("--language-model.vocabulary-size", "100001", "less than or equal to 100000"),
-        ("--factors.rotation", "varimax", "'pca' or 'none'"),
+        ("--factors.rotation", "promax", "'varimax', 'pca' or 'none'"),
         ("--profile", "huge", "'sample' or 'full'"),
     ],
 )
@@ -239,6 +243,19 @@ def test_flags_are_set_and_unset():
     assert (parse().json_, parse("--json").json_, parse("--no-json").json_) == (False, True, False)
     assert not parse("--no-labels.only-stable").labels.only_stable
     assert parse("--labels.drop-dominating").labels.drop_dominating
+
+
+def test_ratings_are_of_movielens_100k_unless_another_source_is_named():
+    source = parse().ratings_source
+    assert (source.data_set, source.path) == ("movielens_100k", None)
+    assert parse("--ratings-source.data-set", "movielens_25m").ratings_source.data_set == "movielens_25m"
+    own = parse("--ratings-source.path", "a/b.csv", "--ratings-source.user-column", "who").ratings_source
+    assert (own.path, own.user_column, own.item_column) == (Path("a/b.csv"), "who", "movie_id")
+
+
+def test_items_of_no_ratings_are_refused():
+    with pytest.raises(InvalidSettings, match="where: --ratings-source;.*path is not given"):
+        parse("--ratings-source.items-path", "items.csv")
 
 
 def test_folders_are_paths():

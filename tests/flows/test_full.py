@@ -21,8 +21,8 @@ from flows.full import full
 from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.datasets import DataSet, SourceFile
 from latentflix.errors import DataSetError
-from latentflix.factors import match_axes
 from latentflix.settings import FullSettings
+from latentflix.stability import match_axes
 from tests.flows.small import SMALL_SETTINGS, as_arguments
 from tests.planted_world import World, make_world, shuffle_links
 
@@ -32,7 +32,7 @@ STAGES = (
 )
 PLANTED = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
-    "factors": {"n_axes": 3, "min_ratings": 20},
+    "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
     "labels": {"top_k": 3},
     "language_model": {
         "embedding_size": 64,
@@ -68,9 +68,13 @@ class Run:
         return self.store.read_table(self.handle(stage), name)
 
 
+def linked_items(world: World) -> pd.DataFrame:
+    return world.items.merge(world.film_titles[["movie_id", "tconst"]], on="movie_id")
+
+
 def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = {
-        "movielens_100k": {"ratings": world.ratings, "items": world.items},
+        "movielens_100k": {"ratings": world.ratings, "items": linked_items(world), "scale": world.scale},
         "imdb_reviews": {"reviews": world.reviews},
     }
     for name, content in tables.items():
@@ -79,7 +83,6 @@ def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = SourceFile(name, "", f"sha256:{file_sha256(path)}", lambda _, content=content: content)
         monkeypatch.setitem(latentflix.datasets.DATA_SETS, name, DataSet(name, "", "", (source,)))
     monkeypatch.setattr(tasks.reviews, "review_links", lambda: world.review_films)
-    monkeypatch.setattr(tasks.reviews, "film_links", lambda: world.film_titles)
 
 
 def run_planted(world: World, folder: Path, **changed: dict[str, object]) -> Run:
@@ -135,6 +138,30 @@ def test_with_the_links_shuffled_the_score_falls_to_chance(world: World, prefect
     headline = shuffled.outcome.headline
     assert abs(headline["auc"] - 0.5) < 0.1
     assert headline["auc_p"] > 0.01
+
+
+def test_ratings_of_the_users_own_go_the_same_way(planted: Run, world: World, tmp_path: Path) -> None:
+    world.ratings.to_csv(tmp_path / "stars.csv.gz", index=False)
+    linked_items(world).to_parquet(tmp_path / "films.parquet")
+    source = {
+        "path": tmp_path / "stars.csv.gz",
+        "timestamp_column": "timestamp",
+        "items_path": tmp_path / "films.parquet",
+        "title_column": "movie_title",
+        "genres_column": "genres",
+        "imdb_column": "tconst",
+    }
+    hasty = {
+        "factors": {**PLANTED["factors"], "stable_from": 0.0},
+        "collab": {**PLANTED["collab"], "epochs": 2, "n_seeds": 2},
+        "classifier": {**PLANTED["classifier"], "n_folds": 2, "all_epochs": 1},
+        "evaluation": {"permutations": 20, "bootstraps": 20},
+    }
+    own = run_planted(world, tmp_path, ratings_source=source, **hasty)
+    assert own.store.manifest(own.handle("ratings")).inputs == (own.handle("ratings_source"),)
+    assert set(own.outcome.seconds) == {*STAGES, "ratings_source"}
+    for name in ("ratings", "films", "users"):
+        pd.testing.assert_frame_equal(own.table("ratings", name), planted.table("ratings", name))
 
 
 def test_a_second_run_takes_everything_from_the_cache(planted: Run, world: World) -> None:

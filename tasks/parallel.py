@@ -1,0 +1,66 @@
+"""Prefect's task runners, as the settings choose them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prefect.server.api.server import SubprocessASGIServer
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+
+from latentflix.errors import ClusterUnavailable
+from latentflix.parallel import ParallelConfig
+
+
+@contextmanager
+def task_runner(config: ParallelConfig) -> Iterator[TaskRunner[Any]]:
+    """A running task runner. Raises ClusterUnavailable if Dask is asked for and cannot be had."""
+    with _one_server(), _choose(config) as runner:
+        yield runner
+
+
+@contextmanager
+def _one_server() -> Iterator[None]:
+    """Have other processes report to the temporary server of this one, if it has one, and start none of their own."""
+    settings = get_current_settings()
+    server = SubprocessASGIServer()
+    if settings.api.url or not server.running:
+        yield
+        return
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        yield
+
+
+def _choose(config: ParallelConfig) -> TaskRunner[Any]:
+    match config.kind:
+        case "sequence":
+            return ThreadPoolTaskRunner(max_workers=1)
+        case "threads":
+            return ThreadPoolTaskRunner(max_workers=config.n_workers())
+        case "processes":
+            return ProcessPoolTaskRunner(max_workers=config.n_workers())
+        case "dask":
+            return _dask(config)
+
+
+def _dask(config: ParallelConfig) -> TaskRunner[Any]:
+    try:
+        from distributed import Client
+        from prefect_dask.task_runners import DaskTaskRunner
+    except ImportError as error:
+        raise ClusterUnavailable(
+            "Dask is not installed", where="--parallel.kind dask", remedy="pip install 'latentflix[dask]'"
+        ) from error
+    if config.dask_address is None:
+        return DaskTaskRunner(cluster_kwargs={"n_workers": config.n_workers(), "threads_per_worker": 1})
+    try:
+        Client(config.dask_address, timeout=config.dask_timeout, set_as_default=False).close()
+    except (OSError, ValueError) as error:
+        raise ClusterUnavailable(
+            "the Dask scheduler does not answer",
+            where=f"--parallel.dask-address {config.dask_address}",
+            found=str(error) or type(error).__name__,
+            expected=f"a scheduler that answers within {config.dask_timeout:g} seconds",
+            remedy="start one with `dask scheduler`, or mend the address",
+        ) from error
+    return DaskTaskRunner(address=config.dask_address)
