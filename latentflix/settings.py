@@ -29,6 +29,9 @@ from latentflix.trials import TrialConfig
 Profile = Literal["sample", "full"]
 Settings = TypeVar("Settings", bound=BaseModel)
 
+# The collab study is there for the trials, so it tries more than the full flow does.
+STUDY_WEIGHT_DECAYS = (0.0, 0.1, 0.2, 0.4, 0.8)
+
 # What a profile sets otherwise than the fields' own defaults, which are those of `sample`.
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "sample": {},
@@ -71,8 +74,15 @@ class CollabStudySettings(FlowSettings):
     ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
     collab: CollabConfig = CollabConfig()
-    trials: TrialConfig = TrialConfig(weight_decays=(0.0, 0.1, 0.2, 0.4, 0.8))
+    trials: TrialConfig = TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS)
     study: StudyConfig = StudyConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_weight_decays(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return _merge({"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}, given)
 
 
 class FullSettings(FlowSettings):

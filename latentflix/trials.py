@@ -76,7 +76,7 @@ def compare_trials(
             "rmse": rmse,
         }
         for recommender in recommenders
-        for epoch, rmse in enumerate(np.sqrt(recommender.valid_loss).mean(axis=1).tolist(), start=1)
+        for epoch, rmse in enumerate(np.nanmean(np.sqrt(recommender.valid_loss), axis=1).tolist(), start=1)
     ]
     return Trials(trials.assign(chosen=~trials.duplicated("model")), pd.DataFrame(curves))
 
