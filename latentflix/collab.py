@@ -88,19 +88,19 @@ def predict_ratings(recommender: Recommender, user_ids: np.ndarray, movie_ids: n
         stars = [
             stack(part.expand(stack.n_seeds, -1, -1).to(pick_device())).float().cpu() for part in pairs.split(batch)
         ]
-    return torch.cat(stars, dim=1).numpy() if stars else np.empty((stack.n_seeds, 0), np.float32)
+    return torch.cat(stars, dim=1).clamp(*recommender.scale).numpy()
 
 
 def seed_fits(recommender: Recommender) -> list[CollabFit]:
     """The factors of each seed. Raises NoSharedFactors if users and films have no factors in common (`neural`)."""
-    weights = {name: value.float().numpy()[:, UNKNOWN_ROWS:] for name, value in recommender.weights.items()}
-    if "u_weight.weight" not in weights:
+    if "u_weight.weight" not in recommender.weights:
         raise NoSharedFactors(
             "users and films have no factors in common",
             where="--collab.model",
             found=recommender.config.model,
             expected="dot, dot_range or bias",
         )
+    weights = {name: value.numpy()[:, UNKNOWN_ROWS:] for name, value in recommender.weights.items()}
     users, items = weights["u_weight.weight"], weights["i_weight.weight"]
     user_bias = weights.get("u_bias.weight", np.zeros((*users.shape[:2], 1), np.float32))[..., 0]
     item_bias = weights.get("i_bias.weight", np.zeros((*items.shape[:2], 1), np.float32))[..., 0]

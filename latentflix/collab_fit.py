@@ -15,6 +15,7 @@ from torch.nn.functional import mse_loss
 
 from latentflix.collab import CollabConfig, Recommender, build_stack, predict_ratings
 from latentflix.collab_models import UNKNOWN_ROWS, Range, SeedStack
+from latentflix.errors import InvalidSettings
 from latentflix.rating_batches import RatingBatches
 from latentflix.splits import Split, split_ratings
 from latentflix.training import KeepBestEpoch, make_learner, one_thread, pick_device
@@ -42,7 +43,7 @@ def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | 
 
     split: which ratings to learn from and which to watch the fit on, as `config.split` says if not given; where it
     holds none out, all epochs are gone through. Users and films get a row if they occur in the training ratings.
-    Raises TrainingDiverged if the loss is no number.
+    Raises TrainingDiverged if the loss is no number, InvalidSettings if the predictions are to have an empty range.
     """
     started = time.monotonic()
     split = split or split_ratings(ratings, config.split)
@@ -114,13 +115,14 @@ class SeedErrors(Metric):
 
     name = "mse"
 
-    def __init__(self) -> None:
+    def __init__(self, n_seeds: int) -> None:
         """No epoch yet."""
+        self.n_seeds = n_seeds
         self.sums: list[torch.Tensor] = []
 
     def reset(self) -> None:
         """Begin an epoch."""
-        self.sums.append(torch.zeros(1))
+        self.sums.append(torch.zeros(self.n_seeds))
         self.count = 0
 
     def accumulate(self, learn: Any) -> None:
@@ -134,18 +136,24 @@ class SeedErrors(Metric):
         return float(self.sums[-1].mean() / self.count) if self.count else None
 
     def curves(self) -> np.ndarray:
-        """float32 (epochs, seeds)."""
-        return (torch.stack(self.sums) / max(self.count, 1)).numpy().astype(np.float32)
+        """float32 (epochs, seeds), NaN if nothing is held out."""
+        return (torch.stack(self.sums) / self.count).numpy()
 
 
 def _wider(scale: Range, config: CollabConfig) -> Range:
     """The range of the sigmoid: wider than the scale, because a sigmoid does not reach its ends."""
     lowest, highest = scale
     span = highest - lowest
-    return (
-        lowest - span / 4 if config.y_lowest is None else config.y_lowest,
-        highest + span / 8 if config.y_highest is None else config.y_highest,
-    )
+    lowest = lowest - span / 4 if config.y_lowest is None else config.y_lowest
+    highest = highest + span / 8 if config.y_highest is None else config.y_highest
+    if not lowest < highest:
+        raise InvalidSettings(
+            "the predictions have no range",
+            where="--collab.y-lowest and --collab.y-highest",
+            found=f"{lowest:g} and {highest:g}",
+            expected="a lower end below the upper one",
+        )
+    return lowest, highest
 
 
 def _tensors(ratings: pd.DataFrame, user_ids: np.ndarray, movie_ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -160,9 +168,12 @@ def _fit_stack(
     stack: SeedStack, seeds: Sequence[int], train: Tensors, held_out: Tensors, config: CollabConfig
 ) -> np.ndarray:
     """Train the stack and return its validation curves, float32 (epochs, seeds)."""
-    device = pick_device(config.seed // config.n_seeds)
+    device = pick_device(config.seed // config.seeds_per_task)
     batch_size = config.batch_size or max(512, 2 ** round(math.log2(len(train[0]) / _STEPS_AN_EPOCH)))
-    errors = SeedErrors()
+    # Batch normalisation cannot take one rating alone.
+    while len(train[0]) % batch_size == 1 < len(train[0]):
+        batch_size += 1
+    errors = SeedErrors(len(seeds))
     (train_pairs, train_ratings), (held_out_pairs, held_out_ratings) = (
         (pairs.to(device), ratings.to(device)) for pairs, ratings in (train, held_out)
     )

@@ -28,6 +28,8 @@ class RatingBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """One epoch: every rating once."""
+        if not len(self):
+            return iter(())  # PyTorch splits nothing into one empty batch.
         return self._shuffled() if self.shuffle else self._in_order()
 
     def _shuffled(self) -> Iterator[Batch]:

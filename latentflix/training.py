@@ -4,6 +4,7 @@ import copy
 import logging
 import math
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 fused_adam_w = partial(OptimWrapper, opt=partial(torch.optim.AdamW, fused=True, betas=(0.9, 0.99), eps=1e-5))
 # Looking at the loss makes a GPU wait, and a call of every callback costs as much as a small step.
 STEPS_BETWEEN_LOOKS = 20
+_counting = threading.Lock()
+# For each training inside `one_thread`, how many threads there were before the first of them.
+_threads_before: list[int] = []
 
 
 def pick_device(place: int = 0) -> torch.device:
@@ -44,12 +48,15 @@ def one_thread() -> Iterator[None]:
     Where a step's arithmetic is below a millisecond, threads wait for one another longer than they work: steps of 64
     ratings take half the time with one thread of that with two.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _counting:
+        # A thread starts with the number that another set last, so one that starts in here finds 1.
+        _threads_before.append(_threads_before[0] if _threads_before else torch.get_num_threads())
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _counting:
+            torch.set_num_threads(_threads_before.pop())
 
 
 class TrainingProgress(Callback):
@@ -83,7 +90,7 @@ class TrainingProgress(Callback):
         known = ((name, value) for name, value in zip(names, values, strict=False) if value is not None)
         text = ", ".join(f"{name} {value:.4f}" for name, value in known)
         logger.log(self.level, "%s: epoch %d of %d: %s", self.title, self.epoch + 1, self.n_epoch, text)
-        if values and not math.isfinite(values[0]):
+        if not all(math.isfinite(loss) for loss in values[:2] if loss is not None):
             self._diverged()
 
     def after_fit(self) -> None:

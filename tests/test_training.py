@@ -2,14 +2,19 @@ import logging
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 import torch
+from fastai.callback.core import Callback
+from fastai.learner import Learner, Metric
 from fastai.losses import MSELossFlat
+from fastai.optimizer import Adam
 
 from latentflix.errors import TrainingDiverged
-from latentflix.training import make_learner, pick_device
+from latentflix.training import KeepBestEpoch, LeanLearner, fused_adam_w, make_learner, one_thread, pick_device
 
 
 def linear_batches(n_batches):
@@ -88,3 +93,155 @@ def test_a_loss_that_is_no_number_is_found_at_the_first_step(bad):
     learner.dls.train[0][1][0] = bad
     with learner.no_logging(), pytest.raises(TrainingDiverged, match=re.escape("step 0 of 10; found: loss")):
         learner.fit(1, 0.01)
+
+
+def test_a_training_that_diverges_in_its_last_step_is_not_taken_for_one_that_went_well():
+    learner = linear_learner(n_batches=1000, small_steps=True)
+    learner.dls.train[-1][1][0] = float("nan")
+    with learner.no_logging(), pytest.raises(TrainingDiverged, match="loss nan"):
+        learner.fit(1, 0.01)
+
+
+def test_the_fused_optimiser_steps_as_fastais_own():
+    def train(opt_func):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(3, 8, bias=False), torch.nn.Linear(8, 1, bias=False))
+        learner = make_learner("a line", linear_batches(10), linear_batches(2), model, loss_func=MSELossFlat())
+        learner.opt_func = opt_func
+        with learner.no_logging():
+            learner.fit_one_cycle(3, 0.05, wd=0.3)
+        return model
+
+    for one, other in zip(train(fused_adam_w).parameters(), train(Adam).parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+class Witness(Callback):
+    """Counts the steps between two calls, and keeps the learning rates and the devices that it saw."""
+
+    def before_fit(self):
+        self.steps, self.rates = [], []
+
+    def after_batch(self):
+        if self.training:
+            self.steps.append(self.train_iter)
+            self.rates.append(self.opt.hypers[-1]["lr"])
+
+
+def test_a_lean_learner_learns_what_a_learner_learns():
+    lean, plain = (linear_learner(50, small_steps=small) for small in (True, False))
+    assert (type(lean), type(plain)) == (LeanLearner, Learner)
+    for learner in (lean, plain):
+        with learner.no_logging():
+            learner.fit_one_cycle(4, 0.1, wd=0.01)
+    assert lean.recorder.values[-1][1] == pytest.approx(plain.recorder.values[-1][1], abs=1e-4)
+    torch.testing.assert_close(lean.model.weight, plain.model.weight, rtol=0.01, atol=0.01)
+    assert lean.train_iter == plain.train_iter == 200
+    assert lean.pct_train == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("n_batches", "epochs", "most"), [(30, 4, 1), (100, 20, 10), (1000, 7, 20)])
+def test_a_lean_learner_calls_its_callbacks_every_few_steps(n_batches, epochs, most):
+    learner = linear_learner(n_batches, small_steps=True, cbs=[Witness()])
+    with learner.no_logging():
+        learner.fit_one_cycle(epochs, 0.01)
+    gaps = [after - before for before, after in zip(learner.witness.steps, learner.witness.steps[1:], strict=False)]
+    assert max(gaps) == most
+    assert n_batches * epochs - learner.witness.steps[-1] < most
+    assert max(learner.witness.rates) == pytest.approx(0.01, rel=1e-3)
+    assert learner.witness.rates[-1] < 1e-4
+
+
+def test_a_lean_learner_needs_a_device_that_does_not_wait_for_each_look():
+    batches = linear_batches(1)
+    for device, expected in (("cpu", LeanLearner), ("meta", Learner)):
+        model, device = torch.nn.Linear(3, 1), torch.device(device)
+        learner = make_learner("a line", batches, batches, model, device=device, small_steps=True, loss_func=len)
+        assert type(learner) is expected
+
+
+class Scripted(Metric):
+    """A metric whose values are given, and the model's bias as each epoch left it."""
+
+    def __init__(self, values):
+        self.values, self.epoch, self.biases = values, -1, []
+
+    def reset(self):
+        self.epoch += 1
+
+    def accumulate(self, learn):
+        self.biases[self.epoch :] = [learn.model.bias.item()]
+
+    @property
+    def value(self):
+        return self.values[self.epoch]
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "epochs", "best"),
+    [
+        ([5, 4, 3, 2, 1, 0], 1, 6, 5),
+        ([5, 3, 4, 4, 4, 4], 3, 5, 1),
+        ([5, 3, 4, 2, 4, 4], 2, 6, 3),
+        ([5, 5, 5, 5, 5, 5], 1, 2, 0),
+        ([5, 6, 4, 6, 4, 1], 2, 5, 2),
+        ([None] * 6, 1, 6, 5),
+    ],
+)
+def test_the_best_epoch_is_kept_and_patience_ends(values, patience, epochs, best):
+    metric = Scripted(values)
+    learner = linear_learner(metrics=[metric], cbs=[KeepBestEpoch(patience)])
+    with learner.no_logging():
+        learner.fit(6, 0.01)
+    assert len(learner.recorder.values) == len(set(metric.biases)) == epochs
+    assert learner.model.bias.item() == metric.biases[best]
+
+
+def test_one_thread_gives_back_the_threads_there_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+        with pytest.raises(ZeroDivisionError), one_thread():
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == 3
+        with one_thread(), one_thread():
+            pass
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_trainings_that_overlap_leave_no_thread_with_fewer():
+    def train(inside, end):
+        with one_thread():
+            inside.set()
+            end.wait(10)
+
+    def in_new_thread(function, *arguments):
+        return ThreadPoolExecutor(1).submit(function, *arguments)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        trainings = []
+        for _ in range(2):
+            inside, end = Event(), Event()
+            trainings.append((in_new_thread(train, inside, end), end))
+            inside.wait(10)
+        for training, end in trainings:
+            end.set()
+            training.result()
+        assert in_new_thread(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_trainings_take_the_gpus_in_turn(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert [pick_device(place).index for place in range(5)] == [0, 1, 2, 0, 1]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device(1) == torch.device("cpu")
