@@ -133,8 +133,14 @@ def draw_map(positions: pd.DataFrame, path: Path) -> None:
     axes.set_xlabel("axis 1", fontsize=8)
     axes.set_ylabel("axis 2", fontsize=8)
     axes.tick_params(labelsize=7)
+    _write_titles(axes, positions)
+    canvas.print_png(str(path))
+
+
+def _write_titles(axes: Axes, positions: pd.DataFrame) -> None:
+    """Write each title above its dot, unless it would lie over one that is there."""
     # Where a title lies is known once the axes have their limits.
-    figure.draw_without_rendering()
+    axes.autoscale_view()
     taken: list[Any] = []
     for film in positions.itertuples():
         text = axes.annotate(
@@ -150,4 +156,3 @@ def draw_map(positions: pd.DataFrame, path: Path) -> None:
             text.remove()
         else:
             taken.append(box)
-    canvas.print_png(str(path))
