@@ -23,7 +23,7 @@ def write_map(positions: pd.DataFrame, path: Path) -> None:
     positions: as `Study.positions`. Across is axis 1, up is axis 2, the colour is axis 3.
     """
     # bokeh has no whole numbers that may be missing.
-    films = ColumnDataSource(positions.assign(year=positions["year"].astype("str").replace("<NA>", "unknown")))
+    films = ColumnDataSource(positions.assign(year=positions["year"].astype("str").fillna("unknown")))
     plot = figure(
         sizing_mode="stretch_both",
         min_height=300,

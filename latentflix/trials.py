@@ -64,17 +64,12 @@ def compare_trials(
     """
     trials = pd.DataFrame(
         [
-            {**_setting(recommender), **_embeddings(recommender), **{name: score[name] for name in _SCORES}}
+            {**_name(recommender), **_sizes(recommender), **{name: score[name] for name in _SCORES}}
             for recommender, score in zip(recommenders, scores, strict=True)
         ]
     ).sort_values(config.chosen_by, ignore_index=True)
     curves = [
-        {
-            "model": recommender.config.model,
-            "weight_decay": recommender.config.weight_decay,
-            "epoch": epoch,
-            "rmse": rmse,
-        }
+        {**_name(recommender), "epoch": epoch, "rmse": rmse}
         for recommender in recommenders
         for epoch, rmse in enumerate(np.nanmean(np.sqrt(recommender.valid_loss), axis=1).tolist(), start=1)
     ]
@@ -93,17 +88,13 @@ def _describe(trial: Mapping[str, Any]) -> str:
     )
 
 
-def _setting(recommender: Recommender) -> dict[str, Any]:
-    return {
-        "model": recommender.config.model,
-        "weight_decay": recommender.config.weight_decay,
-        "n_seeds": recommender.valid_loss.shape[1],
-    }
+def _name(recommender: Recommender) -> dict[str, Any]:
+    return {"model": recommender.config.model, "weight_decay": recommender.config.weight_decay}
 
 
-def _embeddings(recommender: Recommender) -> dict[str, int]:
+def _sizes(recommender: Recommender) -> dict[str, int]:
     neural = recommender.config.model == "neural"
     of_users, of_films = ("embeds.0.weight", "embeds.1.weight") if neural else ("u_weight.weight", "i_weight.weight")
-    _, users, user_width = recommender.weights[of_users].shape
+    n_seeds, users, user_width = recommender.weights[of_users].shape
     _, films, film_width = recommender.weights[of_films].shape
-    return {"users": users, "user_width": user_width, "films": films, "film_width": film_width}
+    return {"n_seeds": n_seeds, "users": users, "user_width": user_width, "films": films, "film_width": film_width}
