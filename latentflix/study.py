@@ -143,8 +143,8 @@ def place_films(
     """Where the most-rated films stand on three principal axes, as `Study.positions`, and what these explain.
 
     The axes are those of the item factors of all seeds side by side, in the users' metric (`in_users_metric`), for
-    films may be stretched along a factor, and users shrunk, without changing a prediction. The films of `often` find them, each counting alike. The
-    longer tail of an axis is its positive end; an axis too few is all 0.
+    films may be stretched along a factor, and users shrunk, without changing a prediction. The films of `often` find
+    the axes, each counting alike. The longer tail of an axis is its positive end; an axis too few is all 0.
     """
     movie_ids = pd.Index(fits[0].movie_ids, name="movie_id")
     positions, explained = find_axes(fits, movie_ids.isin(often).astype(np.float64), "pca", N_AXES)
