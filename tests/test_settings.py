@@ -15,7 +15,13 @@ from latentflix.datasets import DataSetConfig
 from latentflix.errors import InvalidSettings
 from latentflix.language_model import LanguageModelConfig
 from latentflix.pretrained import PretrainedConfig
-from latentflix.settings import PROFILES, FullSettings, parse_command_line
+from latentflix.settings import (
+    PROFILES,
+    STUDY_WEIGHT_DECAYS,
+    CollabStudySettings,
+    FullSettings,
+    parse_command_line,
+)
 
 ROOT = Path(__file__).parents[1]
 STAGES = {
@@ -146,7 +152,7 @@ def test_help_lists_every_setting_with_its_default(help_text, stage, name):
         option += f",--no-{option[2:]}"
     annotation = get_args(field.annotation)[0] if isinstance(field.annotation, UnionType) else field.annotation
     kind = "" if annotation is bool else getattr(annotation, "__name__", "Literal")
-    kind = r"\{[a-z0-9_,]+\}" if kind == "Literal" else kind
+    kind = {"Literal": r"\{[a-z0-9_,]+\}", "tuple": r"tuple\[[a-z_{},.]+\]"}.get(kind, kind)
     text = re.escape(without_blanks(f"{field.description} (default: {field.default})"))
     assert re.search(re.escape(option) + kind + text, options)
 
@@ -157,7 +163,7 @@ def test_help_lists_the_settings_of_all_stages(help_text, option):
 
 
 def test_help_names_the_program(help_text):
-    assert help_text.startswith("usage: prog [-h] [--profile {sample,full}]")
+    assert help_text.startswith("usage: prog [-h] [--")
 
 
 @pytest.mark.parametrize(
@@ -256,6 +262,16 @@ def test_ratings_are_of_movielens_100k_unless_another_source_is_named():
 def test_items_of_no_ratings_are_refused():
     with pytest.raises(InvalidSettings, match="where: --ratings-source;.*path is not given"):
         parse("--ratings-source.items-path", "items.csv")
+
+
+def test_weight_decays_are_given_with_commas_and_those_of_the_study_are_its_own():
+    def study(*arguments):
+        return parse_command_line(CollabStudySettings, "prog", arguments).trials
+
+    assert study().weight_decays == STUDY_WEIGHT_DECAYS != parse().trials.weight_decays
+    assert study("--trials.models", "dot,bias").weight_decays == STUDY_WEIGHT_DECAYS
+    assert study("--trials.models", "dot,bias").models == ("dot", "bias")
+    assert study("--trials.weight-decays", "0,0.3").weight_decays == (0.0, 0.3)
 
 
 def test_folders_are_paths():
