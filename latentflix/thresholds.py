@@ -1,0 +1,62 @@
+"""From which probability on a label is given: one threshold for all labels, and one for each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+# Evenly spaced in log-odds: thresholds of rare labels lie close together near 0.
+GRID = expit(np.linspace(-5, 3, 161))
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """shared: float. each: float64 (labels,)."""
+
+    shared: float
+    each: np.ndarray
+
+
+def tune_thresholds(truth: np.ndarray, probabilities: np.ndarray, shrinkage: float) -> Thresholds:
+    """The thresholds with the best F1: micro F1 for the shared one, the label's own F1 for each.
+
+    truth: bool (items, labels). probabilities: same shape. The best threshold of a label with few items is mostly
+    noise, so in log-odds each is drawn to the shared one, as if `shrinkage` items more had been best there.
+    """
+    true_positives, given, positives = _counts(truth, probabilities)
+    shared = GRID[np.argmax(_f1(true_positives.sum(1), given.sum(1), positives.sum()))]
+    own = GRID[np.argmax(_f1(true_positives, given, positives), axis=0)]
+    trust = positives / (positives + shrinkage) if shrinkage else np.ones(len(positives))
+    return Thresholds(float(shared), expit(trust * logit(own) + (1 - trust) * logit(shared)))
+
+
+def threshold_curve(truth: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """How good one threshold for all labels is, wherever it lies.
+
+    Arguments as for `tune_thresholds`. Returns one row a threshold: threshold, precision, recall (both over all
+    labels together), micro, macro and weighted F1.
+    """
+    true_positives, given, positives = _counts(truth, probabilities)
+    f1 = _f1(true_positives, given, positives)
+    return pd.DataFrame(
+        {
+            "threshold": GRID,
+            "precision": true_positives.sum(1) / np.maximum(given.sum(1), 1),
+            "recall": true_positives.sum(1) / max(positives.sum(), 1),
+            "micro_f1": _f1(true_positives.sum(1), given.sum(1), positives.sum()),
+            "macro_f1": f1.mean(axis=1),
+            "weighted_f1": f1 @ positives / max(positives.sum(), 1),
+        }
+    )
+
+
+def _counts(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """At each threshold and for each label: true positives, labels given; and the positives of each label."""
+    given = np.stack([(probabilities >= threshold).sum(0) for threshold in GRID])
+    hit = np.stack([((probabilities >= threshold) & truth).sum(0) for threshold in GRID])
+    return hit.astype(float), given.astype(float), truth.sum(0).astype(float)
+
+
+def _f1(true_positives: np.ndarray, given: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    return np.asarray(2 * true_positives / np.maximum(given + positives, 1))

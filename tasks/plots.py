@@ -1,0 +1,19 @@
+"""Plots and genres, cleaned and dealt."""
+
+from latentflix.plots import PlotConfig, prepare_plots
+from tasks.stage import Artifact, Handle, Store, stage
+
+
+@stage("plots", "plots")
+def prepare_all_plots(artifact: Artifact, store: Store, source: Handle, *, config: PlotConfig) -> None:
+    """Clean plots and genres, and deal the plots into train, valid and test."""
+    prepared = prepare_plots(store.read_table(source, "plots"), config)
+    for name in ("plots", "carried", "left_out", "rare"):
+        artifact.write_table(name, getattr(prepared, name))
+    artifact.metrics.update(
+        plots=len(prepared.plots),
+        genres=len(prepared.carried.columns),
+        left_out=len(prepared.left_out),
+        rare_genres=len(prepared.rare),
+        parts=prepared.plots["part"].value_counts().to_dict(),
+    )
