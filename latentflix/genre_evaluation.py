@@ -1,4 +1,4 @@
-"""How well genres are told of plots that nothing was learned from or chosen on, beside words alone and a plain guess."""
+"""How well genres are told of plots that nothing was learned from, beside words alone and a plain guess."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,8 @@ _BINS = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0
 
 
 class GenreEvaluationConfig(StageConfig):
-    """How thresholds are tuned, and how sure the scores are to be."""
+    """How sure the scores are to be."""
 
-    shrinkage: float = setting(20, "how far thresholds of rare genres are drawn to the shared one", unit="films", ge=0)
     bootstraps: int = setting(500, "resamples of the test plots, for the intervals", ge=20, le=100_000)
     confidence: float = setting(0.95, "coverage of the intervals", gt=0, lt=1)
     seed: int = setting(0, "seed of the resamples", ge=0)
@@ -27,7 +26,9 @@ class GenreEvaluationConfig(StageConfig):
 
 @dataclass(frozen=True)
 class GenreEvaluation:
-    """scores: method, thresholds (shared, each, none), metric, score, low, high, and over_words with its low and high:
+    """Scores of test plots.
+
+    scores: method, thresholds (shared, each, none), metric, score, low, high, and over_words with its low and high:
     by how much it is better than words alone on the same plots.
     genres: index genre; films (in test), given, precision, recall, f1, threshold, average_precision, and for words
     words_f1, words_average_precision. curve: as `threshold_curve` gives it, of the validation plots. calibration: one
@@ -47,20 +48,24 @@ class GenreEvaluation:
 
 
 def evaluate_genres(
-    methods: Mapping[str, pd.DataFrame], carried: pd.DataFrame, parts: pd.Series, config: GenreEvaluationConfig
+    methods: Mapping[str, pd.DataFrame],
+    carried: pd.DataFrame,
+    parts: pd.Series,
+    shrinkage: float,
+    config: GenreEvaluationConfig,
 ) -> GenreEvaluation:
     """Score every method on the test plots, with thresholds tuned the same way on the validation plots.
 
     methods: probabilities, index plot_id, one column a genre; OURS and WORDS are among them. The majority guess is
     added: for every plot the share of training plots that carry a genre. carried: bool, same shape. parts: index
-    plot_id.
+    plot_id. shrinkage: as for `tune_thresholds`.
     """
     share = carried[parts == TRAIN].mean()
     guess = pd.DataFrame(np.tile(share, (len(carried), 1)), carried.index, carried.columns)
     methods = {**methods, MAJORITY: guess}
     truth = {part: carried[parts == part].to_numpy() for part in (VALID, TEST)}
     said = {name: {part: table[parts == part].to_numpy() for part in truth} for name, table in methods.items()}
-    tuned = {name: tune_thresholds(truth[VALID], by_part[VALID], config.shrinkage) for name, by_part in said.items()}
+    tuned = {name: tune_thresholds(truth[VALID], by_part[VALID], shrinkage) for name, by_part in said.items()}
     counts = _resamples(len(truth[TEST]), config)
     resampled = {name: _all_scores(truth[TEST], by_part[TEST], tuned[name], counts) for name, by_part in said.items()}
     once = {
@@ -74,8 +79,10 @@ def evaluate_genres(
             over = value - once[WORDS][thresholds, metric][0]
             over_spread = spread - resampled[WORDS][thresholds, metric]
             rows.append(
-                (name, thresholds, metric, value, *_interval(value, spread, config))
-                + (over, *_interval(over, over_spread, config))
+                (
+                    *(name, thresholds, metric, value, *_interval(value, spread, config)),
+                    *(over, *_interval(over, over_spread, config)),
+                )
             )
     ends = ("low", "high", "over_words", "over_words_low", "over_words_high")
     ours, words = (said[name][TEST] for name in (OURS, WORDS))

@@ -15,8 +15,12 @@ _ARTICLE = re.compile(r"^(?P<title>.*), (?P<article>the|a|an|le|la|les|l'|il|el|
 SAME_GENRE = {
     **{name: name for name in ("Action", "Adventure", "Animation", "Comedy", "Documentary", "Drama", "Fantasy")},
     **{name: name for name in ("Horror", "Musical", "Mystery", "Thriller", "Western")},
-    **{"Children's": "Family Film", "Crime": "Crime Fiction", "Film-Noir": "Film noir", "Romance": "Romance Film"},
-    **{"Sci-Fi": "Science Fiction", "War": "War film"},
+    "Children's": "Family Film",
+    "Crime": "Crime Fiction",
+    "Film-Noir": "Film noir",
+    "Romance": "Romance Film",
+    "Sci-Fi": "Science Fiction",
+    "War": "War film",
 }
 
 
@@ -28,7 +32,9 @@ class GenreFilmConfig(StageConfig):
 
 @dataclass(frozen=True)
 class JoinedFilms:
-    """films: movie_id, plot_id, title, genres (MovieLens's, "|" between them). ambiguous: films left out because
+    """Films of which the plot is known.
+
+    films: movie_id, plot_id, title, genres (MovieLens's, "|" between them). ambiguous: films left out because
     several films or several plots have their title, or because their years differ.
     """
 

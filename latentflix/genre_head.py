@@ -147,7 +147,9 @@ def _missed(logits: torch.Tensor, truth: torch.Tensor) -> float:
 
 
 @torch.inference_mode()
-def head_logits(vectors: np.ndarray, weights: Mapping[str, np.ndarray], n_genres: int, config: HeadConfig) -> np.ndarray:
+def head_logits(
+    vectors: np.ndarray, weights: Mapping[str, np.ndarray], n_genres: int, config: HeadConfig
+) -> np.ndarray:
     """The logits of a trained head: float32 (plots, genres)."""
     model = build_head(vectors.shape[1], n_genres, config)
     model.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in weights.items()})

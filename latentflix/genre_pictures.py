@@ -79,7 +79,10 @@ def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
     genres = list(dict.fromkeys(confusion["genre"]))[:_MAPPED]
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     for axes, column, title in zip(
-        figure.subplots(1, 2, sharey=True), ("carried", "given"), ("carry the other", "are given the other"), strict=True
+        figure.subplots(1, 2, sharey=True),
+        ("carried", "given"),
+        ("carry the other", "are given the other"),
+        strict=True,
     ):
         shares = confusion.pivot(index="genre", columns="other", values=column).loc[genres, genres]
         picture = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from tqdm.auto import tqdm
@@ -24,7 +23,9 @@ class WordConfig(StageConfig):
 
 @dataclass(frozen=True)
 class Words:
-    """vocabulary: a word for each column. arrays: rarity (words,), coefficients (genres, words), intercepts (genres,),
+    """What words say of genres.
+
+    vocabulary: a word for each column. arrays: rarity (words,), coefficients (genres, words), intercepts (genres,),
     all float32.
     """
 
@@ -58,6 +59,6 @@ def word_logits(plots: Sequence[str], words: Words) -> np.ndarray:
     """The logits of each genre by the words of the plots: float32 (plots, genres)."""
     vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english", vocabulary=words.vocabulary)
     vectorizer.idf_ = words.arrays["rarity"].astype(np.float64)
-    vectors: csr_matrix = vectorizer.transform(plots)
+    vectors = vectorizer.transform(plots)
     logits = vectors @ words.arrays["coefficients"].T + words.arrays["intercepts"]
     return np.asarray(logits, dtype=np.float32)

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
 
 from latentflix.config import StageConfig, setting
 from latentflix.embeddings import EmbeddingConfig, Embeddings, embed_texts
@@ -34,7 +33,9 @@ class GenreConfig(StageConfig):
     )
     resampling: tuple[bool, ...] = setting((False, True), "whether plots of rare genres come more often; all are tried")
     n_seeds: int = setting(4, "heads whose logits are averaged", ge=1, le=100)
-    shrinkage: float = setting(20, "how far thresholds of rare genres are drawn to the shared one", unit="films", ge=0)
+    shrinkage: float = setting(
+        50, "how far the thresholds of rare genres are drawn to what is likely", unit="films", ge=0
+    )
     seed: int = setting(0, "seed of the heads", ge=0)
 
 
@@ -78,7 +79,9 @@ class GenreModel:
 
 @dataclass(frozen=True)
 class TrainedGenres:
-    """model. trials: one row a setting tried: reading, loss, resampled, average_precision on validation, best_epoch,
+    """The model, how it came to be, and what it says.
+
+    trials: one row a setting tried: reading, loss, resampled, average_precision on validation, best_epoch,
     chosen. history: one row an epoch of the heads that were taken: seed, train_loss, valid_loss, missed.
     probabilities, words, vectors: index plot_id, one column a genre, float32: of the model, and of its two parts alone.
     """
@@ -92,7 +95,7 @@ class TrainedGenres:
 
 
 def restore_genres(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]) -> GenreModel:
-    """The model from what `GenreModel.arrays` and `names` gave. Raises InvalidWeights if they do not belong together."""
+    """The model of what `GenreModel.arrays` and `names` gave. Raises InvalidWeights if they do not fit."""
     heads: dict[str, dict[str, np.ndarray]] = {}
     for name in sorted(name for name in arrays if name.startswith("heads.")):
         _, place, part = name.split(".", 2)
@@ -155,15 +158,18 @@ def train_genres(
     words = fit_words(list(plots["plot"][learned]), carried[learned], config.words)
     by_vector = np.mean([head_logits(centred, head.weights, truth.shape[1], config.head) for head in taken], axis=0)
     by_word = word_logits(list(plots["plot"]), words)
-    mixture = weigh(by_vector[valid], by_word[valid], truth[valid])
-    probabilities = mix(by_vector, by_word, mixture)
+    both, word, vector = (
+        (parts, weigh([part[valid] for part in parts], truth[valid]))
+        for parts in ([by_vector, by_word], [by_word], [by_vector])
+    )
+    probabilities = mix(*both)
     model = GenreModel(
         genres=list(carried.columns),
         centre=centre,
         scale=scale,
         heads=[head.weights for head in taken],
         words=words,
-        mixture=mixture,
+        mixture=both[1],
         thresholds=tune_thresholds(truth[valid], probabilities[valid], config.shrinkage),
         head=config.head,
         embedding=reading,
@@ -171,7 +177,7 @@ def train_genres(
     history = pd.concat([head.history.assign(seed=config.seed + place) for place, head in enumerate(taken)])
     tables = (
         pd.DataFrame(values.astype(np.float32), carried.index, carried.columns)
-        for values in (probabilities, expit(by_word), expit(by_vector))
+        for values in (probabilities, mix(*word), mix(*vector))
     )
     return TrainedGenres(model, trials, history.reset_index(drop=True), *tables)
 
@@ -181,19 +187,20 @@ def _standardise(vectors: np.ndarray, learned: np.ndarray) -> tuple[np.ndarray, 
     return (vectors - centre) / scale, centre, scale
 
 
-def weigh(by_vector: np.ndarray, by_word: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The mixture under which the truth is most probable: float64 (3,). All arguments (plots, genres).
+def weigh(parts: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
+    """The mixture of logits under which the truth is most probable: a weight for each part, and what is added.
 
-    Source: Wolpert 1992, stacked generalization, with one weight for all genres.
+    parts, truth: (plots, genres) each. Returns float64 (parts + 1,). Sources: Wolpert 1992, stacked generalization;
+    Platt 1999, for a single part.
     """
-    logits = np.stack([by_vector.ravel(), by_word.ravel()], axis=1)
+    logits = np.stack([part.ravel() for part in parts], axis=1)
     model = LogisticRegression(C=np.inf).fit(logits, truth.ravel())
     return np.array([*model.coef_[0], model.intercept_[0]])
 
 
-def mix(by_vector: np.ndarray, by_word: np.ndarray, mixture: np.ndarray) -> np.ndarray:
-    """The probabilities that follow from both kinds of logits: (plots, genres)."""
-    return np.asarray(expit(mixture[0] * by_vector + mixture[1] * by_word + mixture[2]))
+def mix(parts: Sequence[np.ndarray], mixture: np.ndarray) -> np.ndarray:
+    """The probabilities that follow from logits of all parts: (plots, genres)."""
+    return np.asarray(expit(np.tensordot(mixture[:-1], np.stack(parts), axes=1) + mixture[-1]))
 
 
 def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> pd.DataFrame:
@@ -204,6 +211,6 @@ def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> pd.
     embeddings = embed_texts(plots, encoder, model.embedding)
     centred = (embeddings.features() - model.centre) / model.scale
     logits = [head_logits(centred, head, len(model.genres), model.head) for head in model.heads]
-    probabilities = mix(np.mean(logits, axis=0), word_logits(plots, model.words), model.mixture)
+    probabilities = mix([np.mean(logits, axis=0), word_logits(plots, model.words)], model.mixture)
     probabilities[[not plot.strip() for plot in plots]] = np.nan
     return pd.DataFrame(probabilities.astype(np.float32), columns=model.genres)

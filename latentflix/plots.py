@@ -41,7 +41,9 @@ class PlotConfig(StageConfig):
 
 @dataclass(frozen=True)
 class Plots:
-    """plots: index plot_id; title and year (nullable), plot, part (train, valid, test). carried: same index, a bool
+    """What can be learned from, and what was left out.
+
+    plots: index plot_id; title and year (nullable), plot, part (train, valid, test). carried: same index, a bool
     column for each genre, the most frequent first. left_out: plot_id, reason. rare: index genre, films.
     """
 

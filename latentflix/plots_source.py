@@ -61,10 +61,8 @@ def load_plots_source(config: PlotsSourceConfig) -> Tables:
     cannot be read or lacks a column, InvalidPlots if a one-hot column holds anything but 0 and 1.
     """
     table = read_file(config.path)
-    named = {config.plot_column: "plot"}
-    for column, name in ((config.title_column, "title"), (config.year_column, "year")):
-        if column:
-            named[column] = name
+    columns = ((config.plot_column, "plot"), (config.title_column, "title"), (config.year_column, "year"))
+    named = {column: name for column, name in columns if column}
     if config.one_hot:
         genres = [column for column in table.columns if column not in named]
     else:
@@ -112,7 +110,7 @@ def _names_of_ones(table: pd.DataFrame) -> list[list[str]]:
     wrong = ~numbers.isin([0, 1])
     if wrong.to_numpy().any():
         cells = list(zip(*np.nonzero(wrong.to_numpy()), strict=True))
-        named = [f"row {row}, {table.columns[column]}: {table.iat[row, column]!s}" for row, column in cells[:_NAMED]]
+        named = [f"row {row}, {table.columns[column]}: {table.iloc[row, column]}" for row, column in cells[:_NAMED]]
         raise InvalidPlots(
             "one-hot columns hold something else than 0 and 1",
             found="; ".join(named) + (f"; and {len(cells) - _NAMED:,} more" if len(cells) > _NAMED else ""),

@@ -23,9 +23,9 @@ from latentflix.labels import LabelConfig
 from latentflix.language_model import LanguageModelConfig
 from latentflix.names import NameConfig
 from latentflix.parallel import ParallelConfig
-from latentflix.predictions import PredictionConfig
 from latentflix.plots import PlotConfig
 from latentflix.plots_source import PlotsSource
+from latentflix.predictions import PredictionConfig
 from latentflix.ratings import RatingsConfig
 from latentflix.ratings_source import RatingsSource
 from latentflix.report import ReportConfig

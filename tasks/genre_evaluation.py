@@ -19,9 +19,13 @@ def score_genres(
 ) -> None:
     """Score the test plots' genres beside words alone and a plain guess."""
     evaluation = evaluate_genres(
-        {name: store.read_table(genres, table) for name, table in ((OURS, "probabilities"), ("vectors", "vectors"), (WORDS, "words"))},
+        {
+            name: store.read_table(genres, table)
+            for name, table in ((OURS, "probabilities"), ("vectors", "vectors"), (WORDS, "words"))
+        },
         store.read_table(plots, "carried"),
         store.read_table(plots, "plots")["part"],
+        store.manifest(genres).config["shrinkage"],
         config,
     )
     for name in _TABLES:
