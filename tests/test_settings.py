@@ -20,13 +20,15 @@ from latentflix.settings import (
     STUDY_WEIGHT_DECAYS,
     CollabStudySettings,
     FullSettings,
+    GenreSettings,
     parse_command_line,
 )
 
 ROOT = Path(__file__).parents[1]
 STAGES = {
     name: field.annotation
-    for name, field in FullSettings.model_fields.items()
+    for settings in (FullSettings, GenreSettings)
+    for name, field in settings.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, StageConfig)
 }
 CONFIGS = {**STAGES, "datasets": DataSetConfig, "pretrained": PretrainedConfig}
