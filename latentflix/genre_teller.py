@@ -1,5 +1,6 @@
 """A trained model that tells the genres of plots: from an artifact on disk to probabilities by name."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from latentflix.errors import ArtifactError, InvalidPlots
 from latentflix.genres import GenreModel, predict_genres, restore_genres
 
 STAGE = "genres"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,14 @@ class GenreTeller:
         """The probability of every genre, the most probable first. Raises InvalidPlots if the plot has no word."""
         if not plot.strip():
             raise InvalidPlots("a plot is empty", expected="a text that says what happens in a film")
-        told = predict_genres([plot], self.model, self.encoder).iloc[0].sort_values(ascending=False)
+        table, (note,) = predict_genres([plot], self.model, self.encoder)
+        if note:
+            logger.warning("%s", note)
+        told = table.iloc[0].sort_values(ascending=False)
         return {str(genre): float(probability) for genre, probability in told.items()}
 
     def tell_table(self, table: pd.DataFrame, plot_column: str = "plot") -> pd.DataFrame:
-        """The table with a float32 column for each genre, and `note`, which says why a row has no probabilities.
+        """The table with a float32 column for each genre, and `note`, which says what is wrong with a plot.
 
         Raises InvalidPlots if there is no column of plots, or a column that would be written over.
         """
@@ -52,9 +57,8 @@ class GenreTeller:
         if taken:
             raise InvalidPlots("a table has columns of the names of those to be added", found=", ".join(taken))
         plots = [plot if isinstance(plot, str) else "" for plot in table[plot_column]]
-        told = predict_genres(plots, self.model, self.encoder).set_axis(table.index)
-        notes = ["" if plot.strip() else "no plot" for plot in plots]
-        return pd.concat([table, told, pd.Series(notes, table.index, name="note")], axis=1)
+        told, notes = predict_genres(plots, self.model, self.encoder)
+        return pd.concat([table, told.set_axis(table.index), pd.Series(notes, table.index, name="note")], axis=1)
 
     def given(self, probabilities: dict[str, float]) -> Sequence[str]:
         """The genres whose probability reaches their own threshold, in the same order."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
@@ -22,12 +23,16 @@ from latentflix.genre_words import WordConfig, Words, fit_words, word_logits
 from latentflix.plots import TEST, VALID
 from latentflix.thresholds import Thresholds, tune_thresholds
 
+NO_PLOT = "no plot"
+# Of the tokens of a plot, the share that may be unknown before it is said.
+_MOSTLY = 0.5
+
 
 class GenreConfig(StageConfig):
     """The heads, the words, and what is tried."""
 
-    head: HeadConfig = HeadConfig()
-    words: WordConfig = WordConfig()
+    head: HeadConfig = Field(HeadConfig(), description="the network on the vectors")
+    words: WordConfig = Field(WordConfig(), description="TF-IDF and logistic regression")
     losses: tuple[LossName, ...] = setting(
         ("plain", "weighted", "focal", "asymmetric"), "losses that are tried; the best on validation is taken"
     )
@@ -203,14 +208,22 @@ def mix(parts: Sequence[np.ndarray], mixture: np.ndarray) -> np.ndarray:
     return np.asarray(expit(np.tensordot(mixture[:-1], np.stack(parts), axes=1) + mixture[-1]))
 
 
-def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> pd.DataFrame:
-    """The probability of every genre for every plot: one row a plot, one float32 column a genre.
+def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> tuple[pd.DataFrame, list[str]]:
+    """The probability of every genre for every plot, and a note on each plot that says what is wrong with it.
 
-    encoder: as `embeddings.load_encoder` gives it for `model.embedding`. A plot without a word gets NaN.
+    encoder: as `embeddings.load_encoder` gives it for `model.embedding`. Returns one row a plot, one float32 column a
+    genre, and the notes, empty where nothing is wrong. A plot without a word gets NaN.
     """
     embeddings = embed_texts(plots, encoder, model.embedding)
     centred = (embeddings.features() - model.centre) / model.scale
     logits = [head_logits(centred, head, len(model.genres), model.head) for head in model.heads]
     probabilities = mix([np.mean(logits, axis=0), word_logits(plots, model.words)], model.mixture)
-    probabilities[[not plot.strip() for plot in plots]] = np.nan
-    return pd.DataFrame(probabilities.astype(np.float32), columns=model.genres)
+    notes = [_note(plot, unknown) for plot, unknown in zip(plots, embeddings.unknown, strict=True)]
+    probabilities[[note == NO_PLOT for note in notes]] = np.nan
+    return pd.DataFrame(probabilities.astype(np.float32), columns=model.genres), notes
+
+
+def _note(plot: str, unknown: float) -> str:
+    if not plot.strip():
+        return NO_PLOT
+    return "the model does not know most of the words: is it another language?" if unknown > _MOSTLY else ""

@@ -235,6 +235,13 @@ def test_an_archive_without_the_member_is_told(monkeypatch, tmp_path):
         load_data_set(DataSetConfig(data_dir=tmp_path))
 
 
+def test_the_plots_are_5000_films_with_their_genres():
+    plots = load_data_set(DataSetConfig(name="film_plots"))["plots"]
+    assert plots["plot_id"].tolist() == list(range(5000))
+    assert plots.loc[2, ["title", "genres"]].tolist() == ["A Woman in Flames", '"Drama"']
+    assert plots["plot"].str.len().min() > 80
+
+
 @pytest.mark.parametrize("name", ["movielens_100k", "imdb_reviews"])
 @pytest.mark.parametrize("original", [True, False], ids=["original", "wheel"])
 def test_a_file_that_is_no_archive_is_told(monkeypatch, tmp_path, name, original):

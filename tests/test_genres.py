@@ -37,7 +37,7 @@ def test_saved_and_read_again_the_model_gives_the_same_answers(trained, tmp_path
     save_file(trained.model.arrays(), tmp_path / "model.safetensors")
     model = restore_genres(load_file(tmp_path / "model.safetensors"), trained.model.names())
     plots = list(make_plots(20, seed=1)["plot"])
-    told, again = (predict_genres(plots, each, WordEncoder()) for each in (trained.model, model))
+    told, again = (predict_genres(plots, each, WordEncoder())[0] for each in (trained.model, model))
     assert told.equals(again)
     assert model.thresholds.shared == trained.model.thresholds.shared
     assert model.thresholds.each.tolist() == trained.model.thresholds.each.tolist()
@@ -45,7 +45,7 @@ def test_saved_and_read_again_the_model_gives_the_same_answers(trained, tmp_path
 
 
 def test_asked_again_the_model_says_what_it_said_when_it_was_trained(trained):
-    told = predict_genres(list(PREPARED.plots["plot"]), trained.model, WordEncoder())
+    told, _ = predict_genres(list(PREPARED.plots["plot"]), trained.model, WordEncoder())
     np.testing.assert_allclose(told, trained.probabilities, atol=1e-5)
 
 
@@ -69,11 +69,18 @@ def test_the_best_of_what_is_tried_on_validation_is_taken():
 
 
 def test_a_plot_without_words_gets_no_probabilities_and_disturbs_no_other(trained):
-    told = predict_genres([" ", WORDS["Horror"]], trained.model, WordEncoder())
+    told, notes = predict_genres([" ", WORDS["Horror"]], trained.model, WordEncoder())
     assert told.iloc[0].isna().all()
-    alone = predict_genres([WORDS["Horror"]], trained.model, WordEncoder())
+    alone, _ = predict_genres([WORDS["Horror"]], trained.model, WordEncoder())
     np.testing.assert_allclose(told.iloc[1], alone.iloc[0], atol=1e-6)
     assert told.iloc[1].idxmax() == "Horror"
+    assert notes == ["no plot", ""]
+
+
+def test_a_plot_in_words_that_the_encoder_does_not_know_is_noted_and_still_told(trained):
+    told, notes = predict_genres(["幽霊 の 話", "ghost crypt 話"], trained.model, WordEncoder())
+    assert notes == ["the model does not know most of the words: is it another language?", ""]
+    assert told.notna().all(axis=None)
 
 
 def test_a_mixture_recovers_the_weights_that_made_the_truth():

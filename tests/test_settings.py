@@ -25,13 +25,18 @@ from latentflix.settings import (
 )
 
 ROOT = Path(__file__).parents[1]
-STAGES = {
-    name: field.annotation
-    for settings in (FullSettings, GenreSettings)
-    for name, field in settings.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, StageConfig)
-}
-CONFIGS = {**STAGES, "datasets": DataSetConfig, "pretrained": PretrainedConfig}
+
+
+def stages_of(settings):
+    return {
+        name: field.annotation
+        for name, field in settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, StageConfig)
+    }
+
+
+STAGES = stages_of(FullSettings)
+CONFIGS = {**STAGES, **stages_of(GenreSettings), "datasets": DataSetConfig, "pretrained": PretrainedConfig}
 FIELDS = [(config, name) for config in CONFIGS.values() for name in config.model_fields]
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 BOUNDS = [
@@ -315,3 +320,15 @@ def test_an_option_that_a_message_names_is_one(help_text, option):
     assert re.search(rf"{re.escape(name)}(?![\w.-])", help_text)
     if value:
         assert parse(name, value)
+
+
+def test_the_genre_flow_takes_settings_of_settings_on_the_command_line():
+    settings = parse_command_line(
+        GenreSettings,
+        "prog",
+        ["--genres.head.dropout", "0.7", "--genres.losses", "focal", "--compared-readings", "ends"],
+    )
+    assert settings.genres.head.dropout == 0.7
+    assert settings.genres.losses == ("focal",)
+    assert settings.compared_readings == ("ends",)
+    assert GenreSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
