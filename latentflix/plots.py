@@ -99,7 +99,10 @@ def split_genres(raw: Any, separator: str) -> list[str]:
     else:
         pieces = raw if isinstance(raw, Sequence | np.ndarray) else []
     names = [" ".join(str(piece).strip(" \t\n\r\"'[]").split()) for piece in pieces]
-    return list({name.casefold(): name for name in reversed(names) if name}.values())[::-1]
+    first: dict[str, str] = {}
+    for name in filter(None, names):
+        first.setdefault(name.casefold(), name)
+    return list(first.values())
 
 
 def unify_spelling(lists: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -67,7 +67,7 @@ def test_mean_and_greatest_are_over_the_slices():
 def test_no_passage_is_longer_than_the_model_reads():
     encoder = WordEncoder()
     embed_texts([LONG], encoder, EmbeddingConfig(slice_tokens=500))
-    assert max(width for _, width in encoder.read) == encoder.max_seq_length - 2
+    assert max(width for _, width in encoder.read) == encoder.max_seq_length
 
 
 def test_the_share_of_unknown_tokens_is_said():

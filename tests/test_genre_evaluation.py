@@ -17,7 +17,7 @@ from latentflix.plots import TEST, TRAIN, VALID
 from latentflix.thresholds import tune_thresholds
 
 GENRES = ["Drama", "Comedy", "War"]
-N_PLOTS = 900
+N_PLOTS = 1500
 CONFIG = GenreEvaluationConfig(bootstraps=200)
 
 

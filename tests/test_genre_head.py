@@ -6,7 +6,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from latentflix.errors import TrainingDiverged
 from latentflix.genre_head import HeadConfig, PlotBatches, build_head, head_logits, make_loss, rarity, train_head
 
-QUICK = HeadConfig(hidden_size=16, epochs=10, learning_rate=1e-2, dropout=0.1)
+QUICK = HeadConfig(hidden_size=16, epochs=40, learning_rate=1e-2, dropout=0.1)
 RANDOM = np.random.default_rng(0)
 VECTORS = RANDOM.normal(size=(300, 8)).astype(np.float32)
 CARRIED = VECTORS @ RANDOM.normal(size=(8, 3)).astype(np.float32) > np.array([0, 2, 4])

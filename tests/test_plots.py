@@ -15,7 +15,7 @@ from tests.small_genres import make_plots, prepare
         ("Drama|Comedy", "|", ["Drama", "Comedy"]),
         ('"Gay, Lesbian", Drama', ",", ["Gay, Lesbian", "Drama"]),
         (' Drama ,, "Drama",drama, \'Film  noir\' ,"', ",", ["Drama", "Film noir"]),
-        (["Drama ", " Comedy", ""], ",", ["Drama", "Comedy"]),
+        (["Drama ", " Comedy", "", "drama"], ",", ["Drama", "Comedy"]),
         (np.array(["War"]), ",", ["War"]),
         ("Drama :: War", "::", ["Drama", "War"]),
         ("", ",", []),
