@@ -9,10 +9,12 @@ from flows.command_line import Outcome, main
 from latentflix.artifacts import Store
 from latentflix.collab_fit import seed_groups
 from latentflix.datasets import DataSetConfig
+from latentflix.pages import PAGE
 from latentflix.pretrained import PretrainedConfig
 from latentflix.ratings_source import identify
-from latentflix.report import PAGE, headline_sentence
+from latentflix.report import headline_sentence
 from latentflix.settings import FullSettings
+from latentflix.trials import trial_configs
 from tasks.baseline import predict_all_by_words
 from tasks.classifier import train_on_folds
 from tasks.collab import fit_collab
@@ -30,6 +32,8 @@ from tasks.ratings_source import read_ratings_source
 from tasks.report import write_report
 from tasks.reviews import join_film_reviews
 from tasks.stage import StageRunner
+from tasks.study import study_collab
+from tasks.trials import compare_all_trials
 
 DEFAULTS = FullSettings()
 
@@ -53,6 +57,9 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     corpus = run(fetch_data_set, config=DataSetConfig(name="imdb_reviews", **folders))
     ratings = run(check_ratings, rated, config=settings.ratings)
     collab = run.map(fit_collab, ratings, configs=seed_groups(settings.collab))
+    tried = run.map(fit_collab, ratings, configs=trial_configs(settings.collab, settings.trials))
+    trials = run(compare_all_trials, *tried, config=settings.trials)
+    study = run(study_collab, rated, ratings, trials, *collab, config=settings.study)
     factors = run(find_axes, ratings, *collab, config=settings.factors)
     labels = run(label_all_films, factors, ratings, config=settings.labels)
     reviews = run(join_film_reviews, corpus, ratings, labels, config=settings.reviews)
@@ -71,7 +78,7 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     histograms = run(count_all_predictions, predictions, reviews, labels, config=settings.histograms)
 
     stages = (
-        *(rated, corpus, ratings, factors, labels, reviews, language_model, classifier),
+        *(rated, corpus, ratings, trials, study, factors, labels, reviews, language_model, classifier),
         *(predictions, baseline, evaluation, names, histograms, *collab),
     )
     report = run(write_report, *stages, config=settings.report)

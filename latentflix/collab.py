@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import PositiveInt
+from torch import nn
 
 from latentflix.collab_models import UNKNOWN_ROWS, ModelName, Range, SeedStack, build_model
 from latentflix.config import StageConfig, setting
@@ -31,7 +32,7 @@ class CollabConfig(StageConfig):
         None, "ratings a step; not given: 512, or more where an epoch would have over 1,500 steps", ge=2
     )
     learning_rate: float = setting(7e-3, "peak of the one-cycle schedule", gt=0, le=1)
-    weight_decay: float = setting(0.4, "decoupled weight decay", ge=0)
+    weight_decay: float = setting(0.5, "decoupled weight decay", ge=0)
     y_lowest: float | None = setting(None, "lower end of the predictions; not given: a quarter of the scale below it")
     y_highest: float | None = setting(None, "upper end of the predictions; not given: an eighth of the scale above it")
     n_seeds: int = setting(32, "fits, each from another seed; their factors are matched", ge=1, le=1000)
@@ -143,18 +144,20 @@ def unpack_recommender(arrays: Mapping[str, np.ndarray], config: CollabConfig) -
     )
 
 
-def build_stack(config: CollabConfig, y_range: Range, n_users: int, n_items: int, seeds: Sequence[int]) -> SeedStack:
+def build_models(
+    config: CollabConfig, y_range: Range, n_users: int, n_items: int, seeds: Sequence[int]
+) -> list[nn.Module]:
     """Models for so many known users and films, one for each seed, with its first weights."""
-    return SeedStack(
-        [build_model(config.model, n_users, n_items, config.n_factors, config.layers, y_range, seed) for seed in seeds]
-    )
+    sizes = (n_users, n_items, config.n_factors, config.layers)
+    return [build_model(config.model, *sizes, y_range, seed) for seed in seeds]
 
 
 def _loaded(recommender: Recommender) -> SeedStack:
-    first = recommender.config.seed
     n_seeds = len(next(iter(recommender.weights.values())))
     sizes = len(recommender.user_ids), len(recommender.movie_ids)
-    stack = build_stack(recommender.config, recommender.y_range, *sizes, range(first, first + n_seeds))
+    # Any model of the architecture will do for each seed: its weights are replaced.
+    (one,) = build_models(recommender.config, recommender.y_range, *sizes, seeds=[0])
+    stack = SeedStack([one] * n_seeds)
     stack.load_state(recommender.weights)
     return stack.to(pick_device()).eval()
 

@@ -13,7 +13,7 @@ import torch
 from fastai.learner import Metric
 from torch.nn.functional import mse_loss
 
-from latentflix.collab import CollabConfig, Recommender, build_stack, predict_ratings
+from latentflix.collab import CollabConfig, Recommender, build_models, predict_ratings
 from latentflix.collab_models import UNKNOWN_ROWS, Range, SeedStack
 from latentflix.errors import InvalidSettings
 from latentflix.rating_batches import RatingBatches
@@ -23,8 +23,9 @@ from latentflix.training import KeepBestEpoch, make_learner, one_thread, pick_de
 logger = logging.getLogger(__name__)
 
 Tensors = tuple[torch.Tensor, torch.Tensor]
+_IDS = ("user_id", "movie_id")
 # From so many numbers a step on, its arithmetic is worth a second thread.
-_LARGE_STEP = 2**22
+_LARGE_STEP = 2**21
 _STEPS_AN_EPOCH = 1500
 _WEIGHTS_AT_ONCE = 2**25
 
@@ -47,20 +48,20 @@ def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | 
     """
     started = time.monotonic()
     split = split or split_ratings(ratings, config.split)
-    train = ratings[split.train]
-    user_ids, movie_ids = (np.sort(train[name].unique()).astype(np.int64) for name in ("user_id", "movie_id"))
-    scale = float(train["rating"].min()), float(train["rating"].max())
+    user_ids, movie_ids = (np.unique(ratings[name].to_numpy()[split.train]).astype(np.int64) for name in _IDS)
+    train = _tensors(ratings, split.train, user_ids, movie_ids)
+    held_out = _tensors(ratings, split.held_out, user_ids, movie_ids)
+    scale = float(train[1].min()), float(train[1].max())
     y_range = _wider(scale, config)
-    pairs, values = _tensors(train, user_ids, movie_ids)
-    held_out = _tensors(ratings[split.held_out], user_ids, movie_ids)
     seeds = range(config.seed, config.seed + config.n_seeds)
-    one = build_stack(config, y_range, len(user_ids), len(movie_ids), seeds[:1])
+    sizes = len(user_ids), len(movie_ids)
+    (one,) = build_models(config, y_range, *sizes, seeds[:1])
     at_once = max(_WEIGHTS_AT_ONCE // sum(weight.numel() for weight in one.parameters()), 1)
     stacks, curves = [], []
     for first in range(0, len(seeds), at_once):
         chosen = seeds[first : first + at_once]
-        stack = build_stack(config, y_range, len(user_ids), len(movie_ids), chosen)
-        curves.append(_fit_stack(stack, chosen, (pairs, values), held_out, config))
+        stack = SeedStack(build_models(config, y_range, *sizes, chosen))
+        curves.append(_fit_stack(stack, chosen, train, held_out, config))
         stacks.append(stack.state())
     longest = max(map(len, curves))
     padded = [np.pad(curve, ((0, longest - len(curve)), (0, 0)), constant_values=np.nan) for curve in curves]
@@ -146,7 +147,7 @@ def _wider(scale: Range, config: CollabConfig) -> Range:
     span = highest - lowest
     lowest = lowest - span / 4 if config.y_lowest is None else config.y_lowest
     highest = highest + span / 8 if config.y_highest is None else config.y_highest
-    if not lowest < highest:
+    if lowest >= highest:
         raise InvalidSettings(
             "the predictions have no range",
             where="--collab.y-lowest and --collab.y-highest",
@@ -156,12 +157,13 @@ def _wider(scale: Range, config: CollabConfig) -> Range:
     return lowest, highest
 
 
-def _tensors(ratings: pd.DataFrame, user_ids: np.ndarray, movie_ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of user and film, int32 (ratings, 2), and stars, float32 (ratings,)."""
-    pairs = np.empty((len(ratings), 2), np.int32)
-    for column, (name, ids) in enumerate((("user_id", user_ids), ("movie_id", movie_ids))):
-        pairs[:, column] = pd.Index(ids).get_indexer(ratings[name]) + UNKNOWN_ROWS
-    return torch.from_numpy(pairs), torch.from_numpy(ratings["rating"].to_numpy(np.float32, copy=True))
+def _tensors(ratings: pd.DataFrame, mask: np.ndarray, user_ids: np.ndarray, movie_ids: np.ndarray) -> Tensors:
+    """Of the ratings that a mask chooses: rows of user and film, int32 (ratings, 2), and stars, float32 (ratings,)."""
+    pairs = np.empty((int(mask.sum()), 2), np.int32)
+    # Column by column, because a copy of the table would be the largest thing in memory.
+    for column, (name, ids) in enumerate(zip(_IDS, (user_ids, movie_ids), strict=True)):
+        pairs[:, column] = pd.Index(ids).get_indexer(ratings[name].to_numpy()[mask]) + UNKNOWN_ROWS
+    return torch.from_numpy(pairs), torch.from_numpy(ratings["rating"].to_numpy(np.float32)[mask])
 
 
 def _fit_stack(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,3 +92,67 @@ def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> 
     axes.legend(fontsize=7, loc="lower left")
     axes.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_curves(curves: pd.DataFrame, chosen: pd.DataFrame, path: Path) -> None:
+    """Write a PNG: the held-out error by epoch, a panel a model and a line a weight decay, the chosen one thick.
+
+    curves: as `Trials.curves`. chosen: model, weight_decay, best_epoch of one trial a model.
+    """
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
+    for axes, trial in zip(panels, chosen.itertuples(), strict=True):
+        for weight_decay, curve in curves[curves["model"] == trial.model].groupby("weight_decay"):
+            width = 2.5 if weight_decay == trial.weight_decay else 0.8
+            axes.plot(curve["epoch"], curve["rmse"], linewidth=width, label=f"{weight_decay:g}")
+        axes.axvline(trial.best_epoch, color="#999999", linestyle=":", linewidth=1)
+        axes.set_title(trial.model, fontsize=9)
+        axes.set_xlabel("epoch", fontsize=8)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.tick_params(labelsize=7)
+        axes.legend(title="weight decay", fontsize=7, title_fontsize=7, frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("held-out RMSE, stars", fontsize=8)
+    # A model that does not know the scale begins far above all that is to be compared.
+    least = curves["rmse"].min()
+    panels[0].set_ylim(least - 0.01, least + 0.2)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_map(positions: pd.DataFrame, path: Path) -> None:
+    """Write a PNG: where films stand on the axes 1 and 2, with the titles that have room, the first rows first.
+
+    positions: title, axis_1, axis_2.
+    """
+    figure = Figure(figsize=(10, 7))
+    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.07, top=0.99)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.scatter(positions["axis_1"], positions["axis_2"], s=8, color=OTHER, alpha=0.6)
+    axes.margins(x=0.12)
+    axes.set_xlabel("axis 1", fontsize=8)
+    axes.set_ylabel("axis 2", fontsize=8)
+    axes.tick_params(labelsize=7)
+    _write_titles(axes, positions)
+    canvas.print_png(str(path))
+
+
+def _write_titles(axes: Axes, positions: pd.DataFrame) -> None:
+    """Write each title above its dot, unless it would lie over one that is there."""
+    # Where a title lies is known once the axes have their limits.
+    axes.autoscale_view()
+    taken: list[Any] = []
+    for film in positions.itertuples():
+        text = axes.annotate(
+            *(film.title, (film.axis_1, film.axis_2)),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=6.5,
+            parse_math=False,
+        )
+        box = text.get_window_extent()
+        if any(box.overlaps(other) for other in taken):
+            text.remove()
+        else:
+            taken.append(box)

@@ -1,23 +1,22 @@
 """The page that says it all: one folder that opens from disk, with no script or picture from anywhere else."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from tqdm.auto import tqdm
 
 from latentflix.artifacts import Manifest
 from latentflix.classifier import RANDOM_SPLIT
 from latentflix.config import StageConfig, setting
-from latentflix.datasets import DATA_SETS
 from latentflix.labels import POLES
+from latentflix.pages import PAGE, decimals, render_page
 from latentflix.pictures import draw_histogram, draw_stability, draw_training
-
-PAGE = "index.html"
+from latentflix.study import Study
+from latentflix.study_page import write_section
+from latentflix.trials import Trials
 
 
 class ReportConfig(StageConfig):
@@ -51,6 +50,8 @@ class Findings:
     dominating: str
     language_model_history: pd.DataFrame
     classifier_history: pd.DataFrame
+    trials: Trials
+    study: Study
     manifests: Sequence[Manifest]
 
 
@@ -83,11 +84,6 @@ def headline_sentence(figures: Mapping[str, Any]) -> str:
     )
 
 
-def decimals(number: float | None, places: int = 2) -> str:
-    """A number with so many decimals; a dash for one that is not there."""
-    return "–" if number is None or math.isnan(number) else f"{number:.{places}f}"
-
-
 def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict[str, Any]:
     """Write the report into `folder` and return its headline's figures."""
     manifests = {manifest.stage: manifest for manifest in findings.manifests}
@@ -101,11 +97,10 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
     draw_training(findings.language_model_history, findings.classifier_history, folder / "training.png")
     draw_stability(findings.axes, manifests["factors"].config["stable_from"], folder / "stability.png")
 
-    environment = Environment(
-        loader=PackageLoader("latentflix"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
-    )
-    environment.filters["decimals"] = decimals
-    page = environment.get_template("report.html").render(
+    page = render_page(
+        "report.html",
+        findings.manifests,
+        recommenders=write_section(folder, findings.study, findings.trials),
         figures=figures,
         sentence=headline_sentence(figures),
         coverage=coverage,
@@ -118,8 +113,6 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
         names=findings.names,
         films=films,
         dominating=findings.dominating,
-        manifests=findings.manifests,
-        data_sets=[DATA_SETS[m.config["name"]] for m in findings.manifests if m.stage == "datasets"],
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
     return figures

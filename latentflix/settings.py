@@ -23,9 +23,14 @@ from latentflix.ratings import RatingsConfig
 from latentflix.ratings_source import RatingsSource
 from latentflix.report import ReportConfig
 from latentflix.reviews import ReviewConfig
+from latentflix.study import StudyConfig
+from latentflix.trials import TrialConfig
 
 Profile = Literal["sample", "full"]
 Settings = TypeVar("Settings", bound=BaseModel)
+
+# The collab study is there for the trials, so it tries more than the full flow does.
+STUDY_WEIGHT_DECAYS = (0.0, 0.1, 0.2, 0.4, 0.8)
 
 # What a profile sets otherwise than the fields' own defaults, which are those of `sample`.
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
@@ -51,22 +56,46 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-class FullSettings(BaseModel):
-    """The settings of the full flow. What is not said is as the profile has it."""
+class FlowSettings(BaseModel):
+    """What every flow can be told: where it reads and writes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    profile: Profile = Field(
-        "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
-    )
     artifacts_dir: Path = Field(Path("artifacts"), description="where artifacts and the report are kept")
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
     json_: bool = Field(False, alias="json", description="print one JSON object as the last line")
     parallel: ParallelConfig = ParallelConfig()
+
+
+class CollabStudySettings(FlowSettings):
+    """The settings of the collab study."""
+
     ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
     collab: CollabConfig = CollabConfig()
+    trials: TrialConfig = TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS)
+    study: StudyConfig = StudyConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_weight_decays(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return _merge({"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}, given)
+
+
+class FullSettings(FlowSettings):
+    """The settings of the full flow. What is not said is as the profile has it."""
+
+    profile: Profile = Field(
+        "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
+    )
+    ratings_source: RatingsSource = RatingsSource()
+    ratings: RatingsConfig = RatingsConfig()
+    collab: CollabConfig = CollabConfig()
+    trials: TrialConfig = TrialConfig()
+    study: StudyConfig = StudyConfig()
     factors: FactorConfig = FactorConfig()
     labels: LabelConfig = LabelConfig()
     reviews: ReviewConfig = ReviewConfig()

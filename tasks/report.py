@@ -2,6 +2,8 @@
 
 from latentflix.report import Findings, ReportConfig, build_report
 from tasks.stage import Artifact, Handle, Store, stage
+from tasks.study import read_study
+from tasks.trials import read_trials
 
 
 @stage("report", "report")
@@ -11,6 +13,8 @@ def write_report(
     movielens: Handle,
     corpus: Handle,
     ratings: Handle,
+    trials: Handle,
+    study: Handle,
     factors: Handle,
     labels: Handle,
     reviews: Handle,
@@ -26,7 +30,7 @@ def write_report(
 ) -> None:
     """Build the report from what all stages left."""
     stages = (
-        *(movielens, corpus, ratings, factors, labels, reviews, language_model),
+        *(movielens, corpus, ratings, trials, study, factors, labels, reviews, language_model),
         *(classifier, predictions, baseline, evaluation, names, histograms, *collab),
     )
     findings = Findings(
@@ -47,6 +51,8 @@ def write_report(
         dominating=store.manifest(histograms).metrics["dominating"],
         language_model_history=store.read_table(language_model, "history"),
         classifier_history=store.read_table(classifier, "history"),
+        trials=read_trials(store, trials),
+        study=read_study(store, study),
         manifests=[store.manifest(handle) for handle in stages],
     )
     artifact.metrics.update(build_report(artifact.folder, findings, config))

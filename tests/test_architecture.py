@@ -9,10 +9,21 @@ ROOT = Path(__file__).parents[1]
 # Each module imports only modules that stand before it.
 WAY = [
     *("errors", "config", "parallel", "artifacts", "movielens", "datasets", "ratings_source", "ratings", "splits"),
-    *("training", "collab_models", "rating_batches", "collab", "collab_fit", "rotation", "stability", "factors"),
+    *(
+        "training",
+        "collab_models",
+        "rating_batches",
+        "collab",
+        "collab_fit",
+        "trials",
+        "rotation",
+        "stability",
+        "study",
+        "factors",
+    ),
     *("labels", "reviews", "tokens", "pretrained", "language_model", "classifier", "predictions", "baseline"),
     *("evaluation", "names"),
-    *("histograms", "pictures", "report", "settings"),
+    *("histograms", "pictures", "maps", "pages", "study_page", "report", "settings"),
 ]
 PACKAGES = ["latentflix", "tasks", "flows"]
 PICKLING_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

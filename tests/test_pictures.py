@@ -5,7 +5,18 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from latentflix.pictures import CARRIED, OTHER, _draw_bars, draw_histogram, draw_stability, draw_training
+from latentflix.pictures import (
+    CARRIED,
+    OTHER,
+    _draw_bars,
+    _write_titles,
+    draw_curves,
+    draw_histogram,
+    draw_map,
+    draw_stability,
+    draw_training,
+)
+from tests.small_study import make_study, make_trials
 
 SHARES = pd.DataFrame(
     {"label": ["1+", "1-", "2+"], "share": [0.75, 0.25, 0.5], "share_without": [np.nan, 1.0, 0.0]}, index=[7, 8, 9]
@@ -32,13 +43,25 @@ def draw_the_stability(path):
     draw_stability(AXES, 0.9, path)
 
 
+def draw_the_curves(path):
+    trials = make_trials()
+    draw_curves(trials.curves, trials.trials[trials.trials["chosen"]], path)
+
+
+def draw_the_map(path):
+    draw_map(make_study().positions, path)
+
+
 def drawn_bars(column, carried):
     axes = Figure().subplots()
     _draw_bars(axes, SHARES, column, carried)
     return axes
 
 
-@pytest.mark.parametrize("draw", [draw_a_histogram, draw_the_training, draw_the_stability])
+@pytest.mark.parametrize(
+    "draw",
+    [draw_a_histogram, draw_the_training, draw_the_stability, draw_the_curves, draw_the_map],
+)
 def test_a_png_with_something_on_it_is_written(tmp_path, draw):
     path = tmp_path / "picture.png"
     draw(path)
@@ -76,3 +99,12 @@ def test_chance_is_drawn_beside_the_stability(tmp_path):
     for name, table in (("one", AXES), ("other", AXES.assign(stability_null_95=[0.7, 0.3]))):
         draw_stability(table, 0.9, tmp_path / name)
     assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
+
+
+def test_titles_that_would_lie_over_another_are_left_out_and_the_first_rows_come_first():
+    axes = Figure(figsize=(6, 4)).subplots()
+    places = [("First (1990)", 0.5, 0.5), ("Hidden", 0.501, 0.501), ("$7 or $8", 0.1, 0.9), ("Last", 0.9, 0.1)]
+    positions = pd.DataFrame(places, columns=["title", "axis_1", "axis_2"])
+    axes.scatter(positions["axis_1"], positions["axis_2"])
+    _write_titles(axes, positions)
+    assert [text.get_text() for text in axes.texts] == ["First (1990)", "$7 or $8", "Last"]

@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 
 from latentflix.artifacts import Manifest
-from latentflix.report import PAGE, Findings, ReportConfig, build_report, headline, headline_sentence
+from latentflix.pages import PAGE
+from latentflix.report import Findings, ReportConfig, build_report, headline, headline_sentence
+from tests.small_study import make_study, make_trials
 
 LABELS = ["1+", "1-", "2+", "2-"]
 SCRIPT = "<script>alert(1)</script>"
@@ -123,6 +125,8 @@ def make_findings(**changes):
         "dominating": "2+",
         "language_model_history": pd.DataFrame({"train_loss": [3.0], "valid_loss": [2.0]}),
         "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
+        "trials": make_trials(),
+        "study": make_study(),
         "manifests": [
             make_manifest("datasets", {"name": "movielens_100k"}),
             make_manifest("factors", {"stable_from": 0.9}),
@@ -153,6 +157,12 @@ def test_what_reviews_say_is_shown_and_never_run(tmp_path):
     assert [attrs for tag, attrs in page.tags if tag == "script"] == [{}]
 
 
+def test_the_recommenders_have_their_section(tmp_path):
+    _, html = build(tmp_path)
+    assert html.index('id="evaluation"') < html.index('id="recommenders"') < html.index('id="films"')
+    assert "one recommender: bias, weight decay 0.4, 32 seeds" in Page(html).text
+
+
 def test_what_manifests_hold_is_shown_and_never_run(tmp_path):
     manifests = [*make_findings().manifests, make_manifest("names", {"note": f"</pre>{SCRIPT}{HANDLER}"})]
     _, html = build(tmp_path, manifests=manifests)
@@ -165,17 +175,20 @@ def test_everything_the_page_needs_lies_in_its_folder(tmp_path):
     _, html = build(tmp_path)
     page = Page(html)
     sources = page.attributes("src")
-    assert len(sources) == 5
-    assert all((tmp_path / source).is_file() for source in sources)
+    assert len(sources) == 8
+    links = [link for link in page.attributes("href") if not link.startswith("#")]
+    assert links == ["map.html", "map.png"]
+    assert all((tmp_path / name).is_file() for name in [*sources, *links])
     ids = page.attributes("id")
-    assert all(link.removeprefix("#") in ids for link in page.attributes("href"))
-    assert len(page.attributes("href")) == 5
+    inside = [link for link in page.attributes("href") if link.startswith("#")]
+    assert all(link.removeprefix("#") in ids for link in inside)
+    assert len(inside) == 5
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path):
     _, html = build(tmp_path)
     page = Page(html)
-    assert not [tag for tag, _ in page.tags if tag in ("link", "iframe", "object", "embed", "base")]
+    assert not [tag for tag, _ in page.tags if tag in ("link", "object", "embed", "base")]
     assert not [url for name in ("src", "href", "srcset") for url in page.attributes(name) if "//" in url]
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", html)
 

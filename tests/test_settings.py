@@ -11,17 +11,20 @@ from pydantic import ValidationError
 
 from latentflix.artifacts import artifact_key
 from latentflix.collab import CollabConfig
-from latentflix.collab_fit import seed_groups
 from latentflix.config import StageConfig
 from latentflix.datasets import DataSetConfig
 from latentflix.errors import InvalidSettings
 from latentflix.language_model import LanguageModelConfig
 from latentflix.parallel import ParallelConfig
 from latentflix.pretrained import PretrainedConfig
-from latentflix.settings import PROFILES, FullSettings, parse_command_line
+from latentflix.settings import (
+    PROFILES,
+    STUDY_WEIGHT_DECAYS,
+    CollabStudySettings,
+    FullSettings,
+    parse_command_line,
+)
 from latentflix.splits import SplitConfig
-from tasks.collab import fit_collab
-from tasks.factors import find_axes
 
 ROOT = Path(__file__).parents[1]
 STAGES = {
@@ -157,7 +160,7 @@ def test_help_lists_every_setting_with_its_default(help_text, section, name):
         option += f",--no-{option[2:]}"
     annotation = get_args(field.annotation)[0] if isinstance(field.annotation, UnionType) else field.annotation
     kind = "" if annotation is bool else getattr(annotation, "__name__", "Literal")
-    kind = {"Literal": r"\{[a-z0-9_,]+\}", "tuple": r"tuple\[int,\.\.\.\]"}.get(kind, kind)
+    kind = {"Literal": r"\{[a-z0-9_,]+\}", "tuple": r"tuple\[[a-z_{},.]+\]"}.get(kind, kind)
     text = re.escape(without_blanks(f"{field.description} (default: {field.default})"))
     assert re.search(re.escape(option) + kind + text, options)
 
@@ -168,7 +171,7 @@ def test_help_lists_the_settings_of_all_stages(help_text, option):
 
 
 def test_help_names_the_program(help_text):
-    assert help_text.startswith("usage: prog [-h] [--profile {sample,full}]")
+    assert help_text.startswith("usage: prog [-h] [--")
 
 
 @pytest.mark.parametrize(
@@ -304,13 +307,14 @@ def test_a_dask_address_without_dask_is_refused():
         parse("--parallel.kind", "threads", "--parallel.dask-address", "tcp://here:8786")
 
 
-def test_where_fits_run_makes_no_other_key():
-    keys = set()
-    for kind in ("sequence", "threads", "processes", "dask"):
-        settings = parse("--parallel.kind", kind, "--parallel.workers", "2")
-        groups = [fit_collab.handle((), group) for group in seed_groups(settings.collab)]
-        keys.add((*groups, find_axes.handle(tuple(groups), settings.factors)))
-    assert len(keys) == 1
+def test_weight_decays_are_given_with_commas_and_those_of_the_study_are_its_own():
+    def study(*arguments):
+        return parse_command_line(CollabStudySettings, "prog", arguments).trials
+
+    assert study().weight_decays == STUDY_WEIGHT_DECAYS != parse().trials.weight_decays
+    assert study("--trials.models", "dot,bias").weight_decays == STUDY_WEIGHT_DECAYS
+    assert study("--trials.models", "dot,bias").models == ("dot", "bias")
+    assert study("--trials.weight-decays", "0,0.3").weight_decays == (0.0, 0.3)
 
 
 def test_folders_are_paths():

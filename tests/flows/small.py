@@ -1,9 +1,11 @@
 """Settings with which real data goes the whole way in well under a minute of training."""
 
+import json
 from typing import Any
 
 SMALL_SETTINGS: dict[str, Any] = {
     "collab": {"n_seeds": 4, "epochs": 4},
+    "trials": {"models": ["dot_range", "bias"], "weight_decays": [0.1, 0.4], "n_seeds": 1},
     "factors": {"stable_from": 0.5},
     "labels": {"top_k": 3},
     "language_model": {"max_tokens": 30_000, "embedding_size": 32},
@@ -17,5 +19,5 @@ def as_arguments(settings: dict[str, Any]) -> list[str]:
         argument
         for stage, fields in settings.items()
         for name, value in fields.items()
-        for argument in (f"--{stage}.{name}".replace("_", "-"), str(value))
+        for argument in (f"--{stage}.{name}".replace("_", "-"), json.dumps(value))
     ]

@@ -27,11 +27,12 @@ from tests.flows.small import SMALL_SETTINGS, as_arguments
 from tests.planted_world import World, make_world, shuffle_links
 
 STAGES = (
-    *("datasets", "ratings", "collab", "factors", "labels", "reviews", "language_model", "classifier", "predictions"),
-    *("baseline", "evaluation", "names", "histograms", "report"),
+    *("datasets", "ratings", "collab", "trials", "study", "factors", "labels", "reviews"),
+    *("language_model", "classifier", "predictions", "baseline", "evaluation", "names", "histograms", "report"),
 )
 PLANTED = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
+    "trials": {"models": ["bias"], "weight_decays": [0.3], "n_seeds": 2},
     "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
     "labels": {"top_k": 3},
     "language_model": {
@@ -245,7 +246,7 @@ def test_real_data_goes_the_whole_way_and_on_after_a_sigkill(tmp_path: Path) -> 
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     before = artifacts(tmp_path)
-    assert {name.split("/")[1] for name in before} == set(STAGES[:6])
+    assert {name.split("/")[1] for name in before} == set(STAGES[:8])
 
     process = start(tmp_path)
     output, _ = process.communicate(timeout=500)

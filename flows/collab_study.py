@@ -1,0 +1,59 @@
+"""From ratings to a page that shows what recommenders learn of films, and how well each model predicts.
+
+Run it with `python -m flows.collab_study`; `python -m flows.collab_study --help` lists the settings.
+"""
+
+from prefect import flow
+
+from flows.command_line import Outcome, main
+from latentflix.artifacts import Store
+from latentflix.collab_fit import seed_groups
+from latentflix.datasets import DataSetConfig
+from latentflix.pages import PAGE
+from latentflix.ratings_source import identify
+from latentflix.settings import CollabStudySettings
+from latentflix.trials import trial_configs
+from tasks.collab import fit_collab
+from tasks.datasets import fetch_data_set
+from tasks.ratings import check_ratings
+from tasks.ratings_source import read_ratings_source
+from tasks.stage import StageRunner
+from tasks.study import study_collab
+from tasks.trials import compare_all_trials
+
+DEFAULTS = CollabStudySettings()
+
+
+@flow(name="collab_study", flow_run_name="collab_study", persist_result=False)
+def collab_study(settings: CollabStudySettings = DEFAULTS) -> Outcome:
+    """Compare four recommenders under several weight decays, and look at what one of them has learned.
+
+    Args:
+        settings: the settings of all stages
+    """
+    run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
+    folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
+
+    source = settings.ratings_source
+    rated = (
+        run(read_ratings_source, config=identify(source))
+        if source.path
+        else run(fetch_data_set, config=DataSetConfig(name=source.data_set, **folders))
+    )
+    ratings = run(check_ratings, rated, config=settings.ratings)
+    tried = run.map(fit_collab, ratings, configs=trial_configs(settings.collab, settings.trials))
+    trials = run(compare_all_trials, *tried, config=settings.trials)
+    collab = run.map(fit_collab, ratings, configs=seed_groups(settings.collab))
+    study = run(study_collab, rated, ratings, trials, *collab, config=settings.study)
+    figures = run.store.manifest(study).metrics
+    return Outcome(
+        report=str((run.store.path(study) / PAGE).resolve()),
+        headline=figures["models"],
+        sentence=figures["sentence"],
+        seconds=run.seconds,
+        cached=run.cached,
+    )
+
+
+if __name__ == "__main__":
+    main(collab_study, CollabStudySettings, "python -m flows.collab_study")

@@ -1,0 +1,39 @@
+"""One recommender looked at, and the page that shows it beside the others."""
+
+from latentflix.study import Study, StudyConfig, study_recommender
+from latentflix.study_page import build_study_page
+from tasks.collab import read_recommender
+from tasks.stage import Artifact, Handle, Store, stage
+from tasks.trials import read_trials
+
+_TABLES = ("predicted", "biases", "similar", "positions")
+
+
+@stage("study", "study")
+def study_collab(
+    artifact: Artifact,
+    store: Store,
+    source: Handle,
+    ratings: Handle,
+    trials: Handle,
+    *collab: Handle,
+    config: StudyConfig,
+) -> None:
+    """Look at the recommender, and build the page of it and of the trials."""
+    study = study_recommender(
+        [read_recommender(store, group) for group in collab],
+        store.read_table(ratings, "ratings"),
+        store.read_table(ratings, "films"),
+        config,
+    )
+    for name in _TABLES:
+        artifact.write_table(name, getattr(study, name))
+    artifact.write_json("figures", study.figures)
+    manifests = [store.manifest(handle) for handle in (source, ratings, trials, *collab)]
+    artifact.metrics.update(build_study_page(artifact.folder, study, read_trials(store, trials), manifests))
+
+
+def read_study(store: Store, handle: Handle) -> Study:
+    """The study of a study artifact."""
+    tables = {name: store.read_table(handle, name) for name in _TABLES}
+    return Study(**tables, figures=store.read_json(handle, "figures"))

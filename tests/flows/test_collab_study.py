@@ -1,0 +1,76 @@
+"""The collab study on real data, with fits that take seconds."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.collab_study import collab_study
+from flows.command_line import Outcome, main
+from latentflix.artifacts import Handle, Store
+from latentflix.settings import CollabStudySettings
+from tests.flows.small import as_arguments
+
+QUICK = {
+    "collab": {"n_factors": 8, "epochs": 2, "batch_size": 2048, "n_seeds": 2, "seeds_per_task": 1},
+    "trials": {"weight_decays": [0.1, 5.0], "n_seeds": 1},
+}
+STAGES = {"datasets", "ratings", "collab", "trials", "study"}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> CollabStudySettings:
+    return CollabStudySettings.model_validate({**QUICK, "artifacts_dir": tmp_path_factory.mktemp("study")})
+
+
+@pytest.fixture(scope="module")
+def outcome(prefect: None, settings: CollabStudySettings) -> Outcome:
+    return collab_study(settings)
+
+
+def test_four_models_are_tried_and_the_better_weight_decay_of_each_is_chosen(
+    outcome: Outcome, settings: CollabStudySettings
+) -> None:
+    store = Store(settings.artifacts_dir)
+    (folder,) = (settings.artifacts_dir / "trials").iterdir()
+    trials = store.read_table(Handle(stage="trials", key=folder.name), "trials")
+    assert len(trials) == 8
+    best = trials.loc[trials.groupby("model")["rmse"].idxmin()]
+    assert trials[trials["chosen"]].sort_values("model").index.tolist() == best.index.tolist()
+    assert set(outcome.headline) == {"dot", "dot_range", "bias", "neural"}
+    assert outcome.headline["bias"]["rmse"] == trials.loc[trials["model"] == "bias", "rmse"].min()
+    assert outcome.headline["bias"]["weight_decay"] == 0.1
+    assert 0.9 < outcome.headline["bias"]["rmse"] < 1.1
+
+
+def test_the_page_shows_the_recommender_of_all_groups_of_seeds(outcome: Outcome) -> None:
+    page = Path(outcome.report)
+    text = page.read_text(encoding="utf-8")
+    assert "one recommender: bias, weight decay 0.4, 2 seeds" in text
+    assert "Star Wars (1977)" in text
+    assert "MovieLens 100K" in text
+    assert text.count("<summary>collab") == 2
+    assert all((page.parent / name).is_file() for name in ("map.html", "map.png", "curves.png"))
+
+
+def test_a_second_run_takes_everything_from_the_cache(outcome: Outcome, settings: CollabStudySettings) -> None:
+    again = collab_study(settings)
+    assert again.cached == dict.fromkeys(STAGES, True)
+    assert again.report == outcome.report
+
+
+def test_the_command_line_says_where_the_page_is_and_what_the_scores_are(
+    outcome: Outcome, settings: CollabStudySettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--artifacts-dir", str(settings.artifacts_dir), "--json", *as_arguments(QUICK)]
+    main(collab_study, CollabStudySettings, "prog", arguments)
+    *_, report, sentence, last = capsys.readouterr().out.splitlines()
+    assert report == f"report: {outcome.report}"
+    assert sentence == outcome.sentence
+    assert json.loads(last)["headline"] == outcome.headline
+
+
+def test_one_trial_setting_alone_leaves_the_others_as_the_study_has_them() -> None:
+    settings = CollabStudySettings.model_validate({"trials": {"n_seeds": 3}})
+    assert settings.trials.weight_decays == CollabStudySettings().trials.weight_decays
+    assert len(settings.trials.weight_decays) == 5
