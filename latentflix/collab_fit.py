@@ -18,7 +18,7 @@ from latentflix.collab_models import UNKNOWN_ROWS, Range, SeedStack
 from latentflix.errors import InvalidSettings
 from latentflix.rating_batches import RatingBatches
 from latentflix.splits import Split, split_ratings
-from latentflix.training import KeepBestEpoch, make_learner, one_thread, pick_device
+from latentflix.training import KeepBestEpoch, fused_fastai_adam, make_learner, one_thread, pick_device
 
 logger = logging.getLogger(__name__)
 
@@ -187,6 +187,7 @@ def _fit_stack(
         device=device,
         small_steps=True,
         level=logging.DEBUG,
+        opt_func=fused_fastai_adam,
         loss_func=_sum_over_seeds,
         metrics=[errors],
         cbs=[KeepBestEpoch(config.patience)],

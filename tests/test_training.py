@@ -14,7 +14,7 @@ from fastai.losses import MSELossFlat
 from fastai.optimizer import Adam
 
 from latentflix.errors import TrainingDiverged
-from latentflix.training import KeepBestEpoch, LeanLearner, fused_adam_w, make_learner, one_thread, pick_device
+from latentflix.training import KeepBestEpoch, LeanLearner, fused_fastai_adam, make_learner, one_thread, pick_device
 
 
 def linear_batches(n_batches):
@@ -112,7 +112,7 @@ def test_the_fused_optimiser_steps_as_fastais_own():
             learner.fit_one_cycle(3, 0.05, wd=0.3)
         return model
 
-    for one, other in zip(train(fused_adam_w).parameters(), train(Adam).parameters(), strict=True):
+    for one, other in zip(train(fused_fastai_adam).parameters(), train(Adam).parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
