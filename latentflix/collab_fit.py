@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from fastai.learner import Metric
 from torch.nn.functional import mse_loss
 
 from latentflix.collab import CollabConfig, Recommender, build_models, predict_ratings
 from latentflix.collab_models import UNKNOWN_ROWS, Range, SeedStack
+from latentflix.early_stopping import KeepBestEpochs, SeedErrors
 from latentflix.errors import InvalidSettings
 from latentflix.rating_batches import RatingBatches
 from latentflix.splits import Split, split_ratings
-from latentflix.training import KeepBestEpoch, fused_fastai_adam, make_learner, one_thread, pick_device
+from latentflix.training import fused_fastai_adam, make_learner, one_thread, pick_device
 
 logger = logging.getLogger(__name__)
 
@@ -111,36 +111,6 @@ def score_recommender(recommender: Recommender, ratings: pd.DataFrame) -> dict[s
     }
 
 
-class SeedErrors(Metric):
-    """The mean squared error of each seed on the held-out ratings, epoch by epoch."""
-
-    name = "mse"
-
-    def __init__(self, n_seeds: int) -> None:
-        """No epoch yet."""
-        self.n_seeds = n_seeds
-        self.sums: list[torch.Tensor] = []
-
-    def reset(self) -> None:
-        """Begin an epoch."""
-        self.sums.append(torch.zeros(self.n_seeds))
-        self.count = 0
-
-    def accumulate(self, learn: Any) -> None:
-        """Add a batch of ratings (seeds, batch)."""
-        self.sums[-1] = self.sums[-1] + (learn.pred.float() - learn.y).square().sum(dim=1).cpu()
-        self.count += learn.y.shape[1]
-
-    @property
-    def value(self) -> float | None:
-        """The mean over the seeds in the last epoch, or None if nothing is held out."""
-        return float(self.sums[-1].mean() / self.count) if self.count else None
-
-    def curves(self) -> np.ndarray:
-        """float32 (epochs, seeds), NaN if nothing is held out."""
-        return (torch.stack(self.sums) / self.count).numpy()
-
-
 def _wider(scale: Range, config: CollabConfig) -> Range:
     """The range of the sigmoid: wider than the scale, because a sigmoid does not reach its ends."""
     lowest, highest = scale
@@ -190,7 +160,7 @@ def _fit_stack(
         opt_func=fused_fastai_adam,
         loss_func=_sum_over_seeds,
         metrics=[errors],
-        cbs=[KeepBestEpoch(config.patience)],
+        cbs=[KeepBestEpochs(errors, config.patience)],
     )
     n_weights = sum(weight.numel() for weight in stack.parameters())
     small = max(n_weights, batch_size * config.n_factors * len(seeds)) < _LARGE_STEP

@@ -14,6 +14,7 @@ WAY = [
         "collab_models",
         "rating_batches",
         "collab",
+        "early_stopping",
         "collab_fit",
         "trials",
         "rotation",
