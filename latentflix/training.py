@@ -120,24 +120,33 @@ class TrainingProgress(Callback):
 class LeanLearner(Learner):
     """A Learner that calls its callbacks, the schedule among them, at every 50th training step only.
 
-    For steps so small that a Learner's events cost more than their arithmetic; a short training has 200 such calls
+    For steps so small that a Learner's events cost more than their arithmetic; a short training has 100 such calls
     all the same. Callbacks that act on every batch (mixed precision, gradient clipping) do not work with it; those
-    of an epoch and of validation do.
+    of an epoch and of validation do. Its batches are pairs that lie on the model's device already, its optimiser one
+    of PyTorch's.
     """
 
-    def one_batch(self, i: int, b: tuple[torch.Tensor, ...]) -> None:
-        """Train on a batch that lies on the model's device already, or validate as ever."""
-        steps = self.n_iter * self.n_epoch
-        if not self.training or self.train_iter % max(min(steps // 200, STEPS_BETWEEN_CALLS), 1) == 0:
-            super().one_batch(i, b)
+    def all_batches(self) -> None:
+        """Train on the batches of an epoch, or validate as ever."""
+        if not self.training:
+            super().all_batches()
             return
-        self.iter = i
-        pairs, ratings = b
-        self.loss_func(self.model(pairs), ratings).backward()
-        self.opt.step()
-        self.opt.zero_grad()
-        self.pct_train += 1 / steps
-        self.train_iter += 1
+        self.n_iter = len(self.dl)
+        steps = self.n_iter * self.n_epoch
+        between_calls = max(min(steps // 100, STEPS_BETWEEN_CALLS), 1)
+        model, loss_func, optimiser = self.model, self.loss_func, self.opt.opt
+        weights = list(model.parameters())
+        for step, (inputs, targets) in enumerate(self.dl):
+            if self.train_iter % between_calls == 0:
+                self.one_batch(step, (inputs, targets))
+                continue
+            loss_func(model(inputs), targets).backward()
+            optimiser.step()
+            # As zero_grad does, without its bookkeeping, which costs as much as the loss.
+            for weight in weights:
+                weight.grad = None
+            self.pct_train += 1 / steps
+            self.train_iter += 1
 
 
 def make_learner(
