@@ -6,17 +6,13 @@ Run it with `python -m flows.collab_study`; `python -m flows.collab_study --help
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.collab_fit import seed_groups
-from latentflix.datasets import DataSetConfig
 from latentflix.pages import PAGE
-from latentflix.ratings_source import identify
 from latentflix.settings import CollabStudySettings
 from latentflix.trials import trial_configs
 from tasks.collab import fit_collab
-from tasks.datasets import fetch_data_set
-from tasks.ratings import check_ratings
-from tasks.ratings_source import read_ratings_source
 from tasks.stage import StageRunner
 from tasks.study import study_collab
 from tasks.trials import compare_all_trials
@@ -32,15 +28,7 @@ def collab_study(settings: CollabStudySettings = DEFAULTS) -> Outcome:
         settings: the settings of all stages
     """
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
-    folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
-
-    source = settings.ratings_source
-    rated = (
-        run(read_ratings_source, config=identify(source))
-        if source.path
-        else run(fetch_data_set, config=DataSetConfig(name=source.data_set, **folders))
-    )
-    ratings = run(check_ratings, rated, config=settings.ratings)
+    rated, ratings = obtain_ratings(run, settings)
     tried = run.map(fit_collab, ratings, configs=trial_configs(settings.collab, settings.trials))
     trials = run(compare_all_trials, *tried, config=settings.trials)
     collab = run.map(fit_collab, ratings, configs=seed_groups(settings.collab))

@@ -6,12 +6,12 @@ Run it with `python -m flows.full`; `python -m flows.full --help` lists the sett
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.collab_fit import seed_groups
 from latentflix.datasets import DataSetConfig
 from latentflix.pages import PAGE
 from latentflix.pretrained import PretrainedConfig
-from latentflix.ratings_source import identify
 from latentflix.report import headline_sentence
 from latentflix.settings import FullSettings
 from latentflix.trials import trial_configs
@@ -27,8 +27,6 @@ from tasks.language_model import train_on_corpus
 from tasks.names import name_all_poles
 from tasks.predictions import predict_all_reviews
 from tasks.pretrained import fetch_pretrained
-from tasks.ratings import check_ratings
-from tasks.ratings_source import read_ratings_source
 from tasks.report import write_report
 from tasks.reviews import join_film_reviews
 from tasks.stage import StageRunner
@@ -48,14 +46,8 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
     folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
 
-    source = settings.ratings_source
-    rated = (
-        run(read_ratings_source, config=identify(source))
-        if source.path
-        else run(fetch_data_set, config=DataSetConfig(name=source.data_set, **folders))
-    )
+    rated, ratings = obtain_ratings(run, settings)
     corpus = run(fetch_data_set, config=DataSetConfig(name="imdb_reviews", **folders))
-    ratings = run(check_ratings, rated, config=settings.ratings)
     collab = run.map(fit_collab, ratings, configs=seed_groups(settings.collab))
     tried = run.map(fit_collab, ratings, configs=trial_configs(settings.collab, settings.trials))
     trials = run(compare_all_trials, *tried, config=settings.trials)

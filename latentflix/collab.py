@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import PositiveInt
 from torch import nn
 
 from latentflix.collab_models import UNKNOWN_ROWS, ModelName, Range, SeedStack, build_model
@@ -24,11 +25,11 @@ class CollabConfig(StageConfig):
         "films; neural: embeddings and hidden layers",
     )
     n_factors: int = setting(50, "latent factors of a user and of a film, but for `neural`", ge=1, le=1000)
-    layers: tuple[int, ...] = setting((100, 50), "sizes of the hidden layers of `neural`")
+    layers: tuple[PositiveInt, ...] = setting((100, 50), "sizes of the hidden layers of `neural`")
     epochs: int = setting(8, "most passes over the ratings", ge=1, le=200)
     patience: int = setting(3, "epochs without a better validation score after which to stop", ge=1)
     batch_size: int | None = setting(
-        None, "ratings a step; not given: 512, or more where an epoch would have over 1,500 steps", ge=1
+        None, "ratings a step; not given: 512 for 100 thousand ratings, up to 16,384 for 25 million", ge=2
     )
     learning_rate: float = setting(7e-3, "peak of the one-cycle schedule", gt=0, le=1)
     weight_decay: float = setting(0.5, "decoupled weight decay", ge=0)

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from fastai.learner import Metric
 from torch.nn.functional import mse_loss
 
 from latentflix.collab import CollabConfig, Recommender, build_models, predict_ratings
 from latentflix.collab_models import UNKNOWN_ROWS, Range, SeedStack
+from latentflix.early_stopping import KeepBestEpochs, SeedErrors
 from latentflix.errors import InvalidSettings
 from latentflix.rating_batches import RatingBatches
 from latentflix.splits import Split, split_ratings
-from latentflix.training import KeepBestEpoch, make_learner, one_thread, pick_device
+from latentflix.training import fused_fastai_adam, make_learner, one_thread, pick_device
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,6 @@ Tensors = tuple[torch.Tensor, torch.Tensor]
 _IDS = ("user_id", "movie_id")
 # From so many numbers a step on, its arithmetic is worth a second thread.
 _LARGE_STEP = 2**21
-_STEPS_AN_EPOCH = 1500
 _WEIGHTS_AT_ONCE = 2**25
 
 
@@ -111,43 +110,13 @@ def score_recommender(recommender: Recommender, ratings: pd.DataFrame) -> dict[s
     }
 
 
-class SeedErrors(Metric):
-    """The mean squared error of each seed on the held-out ratings, epoch by epoch."""
-
-    name = "mse"
-
-    def __init__(self, n_seeds: int) -> None:
-        """No epoch yet."""
-        self.n_seeds = n_seeds
-        self.sums: list[torch.Tensor] = []
-
-    def reset(self) -> None:
-        """Begin an epoch."""
-        self.sums.append(torch.zeros(self.n_seeds))
-        self.count = 0
-
-    def accumulate(self, learn: Any) -> None:
-        """Add a batch of ratings (seeds, batch)."""
-        self.sums[-1] = self.sums[-1] + (learn.pred.float() - learn.y).square().sum(dim=1).cpu()
-        self.count += learn.y.shape[1]
-
-    @property
-    def value(self) -> float | None:
-        """The mean over the seeds in the last epoch, or None if nothing is held out."""
-        return float(self.sums[-1].mean() / self.count) if self.count else None
-
-    def curves(self) -> np.ndarray:
-        """float32 (epochs, seeds), NaN if nothing is held out."""
-        return (torch.stack(self.sums) / self.count).numpy()
-
-
 def _wider(scale: Range, config: CollabConfig) -> Range:
     """The range of the sigmoid: wider than the scale, because a sigmoid does not reach its ends."""
     lowest, highest = scale
     span = highest - lowest
     lowest = lowest - span / 4 if config.y_lowest is None else config.y_lowest
     highest = highest + span / 8 if config.y_highest is None else config.y_highest
-    if not lowest < highest:
+    if lowest >= highest:
         raise InvalidSettings(
             "the predictions have no range",
             where="--collab.y-lowest and --collab.y-highest",
@@ -171,7 +140,7 @@ def _fit_stack(
 ) -> np.ndarray:
     """Train the stack and return its validation curves, float32 (epochs, seeds)."""
     device = pick_device(config.seed // config.seeds_per_task)
-    batch_size = config.batch_size or max(512, 2 ** round(math.log2(len(train[0]) / _STEPS_AN_EPOCH)))
+    batch_size = config.batch_size or _default_batch_size(len(train[0]))
     # Batch normalisation cannot take one rating alone.
     while len(train[0]) % batch_size == 1 < len(train[0]):
         batch_size += 1
@@ -187,15 +156,25 @@ def _fit_stack(
         device=device,
         small_steps=True,
         level=logging.DEBUG,
+        opt_func=fused_fastai_adam,
         loss_func=_sum_over_seeds,
         metrics=[errors],
-        cbs=[KeepBestEpoch(config.patience)],
+        cbs=[KeepBestEpochs(errors, config.patience)],
     )
     n_weights = sum(weight.numel() for weight in stack.parameters())
     small = max(n_weights, batch_size * config.n_factors * len(seeds)) < _LARGE_STEP
     with learner.no_logging(), one_thread() if small else nullcontext():
         learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
     return errors.curves()
+
+
+def _default_batch_size(n_ratings: int) -> int:
+    """512 for 100 thousand ratings, 16,384 for 25 million: an epoch has more steps then, but not 250 times as many.
+
+    A step costs what the optimiser does to every user and film, whatever its batch, so with a fixed batch the cost
+    would grow faster than the ratings.
+    """
+    return max(512, 2 ** round(math.log2(0.55 * n_ratings**0.6)))
 
 
 def _sum_over_seeds(stars: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:

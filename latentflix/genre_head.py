@@ -14,7 +14,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.ops import sigmoid_focal_loss
 
 from latentflix.config import StageConfig, setting
-from latentflix.training import KeepBestEpoch, make_learner, one_thread
+from latentflix.early_stopping import KeepBestEpoch
+from latentflix.training import make_learner, one_thread
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LossName = Literal["plain", "weighted", "focal", "asymmetric"]

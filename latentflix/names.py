@@ -8,6 +8,7 @@ from scipy.stats import fisher_exact
 from sklearn.feature_extraction.text import CountVectorizer
 
 from latentflix.config import StageConfig, setting
+from latentflix.errors import TooFewAxes
 from latentflix.labels import POLES
 
 
@@ -49,9 +50,17 @@ def name_poles(
     """Name the poles of the stable axes.
 
     reviews: movie_id, text. film_labels: movie_id, label. scores: index movie_id, one column an axis. axes: index
-    axis, with `stable`. films: index movie_id; title, genres, ratings. corpus: texts that give the prior.
+    axis, with `stable`. films: index movie_id; title, genres, ratings. corpus: texts that give the prior. Raises
+    TooFewAxes if no axis is stable.
     """
     stable = [str(axis) for axis in axes.index[axes["stable"]]]
+    if not stable:
+        raise TooFewAxes(
+            "no axis is stable, so none has a meaning to name",
+            found=f"stability of at most {axes['stability'].max():.2f}",
+            expected="at least one stable axis",
+            remedy="raise --collab.n-seeds, or lower --factors.stable-from",
+        )
     labels = [f"{axis}{pole}" for axis in stable for pole in POLES]
     usage = _term_usage(reviews, corpus, config)
     shown = films[films["ratings"] >= config.min_ratings].index.intersection(scores.index)

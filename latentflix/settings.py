@@ -37,7 +37,7 @@ Profile = Literal["sample", "full"]
 Settings = TypeVar("Settings", bound=BaseModel)
 
 # The collab study is there for the trials, so it tries more than the full flow does.
-STUDY_WEIGHT_DECAYS = (0.0, 0.1, 0.2, 0.4, 0.8)
+STUDY_WEIGHT_DECAYS = (0.0, 0.1, 0.2, 0.5, 1.0)
 
 # What a profile sets otherwise than the fields' own defaults, which are those of `sample`.
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {

@@ -22,7 +22,7 @@ class TrialConfig(StageConfig):
         ("dot", "dot_range", "bias", "neural"), "models that are compared"
     )
     weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = setting(
-        (0.1, 0.4), "weight decays that each model is tried with"
+        (0.1, 0.5), "weight decays that each model is tried with"
     )
     n_seeds: int = setting(2, "seeds of each trial", ge=1, le=1000)
     chosen_by: Literal["rmse", "ensemble_rmse", "ensemble_mae"] = setting(

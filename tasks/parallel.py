@@ -1,5 +1,6 @@
 """Prefect's task runners, as the settings choose them."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.asyncutils import run_coro_as_sync
 
 from latentflix.errors import ClusterUnavailable
 from latentflix.parallel import ParallelConfig
@@ -45,7 +47,6 @@ def _choose(config: ParallelConfig) -> TaskRunner[Any]:
 
 def _dask(config: ParallelConfig) -> TaskRunner[Any]:
     try:
-        from distributed import Client
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
         raise ClusterUnavailable(
@@ -54,7 +55,7 @@ def _dask(config: ParallelConfig) -> TaskRunner[Any]:
     if config.dask_address is None:
         return DaskTaskRunner(cluster_kwargs={"n_workers": config.n_workers(), "threads_per_worker": 1})
     try:
-        Client(config.dask_address, timeout=config.dask_timeout, set_as_default=False).close()
+        run_coro_as_sync(_knock(config.dask_address, config.dask_timeout))
     except (OSError, ValueError) as error:
         raise ClusterUnavailable(
             "the Dask scheduler does not answer",
@@ -64,3 +65,13 @@ def _dask(config: ParallelConfig) -> TaskRunner[Any]:
             remedy="start one with `dask scheduler`, or mend the address",
         ) from error
     return DaskTaskRunner(address=config.dask_address)
+
+
+async def _knock(address: str, timeout: float) -> None:
+    """Have a scheduler say what it is; a Client would wait for ever where something else listens."""
+    from distributed.core import rpc
+
+    async with rpc(address) as scheduler:
+        answer = await asyncio.wait_for(scheduler.identity(), timeout)
+    if answer["type"] != "Scheduler":
+        raise ValueError(f"the address of a {answer['type']}")

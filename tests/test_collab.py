@@ -1,95 +1,129 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from pydantic import ValidationError
 from scipy.stats import spearmanr
 
-from latentflix import collab
-from latentflix.collab import CollabConfig, RatingBatches, fit_collab, fit_seeds, held_out_ratings
+from latentflix.artifacts import Handle, Store
+from latentflix.collab import CollabConfig, pack_recommender, predict_ratings, seed_fits, unpack_recommender
+from latentflix.collab_fit import fit_recommender
 from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.errors import TrainingDiverged
+from latentflix.errors import NoSharedFactors, UnknownIds
 from latentflix.ratings import RatingsConfig, read_ratings
+from latentflix.splits import split_ratings
 from tests.planted_world import make_world
 
+MODELS = ("dot", "dot_range", "bias", "neural")
 QUICK = CollabConfig(n_factors=6, epochs=5, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=2)
-ONE_EPOCH = CollabConfig(n_factors=5, epochs=1, batch_size=2048)
-ARRAYS = ("user_ids", "movie_ids", "user_factors", "item_factors", "user_bias", "item_bias")
+HANDLE = Handle(stage="collab", key="0" * 20)
+IN_A_NEW_PROCESS = """
+import json, sys
+from pathlib import Path
+from latentflix.artifacts import Handle, Store
+from latentflix.collab import CollabConfig, predict_ratings, unpack_recommender
+
+root, stage, key, pairs = sys.argv[1:]
+store, handle = Store(Path(root)), Handle(stage=stage, key=key)
+config = CollabConfig.model_validate(store.manifest(handle).config)
+recommender = unpack_recommender(store.read_arrays(handle, "recommender"), config)
+print(json.dumps(predict_ratings(recommender, *json.loads(pairs)).tolist()))
+"""
 
 
 @pytest.fixture(scope="module")
 def movielens():
     tables = load_data_set(DataSetConfig(name="movielens_100k"))
-    return tables["items"], read_ratings(tables["ratings"], tables["items"], RatingsConfig())
+    return tables["items"], read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
 
 
 @pytest.fixture(scope="module")
-def fitted_movielens(movielens):
-    """The fit, and fastai's learner that it came from."""
-    learners = []
-
-    def keep_learner(*arguments, **options):
-        learners.append(make_learner(*arguments, **options))
-        return learners[-1]
-
-    make_learner = collab.make_learner
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collab, "make_learner", keep_learner)
-        fit = fit_collab(movielens[1].ratings, ONE_EPOCH, seed=3)
-    return fit, learners[0]
+def movielens_fit(movielens):
+    return fit_recommender(movielens[1].ratings, QUICK.model_copy(update={"epochs": 1, "batch_size": 2048}))
 
 
 @pytest.fixture(scope="module")
-def world_ratings():
+def ratings():
     return make_world(n_users=200, n_films=60).ratings
 
 
-def predict_by_id(fit, ratings, config):
-    user = pd.Series(range(len(fit.user_ids)), index=fit.user_ids)[ratings["user_id"]].to_numpy()
-    item = pd.Series(range(len(fit.movie_ids)), index=fit.movie_ids)[ratings["movie_id"]].to_numpy()
-    dot = (fit.user_factors[user] * fit.item_factors[item]).sum(1) + fit.user_bias[user] + fit.item_bias[item]
-    return config.y_lowest + (config.y_highest - config.y_lowest) / (1 + np.exp(-dot))
+@pytest.fixture(scope="module")
+def fits(ratings):
+    """A fit of each model."""
+    return {name: fit_recommender(ratings, QUICK.model_copy(update={"model": name, "seed": 3})) for name in MODELS}
 
 
-def assert_same_fit(left, right):
-    for name in ARRAYS:
-        np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
+def ids_of(ratings):
+    return ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy()
 
 
-def test_every_row_of_both_tables_belongs_to_its_id(movielens, fitted_movielens):
-    ratings = movielens[1].ratings
-    fit, learner = fitted_movielens
-    held_out = held_out_ratings(len(ratings), ONE_EPOCH).numpy()
-    learner.model.cpu().eval()
-    for part, batches in ((ratings[~held_out], learner.dls.train), (ratings[held_out], learner.dls.valid)):
-        np.testing.assert_array_equal(batches.ratings.cpu().numpy(), part["rating"])
-        with torch.no_grad():
-            expected = learner.model(batches.pairs.cpu()).numpy()
-        np.testing.assert_allclose(predict_by_id(fit, part, ONE_EPOCH), expected, atol=1e-5)
-    assert set(fit.user_ids) == set(ratings["user_id"])
-    assert set(fit.movie_ids) == set(ratings["movie_id"])
+def predict_by_id(fit, ratings, y_range):
+    users, films = (
+        pd.Series(range(len(known)), index=known)[asked].to_numpy()
+        for known, asked in zip((fit.user_ids, fit.movie_ids), ids_of(ratings), strict=True)
+    )
+    product = (fit.user_factors[users] * fit.item_factors[films]).sum(1) + fit.user_bias[users] + fit.item_bias[films]
+    lowest, highest = y_range or (0, 0)
+    return lowest + (highest - lowest) / (1 + np.exp(-product)) if y_range else product
 
 
-def test_no_two_rows_are_the_same(fitted_movielens):
-    fit, _ = fitted_movielens
-    for factors in (fit.user_factors, fit.item_factors):
-        assert len(np.unique(factors, axis=0)) == len(factors)
+@pytest.mark.parametrize("name", ["dot", "dot_range", "bias"])
+def test_every_row_of_both_tables_belongs_to_its_id(fits, ratings, name):
+    recommender = fits[name]
+    y_range = None if name == "dot" else recommender.y_range
+    expected = [predict_by_id(fit, ratings, y_range).clip(1, 5) for fit in seed_fits(recommender)]
+    np.testing.assert_allclose(predict_ratings(recommender, *ids_of(ratings)), expected, atol=1e-5)
+    assert recommender.user_ids.tolist() == sorted(set(ratings["user_id"]))
+    assert recommender.movie_ids.tolist() == sorted(set(ratings["movie_id"]))
 
 
-def test_a_film_that_only_held_out_ratings_name_has_a_row(movielens, fitted_movielens):
-    ratings = movielens[1].ratings
-    held_out = held_out_ratings(len(ratings), ONE_EPOCH).numpy()
-    unseen = set(ratings["movie_id"]) - set(ratings.loc[~held_out, "movie_id"])
-    assert len(unseen) > 5
-    assert unseen <= set(fitted_movielens[0].movie_ids)
+def test_factors_are_those_of_each_seed_in_turn(fits):
+    one, other = seed_fits(fits["bias"])
+    assert one.user_factors.shape == (200, 6)
+    assert one.item_factors.shape == (60, 6)
+    assert one.user_bias.shape == (200,)
+    for name in ("user_factors", "item_factors", "user_bias", "item_bias"):
+        assert not np.allclose(getattr(one, name), getattr(other, name), atol=0.01)
 
 
-def test_double_titles_share_one_row(movielens, fitted_movielens):
+def test_a_model_without_biases_has_biases_of_zero(fits):
+    for name in ("dot", "dot_range"):
+        for fit in seed_fits(fits[name]):
+            assert not fit.user_bias.any()
+            assert not fit.item_bias.any()
+
+
+def test_the_neural_model_has_no_factors_to_share(fits):
+    with pytest.raises(NoSharedFactors, match=r"--collab.model; found: neural; expected: dot, dot_range or bias"):
+        seed_fits(fits["neural"])
+
+
+def test_no_two_films_of_movielens_have_the_same_row(movielens_fit):
+    for fit in seed_fits(movielens_fit):
+        for factors in (fit.user_factors, fit.item_factors):
+            assert len(np.unique(factors, axis=0)) == len(factors)
+
+
+def test_double_titles_of_movielens_share_one_row(movielens, movielens_fit):
     items, ratings = movielens
     doubles = items[items.duplicated("movie_title", keep=False)].groupby("movie_title")["movie_id"].agg(["min", "max"])
     assert len(doubles) == ratings.merged > 10
-    movie_ids = set(fitted_movielens[0].movie_ids)
-    assert set(doubles["min"]) <= movie_ids
-    assert not set(doubles["max"]) & movie_ids
+    assert not set(doubles["max"]) & set(movielens_fit.movie_ids)
+
+
+def test_users_and_films_that_only_held_out_ratings_name_have_no_row(movielens, movielens_fit):
+    ratings = movielens[1].ratings
+    split = split_ratings(ratings, movielens_fit.config.split)
+    unseen = set(ratings["movie_id"]) - set(ratings.loc[split.train, "movie_id"])
+    assert len(unseen) > 5
+    assert set(movielens_fit.movie_ids) == set(ratings["movie_id"]) - unseen
+    with pytest.raises(UnknownIds, match=f"{len(unseen)} film ids"):
+        predict_ratings(movielens_fit, np.full(len(unseen), 1), np.array(list(unseen)))
 
 
 def test_biases_follow_the_means_that_were_planted_by_id():
@@ -98,83 +132,97 @@ def test_biases_follow_the_means_that_were_planted_by_id():
     ratings = pd.DataFrame([(user, film) for user in users for film in films], columns=["user_id", "movie_id"])
     generous, good = ratings["user_id"] * 37 % 97 / 97, ratings["movie_id"] * 31 % 101 / 101
     ratings["rating"] = 1.5 + 1.5 * generous + 1.5 * good + random.normal(0, 0.1, len(ratings))
-    fit = fit_collab(ratings.sample(frac=1, random_state=1), QUICK, seed=0)
-    assert spearmanr(fit.user_bias, fit.user_ids * 37 % 97).statistic > 0.97
-    assert spearmanr(fit.item_bias, fit.movie_ids * 31 % 101).statistic > 0.97
+    for fit in seed_fits(fit_recommender(ratings.sample(frac=1, random_state=1), QUICK)):
+        assert spearmanr(fit.user_bias, fit.user_ids * 37 % 97).statistic > 0.97
+        assert spearmanr(fit.item_bias, fit.movie_ids * 31 % 101).statistic > 0.97
 
 
-def test_held_out_loss_falls_far_below_the_variance(world_ratings):
-    fit = fit_collab(world_ratings, QUICK, seed=0)
-    assert len(fit.valid_loss) == QUICK.epochs
-    assert fit.valid_loss[-1] < 0.35 * world_ratings["rating"].var()
-    assert fit.valid_loss[-1] < fit.valid_loss[0]
+@pytest.mark.parametrize("name", MODELS)
+def test_a_prediction_does_not_hang_on_what_else_is_asked(fits, ratings, name):
+    asked = ratings.sample(frac=1, random_state=0)
+    stars = predict_ratings(fits[name], *ids_of(ratings))
+    shuffled = pd.DataFrame(predict_ratings(fits[name], *ids_of(asked)).T, index=asked.index).loc[ratings.index]
+    np.testing.assert_allclose(stars, shuffled.T, atol=1e-5)
+    np.testing.assert_allclose(predict_ratings(fits[name], *ids_of(ratings.iloc[[7]])), stars[:, [7]], atol=1e-5)
+    assert (stars.shape, stars.dtype) == ((2, len(ratings)), np.float32)
 
 
-def test_reported_loss_is_that_of_the_held_out_ratings(world_ratings):
-    fit = fit_collab(world_ratings, QUICK, seed=0)
-    held_out = world_ratings[held_out_ratings(len(world_ratings), QUICK).numpy()]
-    error = predict_by_id(fit, held_out, QUICK) - held_out["rating"]
-    assert fit.valid_loss[-1] == pytest.approx((error**2).mean(), rel=1e-3)
+@pytest.mark.parametrize("name", MODELS)
+def test_nothing_asked_is_nothing_answered(fits, name):
+    nothing = np.array([], np.int64)
+    assert predict_ratings(fits[name], nothing, nothing).shape == (2, 0)
 
 
-def test_same_seed_gives_the_same_fit(world_ratings):
-    config = QUICK.model_copy(update={"epochs": 1})
-    one, again, other = (fit_collab(world_ratings, config, seed) for seed in (1, 1, 2))
-    assert_same_fit(one, again)
-    assert one.valid_loss == again.valid_loss
-    assert not np.allclose(one.item_factors, other.item_factors)
+@pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
+def test_predictions_end_where_the_scale_ends(fits, name):
+    pairs = pd.MultiIndex.from_product([fits[name].user_ids, fits[name].movie_ids]).to_frame(index=False)
+    stars = predict_ratings(fits[name], pairs[0].to_numpy(), pairs[1].to_numpy())
+    assert (stars.min(), stars.max()) == fits[name].scale == (1, 5)
 
 
-def test_fits_count_their_seeds_from_the_first(world_ratings):
-    config = QUICK.model_copy(update={"epochs": 1, "seed": 5, "n_seeds": 2})
-    fits = fit_seeds(world_ratings, config)
-    assert len(fits) == 2
-    assert_same_fit(fits[1], fit_collab(world_ratings, config, seed=6))
+@pytest.mark.parametrize(("factor", "expected"), [(10, 5), (-10, 1)])
+def test_a_plain_product_too_ends_where_the_scale_ends(fits, ratings, factor, expected):
+    weights = {**fits["dot"].weights, "u_weight.weight": fits["dot"].weights["u_weight.weight"] * factor}
+    assert (predict_ratings(replace(fits["dot"], weights=weights), *ids_of(ratings)) == expected).all()
 
 
-def test_packed_fits_come_back_as_they_were(world_ratings):
-    fits = fit_seeds(world_ratings, QUICK.model_copy(update={"epochs": 2}))
-    arrays = collab.pack_fits(fits)
-    assert arrays["item_factors"].shape == (2, 60, 6)
-    for fit, unpacked in zip(fits, collab.unpack_fits(arrays), strict=True):
-        assert_same_fit(fit, unpacked)
-        assert unpacked.valid_loss == pytest.approx(fit.valid_loss)
+def test_unknown_users_are_named(fits, ratings):
+    users, films = ids_of(ratings.iloc[:3])
+    users = np.append(users, [9001, 9000, 9001])
+    with pytest.raises(UnknownIds) as raised:
+        predict_ratings(fits["bias"], users, np.append(films, films))
+    known = fits["bias"].user_ids
+    assert str(raised.value) == (
+        "the recommender has never seen this user; where: 2 user ids; found: 9000, 9001; "
+        f"expected: one of 200 ids from {known[0]} to {known[-1]}; "
+        "what to do: leave these out, or fit again with ratings of them"
+    )
 
 
-def test_a_rating_that_is_no_number_stops_the_fit(world_ratings):
-    ratings = world_ratings.assign(rating=np.nan)
-    expected = r"collab seed 4 .* step 0 of \d+; found: loss nan, learning rate \d"
-    with pytest.raises(TrainingDiverged, match=expected):
-        fit_collab(ratings, QUICK, seed=4)
+def test_unknown_films_are_named_the_first_ten(fits):
+    films = np.arange(9000, 9012)
+    with pytest.raises(UnknownIds) as raised:
+        predict_ratings(fits["neural"], np.repeat(fits["neural"].user_ids[0], 12), films)
+    assert "12 film ids; found: 9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, …;" in str(raised.value)
 
 
-@pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize(("n_ratings", "n_batches"), [(1, 1), (10, 1), (11, 2), (35, 4)])
-def test_an_epoch_covers_every_rating_once(n_ratings, n_batches, shuffle):
-    numbers = torch.arange(n_ratings)
-    batches = RatingBatches(torch.stack([numbers, -numbers], dim=1), numbers.float(), 10, shuffle=shuffle)
-    pairs, ratings = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    assert len(list(batches)) == len(batches) == n_batches
-    assert sorted(ratings.tolist()) == numbers.tolist()
-    assert torch.equal(pairs, torch.stack([ratings, -ratings], dim=1).long())
+@pytest.mark.parametrize("stranger", [0, -1, 2**40])
+def test_an_id_that_no_table_has_is_unknown(fits, stranger):
+    film = fits["bias"].movie_ids[:1]
+    with pytest.raises(UnknownIds, match=f"found: {stranger};"):
+        predict_ratings(fits["bias"], np.array([stranger]), film)
 
 
-def test_only_shuffled_batches_change_their_order():
-    numbers = torch.arange(100)
-    for shuffle in (False, True):
-        batches = RatingBatches(numbers[:, None], numbers, 10, shuffle=shuffle)
-        epochs = [torch.cat([ratings for _, ratings in batches]) for _ in range(2)]
-        assert torch.equal(*epochs) is not shuffle
+def keep(recommender, root):
+    store = Store(root)
+    with store.new(HANDLE, [], recommender.config) as artifact:
+        artifact.write_arrays("recommender", pack_recommender(recommender))
+    return store
 
 
-@pytest.mark.parametrize(("n_ratings", "share", "expected"), [(100, 0.1, 10), (3, 0.01, 1), (3, 0.99, 2)])
-def test_some_ratings_are_held_out_and_some_are_not(n_ratings, share, expected):
-    assert held_out_ratings(n_ratings, CollabConfig(valid_share=share)).sum() == expected
+@pytest.mark.parametrize("name", MODELS)
+def test_a_recommender_comes_back_from_the_store_as_it_was(fits, ratings, name, tmp_path):
+    store = keep(fits[name], tmp_path)
+    config = CollabConfig.model_validate(store.manifest(HANDLE).config)
+    back = unpack_recommender(store.read_arrays(HANDLE, "recommender"), config)
+    np.testing.assert_array_equal(
+        predict_ratings(back, *ids_of(ratings)), predict_ratings(fits[name], *ids_of(ratings))
+    )
+    for field in ("config", "scale", "y_range", "seconds"):
+        assert getattr(back, field) == getattr(fits[name], field)
+    np.testing.assert_array_equal(back.valid_loss, fits[name].valid_loss)
 
 
-def test_held_out_ratings_depend_on_the_seed_of_the_config_only():
-    one, again, other = (held_out_ratings(100, CollabConfig(seed=seed)) for seed in (0, 0, 1))
-    torch.manual_seed(9)
-    assert torch.equal(one, again)
-    assert torch.equal(one, held_out_ratings(100, CollabConfig(seed=0)))
-    assert not torch.equal(one, other)
+def test_a_new_process_predicts_what_this_one_does(fits, ratings, tmp_path):
+    keep(fits["neural"], tmp_path)
+    pairs = [ids.tolist() for ids in ids_of(ratings.iloc[:50])]
+    command = [sys.executable, "-c", IN_A_NEW_PROCESS, str(tmp_path), HANDLE.stage, HANDLE.key, json.dumps(pairs)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), predict_ratings(fits["neural"], *map(np.array, pairs)))
+
+
+@pytest.mark.parametrize("given", [{"layers": (0,)}, {"layers": (100, -5)}, {"batch_size": 1}, {"model": "svd"}])
+def test_what_no_model_can_be_made_of_is_refused(given):
+    with pytest.raises(ValidationError, match=next(iter(given))):
+        CollabConfig(**given)

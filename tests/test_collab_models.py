@@ -1,4 +1,5 @@
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -95,11 +96,8 @@ def test_the_models_are_fastais_own():
 
 
 def test_the_sizes_of_the_neural_models_embeddings_are_fastais():
-    class Table:
-        classes = {"user": range(944), "film": range(1665)}
-        cat_names = list(classes)
-
-    assert embedding_sizes(944, 1665) == get_emb_sz(Table())
+    table = SimpleNamespace(classes={"user": range(944), "film": range(1665)}, cat_names=["user", "film"])
+    assert embedding_sizes(944, 1665) == get_emb_sz(table)
     assert [(table.num_embeddings, table.embedding_dim) for table in build("neural", 0).embeds] == [(21, 9), (16, 8)]
 
 

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from scipy.stats import ortho_group
 
-from latentflix.collab import CollabConfig, CollabFit, fit_seeds
-from latentflix.errors import TooFewFilms
+from latentflix.collab import CollabConfig, CollabFit, seed_fits
+from latentflix.collab_fit import fit_recommender
+from latentflix.errors import TooFewFilms, TooFewSeeds
 from latentflix.factors import FactorConfig, extract_factors
 from latentflix.stability import match_axes
 from tests.planted_world import make_world
@@ -26,7 +27,7 @@ def skewed_scores(seed=0, n_films=N_FILMS):
 def make_fit(item_factors, user_factors, movie_ids=FILMS):
     item_factors, user_factors = np.float32(item_factors), np.float32(user_factors)
     biases = np.zeros(len(user_factors), np.float32), np.zeros(len(item_factors), np.float32)
-    return CollabFit(np.arange(len(user_factors)), movie_ids, user_factors, item_factors, *biases, (1.0,))
+    return CollabFit(np.arange(len(user_factors)), movie_ids, user_factors, item_factors, *biases)
 
 
 def planted_fit(seed, scores, n_factors=6, noise=0.05):
@@ -58,7 +59,7 @@ def world():
 @pytest.fixture(scope="module")
 def fits(world):
     config = CollabConfig(n_factors=6, epochs=5, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=4)
-    return fit_seeds(world.ratings, config)
+    return seed_fits(fit_recommender(world.ratings, config))
 
 
 def count_ratings(world):
@@ -218,6 +219,13 @@ def test_too_few_films_are_refused(n_often):
     with pytest.raises(TooFewFilms) as raised:
         extract_factors(planted_fits(range(2)), n_ratings, CONFIG)
     for part in (f"{n_often} films with 30 ratings or more", "at least 3", "lower --factors.min-ratings"):
+        assert part in str(raised.value)
+
+
+def test_one_fit_is_refused():
+    with pytest.raises(TooFewSeeds) as raised:
+        extract_factors(planted_fits([0]), OFTEN, CONFIG)
+    for part in ("found: 1 seed", "expected: at least 2", "raise --collab.n-seeds"):
         assert part in str(raised.value)
 
 

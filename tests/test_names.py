@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentflix.errors import TooFewAxes
 from latentflix.labels import LabelConfig, label_films
 from latentflix.movielens import GENRES
 from latentflix.names import NameConfig, _mark_terms, _Usage, name_poles
@@ -139,6 +140,12 @@ def test_only_stable_axes_are_named(world):
     assert list(names.names) == ["A+", "A-", "C+", "C-"]
     for table in (names.terms, names.films, names.genres):
         assert set(table["label"]) == {"A+", "A-", "C+", "C-"}
+
+
+def test_where_no_axis_is_stable_there_is_nothing_to_name(world):
+    axes = pd.DataFrame({"stable": False, "stability": [0.7, 0.62, 0.5]}, index=pd.Index(FACTORS, name="axis"))
+    with pytest.raises(TooFewAxes, match=r"no axis is stable.*found: stability of at most 0.70"):
+        name_poles(*([None] * 3), axes=axes, films=None, corpus=None, config=CONFIG)
 
 
 def test_a_pole_that_no_word_marks_says_so(world):

@@ -13,7 +13,7 @@ def make_fit(item_factors, user_factors):
     ids = {"user_ids": np.arange(len(user_factors)), "movie_ids": np.arange(len(item_factors))}
     factors = {"user_factors": np.float32(user_factors), "item_factors": np.float32(item_factors)}
     biases = {"user_bias": np.zeros(len(user_factors)), "item_bias": np.zeros(len(item_factors))}
-    return CollabFit(**ids, **factors, **biases, valid_loss=(1.0,))
+    return CollabFit(**ids, **factors, **biases)
 
 
 def random_fit(seed, n_factors=6):

@@ -10,10 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from latentflix.artifacts import artifact_key
+from latentflix.collab import CollabConfig
 from latentflix.config import StageConfig
 from latentflix.datasets import DataSetConfig
 from latentflix.errors import InvalidSettings
 from latentflix.language_model import LanguageModelConfig
+from latentflix.parallel import ParallelConfig
 from latentflix.pretrained import PretrainedConfig
 from latentflix.settings import (
     PROFILES,
@@ -23,6 +25,7 @@ from latentflix.settings import (
     GenreSettings,
     parse_command_line,
 )
+from latentflix.splits import SplitConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +40,9 @@ def stages_of(settings):
 
 STAGES = stages_of(FullSettings)
 CONFIGS = {**STAGES, **stages_of(GenreSettings), "datasets": DataSetConfig, "pretrained": PretrainedConfig}
-FIELDS = [(config, name) for config in CONFIGS.values() for name in config.model_fields]
+# By what stands before the option's name on the command line.
+SECTIONS = {**STAGES, "collab.split": SplitConfig}
+FIELDS = [(config, name) for config in (*CONFIGS.values(), SplitConfig) for name in config.model_fields]
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 BOUNDS = [
     (config, name, sign, getattr(constraint, sign))
@@ -150,11 +155,14 @@ def test_a_bound_stands_in_the_description_and_holds(config, name, sign, bound):
         config(**{name: outside})
 
 
-@pytest.mark.parametrize(("stage", "name"), [(stage, name) for stage in STAGES for name in STAGES[stage].model_fields])
-def test_help_lists_every_setting_with_its_default(help_text, stage, name):
-    field = STAGES[stage].model_fields[name]
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [(section, name) for section, config in SECTIONS.items() for name in config.model_fields if name != "split"],
+)
+def test_help_lists_every_setting_with_its_default(help_text, section, name):
+    field = SECTIONS[section].model_fields[name]
     options = without_blanks(help_text.partition("\noptions:\n")[2])
-    option = f"--{kebab(stage)}.{kebab(name)}"
+    option = f"--{kebab(section)}.{kebab(name)}"
     if field.annotation is bool:
         option += f",--no-{option[2:]}"
     annotation = get_args(field.annotation)[0] if isinstance(field.annotation, UnionType) else field.annotation
@@ -181,7 +189,14 @@ def test_help_names_the_program(help_text):
         ("--labels.top-k", "1.5", "valid integer"),
         ("--collab.learning-rate", "0", "greater than 0"),
         ("--collab.learning-rate", "nan", "less than or equal to 1"),
-        ("--collab.valid-share", "1", "less than 1"),
+        ("--collab.split.share", "1", "less than 1"),
+        ("--collab.split.kind", "shuffled", "'random', 'k_fold', 'leave_last_out' or 'official'"),
+        ("--collab.model", "svd", "'dot', 'dot_range', 'bias' or 'neural'"),
+        ("--collab.batch-size", "1", "greater than or equal to 2"),
+        ("--collab.patience", "0", "greater than or equal to 1"),
+        ("--parallel.kind", "spark", "'sequence', 'threads', 'processes' or 'dask'"),
+        ("--parallel.workers", "0", "greater than or equal to 1"),
+        ("--parallel.dask-timeout", "0", "greater than 0"),
         ("--collab.weight-decay", "much", "valid number"),
         ("--language-model.vocabulary-size", "100001", "less than or equal to 100000"),
         ("--factors.rotation", "promax", "'varimax', 'pca' or 'none'"),
@@ -269,6 +284,34 @@ def test_ratings_are_of_movielens_100k_unless_another_source_is_named():
 def test_items_of_no_ratings_are_refused():
     with pytest.raises(InvalidSettings, match="where: --ratings-source;.*path is not given"):
         parse("--ratings-source.items-path", "items.csv")
+
+
+def test_options_reach_the_recommender_and_its_split():
+    settings = parse(
+        *("--collab.model", "neural", "--collab.layers", "20,10", "--collab.batch-size", "64"),
+        *("--collab.y-lowest", "-0.5", "--collab.split.kind", "k_fold", "--collab.split.fold", "3"),
+    )
+    assert settings.collab == CollabConfig(
+        model="neural", layers=(20, 10), batch_size=64, y_lowest=-0.5, split=SplitConfig(kind="k_fold", fold=3)
+    )
+
+
+def test_a_fold_that_there_is_not_is_refused():
+    with pytest.raises(InvalidSettings, match="there is no fold 6 of 5"):
+        parse("--collab.split.kind", "k_fold", "--collab.split.fold", "6")
+
+
+def test_options_say_where_fits_run():
+    given = {"kind": "dask", "workers": "3", "dask-address": "tcp://here:8786", "dask-timeout": "2.5"}
+    settings = parse(*(part for name, value in given.items() for part in (f"--parallel.{name}", value)))
+    assert settings.parallel == ParallelConfig(kind="dask", workers=3, dask_address="tcp://here:8786", dask_timeout=2.5)
+
+
+def test_a_dask_address_without_dask_is_refused():
+    with pytest.raises(
+        InvalidSettings, match="where: --parallel;.*but the fits run in threads: set --parallel.kind dask"
+    ):
+        parse("--parallel.kind", "threads", "--parallel.dask-address", "tcp://here:8786")
 
 
 def test_weight_decays_are_given_with_commas_and_those_of_the_study_are_its_own():

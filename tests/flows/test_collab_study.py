@@ -46,7 +46,7 @@ def test_four_models_are_tried_and_the_better_weight_decay_of_each_is_chosen(
 def test_the_page_shows_the_recommender_of_all_groups_of_seeds(outcome: Outcome) -> None:
     page = Path(outcome.report)
     text = page.read_text(encoding="utf-8")
-    assert "one recommender: bias, weight decay 0.4, 2 seeds" in text
+    assert "one recommender: bias, weight decay 0.5, 2 seeds" in text
     assert "Star Wars (1977)" in text
     assert "MovieLens 100K" in text
     assert text.count("<summary>collab") == 2

@@ -79,9 +79,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_a_worker_runs_the_deployed_flow_to_completion(server: Server, tmp_path: Path) -> None:
     server.prefect("work-pool", "create", "latentflix", "--type", "process")
     server.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
-    assert {"full/sample", "full/full", "genres/genres"} <= set(
-        server.prefect("deployment", "ls").replace("│", " ").split()
-    )
+    deployed = server.prefect("deployment", "ls").replace("│", " ").split()
+    assert {"full/sample", "full/full", "collab_study/collab-study", "genres/genres"} <= set(deployed)
     settings = {**SMALL_SETTINGS, "artifacts_dir": str(tmp_path / "artifacts")}
     with running(["worker", "start", "--pool", "latentflix"], server.environment, server.log):
         server.prefect(
