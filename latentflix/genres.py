@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from latentflix.config import StageConfig, setting
 from latentflix.embeddings import EmbeddingConfig, Embeddings, embed_texts
 from latentflix.errors import InvalidWeights
 from latentflix.genre_head import HeadConfig, LossName, head_logits, train_head
 from latentflix.genre_words import WordConfig, Words, fit_words, word_logits
+from latentflix.mixture import mix, weigh
 from latentflix.plots import TEST, VALID
 from latentflix.thresholds import Thresholds, tune_thresholds
 
@@ -190,22 +189,6 @@ def train_genres(
 def _standardise(vectors: np.ndarray, learned: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     centre, scale = vectors[learned].mean(axis=0), vectors[learned].std(axis=0) + np.float32(1e-6)
     return (vectors - centre) / scale, centre, scale
-
-
-def weigh(parts: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
-    """The mixture of logits under which the truth is most probable: a weight for each part, and what is added.
-
-    parts, truth: (plots, genres) each. Returns float64 (parts + 1,). Sources: Wolpert 1992, stacked generalization;
-    Platt 1999, for a single part.
-    """
-    logits = np.stack([part.ravel() for part in parts], axis=1)
-    model = LogisticRegression(C=np.inf).fit(logits, truth.ravel())
-    return np.array([*model.coef_[0], model.intercept_[0]])
-
-
-def mix(parts: Sequence[np.ndarray], mixture: np.ndarray) -> np.ndarray:
-    """The probabilities that follow from logits of all parts: (plots, genres)."""
-    return np.asarray(expit(np.tensordot(mixture[:-1], np.stack(parts), axes=1) + mixture[-1]))
 
 
 def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> tuple[pd.DataFrame, list[str]]:

@@ -25,7 +25,17 @@ WAY = [
     *("labels", "reviews", "tokens", "pretrained", "language_model", "classifier", "predictions", "baseline"),
     *("evaluation", "names"),
     *("histograms", "pictures", "maps", "pages", "study_page", "report"),
-    *("plots_source", "plots", "embeddings", "thresholds", "genre_head", "genre_words", "genres", "genre_evaluation"),
+    *(
+        "plots_source",
+        "plots",
+        "embeddings",
+        "thresholds",
+        "mixture",
+        "genre_head",
+        "genre_words",
+        "genres",
+        "genre_evaluation",
+    ),
     *("genre_films", "genre_pictures", "genre_page", "genre_teller", "settings", "commands"),
 ]
 PACKAGES = ["latentflix", "tasks", "flows"]

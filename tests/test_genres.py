@@ -4,7 +4,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.metrics import average_precision_score
 
 from latentflix.errors import InvalidWeights
-from latentflix.genres import GenreConfig, mix, predict_genres, restore_genres, train_genres, weigh
+from latentflix.genres import GenreConfig, predict_genres, restore_genres, train_genres
 from latentflix.plots import TEST
 from tests.small_genres import QUICK, WORDS, WordEncoder, embed, make_plots, prepare
 
@@ -81,13 +81,6 @@ def test_a_plot_in_words_that_the_encoder_does_not_know_is_noted_and_still_told(
     told, notes = predict_genres(["幽霊 の 話", "ghost crypt 話"], trained.model, WordEncoder())
     assert notes == ["the model does not know most of the words: is it another language?", ""]
     assert told.notna().all(axis=None)
-
-
-def test_a_mixture_recovers_the_weights_that_made_the_truth():
-    random = np.random.default_rng(0)
-    parts = list(random.normal(size=(2, 40_000, 2)))
-    truth = random.random((40_000, 2)) < mix(parts, np.array([1.5, 0.5, -1.0]))
-    assert weigh(parts, truth) == pytest.approx([1.5, 0.5, -1.0], abs=0.05)
 
 
 def test_every_loss_and_resampling_is_tried_unless_said_otherwise():
