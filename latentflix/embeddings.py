@@ -119,7 +119,7 @@ def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> 
     passages = [cut(ids, config.reading, room) for ids in tokens]
     whole = [np.concatenate([before, passage, after]) for slices in passages for passage in slices]
     vectors = _encode(whole, encoder, config.batch_tokens)
-    counts = np.array([len(slices) for slices in passages])
+    counts = np.array([len(slices) for slices in passages], np.int64)
     starts = np.cumsum(counts) - counts
     return Embeddings(
         np.add.reduceat(vectors, starts) / counts[:, None].astype(np.float32),

@@ -7,10 +7,12 @@ from types import UnionType
 from typing import get_args
 
 import pytest
+import typer
 from pydantic import ValidationError
 
 from latentflix.artifacts import artifact_key
 from latentflix.collab import CollabConfig
+from latentflix.commands import app
 from latentflix.config import StageConfig
 from latentflix.datasets import DataSetConfig
 from latentflix.errors import InvalidSettings
@@ -357,10 +359,19 @@ def named_in_messages():
     return sorted(set(options))
 
 
+def commands_help():
+    """The options of every command, and of every flow that is not the full one."""
+    commands = [option for command in typer.main.get_command(app).commands.values() for option in command.params]
+    output = StringIO()
+    with redirect_stdout(output), pytest.raises(SystemExit):
+        parse_command_line(GenreSettings, "prog", ["--help"])
+    return "\n".join([*(name for option in commands for name in option.opts), output.getvalue()])
+
+
 @pytest.mark.parametrize("option", named_in_messages())
 def test_an_option_that_a_message_names_is_one(help_text, option):
     name, _, value = option.partition(" ")
-    assert re.search(rf"{re.escape(name)}(?![\w.-])", help_text)
+    assert re.search(rf"{re.escape(name)}(?![\w.-])", help_text + commands_help())
     if value:
         assert parse(name, value)
 
