@@ -61,7 +61,7 @@ def join_plots(films: pd.DataFrame, plots: pd.DataFrame, config: GenreFilmConfig
     once = with_plot[~with_plot["key"].duplicated(keep=False)]
     joined = once.merge(right[~right["key"].duplicated(keep=False)], on="key", suffixes=("", "_of_plot"))
     apart = (joined["year"] - joined["year_of_plot"]).abs()
-    joined = joined[~(apart > config.years_apart)]
+    joined = joined[~(apart > config.years_apart).fillna(False)]
     columns = ["movie_id", "plot_id", "title", "genres"]
     return JoinedFilms(joined[columns].reset_index(drop=True), len(with_plot) - len(joined))
 
@@ -77,9 +77,9 @@ def title_key(title: str) -> str:
 def compare_genres(joined: pd.DataFrame, probabilities: pd.DataFrame, thresholds: pd.Series) -> pd.DataFrame:
     """What MovieLens says of each joined film, and what its plot says: one row a film.
 
-    probabilities: index plot_id, a column for each genre. thresholds: index genre. Returns joined with predicted (a list
-    of the names given, the most probable first), told (whether MovieLens names a genre at all) and, over the genres that
-    both know, agreed, missed and added.
+    probabilities: index plot_id, a column for each genre. thresholds: index genre. Returns joined with predicted (a
+    list of the names given, the most probable first), told (whether MovieLens names a genre at all) and, over the
+    genres that both know, agreed, missed and added.
     """
     shared = {name: genre for name, genre in SAME_GENRE.items() if genre in probabilities}
     rows = []
