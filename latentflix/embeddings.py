@@ -81,12 +81,15 @@ def load_encoder(config: EmbeddingConfig) -> Any:
     """
     try:
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise MissingPackage(
             "genres need the package sentence-transformers",
             found=str(error),
             remedy="pip install 'latentflix[genres]'",
         ) from error
+    # A bar for the tenth of a second in which weights are put in their place.
+    disable_progress_bar()
     with ExitStack() as stack:
         name = config.model
         if name == MINILM:
