@@ -8,14 +8,16 @@ from prefect import flow
 from flows.command_line import Outcome, main
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
+from latentflix.changes import find_last
 from latentflix.collab_fit import seed_groups
 from latentflix.datasets import DataSetConfig
 from latentflix.pages import PAGE
 from latentflix.pretrained import PretrainedConfig
-from latentflix.report import headline_sentence
+from latentflix.report_summary import headline_sentence
 from latentflix.settings import FullSettings
 from latentflix.trials import trial_configs
 from tasks.baseline import predict_all_by_words
+from tasks.changes import compare_with_last
 from tasks.classifier import train_on_folds
 from tasks.collab import fit_collab
 from tasks.datasets import fetch_data_set
@@ -69,9 +71,12 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     names = run(name_all_poles, reviews, corpus, labels, factors, ratings, config=settings.names)
     histograms = run(count_all_predictions, predictions, reviews, labels, config=settings.histograms)
 
+    found = (factors, evaluation, names, histograms)
+    changes = run(compare_with_last, *found, *find_last(run.store, found), config=settings.changes)
+
     stages = (
         *(rated, corpus, ratings, trials, study, factors, labels, reviews, language_model, classifier),
-        *(predictions, baseline, evaluation, names, histograms, *collab),
+        *(predictions, baseline, evaluation, names, histograms, changes, *collab),
     )
     report = run(write_report, *stages, config=settings.report)
     figures = run.store.manifest(report).metrics

@@ -11,6 +11,9 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import TooFewAxes
 from latentflix.labels import POLES
 
+# Only words in small letters: names begin with a capital, and say who plays, not what an axis means.
+TOKEN_PATTERN = r"\b[a-z]{3,}\b"
+
 
 class NameConfig(StageConfig):
     """How many words, films and genres stand for a pole."""
@@ -66,17 +69,23 @@ def name_poles(
     shown = films[films["ratings"] >= config.min_ratings].index.intersection(scores.index)
     terms, ends, genres = [], [], []
     for label in labels:
-        axis, sign = label[:-1], 1 if label[-1] == POLES[0] else -1
+        axis, pole = label[:-1], label[-1]
         here = film_labels.loc[film_labels["label"] == label, "movie_id"]
-        there = film_labels.loc[film_labels["label"] == axis + POLES[sign == 1], "movie_id"]
+        there = film_labels.loc[film_labels["label"] == axis + POLES[pole == POLES[0]], "movie_id"]
         terms.append(_mark_terms(usage, here, there, config).assign(label=label))
-        position = (sign * scores.loc[shown, axis]).sort_values(ascending=False)
+        position = rank_films(scores, shown, label)
         best = position.head(config.n_films)
         title = films.loc[best.index, "title"]
         ends.append(pd.DataFrame({"label": label, "title": title, "score": best}).reset_index())
         genres.append(_mark_genres(films.loc[position.index, "genres"], config).assign(label=label))
     tables = [pd.concat(parts, ignore_index=True) for parts in (terms, ends, genres)]
     return Names(tables[0], tables[1], tables[2], {label: _name(label, tables[0], tables[2]) for label in labels})
+
+
+def rank_films(scores: pd.DataFrame, movie_ids: pd.Index, label: str) -> pd.Series:
+    """How far films stand out towards the pole of a label, the farthest first: index movie_id, float."""
+    sign = 1 if label[-1] == POLES[0] else -1
+    return (sign * scores.loc[movie_ids, label[:-1]]).sort_values(ascending=False)
 
 
 @dataclass(frozen=True)
@@ -90,13 +99,12 @@ class _Usage:
 
 
 def _term_usage(reviews: pd.DataFrame, corpus: pd.Series, config: NameConfig) -> _Usage:
-    # Only words in small letters: names begin with a capital, and say who plays, not what an axis means.
     counting = {
         "binary": True,
         "lowercase": False,
         "stop_words": "english",
         "ngram_range": (1, 2),
-        "token_pattern": r"\b[a-z]{3,}\b",
+        "token_pattern": TOKEN_PATTERN,
     }
     vectorizer = CountVectorizer(min_df=config.min_films, **counting)
     use = vectorizer.fit_transform(reviews["text"].str.replace("<br />", " "))

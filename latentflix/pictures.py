@@ -1,6 +1,5 @@
 """The report's pictures, drawn by matplotlib without a screen."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,61 +11,51 @@ from matplotlib.figure import Figure
 
 # Blue and orange of the palette by Okabe and Ito 2008, which the colour-blind tell apart.
 CARRIED, OTHER = "#d55e00", "#0072b2"
-DPI = 80
 
 
-def draw_histogram(shares: pd.DataFrame, carried: Sequence[str], dominating: str, path: Path) -> None:
-    """Write a PNG: the share of a film's reviews that vote for each label, before and after `dominating` is removed.
-
-    shares: label, share, share_without, in the order of the labels. carried: the film's own labels, in orange.
-    """
-    figure = Figure(figsize=(7, 2.4))
-    # A layout worked out anew for each of hundreds of like pictures would take most of the time.
-    figure.subplots_adjust(left=0.07, right=0.99, bottom=0.17, top=0.88, wspace=0.05)
-    before, after = figure.subplots(1, 2, sharey=True)
-    for axes, column, title in (
-        (before, "share", "all labels"),
-        (after, "share_without", f"without {dominating}, the most frequent"),
-    ):
-        _draw_bars(axes, shares, column, carried)
-        axes.set_title(title, fontsize=9)
-    before.set_ylabel("share of reviews", fontsize=8)
-    FigureCanvasAgg(figure).print_png(str(path), pil_kwargs={"optimize": False}, metadata={"Software": None})
-
-
-def _draw_bars(axes: Axes, shares: pd.DataFrame, column: str, carried: Sequence[str]) -> None:
-    colours = [CARRIED if label in carried else OTHER for label in shares["label"]]
-    positions = np.arange(len(shares))
-    axes.bar(positions, shares[column].fillna(0), color=colours)
-    axes.set_xticks(positions, list(shares["label"]), rotation=90, fontsize=7)
-    axes.set_ylim(0, 1)
-    axes.tick_params(axis="y", labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def draw_training(language_model: pd.DataFrame, classifier: pd.DataFrame, path: Path) -> None:
-    """Write a PNG: losses by epoch of the language model and of the classifiers."""
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    epochs = np.arange(1, len(language_model) + 1)
-    left.plot(epochs, language_model["train_loss"], "o-", color=OTHER, label="training")
-    left.plot(epochs, language_model["valid_loss"], "s--", color=CARRIED, label="held out")
-    left.set_title("language model", fontsize=9)
-    left.set_ylabel("cross-entropy, nats a token", fontsize=8)
-    for name, history in classifier.groupby("classifier", sort=False):
-        epochs = np.arange(1, len(history) + 1)
-        right.plot(epochs, history["train_loss"], "o-", color=OTHER, alpha=0.6, label="training")
-        right.plot(epochs, history["valid_loss"], "s--", color=CARRIED, alpha=0.6, label="held out")
-        right.annotate(str(name), (epochs[-1], history["valid_loss"].iloc[-1]), fontsize=7)
-    right.set_title("classifiers, one for each fold", fontsize=9)
-    right.set_ylabel("binary cross-entropy", fontsize=8)
-    for axes in (left, right):
-        axes.set_xlabel("epoch", fontsize=8)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        handles, labels = axes.get_legend_handles_labels()
-        unique = dict(zip(labels, handles, strict=True))
-        axes.legend(list(unique.values()), list(unique), fontsize=7, frameon=False)
+def draw_language_model(history: pd.DataFrame, path: Path) -> None:
+    """Write a PNG: losses of the language model by epoch. history: train_loss, valid_loss."""
+    figure, axes = _panel("cross-entropy, nats a token")
+    _draw_losses(axes, history)
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_xlabel("epoch", fontsize=9)
     FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_classifiers(history: pd.DataFrame, path: Path) -> None:
+    """Write a PNG: losses of the classifiers by epoch. history: classifier, train_loss, valid_loss."""
+    figure, axes = _panel("binary cross-entropy")
+    for name, losses in history.groupby("classifier", sort=False):
+        _draw_losses(axes, losses)
+        axes.annotate(
+            *(str(name), (len(losses), losses["valid_loss"].iloc[-1])),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+        )
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_xlabel("epoch", fontsize=9)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def _panel(unit: str) -> tuple[Figure, Axes]:
+    """A figure of the size that can still be read on a phone."""
+    figure = Figure(figsize=(4.5, 2.8), dpi=160, layout="constrained")
+    axes = figure.subplots()
+    axes.set_ylabel(unit, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _draw_losses(axes: Axes, losses: pd.DataFrame) -> None:
+    epochs = np.arange(1, len(losses) + 1)
+    # A second pair of lines is of the same two kinds, so it gets no place of its own in the legend.
+    known = bool(axes.lines)
+    axes.plot(epochs, losses["train_loss"], "o-", color=OTHER, markersize=4, label=None if known else "training")
+    axes.plot(epochs, losses["valid_loss"], "s--", color=CARRIED, markersize=4, label=None if known else "held out")
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> None:
@@ -74,23 +63,18 @@ def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> 
 
     axes_table: index axis, stability, stability_null, stability_null_95, stable.
     """
-    figure = Figure(figsize=(7, 2.4), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _panel("|r| between groups of seeds")
     positions = np.arange(len(axes_table))
     colours = [OTHER if stable else "#999999" for stable in axes_table["stable"]]
     axes.bar(positions, axes_table["stability"], color=colours)
     null = axes_table["stability_null"]
     above = np.stack([np.zeros(len(null)), (axes_table["stability_null_95"] - null).clip(lower=0)])
-    axes.errorbar(
-        positions, null, above, fmt=".", color="black", capsize=3, label="turned at random: mean, 95 % lie below"
-    )
+    axes.errorbar(positions, null, above, fmt=".", color="black", capsize=2, label="turned at random")
     axes.axhline(stable_from, color=CARRIED, linestyle="--", linewidth=1)
-    axes.set_xticks(positions, list(axes_table.index), fontsize=8)
+    axes.set_xticks(positions, list(axes_table.index), fontsize=7)
     axes.set_ylim(0, 1)
-    axes.set_xlabel("axis", fontsize=8)
-    axes.set_ylabel("|r| between seed groups", fontsize=8)
-    axes.legend(fontsize=7, loc="lower left")
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("factor", fontsize=9)
+    axes.legend(fontsize=8, loc="lower left")
     FigureCanvasAgg(figure).print_png(str(path))
 
 

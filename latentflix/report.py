@@ -1,181 +1,107 @@
 """The page that says it all: one folder that opens from disk, with no script or picture from anywhere else."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm.auto import tqdm
+from markupsafe import Markup
 
-from latentflix.artifacts import Manifest
 from latentflix.classifier import RANDOM_SPLIT
-from latentflix.config import StageConfig, setting
-from latentflix.labels import POLES
-from latentflix.pages import PAGE, decimals, render_page
-from latentflix.pictures import draw_histogram, draw_stability, draw_training
-from latentflix.study import Study
+from latentflix.findings import Findings, ReportConfig
+from latentflix.pages import PAGE, render_page, render_section
+from latentflix.pictures import draw_classifiers, draw_language_model, draw_stability
+from latentflix.report_cards import write_factors
+from latentflix.report_films import write_films
+from latentflix.report_summary import advice, finding, headline, headline_sentence, judge_axes, made_of
 from latentflix.study_page import write_section
-from latentflix.trials import Trials
 
-
-class ReportConfig(StageConfig):
-    """What the page shows."""
-
-    excerpt_length: int = setting(320, "characters shown of a review", ge=40, le=5000)
-    min_reviews: int = setting(1, "reviews a film needs to get a histogram", ge=1)
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Everything the report is made of: the tables of the stages, as those write them, and their manifests.
-
-    headline: as `headline` gives it. manifests: by stage; `data_sets` by name.
-    """
-
-    films: pd.DataFrame
-    axes: pd.DataFrame
-    film_labels: pd.DataFrame
-    labels: pd.DataFrame
-    reviews: pd.DataFrame
-    predictions: pd.DataFrame
-    label_scores: pd.DataFrame
-    axis_scores: pd.DataFrame
-    overall: Mapping[str, Any]
-    terms: pd.DataFrame
-    pole_films: pd.DataFrame
-    genres: pd.DataFrame
-    names: Mapping[str, str]
-    shares: pd.DataFrame
-    dominating: str
-    language_model_history: pd.DataFrame
-    classifier_history: pd.DataFrame
-    trials: Trials
-    study: Study
-    manifests: Sequence[Manifest]
-
-
-def headline(overall: Mapping[str, Any], coverage: Mapping[str, Any], axes: pd.DataFrame) -> dict[str, Any]:
-    """What a run comes to: films, reviews, stable factors, and the mean held-out AUC beside its null."""
-    return {
-        "films": coverage["films_with_review"],
-        "reviews": coverage["reviews"],
-        "factors": len(axes),
-        "stable_factors": int(axes["stable"].sum()),
-        "auc": overall["auc"],
-        "auc_low": overall["auc_low"],
-        "auc_high": overall["auc_high"],
-        "auc_null": overall["auc_null"],
-        "auc_null_sd": overall["auc_null_sd"],
-        "auc_p": overall["auc_p"],
-        "words_auc": overall["words_auc"],
-    }
-
-
-def headline_sentence(figures: Mapping[str, Any]) -> str:
-    """The headline in one line."""
-    auc, low, high, null, spread, words = (
-        decimals(figures[name], 3) for name in ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "words_auc")
-    )
-    return (
-        f"{figures['films']:,} films, {figures['reviews']:,} reviews, {figures['stable_factors']} stable factors of "
-        f"{figures['factors']}; mean held-out AUC {auc} [{low}, {high}] against {null} ± {spread} for labels permuted "
-        f"across films; TF-IDF and logistic regression {words}"
-    )
+_TEMPLATE = "report.html"
 
 
 def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict[str, Any]:
     """Write the report into `folder` and return its headline's figures."""
-    manifests = {manifest.stage: manifest for manifest in findings.manifests}
-    coverage = manifests["reviews"].metrics
-    figures = headline(findings.overall, coverage, findings.axes)
-    films = _film_sections(findings, config)
-    pictures = folder / "films"
-    pictures.mkdir()
-    for film in tqdm(films, "histograms", leave=False, disable=None):
-        draw_histogram(film["shares"], film["labels"], findings.dominating, pictures / f"{film['movie_id']}.png")
-    draw_training(findings.language_model_history, findings.classifier_history, folder / "training.png")
-    draw_stability(findings.axes, manifests["factors"].config["stable_from"], folder / "stability.png")
-
+    coverage = findings.manifest("reviews").metrics
+    verdicts = judge_axes(findings.axes, findings.axis_scores, config.false_discoveries)
+    figures = headline(findings.overall, coverage, findings.axes, verdicts)
     page = render_page(
-        "report.html",
+        _TEMPLATE,
         findings.manifests,
-        recommenders=write_section(folder, findings.study, findings.trials),
         figures=figures,
+        finding=finding(figures),
+        advice=advice(figures),
         sentence=headline_sentence(figures),
         coverage=coverage,
-        overall=findings.overall,
-        factors=_factor_cards(findings, config),
-        unstable=findings.axes[~findings.axes["stable"]].reset_index().to_dict("records"),
-        stable_from=manifests["factors"].config["stable_from"],
-        labels=findings.label_scores.join(findings.labels[["share", "dominating"]]).reset_index().to_dict("records"),
-        axis_scores=findings.axis_scores.reset_index().to_dict("records"),
-        names=findings.names,
-        films=films,
-        dominating=findings.dominating,
+        made_of=made_of(findings.manifests),
+        sections=[
+            _changes(findings),
+            write_factors(findings, verdicts, config),
+            _evaluation(folder, findings),
+            write_films(folder, findings, config),
+            write_section(folder, findings.study, findings.trials),
+            _language_model(folder, findings),
+            _reviews(findings, coverage),
+        ],
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
     return figures
 
 
-def _factor_cards(findings: Findings, config: ReportConfig) -> list[dict[str, Any]]:
-    cards = []
-    for axis, row in findings.axes[findings.axes["stable"]].iterrows():
-        scored = axis in findings.axis_scores.index
-        cards.append(
-            {
-                "axis": axis,
-                **row[["stability", "stability_null", "stability_null_95", "explained"]],
-                "score": findings.axis_scores.loc[axis].to_dict() if scored else None,
-                "poles": [_pole(f"{axis}{pole}", findings, config) for pole in POLES],
-            }
-        )
-    return cards
+def _changes(findings: Findings) -> Markup:
+    """The section "Changes": what the last report said otherwise."""
+    changes = findings.changes
+    titles = findings.films["title"]
+    histograms = changes.histograms.assign(title=changes.histograms["movie_id"].map(titles))
+    return render_section(
+        "changes.html",
+        since=changes.since,
+        factors=changes.factors.to_dict("records"),
+        poles=changes.poles[changes.poles["name"] != changes.poles["was_name"]].to_dict("records"),
+        n_poles=len(changes.poles),
+        histograms=histograms.to_dict("records"),
+        metrics=changes.metrics.to_dict("records"),
+        settings=changes.settings.to_dict("records"),
+    )
 
 
-def _pole(label: str, findings: Findings, config: ReportConfig) -> dict[str, Any]:
-    def of_label(table: pd.DataFrame) -> list[dict[str, Any]]:
-        return table[table["label"] == label].to_dict("records")
-
-    return {
-        "label": label,
-        "name": findings.names[label],
-        "terms": of_label(findings.terms),
-        "films": of_label(findings.pole_films),
-        "genres": of_label(findings.genres),
-        "excerpt": _excerpt(label, findings, config),
-    }
-
-
-def _excerpt(label: str, findings: Findings, config: ReportConfig) -> dict[str, str] | None:
-    """The start of the review, of a film that carries the label, that was most surely given it unseen."""
-    carriers = findings.film_labels.loc[findings.film_labels["label"] == label, "movie_id"]
-    reviews = findings.reviews[findings.reviews["movie_id"].isin(carriers)].set_index("review_id")
-    held_out = findings.predictions[findings.predictions["classifier"] != RANDOM_SPLIT].set_index("review_id")
-    candidates = held_out.loc[held_out.index.intersection(reviews.index)]
-    if label not in candidates or candidates.empty:
-        return None
-    review = reviews.loc[candidates[label].idxmax()]
-    text = review["text"].replace("<br />", " ")
-    shown = text[: config.excerpt_length].rsplit(" ", 1)[0] + " …" if len(text) > config.excerpt_length else text
-    return {"text": shown, "title": findings.films.loc[review["movie_id"], "title"]}
+def _evaluation(folder: Path, findings: Findings) -> Markup:
+    """The section "Evaluation", whose pictures are written into `folder`."""
+    stable_from = findings.manifest("factors").config["stable_from"]
+    draw_stability(findings.axes, stable_from, folder / "stability.png")
+    return render_section(
+        "evaluation.html",
+        overall=findings.overall,
+        labels=findings.label_scores.join(findings.labels[["share", "dominating"]]).reset_index().to_dict("records"),
+        axes=findings.axis_scores.reset_index().to_dict("records"),
+        names=findings.names,
+        stable_from=stable_from,
+    )
 
 
-def _film_sections(findings: Findings, config: ReportConfig) -> list[dict[str, Any]]:
-    counts = findings.reviews["movie_id"].value_counts()
-    labels = findings.film_labels.groupby("movie_id")["label"].agg(list)
-    order = pd.CategoricalDtype(list(findings.labels.index), ordered=True)
-    shares = findings.shares.astype({"label": order}).sort_values(["movie_id", "label"])
-    sections = [
-        {
-            "movie_id": int(str(movie_id)),
-            "title": findings.films.loc[movie_id, "title"],
-            "ratings": int(findings.films.loc[movie_id, "ratings"]),
-            "reviews": int(counts[movie_id]),
-            "labels": labels[movie_id],
-            "shares": table,
-        }
-        for movie_id, table in shares.groupby("movie_id")
-        if counts[movie_id] >= config.min_reviews
-    ]
-    return sorted(sections, key=lambda film: (-film["reviews"], film["title"]))
+def _language_model(folder: Path, findings: Findings) -> Markup:
+    """The section "Language model": how it and the classifiers were trained, with pictures in `folder`."""
+    draw_language_model(findings.language_model_history, folder / "language_model.png")
+    draw_classifiers(findings.classifier_history, folder / "classifiers.png")
+    classifiers = findings.classifier_history.groupby("classifier", sort=False).last()
+    return render_section(
+        "language_model.html",
+        figures=findings.manifest("language_model").metrics,
+        config=findings.manifest("language_model").config,
+        classifiers=classifiers.reset_index().to_dict("records"),
+        random_split=RANDOM_SPLIT,
+    )
+
+
+def _reviews(findings: Findings, coverage: dict[str, Any]) -> Markup:
+    """The section "Reviews": where they come from, and how many there are of a film."""
+    reviews = findings.reviews
+    source = reviews["source"] if "source" in reviews else pd.Series("imdb_reviews", reviews.index)
+    by_source = reviews.groupby(source)["movie_id"].agg(reviews="size", films="nunique")
+    counts = reviews["movie_id"].value_counts()
+    return render_section(
+        "reviews.html",
+        coverage=coverage,
+        sources=by_source.rename_axis("source").reset_index().to_dict("records"),
+        films_by_reviews=[
+            (least, int((counts >= least).sum())) for least in (1, 2, 5, 10, 30) if (counts >= least).any()
+        ],
+    )

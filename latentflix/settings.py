@@ -8,12 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, CliSettingsSource
 
 from latentflix.baseline import BaselineConfig
+from latentflix.changes import ChangesConfig
 from latentflix.classifier import ClassifierConfig
 from latentflix.collab import CollabConfig
 from latentflix.embeddings import EmbeddingConfig, Reading
 from latentflix.errors import InvalidSettings
 from latentflix.evaluation import EvaluationConfig
 from latentflix.factors import FactorConfig
+from latentflix.findings import ReportConfig
 from latentflix.genre_evaluation import GenreEvaluationConfig
 from latentflix.genre_films import GenreFilmConfig
 from latentflix.genre_page import GenrePageConfig
@@ -28,7 +30,6 @@ from latentflix.plots_source import PlotsSource
 from latentflix.predictions import PredictionConfig
 from latentflix.ratings import RatingsConfig
 from latentflix.ratings_source import RatingsSource
-from latentflix.report import ReportConfig
 from latentflix.reviews import ReviewConfig
 from latentflix.study import StudyConfig
 from latentflix.trials import TrialConfig
@@ -130,6 +131,7 @@ class FullSettings(FlowSettings):
     evaluation: EvaluationConfig = EvaluationConfig()
     names: NameConfig = NameConfig()
     histograms: HistogramConfig = HistogramConfig()
+    changes: ChangesConfig = ChangesConfig()
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="before")

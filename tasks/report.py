@@ -1,6 +1,8 @@
 """The page that says it all."""
 
-from latentflix.report import Findings, ReportConfig, build_report
+from latentflix.findings import Findings, ReportConfig
+from latentflix.report import build_report
+from tasks.changes import read_changes
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.study import read_study
 from tasks.trials import read_trials
@@ -25,21 +27,22 @@ def write_report(
     evaluation: Handle,
     names: Handle,
     histograms: Handle,
+    changes: Handle,
     *collab: Handle,
     config: ReportConfig,
 ) -> None:
     """Build the report from what all stages left."""
     stages = (
         *(movielens, corpus, ratings, trials, study, factors, labels, reviews, language_model),
-        *(classifier, predictions, baseline, evaluation, names, histograms, *collab),
+        *(classifier, predictions, baseline, evaluation, names, histograms, changes, *collab),
     )
     findings = Findings(
         films=store.read_table(ratings, "films"),
+        scores=store.read_table(factors, "scores"),
         axes=store.read_table(factors, "axes"),
         film_labels=store.read_table(labels, "films"),
         labels=store.read_table(labels, "labels"),
         reviews=store.read_table(reviews, "reviews"),
-        predictions=store.read_table(predictions, "predictions"),
         label_scores=store.read_table(evaluation, "labels"),
         axis_scores=store.read_table(evaluation, "axes"),
         overall=store.manifest(evaluation).metrics,
@@ -53,6 +56,7 @@ def write_report(
         classifier_history=store.read_table(classifier, "history"),
         trials=read_trials(store, trials),
         study=read_study(store, study),
+        changes=read_changes(store, changes),
         manifests=[store.manifest(handle) for handle in stages],
     )
     artifact.metrics.update(build_report(artifact.folder, findings, config))

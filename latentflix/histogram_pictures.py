@@ -1,0 +1,130 @@
+"""The histograms of hundreds of films, one picture each and all of them on a poster, drawn by matplotlib."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from latentflix.pictures import CARRIED, OTHER
+
+# In inches. Twice as many dots as a screen has by rule keep the small names of the labels sharp.
+WIDTH, HEIGHT, TITLE_HEIGHT = 4.5, 2.9, 0.5
+SCREEN_DPI, POSTER_DPI = 160, 80
+# A poster is as high for its width as a sheet of the A series.
+_POSTER_RATIO = sqrt(2)
+_COLOURS = 32
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """What is predicted of one film.
+
+    before, after: float (labels,), the share of its reviews that vote for each label, with and without the
+    dominating one. own: bool (labels,), whether the film carries the label.
+    """
+
+    title: str
+    before: np.ndarray
+    after: np.ndarray
+    own: np.ndarray
+
+
+class HistogramPainter:
+    """Draws histograms with the same labels, one after the other.
+
+    Axes, labels and headings are drawn once; for each film only its bars are. Source: matplotlib's guide "Faster
+    rendering by using blitting".
+    """
+
+    def __init__(self, labels: Sequence[str], dominating: str, dpi: int, *, titled: bool) -> None:
+        """Draw what the histograms have in common. titled: leave room for the film's title above them."""
+        height = HEIGHT + (TITLE_HEIGHT if titled else 0)
+        figure = Figure(figsize=(WIDTH, height), dpi=dpi)
+        self._canvas = FigureCanvasAgg(figure)
+        top = 1 - (TITLE_HEIGHT if titled else 0) / height
+        figure.subplots_adjust(left=0.075, right=0.995, bottom=0.1, top=top - 0.075, hspace=0.62)
+        headings = ("share of reviews, all labels", f"without {dominating}, the most frequent")
+        self._panels = [
+            _Panel(axes, labels, heading) for axes, heading in zip(figure.subplots(2, 1), headings, strict=True)
+        ]
+        self._title = figure.text(0.5, top, "", ha="center", va="bottom", fontsize=9, parse_math=False, animated=True)
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(figure.bbox)
+        # A picture with every colour in it gives the palette of all others.
+        everything = np.ones(len(labels))
+        sample = self._draw(Histogram("Sample", everything, everything, np.arange(len(labels)) % 2 == 0))
+        self._palette = sample.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
+
+    def paint(self, histogram: Histogram) -> Image.Image:
+        """The picture of one film, in the palette that all films share."""
+        return self._draw(histogram).quantize(palette=self._palette, dither=Image.Dither.NONE)
+
+    def _draw(self, histogram: Histogram) -> Image.Image:
+        self._canvas.restore_region(self._background)
+        self._title.set_text("\n".join(textwrap.wrap(histogram.title, 62, max_lines=2, placeholder=" …")))
+        self._title.figure.draw_artist(self._title)
+        for panel, shares in zip(self._panels, (histogram.before, histogram.after), strict=True):
+            panel.draw(shares, histogram.own)
+        return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
+
+
+class _Panel:
+    """One histogram: bars, and a mark above each of the film's own labels, which is there even where no bar is."""
+
+    def __init__(self, axes: Axes, labels: Sequence[str], heading: str) -> None:
+        places = np.arange(len(labels))
+        self._axes = axes
+        self._bars = axes.bar(places, np.zeros(len(labels)), animated=True)
+        (self._marks,) = axes.plot([], [], "v", color=CARRIED, markersize=3, clip_on=False, animated=True)
+        axes.set_xticks(places, list(labels), rotation=90, fontsize=min(6.5, 210 / len(labels)))
+        axes.set_xlim(-0.7, len(labels) - 0.3)
+        axes.set_ylim(0, 1)
+        axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], fontsize=6.5)
+        axes.tick_params(length=2, pad=1.5)
+        axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(heading, fontsize=7.5, loc="left", pad=7, parse_math=False)
+
+    def draw(self, shares: np.ndarray, own: np.ndarray) -> None:
+        for bar, share, is_own in zip(self._bars, np.nan_to_num(shares), own, strict=True):
+            bar.set_height(share)
+            bar.set_facecolor(CARRIED if is_own else OTHER)
+            self._axes.draw_artist(bar)
+        places = np.flatnonzero(own)
+        self._marks.set_data(places, np.full(len(places), 1.07))
+        self._axes.draw_artist(self._marks)
+
+
+def draw_histograms(films: Iterable[tuple[Path, Histogram]], labels: Sequence[str], dominating: str) -> None:
+    """Write a PNG for each film: what is predicted of it, before and after the dominating label is removed."""
+    painter = HistogramPainter(labels, dominating, SCREEN_DPI, titled=False)
+    for path, histogram in films:
+        painter.paint(histogram).save(path)
+
+
+def draw_poster(films: Sequence[Histogram], labels: Sequence[str], dominating: str, path: Path) -> tuple[int, int]:
+    """Write one PNG of all films with their titles, in rows, to print. Returns its width and height in dots."""
+    painter = HistogramPainter(labels, dominating, POSTER_DPI, titled=True)
+    first = painter.paint(films[0])
+    columns = max(round(sqrt(len(films) * first.height / first.width / _POSTER_RATIO)), 1)
+    rows = ceil(len(films) / columns)
+    poster = Image.new("P", (columns * first.width, rows * first.height), color=_white(first))
+    poster.putpalette(first.getpalette() or [])
+    for place, film in enumerate(films):
+        row, column = divmod(place, columns)
+        poster.paste(painter.paint(film), (column * first.width, row * first.height))
+    poster.save(path, dpi=(POSTER_DPI, POSTER_DPI))
+    return poster.size
+
+
+def _white(picture: Image.Image) -> int:
+    """The place of white in a picture's palette: the colour of its first dot, which is no part of any drawing."""
+    return int(picture.tobytes()[0])

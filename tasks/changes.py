@@ -1,0 +1,41 @@
+"""What differs from the last report."""
+
+from latentflix.changes import Changes, ChangesConfig, Found, compare_findings, lineage
+from tasks.stage import Artifact, Handle, Store, stage
+
+_TABLES = ("factors", "poles", "histograms", "metrics", "settings")
+
+
+@stage("changes", "changes")
+def compare_with_last(
+    artifact: Artifact,
+    store: Store,
+    factors: Handle,
+    evaluation: Handle,
+    names: Handle,
+    histograms: Handle,
+    *last: Handle,
+    config: ChangesConfig,
+) -> None:
+    """Compare what was found with what the last report was made of, given as the same four artifacts or none."""
+    now = _read_found(store, factors, evaluation, names, histograms)
+    before = _read_found(store, *last) if last else None
+    changes = compare_findings(now, before, config)
+    for name in _TABLES:
+        artifact.write_table(name, getattr(changes, name))
+    artifact.metrics["since"] = changes.since
+
+
+def _read_found(store: Store, factors: Handle, evaluation: Handle, names: Handle, histograms: Handle) -> Found:
+    return Found(
+        scores=store.read_table(factors, "scores"),
+        names=store.read_json(names, "names"),
+        shares=store.read_table(histograms, "shares"),
+        manifests=lineage(store, [factors, evaluation, names, histograms]),
+    )
+
+
+def read_changes(store: Store, handle: Handle) -> Changes:
+    """The changes of a changes artifact."""
+    tables = {name: store.read_table(handle, name) for name in _TABLES}
+    return Changes(since=store.manifest(handle).metrics["since"], **tables)
