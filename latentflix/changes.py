@@ -34,7 +34,7 @@ class ChangesConfig(StageConfig):
 
 @dataclass(frozen=True)
 class Found:
-    """What one report says, as the stages wrote it: axes scores, names of labels, shares, and all that it is made of."""
+    """What one report says, as the stages wrote it, and the manifests of all that it is made of."""
 
     scores: pd.DataFrame
     names: Mapping[str, str]
@@ -151,7 +151,7 @@ def _compare_names(now: Mapping[str, str], before: Mapping[str, str], was: Mappi
 
 def _compare_histograms(now: pd.DataFrame, before: pd.DataFrame, was: Mapping[str, str]) -> pd.DataFrame:
     """The films in both, by how far the shares moved of the labels that are in both."""
-    shares = now.assign(was=now["label"].map(was)).merge(
+    shares = now.assign(was=[was.get(label, "") for label in now["label"]]).merge(
         before.rename(columns={"label": "was", "share": "was_share"})[["movie_id", "was", "was_share"]],
         on=["movie_id", "was"],
     )
@@ -184,7 +184,5 @@ def _settings(found: Found) -> dict[tuple[str, str], str]:
 
 def _differences(kind: str, before: Mapping[Any, Any], now: Mapping[Any, Any]) -> pd.DataFrame:
     places = list(dict.fromkeys([*now, *before]))
-    rows = [
-        (*place, before.get(place), now.get(place)) for place in places if before.get(place) != now.get(place)
-    ]
+    rows = [(*place, before.get(place), now.get(place)) for place in places if before.get(place) != now.get(place)]
     return pd.DataFrame(rows, columns=["stage", kind, "was", "now"])

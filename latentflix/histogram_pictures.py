@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -19,7 +20,20 @@ WIDTH, HEIGHT, TITLE_HEIGHT = 4.5, 2.9, 0.5
 SCREEN_DPI, POSTER_DPI = 160, 80
 # A poster is as high for its width as a sheet of the A series.
 _POSTER_RATIO = sqrt(2)
-_COLOURS = 32
+_GRID = "#e4e4e4"
+
+
+def _shades(colour: str) -> list[int]:
+    """A colour in eight steps from white, as edges that are drawn smooth need them."""
+    red_green_blue = np.array(to_rgb(colour)) * 255
+    steps = np.linspace(0, 1, 8)[:, None]
+    return np.rint(255 + steps * (red_green_blue - 255)).astype(int).ravel().tolist()
+
+
+# White comes first. The lines of the grid are a colour of their own, for they have no smooth edges.
+PALETTE = [value for colour in ("black", CARRIED, OTHER) for value in _shades(colour)]
+PALETTE += [round(255 * value) for value in to_rgb(_GRID)]
+_WHITE = 0
 
 
 @dataclass(frozen=True)
@@ -47,32 +61,29 @@ class HistogramPainter:
         """Draw what the histograms have in common. titled: leave room for the film's title above them."""
         height = HEIGHT + (TITLE_HEIGHT if titled else 0)
         figure = Figure(figsize=(WIDTH, height), dpi=dpi)
+        self._figure = figure
         self._canvas = FigureCanvasAgg(figure)
         top = 1 - (TITLE_HEIGHT if titled else 0) / height
-        figure.subplots_adjust(left=0.075, right=0.995, bottom=0.1, top=top - 0.075, hspace=0.62)
+        figure.subplots_adjust(left=0.075, right=0.995, bottom=0.1, top=top - 0.09, hspace=0.68)
         headings = ("share of reviews, all labels", f"without {dominating}, the most frequent")
         self._panels = [
             _Panel(axes, labels, heading) for axes, heading in zip(figure.subplots(2, 1), headings, strict=True)
         ]
-        self._title = figure.text(0.5, top, "", ha="center", va="bottom", fontsize=9, parse_math=False, animated=True)
+        self._title = figure.text(0.5, top, "", ha="center", va="bottom", fontsize=8, parse_math=False, animated=True)
         self._canvas.draw()
         self._background = self._canvas.copy_from_bbox(figure.bbox)
-        # A picture with every colour in it gives the palette of all others.
-        everything = np.ones(len(labels))
-        sample = self._draw(Histogram("Sample", everything, everything, np.arange(len(labels)) % 2 == 0))
-        self._palette = sample.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT)
+        self._palette = Image.new("P", (1, 1))
+        self._palette.putpalette(PALETTE)
 
     def paint(self, histogram: Histogram) -> Image.Image:
         """The picture of one film, in the palette that all films share."""
-        return self._draw(histogram).quantize(palette=self._palette, dither=Image.Dither.NONE)
-
-    def _draw(self, histogram: Histogram) -> Image.Image:
         self._canvas.restore_region(self._background)
-        self._title.set_text("\n".join(textwrap.wrap(histogram.title, 62, max_lines=2, placeholder=" …")))
-        self._title.figure.draw_artist(self._title)
+        self._title.set_text("\n".join(textwrap.wrap(histogram.title, 52, max_lines=2, placeholder=" …")))
+        self._figure.draw_artist(self._title)
         for panel, shares in zip(self._panels, (histogram.before, histogram.after), strict=True):
             panel.draw(shares, histogram.own)
-        return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
+        picture = Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
+        return picture.quantize(palette=self._palette, dither=Image.Dither.NONE)
 
 
 class _Panel:
@@ -88,10 +99,10 @@ class _Panel:
         axes.set_ylim(0, 1)
         axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], fontsize=6.5)
         axes.tick_params(length=2, pad=1.5)
-        axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
+        axes.grid(axis="y", color=_GRID, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.set_title(heading, fontsize=7.5, loc="left", pad=7, parse_math=False)
+        axes.set_title(heading, fontsize=7.5, loc="left", pad=10, parse_math=False)
 
     def draw(self, shares: np.ndarray, own: np.ndarray) -> None:
         for bar, share, is_own in zip(self._bars, np.nan_to_num(shares), own, strict=True):
@@ -99,7 +110,7 @@ class _Panel:
             bar.set_facecolor(CARRIED if is_own else OTHER)
             self._axes.draw_artist(bar)
         places = np.flatnonzero(own)
-        self._marks.set_data(places, np.full(len(places), 1.07))
+        self._marks.set_data(places, np.full(len(places), 1.06))
         self._axes.draw_artist(self._marks)
 
 
@@ -110,21 +121,23 @@ def draw_histograms(films: Iterable[tuple[Path, Histogram]], labels: Sequence[st
         painter.paint(histogram).save(path)
 
 
-def draw_poster(films: Sequence[Histogram], labels: Sequence[str], dominating: str, path: Path) -> tuple[int, int]:
-    """Write one PNG of all films with their titles, in rows, to print. Returns its width and height in dots."""
+def draw_poster(
+    films: Sequence[Histogram], labels: Sequence[str], dominating: str, path: Path
+) -> tuple[int, int] | None:
+    """Write one PNG of all films with their titles, in rows, to print.
+
+    Returns its width and height in dots; None, and no picture, if there are no films.
+    """
+    if not films:
+        return None
     painter = HistogramPainter(labels, dominating, POSTER_DPI, titled=True)
     first = painter.paint(films[0])
     columns = max(round(sqrt(len(films) * first.height / first.width / _POSTER_RATIO)), 1)
     rows = ceil(len(films) / columns)
-    poster = Image.new("P", (columns * first.width, rows * first.height), color=_white(first))
-    poster.putpalette(first.getpalette() or [])
+    poster = Image.new("P", (columns * first.width, rows * first.height), color=_WHITE)
+    poster.putpalette(PALETTE)
     for place, film in enumerate(films):
         row, column = divmod(place, columns)
         poster.paste(painter.paint(film), (column * first.width, row * first.height))
     poster.save(path, dpi=(POSTER_DPI, POSTER_DPI))
     return poster.size
-
-
-def _white(picture: Image.Image) -> int:
-    """The place of white in a picture's palette: the colour of its first dot, which is no part of any drawing."""
-    return int(picture.tobytes()[0])

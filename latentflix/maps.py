@@ -15,6 +15,15 @@ _TOOLTIPS = [
     ("ratings", "@ratings{0,0}"),
     *((f"axis {number}", f"@axis_{number}{{0.00}}") for number in (1, 2, 3)),
 ]
+# White becomes the dark of the page that the map stands in, and every hue stays what it is.
+_TEMPLATE = """
+{% block postamble %}
+<style>
+body { margin: 0; background: #fff; }
+@media (prefers-color-scheme: dark) { html { filter: invert(.88) hue-rotate(180deg); background: #fff; } }
+</style>
+{% endblock %}
+"""
 
 
 def write_map(positions: pd.DataFrame, path: Path) -> None:
@@ -34,6 +43,8 @@ def write_map(positions: pd.DataFrame, path: Path) -> None:
     )
     lowest, highest = positions["axis_3"].min(), positions["axis_3"].max()
     colour = linear_cmap("axis_3", "Cividis256", lowest, highest)
-    dots = plot.scatter("axis_1", "axis_2", source=films, size=9, line_color=None, fill_color=colour, fill_alpha=0.8)
+    dots = plot.scatter(
+        *("axis_1", "axis_2"), source=films, size=9, line_color="#777777", fill_color=colour, fill_alpha=0.8
+    )
     plot.add_layout(dots.construct_color_bar(title="axis 3", width=12), "right")
-    path.write_text(file_html(plot, INLINE, title="Map of the films"), encoding="utf-8")
+    path.write_text(file_html(plot, INLINE, title="Map of the films", template=_TEMPLATE), encoding="utf-8")

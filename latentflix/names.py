@@ -12,7 +12,7 @@ from latentflix.errors import TooFewAxes
 from latentflix.labels import POLES
 
 # Only words in small letters: names begin with a capital, and say who plays, not what an axis means.
-TOKEN_PATTERN = r"\b[a-z]{3,}\b"
+WORD_PATTERN = r"\b[a-z]{3,}\b"
 
 
 class NameConfig(StageConfig):
@@ -104,7 +104,7 @@ def _term_usage(reviews: pd.DataFrame, corpus: pd.Series, config: NameConfig) ->
         "lowercase": False,
         "stop_words": "english",
         "ngram_range": (1, 2),
-        "token_pattern": TOKEN_PATTERN,
+        "token_pattern": WORD_PATTERN,
     }
     vectorizer = CountVectorizer(min_df=config.min_films, **counting)
     use = vectorizer.fit_transform(reviews["text"].str.replace("<br />", " "))

@@ -18,7 +18,7 @@ _SHARED = {"layout": "page.html", "style": "page.css", "charts": "charts.html"}
 
 def decimals(number: float | None, places: int = 2) -> str:
     """A number with so many decimals; a dash for one that is not there."""
-    return "–" if number is None or math.isnan(number) else f"{number:.{places}f}"
+    return "–" if number is None or math.isnan(number) else f"{number:z.{places}f}"
 
 
 def figure(value: Any) -> str:

@@ -10,9 +10,9 @@ from operator import itemgetter
 import pandas as pd
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from latentflix.names import TOKEN_PATTERN
+from latentflix.names import WORD_PATTERN
 
-_WORD = re.compile(TOKEN_PATTERN)
+_WORD = re.compile(WORD_PATTERN)
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*[\"')\]]*\s*")
 _BREAK = re.compile(r"\s*(?:<br\s*/?>\s*)+")
 # Less than so many characters show nothing of what a review says.
@@ -70,11 +70,7 @@ def find_terms(text: str, terms: Mapping[str, float]) -> list[tuple[Span, str]]:
     """
     found = []
     for sentence in _SENTENCE.finditer(text):
-        words = [
-            word
-            for word in _WORD.finditer(text, *sentence.span())
-            if word.group() not in ENGLISH_STOP_WORDS
-        ]
+        words = [word for word in _WORD.finditer(text, *sentence.span()) if word.group() not in ENGLISH_STOP_WORDS]
         used = [(word.span(), word.group()) for word in words]
         used += [((one.start(), other.end()), f"{one.group()} {other.group()}") for one, other in pairwise(words)]
         found += [(span, term) for span, term in used if term in terms]
@@ -87,9 +83,7 @@ def _best_passage(review: pd.Series, weights: Mapping[str, float], max_length: i
     terms = find_terms(text, weights)
     if length < _SHORTEST or not terms:
         return None
-    start, end = max(
-        _windows(text, length), key=lambda window: (_weigh(terms, window, weights), window[0] - window[1])
-    )
+    start, end = max(_windows(text, length), key=lambda window: (_weigh(terms, window, weights), window[0] - window[1]))
     weight = _weigh(terms, (start, end), weights)
     if weight == 0:
         return None

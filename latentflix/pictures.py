@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Blue and orange of the palette by Okabe and Ito 2008, which the colour-blind tell apart.
 CARRIED, OTHER = "#d55e00", "#0072b2"
@@ -55,7 +56,7 @@ def _draw_losses(axes: Axes, losses: pd.DataFrame) -> None:
     known = bool(axes.lines)
     axes.plot(epochs, losses["train_loss"], "o-", color=OTHER, markersize=4, label=None if known else "training")
     axes.plot(epochs, losses["valid_loss"], "s--", color=CARRIED, markersize=4, label=None if known else "held out")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> None:

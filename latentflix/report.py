@@ -33,13 +33,13 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
         coverage=coverage,
         made_of=made_of(findings.manifests),
         sections=[
-            _changes(findings),
             write_factors(findings, verdicts, config),
-            _evaluation(folder, findings),
             write_films(folder, findings, config),
+            _evaluation(folder, findings),
             write_section(folder, findings.study, findings.trials),
             _language_model(folder, findings),
             _reviews(findings, coverage),
+            _changes(findings),
         ],
     )
     (folder / PAGE).write_text(page, encoding="utf-8")

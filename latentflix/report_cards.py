@@ -63,7 +63,8 @@ def _unnamed_films(label: str, findings: Findings) -> list[dict[str, Any]]:
     shown = findings.manifest("names").config
     often = findings.films.index[findings.films["ratings"] >= shown["min_ratings"]]
     ranked = rank_films(findings.scores, often.intersection(findings.scores.index), label).head(shown["n_films"])
-    return [{"movie_id": movie_id, "score": score, "title": findings.films.loc[movie_id, "title"]} for movie_id, score in ranked.items()]
+    titles = findings.films["title"]
+    return [{"movie_id": film, "title": titles[film], "score": score} for film, score in ranked.items()]
 
 
 def _reviews_at(label: str, findings: Findings, config: ReportConfig) -> pd.DataFrame:

@@ -43,7 +43,6 @@ def write_films(folder: Path, findings: Findings, config: ReportConfig) -> Marku
         names=findings.names,
         poster=_POSTER,
         poster_size=poster,
-        poster_megabytes=(folder / _POSTER).stat().st_size / 1e6,
         pictures=_PICTURES,
     )
 

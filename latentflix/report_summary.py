@@ -11,7 +11,7 @@ from latentflix.artifacts import Manifest
 from latentflix.datasets import DATA_SETS
 from latentflix.pages import decimals
 
-# Above chance, and yet this says little: p of the mean AUC from which it is no finding.
+# The p of the mean AUC from which it is no better than chance.
 _CHANCE_FROM = 0.05
 _MAIN_SETTINGS = {
     "collab": "recommender {model} with {n_factors} factors",
@@ -72,22 +72,27 @@ def headline_sentence(figures: Mapping[str, Any]) -> str:
 
 def finding(figures: Mapping[str, Any]) -> str:
     """What was found, in one sentence for a reader who knows none of the terms."""
-    return (
-        f"The recommender sorts films along {figures['stable_factors']} scales that come out the same however often it "
-        f"is trained, of {figures['factors']} looked at; from what people write about a film it has never read about, "
-        f"the language model {_how_well(figures)} where on these scales the film stands."
+    scales = figures["stable_factors"]
+    found = (
+        "The recommender sorts films along one scale that comes out the same in every training"
+        if scales == 1
+        else f"The recommender sorts films along {scales} scales that come out the same in every training"
     )
+    how_well = _how_well(figures)
+    if how_well is None:
+        return f"{found}; how well reviews tell where a film stands could not be measured."
+    return f"{found}; from reviews of a film new to it, a language model tells where the film stands {how_well}."
 
 
-def _how_well(figures: Mapping[str, Any]) -> str:
+def _how_well(figures: Mapping[str, Any]) -> str | None:
     auc, p = figures["auc"], figures["auc_p"]
     if auc is None or p is None:
-        return "could not be tested on telling"
+        return None
     if p >= _CHANCE_FROM:
-        return "tells no better than guessing"
+        return "no better than guessing"
     if auc < 0.6:
-        return "tells only a little better than guessing"
-    return "tells better than guessing" if auc < 0.75 else "tells far better than guessing"
+        return "only a little better than guessing"
+    return "better than guessing" if auc < 0.75 else "far better than guessing"
 
 
 def advice(figures: Mapping[str, Any]) -> str:

@@ -24,7 +24,8 @@ WAY = [
     ),
     *("labels", "reviews", "tokens", "pretrained", "language_model", "classifier", "predictions", "baseline"),
     *("evaluation", "names"),
-    *("histograms", "pictures", "maps", "pages", "study_page", "report"),
+    *("histograms", "changes", "pictures", "histogram_pictures", "maps", "pages", "study_page"),
+    *("findings", "passages", "report_summary", "report_cards", "report_films", "report"),
     *(
         "plots_source",
         "plots",

@@ -108,6 +108,9 @@ def test_every_way_to_import_counts(monkeypatch, package, statement):
         ("movielens", "data/ml100k_imdb_ids.csv"),
         ("reviews", "data/imdb_train_review_titles.parquet"),
         ("report", "templates/report.html"),
+        ("report", "templates/page.css"),
+        ("report", "templates/charts.html"),
+        ("report", "templates/factors.html"),
     ],
 )
 def test_a_change_of_the_data_that_a_module_reads_changes_the_key(monkeypatch, tmp_path, module, data):

@@ -9,7 +9,7 @@ import pytest
 from latentflix.errors import TooFewAxes
 from latentflix.labels import LabelConfig, label_films
 from latentflix.movielens import GENRES
-from latentflix.names import NameConfig, _mark_terms, _Usage, name_poles
+from latentflix.names import NameConfig, _mark_terms, _Usage, name_poles, rank_films
 from latentflix.ratings import RatingsConfig, read_ratings
 from latentflix.reviews import ReviewConfig, join_reviews
 from tests.planted_world import make_world
@@ -196,3 +196,9 @@ def test_a_word_common_in_all_reviews_needs_more_to_mark_a_pole():
     galaxy = (math.log(10.001 / 151.002) - math.log(4.001 / 157.002)) / math.sqrt(1 / 10.001 + 1 / 4.001)
     film = (math.log(99.001 / 62.002) - math.log(93.001 / 68.002)) / math.sqrt(1 / 99.001 + 1 / 93.001)
     assert table["z"].tolist() == pytest.approx([galaxy, film])
+
+
+def test_films_are_ranked_towards_the_pole_of_a_label():
+    scores = pd.DataFrame({"3": [0.5, -2.0, 1.0, 9.0]}, index=[1, 2, 3, 4])
+    assert rank_films(scores, pd.Index([1, 2, 3]), "3+").to_dict() == {3: 1.0, 1: 0.5, 2: -2.0}
+    assert list(rank_films(scores, pd.Index([1, 2, 3]), "3-").items()) == [(2, 2.0), (1, -0.5), (3, -1.0)]

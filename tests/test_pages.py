@@ -5,7 +5,7 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from latentflix.artifacts import Manifest
-from latentflix.pages import decimals, render_page, render_section
+from latentflix.pages import decimals, figure, render_page, render_section
 
 SCRIPT = "<script>alert(1)</script>"
 PART = Markup("<b>part</b>")
@@ -32,10 +32,25 @@ def render(sentence="all is well", recommenders=PART):
 
 @pytest.mark.parametrize(
     ("number", "places", "expected"),
-    [(0.126, 2, "0.13"), (2, 3, "2.000"), (None, 2, "–"), (float("nan"), 2, "–"), (-0.5, 1, "-0.5")],
+    [
+        (0.126, 2, "0.13"),
+        (2, 3, "2.000"),
+        (None, 2, "–"),
+        (float("nan"), 2, "–"),
+        (-0.5, 1, "-0.5"),
+        (-0.001, 2, "0.00"),
+    ],
 )
 def test_decimals(number, places, expected):
     assert decimals(number, places) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.123456, "0.1235"), (1e-5, "1e-05"), (12, "12"), ("0.5, 1", "0.5, 1"), (None, "–"), (float("nan"), "–")],
+)
+def test_a_figure_is_shown_as_it_is_or_in_four_digits(value, expected):
+    assert figure(value) == expected
 
 
 def test_a_page_is_the_layout_with_the_templates_blocks_in_it():

@@ -2,25 +2,19 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from latentflix.pictures import (
-    CARRIED,
-    OTHER,
-    _draw_bars,
+    _draw_losses,
     _write_titles,
+    draw_classifiers,
     draw_curves,
-    draw_histogram,
+    draw_language_model,
     draw_map,
     draw_stability,
-    draw_training,
 )
 from tests.small_study import make_study, make_trials
 
-SHARES = pd.DataFrame(
-    {"label": ["1+", "1-", "2+"], "share": [0.75, 0.25, 0.5], "share_without": [np.nan, 1.0, 0.0]}, index=[7, 8, 9]
-)
 HISTORY = pd.DataFrame({"train_loss": [3.0, 2.0], "valid_loss": [3.1, 2.5]})
 CLASSIFIER_HISTORY = pd.DataFrame(
     {"classifier": ["0", "0", "random"], "train_loss": [0.6, 0.5, 0.6], "valid_loss": [0.7, 0.6, 0.5]}
@@ -31,12 +25,12 @@ AXES = pd.DataFrame(
 )
 
 
-def draw_a_histogram(path, shares=SHARES):
-    draw_histogram(shares, ["1-"], "1+", path)
+def draw_the_language_model(path):
+    draw_language_model(HISTORY, path)
 
 
-def draw_the_training(path):
-    draw_training(HISTORY, CLASSIFIER_HISTORY, path)
+def draw_the_classifiers(path):
+    draw_classifiers(CLASSIFIER_HISTORY, path)
 
 
 def draw_the_stability(path):
@@ -52,15 +46,9 @@ def draw_the_map(path):
     draw_map(make_study().positions, path)
 
 
-def drawn_bars(column, carried):
-    axes = Figure().subplots()
-    _draw_bars(axes, SHARES, column, carried)
-    return axes
-
-
 @pytest.mark.parametrize(
     "draw",
-    [draw_a_histogram, draw_the_training, draw_the_stability, draw_the_curves, draw_the_map],
+    [draw_the_language_model, draw_the_classifiers, draw_the_stability, draw_the_curves, draw_the_map],
 )
 def test_a_png_with_something_on_it_is_written(tmp_path, draw):
     path = tmp_path / "picture.png"
@@ -73,26 +61,24 @@ def test_a_png_with_something_on_it_is_written(tmp_path, draw):
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
 
 
-@pytest.mark.parametrize(("column", "heights"), [("share", [0.75, 0.25, 0.5]), ("share_without", [0, 1, 0])])
-def test_bars_are_as_high_as_the_shares(column, heights):
-    axes = drawn_bars(column, [])
-    assert [bar.get_height() for bar in axes.patches] == heights
-    assert [bar.get_x() + bar.get_width() / 2 for bar in axes.patches] == pytest.approx([0, 1, 2])
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1+", "1-", "2+"]
-    assert axes.get_ylim() == (0, 1)
+@pytest.mark.parametrize("history", [HISTORY, HISTORY.head(1), pd.concat([HISTORY] * 20, ignore_index=True)])
+def test_epochs_are_whole_however_many_there_are(history):
+    axes = Figure().subplots()
+    _draw_losses(axes, history)
+    axes.figure.canvas.draw()
+    ticks = axes.get_xticks()
+    assert (ticks == np.rint(ticks)).all()
+    assert [line.get_ydata().tolist() for line in axes.lines] == [
+        history["train_loss"].tolist(),
+        history["valid_loss"].tolist(),
+    ]
 
 
-def test_the_films_own_labels_have_a_colour_of_their_own():
-    colours = [to_hex(bar.get_facecolor()) for bar in drawn_bars("share", ["2+", "1+"]).patches]
-    assert colours == [CARRIED, OTHER, CARRIED]
-
-
-def test_other_shares_make_another_picture_and_the_same_shares_the_same(tmp_path):
-    for name, shares in (("one", SHARES), ("again", SHARES), ("other", SHARES.assign(share=[0.1, 0.2, 0.3]))):
-        draw_a_histogram(tmp_path / name, shares)
-    one, again, other = ((tmp_path / name).read_bytes() for name in ("one", "again", "other"))
-    assert one == again
-    assert one != other
+def test_several_classifiers_make_two_kinds_of_lines_in_the_legend():
+    axes = Figure().subplots()
+    for _ in range(3):
+        _draw_losses(axes, HISTORY)
+    assert axes.get_legend_handles_labels()[1] == ["training", "held out"]
 
 
 def test_chance_is_drawn_beside_the_stability(tmp_path):

@@ -28,7 +28,17 @@ from tests.planted_world import World, make_world, shuffle_links
 
 STAGES = (
     *("datasets", "ratings", "collab", "trials", "study", "factors", "labels", "reviews"),
-    *("language_model", "classifier", "predictions", "baseline", "evaluation", "names", "histograms", "report"),
+    *(
+        "language_model",
+        "classifier",
+        "predictions",
+        "baseline",
+        "evaluation",
+        "names",
+        "histograms",
+        "changes",
+        "report",
+    ),
 )
 PLANTED = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
@@ -175,7 +185,7 @@ def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(pla
     changed = {**PLANTED["classifier"], "all_epochs": 1}
     again = run_planted(world, planted.settings.artifacts_dir.parent, classifier=changed)
     made = {stage for stage, cached in again.outcome.cached.items() if not cached}
-    assert made == {"classifier", "predictions", "baseline", "evaluation", "histograms", "report"}
+    assert made == {"classifier", "predictions", "baseline", "evaluation", "histograms", "changes", "report"}
 
 
 def test_an_altered_artifact_is_made_anew(planted: Run, world: World) -> None:
