@@ -1,0 +1,176 @@
+"""What a report of 1,000 films with 30 reviews each costs: seconds, memory, megabytes, and the wait for it to show.
+
+The films, factors and reviews are planted, of the length and number of words of the reviews at IMDb. Run it with
+`python -m benchmarks.report`; it wants Chromium on the path.
+"""
+
+import multiprocessing
+import resource
+import shutil
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+from playwright.sync_api import sync_playwright
+from pydantic import BaseModel, Field
+
+from benchmarks.output import print_results, say
+from latentflix.artifacts import Handle, Store
+from latentflix.findings import Findings, ReportConfig
+from latentflix.labels import LabelConfig, label_films
+from latentflix.pages import PAGE
+from latentflix.report import build_report
+from latentflix.settings import parse_command_line
+from tests.small_findings import make_findings, make_scores
+from tests.small_study import make_study
+
+N_AXES, N_STABLE, N_TERMS = 20, 15, 12
+WORDS_PER_REVIEW, WORDS_PER_SENTENCE = 230, 16
+# What a report may take, on two cores.
+BOUNDS = {"seconds": 60.0, "peak_gib": 2.0, "megabytes": 30.0, "first_screen_seconds": 1.0}
+
+PAINTED = "performance.getEntriesByName('first-contentful-paint')"
+
+
+class ReportSettings(BaseModel):
+    """What a report of many films costs, and how long one waits for its first screen."""
+
+    films: int = Field(1000, ge=10, description="films with reviews")
+    reviews: int = Field(30, ge=1, description="reviews of each film")
+    opened: int = Field(5, ge=1, description="times that the report is opened in a browser of its own")
+    json_: bool = Field(False, alias="json", description="print one JSON object")
+
+
+def plant_findings(n_films: int, n_reviews: int, seed: int = 0) -> Findings:
+    """Findings of so many films with so many reviews each, in which the ends of each stable factor have own words."""
+    random = np.random.default_rng(seed)
+    ids = pd.Index(np.arange(1, n_films + 1), name="movie_id")
+    titles = [
+        f"Film {number}: A Title of {random.integers(1, 9) * 'Some '}Length ({1920 + number % 80})" for number in ids
+    ]
+    films = pd.DataFrame({"title": titles, "ratings": random.integers(30, 600, n_films)}, index=ids)
+    names = [str(number + 1) for number in range(N_AXES)]
+    scores = pd.DataFrame(random.normal(size=(n_films, N_AXES)), ids, names)
+    axes = pd.DataFrame(
+        {
+            "explained": np.sort(random.dirichlet(np.ones(N_AXES)))[::-1],
+            "stability": np.linspace(1, 0.8, N_AXES),
+            "stability_null": 0.4,
+            "stability_null_95": 0.6,
+            "stable": np.arange(N_AXES) < N_STABLE,
+        },
+        index=pd.Index(names, name="axis"),
+    )
+    labelled = label_films(scores, axes, films["ratings"], LabelConfig())
+    labels = list(labelled.labels.index)
+    words = np.array([f"word{first}{second}" for first in "abcdefghijklmnopqrst" for second in "abcdefghijklmnopqrst"])
+    terms = pd.DataFrame(
+        [
+            (label, words[place * 10 % 380 + rank], N_TERMS - rank)
+            for place, label in enumerate(labels)
+            for rank in range(N_TERMS)
+        ],
+        columns=["label", "term", "z"],
+    )
+    named = terms.groupby("label")["term"].agg(lambda words: f"Drama / Romance · {', '.join(words.head(3))}")
+    shares = pd.DataFrame({"movie_id": np.repeat(ids, len(labels)), "label": np.tile(labels, n_films)})
+    ends = labelled.films.sort_values("strength", ascending=False).groupby("label").head(8)
+    label_score = {"axis": "1", "films": 9, "prevalence": 0.2} | make_scores(["auc", "average_precision"], 0.6)
+    return make_findings(
+        films=films,
+        scores=scores,
+        axes=axes,
+        film_labels=labelled.films,
+        labels=labelled.labels,
+        reviews=_write_reviews(random, ids, n_reviews, words),
+        label_scores=pd.DataFrame([label_score] * len(labels), index=pd.Index(labels, name="label")),
+        axis_scores=pd.DataFrame([make_scores(["correlation"], 0.03)] * N_STABLE, index=axes.index[:N_STABLE]),
+        terms=terms,
+        pole_films=ends.assign(title=ends["movie_id"].map(films["title"])).rename(columns={"strength": "score"}),
+        names=named.to_dict(),
+        shares=shares.assign(share=random.random(len(shares)), share_without=random.random(len(shares))),
+        dominating=labels[0],
+        study=make_study(
+            positions=films.head(300).assign(
+                year=pd.array([1990] * min(n_films, 300), "Int16"),
+                **{f"axis_{axis}": random.normal(size=min(n_films, 300)) for axis in (1, 2, 3)},
+            )
+        ),
+    )
+
+
+def _write_reviews(random: np.random.Generator, ids: pd.Index, n_reviews: int, words: np.ndarray) -> pd.DataFrame:
+    """Reviews of words by Zipf's law among ten thousand others, in sentences."""
+    others = np.array([f"Other{number}" for number in range(10_000)])
+    vocabulary = np.concatenate([words, others])
+    texts = []
+    for _ in range(len(ids) * n_reviews):
+        marking = random.random(WORDS_PER_REVIEW) < 0.05
+        drawn = np.where(
+            marking,
+            random.integers(0, len(words), WORDS_PER_REVIEW),
+            len(words) + (len(others) ** random.random(WORDS_PER_REVIEW)).astype(int) - 1,
+        )
+        review = vocabulary[drawn].tolist()
+        sentences = [review[at : at + WORDS_PER_SENTENCE] for at in range(0, len(review), WORDS_PER_SENTENCE)]
+        texts.append(" ".join(" ".join(sentence) + "." for sentence in sentences))
+    numbers = np.arange(len(texts))
+    return pd.DataFrame({"review_id": numbers.astype(str), "movie_id": np.repeat(ids, n_reviews), "text": texts})
+
+
+def build(root: Path, n_films: int, n_reviews: int) -> dict[str, float]:
+    """Build a report as the flow does, files checked and written out; what it cost, and how large it is."""
+    findings = plant_findings(n_films, n_reviews)
+    config = ReportConfig()
+    handle = Handle(stage="report", key="benchmark")
+    store = Store(root)
+    started = time.monotonic()
+    with store.new(handle, [], config) as artifact:
+        artifact.metrics.update(build_report(artifact.folder, findings, config))
+    seconds = time.monotonic() - started
+    files = [path.stat().st_size for path in store.path(handle).rglob("*") if path.is_file()]
+    return {
+        "seconds": seconds,
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "megabytes": sum(files) / 1e6,
+        "files": len(files),
+    }
+
+
+def first_screen(page: Path, times: int) -> float:
+    """Seconds from asking for the page until something of it is painted: the middle of several browsers' times."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    painted = []
+    with sync_playwright() as playwright:
+        for _ in range(times):
+            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+            opened = browser.new_page(viewport={"width": 1280, "height": 900})
+            opened.goto(page.as_uri())
+            opened.wait_for_function(f"{PAINTED}.length")
+            painted.append(
+                opened.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
+            )
+            browser.close()
+    say(f"first screen, each time: {', '.join(f'{seconds:.2f}' for seconds in painted)} s")
+    return median(painted)
+
+
+def main() -> None:
+    """Build a report and open it."""
+    settings = parse_command_line(ReportSettings, "python -m benchmarks.report")
+    with tempfile.TemporaryDirectory() as folder:
+        # A process of its own, so that its peak of memory is the report's.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            result = pool.submit(build, Path(folder), settings.films, settings.reviews).result()
+        result["first_screen_seconds"] = first_screen(Path(folder) / "report" / "benchmark" / PAGE, settings.opened)
+    row = {"films": settings.films, "reviews": settings.films * settings.reviews, **result}
+    ratios = {f"{name}, of what it may take": result[name] / bound for name, bound in BOUNDS.items()}
+    print_results(pd.DataFrame([row]), ratios, as_json=settings.json_)
+
+
+if __name__ == "__main__":
+    main()
