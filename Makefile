@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test lint deploy clean
+.PHONY: run test lint screenshots deploy clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m flows.full $(ARGS)
@@ -15,6 +15,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: $(INSTALLED)
+	$(BIN)/python docs/screenshots.py $(ARGS)
 
 deploy: $(INSTALLED)
 	$(BIN)/prefect --no-prompt deploy --prefect-file deployments/prefect.yaml --all

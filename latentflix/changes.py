@@ -60,6 +60,11 @@ class Changes:
     metrics: pd.DataFrame
     settings: pd.DataFrame
 
+    @property
+    def renamed(self) -> pd.DataFrame:
+        """The rows of `poles` whose name is another one than it was."""
+        return self.poles[self.poles["name"] != self.poles["was_name"]]
+
 
 def find_last(store: Store, present: Sequence[Handle]) -> tuple[Handle, ...]:
     """Of the newest report that was made of something else: the artifacts of the same stages as those of `present`.

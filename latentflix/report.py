@@ -32,6 +32,7 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
         sentence=headline_sentence(figures),
         coverage=coverage,
         made_of=made_of(findings.manifests),
+        changes=findings.changes,
         sections=[
             write_factors(findings, verdicts, config),
             write_films(folder, findings, config),
@@ -55,7 +56,7 @@ def _changes(findings: Findings) -> Markup:
         "changes.html",
         since=changes.since,
         factors=changes.factors.to_dict("records"),
-        poles=changes.poles[changes.poles["name"] != changes.poles["was_name"]].to_dict("records"),
+        poles=changes.renamed.to_dict("records"),
         n_poles=len(changes.poles),
         histograms=histograms.to_dict("records"),
         metrics=changes.metrics.to_dict("records"),

@@ -140,7 +140,9 @@ def test_without_an_earlier_report_the_changes_say_so(built):
 
 
 def test_changes_since_the_last_report_are_told(tmp_path):
-    text = said(section(build(tmp_path, changes=make_changes())[1], "changes"))
+    _, html = build(tmp_path, changes=make_changes())
+    assert "1 of 2 ends have another name than in the last report, of 2025-12-31 10:20:30 UTC." in said(html)
+    text = said(section(html, "changes"))
     assert "a run that ended 2025-12-31 10:20:30 UTC" in text
     assert "1 4 0.91 2 new –" in text
     assert "evaluation auc 0.5123 0.6" in text

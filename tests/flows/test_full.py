@@ -181,13 +181,6 @@ def test_a_second_run_takes_everything_from_the_cache(planted: Run, world: World
     assert again.outcome.report == planted.outcome.report
 
 
-def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(planted: Run, world: World) -> None:
-    changed = {**PLANTED["classifier"], "all_epochs": 1}
-    again = run_planted(world, planted.settings.artifacts_dir.parent, classifier=changed)
-    made = {stage for stage, cached in again.outcome.cached.items() if not cached}
-    assert made == {"classifier", "predictions", "baseline", "evaluation", "histograms", "changes", "report"}
-
-
 def test_an_altered_artifact_is_made_anew(planted: Run, world: World) -> None:
     labels = planted.store.path(planted.handle("labels")) / "films.parquet"
     original = labels.read_bytes()
@@ -195,6 +188,22 @@ def test_an_altered_artifact_is_made_anew(planted: Run, world: World) -> None:
     again = run_planted(world, planted.settings.artifacts_dir.parent)
     assert [stage for stage, cached in again.outcome.cached.items() if not cached] == ["labels"]
     assert labels.read_bytes() == original
+
+
+def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(planted: Run, world: World) -> None:
+    changed = {**PLANTED["classifier"], "all_epochs": 1}
+    again = run_planted(world, planted.settings.artifacts_dir.parent, classifier=changed)
+    made = {stage for stage, cached in again.outcome.cached.items() if not cached}
+    assert made == {"classifier", "predictions", "baseline", "evaluation", "histograms", "changes", "report"}
+    page = Path(again.outcome.report).read_text(encoding="utf-8")
+    assert re.search(r"classifier\.all_epochs</th><td[^>]*>8</td><td[^>]*>1</td>", page)
+    assert re.findall(r'<a href="#factor-(\d)">\1</a></th><td>(\d|new)</td><td>1\.00</td>', page) == [
+        *(("1", "1"), ("2", "2"), ("3", "3"))
+    ]
+    # The report that was made now is no earlier report to itself.
+    third = run_planted(world, planted.settings.artifacts_dir.parent, classifier=changed)
+    assert all(third.outcome.cached.values())
+    assert third.outcome.report == again.outcome.report
 
 
 def test_the_report_shows_every_stage_and_every_film(planted: Run, world: World) -> None:
