@@ -16,7 +16,7 @@ from latentflix.trials import Trials
 class ReportConfig(StageConfig):
     """What the page shows."""
 
-    n_passages: int = setting(3, "passages of reviews for each pole", ge=0, le=20)
+    n_passages: int = setting(3, "passages of reviews for each pole", ge=1, le=20)
     passage_length: int = setting(280, "longest passage", unit="characters", ge=80, le=2000)
     passage_films: int = setting(25, "films of a pole, the furthest out, whose reviews passages are taken from", ge=1)
     false_discoveries: float = setting(

@@ -7,6 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from latentflix.classifier import RANDOM_SPLIT
+from latentflix.datasets import DATA_SETS
 from latentflix.findings import Findings, ReportConfig
 from latentflix.pages import PAGE, render_page, render_section
 from latentflix.pictures import draw_classifiers, draw_language_model, draw_stability
@@ -95,7 +96,7 @@ def _language_model(folder: Path, findings: Findings) -> Markup:
 def _reviews(findings: Findings, coverage: dict[str, Any]) -> Markup:
     """The section "Reviews": where they come from, and how many there are of a film."""
     reviews = findings.reviews
-    source = reviews["source"] if "source" in reviews else pd.Series("imdb_reviews", reviews.index)
+    source = reviews["source"] if "source" in reviews else pd.Series(DATA_SETS["imdb_reviews"].title, reviews.index)
     by_source = reviews.groupby(source)["movie_id"].agg(reviews="size", films="nunique")
     counts = reviews["movie_id"].value_counts()
     return render_section(

@@ -97,7 +97,9 @@ def make_findings(**changes: Any) -> Findings:
             "auc_p": 0.01,
             **review_aucs,
         },
-        "terms": pd.DataFrame({"label": ["1+", "1-", "1-"], "term": ["war", "love", "<b>"], "z": 3.0, "films": 5}),
+        "terms": pd.DataFrame(
+            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "film"], "z": 3.0, "films": 5}
+        ),
         "pole_films": pd.DataFrame({"label": ["1+"], "movie_id": [3], "title": ["Alpha (1990)"], "score": [2.5]}),
         "genres": pd.DataFrame(
             {"label": ["2-"], "genre": ["Drama"], "share": [0.5], "share_all": [0.25], "p": [0.001]}

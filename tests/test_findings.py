@@ -13,7 +13,7 @@ def test_the_manifest_of_a_stage_is_its_last():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"n_passages": -1}, {"passage_length": 10}, {"false_discoveries": 1}, {"min_reviews": 0}, {"excerpt": 1}]
+    "wrong", [{"n_passages": 0}, {"passage_length": 10}, {"false_discoveries": 1}, {"min_reviews": 0}, {"excerpt": 1}]
 )
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ValidationError):
