@@ -191,7 +191,7 @@ def test_the_page_keeps_the_rules_of_accessibility(
     page.close()
 
 
-@pytest.mark.parametrize("width", [320, 390, 768])
+@pytest.mark.parametrize("width", [320, 390])
 def test_nothing_is_wider_than_the_screen(browser: Browser, report: Path, width: int) -> None:
     page = open_report(browser, report, size={"width": width, "height": 844}).page
     scroll_through(page)
