@@ -3,6 +3,7 @@
 They are of the newest report below `artifacts`, or of the page that is given.
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -21,6 +22,13 @@ def newest_report(artifacts: Path) -> Path:
     if not pages:
         sys.exit(f"there is no report below {artifacts.resolve()}; what to do: make run")
     return pages[-1]
+
+
+def best_factor(page: Path) -> str:
+    """The id of the first card that is not grey; of the first one if all are."""
+    html = page.read_text(encoding="utf-8")
+    told = re.search(r'<article class="card" id="(factor-\d+)"', html)
+    return told.group(1) if told else "factor-1"
 
 
 def photograph(
@@ -47,7 +55,7 @@ def main(page: Annotated[Path | None, typer.Argument(help="a report's index.html
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         photograph(browser, report, "report", DESKTOP)
-        photograph(browser, report, "factor", DESKTOP, "#factor-3")
+        photograph(browser, report, "factor", DESKTOP, f"#{best_factor(report)}")
         photograph(browser, report, "films", DESKTOP, "#films", dark=True)
         photograph(browser, report, "phone", PHONE, "#factors")
         browser.close()
