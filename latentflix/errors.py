@@ -81,3 +81,12 @@ class InvalidWeights(LatentflixError):
 
 class ArtifactError(LatentflixError):
     """An artifact is missing, altered or cannot be written."""
+
+
+class FetchFailed(LatentflixError):
+    """A request failed in a way that may pass: asking again, after `retry_after` seconds, may help."""
+
+    def __init__(self, what: str, *, retry_after: float | None = None, where: str = "", found: str = "") -> None:
+        """Keep how long the other side asks to be left alone, None if it does not say."""
+        super().__init__(what, where=where, found=found, expected="an answer", remedy="try again later")
+        self.retry_after = retry_after

@@ -22,7 +22,17 @@ WAY = [
         "study",
         "factors",
     ),
-    *("labels", "reviews", "tokens", "pretrained", "language_model", "classifier", "predictions", "baseline"),
+    *(
+        "labels",
+        "review_source",
+        "reviews",
+        "tokens",
+        "pretrained",
+        "language_model",
+        "classifier",
+        "predictions",
+        "baseline",
+    ),
     *("evaluation", "names"),
     *("histograms", "pictures", "maps", "pages", "study_page", "report"),
     *(
