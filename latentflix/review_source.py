@@ -62,7 +62,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of asking about one film: reviews, newest first, if the outcome is ok; else the reason."""
+    """What came of asking about one film: reviews, newest first, if the outcome is ok; else the reason.
+
+    ok without a review: the source has reviews of the film, and all of them were known before `since`.
+    """
 
     outcome: Outcome
     reviews: tuple[Review, ...] = ()

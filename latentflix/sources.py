@@ -1,0 +1,56 @@
+"""The sources of reviews that the settings name, in their order."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from latentflix.config import StageConfig
+from latentflix.datasets import DataSetConfig, load_data_set
+from latentflix.fetching import Fetcher
+from latentflix.manners import FetchConfig
+from latentflix.review_source import Film, ReviewSource
+from latentflix.reviews import review_links
+from latentflix.source_corpus import CorpusSource
+from latentflix.source_tmdb import TmdbConfig, TmdbSource
+from latentflix.source_wikipedia import WikipediaConfig, WikipediaSource
+
+SourceName = Literal["corpus", "tmdb", "wikipedia"]
+
+
+class SourcesConfig(StageConfig):
+    """Where reviews come from."""
+
+    names: tuple[SourceName, ...] = Field(("corpus",), description="the sources, in the order in which they are asked")
+    fetching: FetchConfig = FetchConfig()
+    tmdb: TmdbConfig = TmdbConfig()
+    wikipedia: WikipediaConfig = WikipediaConfig()
+
+
+def build_sources(
+    config: SourcesConfig,
+    fetcher: Fetcher,
+    films: Iterable[Film] = (),
+    *,
+    tmdb_key: SecretStr | None = None,
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+) -> list[ReviewSource]:
+    """The sources in the order of the settings; those that ask the web ask through `fetcher`.
+
+    films: those that will be asked about; a source may look up many of them at once. data_dir, cache_dir: where the
+    corpus may lie, as in DataSetConfig. Raises what `load_data_set` raises if the corpus cannot be had.
+    """
+    films = tuple(films)
+
+    def corpus() -> ReviewSource:
+        tables = load_data_set(DataSetConfig(name="imdb_reviews", data_dir=data_dir, cache_dir=cache_dir))
+        return CorpusSource(tables["reviews"]["text"], review_links())
+
+    builders: dict[SourceName, Callable[[], ReviewSource]] = {
+        "corpus": corpus,
+        "tmdb": lambda: TmdbSource(config.tmdb, fetcher, tmdb_key),
+        "wikipedia": lambda: WikipediaSource(config.wikipedia, fetcher, films),
+    }
+    return [builders[name]() for name in dict.fromkeys(config.names)]

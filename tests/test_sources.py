@@ -1,0 +1,64 @@
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from latentflix.fetching import Fetcher
+from latentflix.review_source import Film
+from latentflix.sources import SourcesConfig, build_sources
+from tests.fake_web import TMDB_KEY, fake_web, review
+from tests.test_manners import QUICK
+
+FARGO = Film("Fargo", 1996, "tt0116282")
+
+
+@pytest.fixture
+def web():
+    with fake_web() as web:
+        web.add(FARGO.tconst, reviews=[review(1, "text")], extract="== Plot ==\nA plot.")
+        yield web
+
+
+def sources_of(web, names, **settings):
+    return SourcesConfig(
+        names=names,
+        fetching=QUICK,
+        tmdb={"url": web.url},
+        wikipedia={"wikidata_url": f"{web.url}/sparql", "wikipedia_url": f"{web.url}/w/api.php"},
+        **settings,
+    )
+
+
+def test_the_default_is_the_corpus_alone_and_asks_nobody():
+    config = SourcesConfig()
+    with Fetcher(config.fetching) as fetcher:
+        (source,) = build_sources(config, fetcher)
+        assert (source.name, source.check().works) == ("corpus", True)
+        source.fetch(FARGO, None, 10)
+        assert fetcher.requests == 0
+
+
+def test_sources_come_in_the_order_of_the_settings_and_once(web):
+    config = sources_of(web, ("wikipedia", "tmdb", "corpus", "tmdb"))
+    with Fetcher(config.fetching) as fetcher:
+        assert [source.name for source in build_sources(config, fetcher)] == ["wikipedia", "tmdb", "corpus"]
+
+
+def test_every_source_of_the_web_is_asked_where_the_settings_say(web):
+    config = sources_of(web, ("tmdb", "wikipedia"))
+    with Fetcher(config.fetching) as fetcher:
+        sources = build_sources(config, fetcher, [FARGO], tmdb_key=SecretStr(TMDB_KEY))
+        assert [source.check().works for source in sources] == [True, True]
+        assert [source.fetch(FARGO, None, 10).outcome for source in sources] == ["ok", "ok"]
+    assert {ask.path for ask in web.asked} == {"/3/find/tt0116282", "/3/movie/1/reviews", "/sparql", "/w/api.php"}
+
+
+def test_no_request_is_sent_before_a_film_is_asked_about(web):
+    config = sources_of(web, ("tmdb", "wikipedia"))
+    with Fetcher(config.fetching) as fetcher:
+        for source in build_sources(config, fetcher, [FARGO], tmdb_key=None):
+            source.check()
+    assert web.count() == 0
+
+
+def test_an_unknown_source_is_refused():
+    with pytest.raises(ValidationError):
+        SourcesConfig(names=("rotten",))
