@@ -79,6 +79,10 @@ class Fetcher:
         """Leave the host of `url` alone for the rest of the run."""
         self._polite.block(httpx.URL(url), reason)
 
+    def rest(self, url: str, seconds: float) -> None:
+        """Leave the host of `url` alone for some seconds: meanwhile asking it raises FetchFailed."""
+        self._polite.rest(httpx.URL(url), seconds)
+
     def get(self, url: str, *, params: Mapping[str, str] | None = None, api: bool = False) -> Page:
         """The page at a URL. api: it is part of an interface for programs, to which robots.txt does not apply.
 

@@ -101,6 +101,10 @@ class PoliteTransport(httpx.BaseTransport):
         """Leave the host of a URL alone for the rest of the run."""
         self._host(url).blocked = reason
 
+    def rest(self, url: httpx.URL, seconds: float) -> None:
+        """Leave the host of a URL alone for some seconds: meanwhile every request to it raises FetchFailed."""
+        self._host(url).rests_until = time.monotonic() + seconds
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
@@ -139,7 +143,7 @@ class PoliteTransport(httpx.BaseTransport):
                 raise NotFetched(
                     "the run has sent as many requests as it may",
                     found=f"{self._requests:,}",
-                    remedy="raise max_requests, or ask for fewer films",
+                    remedy="raise --sources.fetching.max-requests, or ask for fewer films",
                 )
             self._requests += 1
         time.sleep(max(0.0, host.next_turn - time.monotonic()))
@@ -190,7 +194,7 @@ class PoliteTransport(httpx.BaseTransport):
             return
         if status == 429 or status >= 500:
             seconds = retry_after(response.headers)
-            self._host(url).rests_until = time.monotonic() + (seconds or 0.0)
+            self.rest(url, seconds or 0.0)
             raise FetchFailed("a host could not answer", where=str(url), found=found, retry_after=seconds)
         if status in _REFUSALS:
             found = f"{status}: {_REFUSALS[status]}"
@@ -209,7 +213,7 @@ class PoliteTransport(httpx.BaseTransport):
                     where=where,
                     found=f"more than {len(body):,} bytes",
                     expected=f"at most {self._config.max_body:,}",
-                    remedy="raise max_body if such an answer is what you want",
+                    remedy="raise --sources.fetching.max-body if such an answer is what you want",
                 )
             if time.monotonic() > deadline:
                 raise FetchFailed("an answer took too long", where=where, found=f"{len(body):,} bytes so far")

@@ -108,7 +108,7 @@ class WikipediaSource:
         """It works for those who say who they are, as Wikimedia's User-Agent policy asks."""
         if self._fetcher.config.contact:
             return Check(True)
-        return Check(False, "Wikimedia asks for a contact in the User-Agent: set fetching.contact")
+        return Check(False, "Wikimedia asks who sends the requests: name a contact with --sources.fetching.contact")
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """The sections of the film's article, if it was edited after `since`."""

@@ -10,13 +10,17 @@ from latentflix.config import StageConfig
 from latentflix.datasets import DataSetConfig, load_data_set
 from latentflix.fetching import Fetcher
 from latentflix.manners import FetchConfig
+from latentflix.review_file import FileConfig
 from latentflix.review_source import Film, ReviewSource
 from latentflix.reviews import review_links
 from latentflix.source_corpus import CorpusSource
+from latentflix.source_file import FileSource
+from latentflix.source_imdbpy import ImdbpyConfig, ImdbpySource
+from latentflix.source_large_movie import LargeMovieConfig, LargeMovieSource
 from latentflix.source_tmdb import TmdbConfig, TmdbSource
 from latentflix.source_wikipedia import WikipediaConfig, WikipediaSource
 
-SourceName = Literal["corpus", "tmdb", "wikipedia"]
+SourceName = Literal["corpus", "large_movie", "file", "tmdb", "wikipedia", "imdbpy"]
 
 
 class SourcesConfig(StageConfig):
@@ -24,8 +28,11 @@ class SourcesConfig(StageConfig):
 
     names: tuple[SourceName, ...] = Field(("corpus",), description="the sources, in the order in which they are asked")
     fetching: FetchConfig = FetchConfig()
+    large_movie: LargeMovieConfig = LargeMovieConfig()
+    file: FileConfig = FileConfig()
     tmdb: TmdbConfig = TmdbConfig()
     wikipedia: WikipediaConfig = WikipediaConfig()
+    imdbpy: ImdbpyConfig = ImdbpyConfig()
 
 
 def build_sources(
@@ -50,7 +57,10 @@ def build_sources(
 
     builders: dict[SourceName, Callable[[], ReviewSource]] = {
         "corpus": corpus,
+        "large_movie": lambda: LargeMovieSource(config.large_movie, films),
+        "file": lambda: FileSource(config.file),
         "tmdb": lambda: TmdbSource(config.tmdb, fetcher, tmdb_key),
         "wikipedia": lambda: WikipediaSource(config.wikipedia, fetcher, films),
+        "imdbpy": lambda: ImdbpySource(config.imdbpy, fetcher),
     }
     return [builders[name]() for name in dict.fromkeys(config.names)]

@@ -37,9 +37,34 @@ def test_the_default_is_the_corpus_alone_and_asks_nobody():
 
 
 def test_sources_come_in_the_order_of_the_settings_and_once(web):
-    config = sources_of(web, ("wikipedia", "tmdb", "corpus", "tmdb"))
+    names = ("wikipedia", "tmdb", "corpus", "file", "large_movie", "imdbpy")
+    config = sources_of(web, (*names, "tmdb"))
     with Fetcher(config.fetching) as fetcher:
-        assert [source.name for source in build_sources(config, fetcher)] == ["wikipedia", "tmdb", "corpus"]
+        assert tuple(source.name for source in build_sources(config, fetcher)) == names
+
+
+def test_sources_that_lack_what_they_need_say_so(web):
+    config = sources_of(web, ("tmdb", "file", "large_movie"))
+    with Fetcher(config.fetching) as fetcher:
+        checks = [source.check() for source in build_sources(config, fetcher)]
+    assert [check.works for check in checks] == [False] * 3
+    assert all(check.reason for check in checks)
+
+
+def test_files_of_the_users_own_are_read_where_the_settings_say(web, tmp_path):
+    (tmp_path / "reviews.csv").write_text("imdb_id,text\ntt0116282,Good.\n")
+    (tmp_path / "aclImdb" / "train" / "pos").mkdir(parents=True)
+    (tmp_path / "aclImdb" / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
+    (tmp_path / "aclImdb" / "train" / "pos" / "0_9.txt").write_text("Fine.")
+    config = sources_of(
+        web,
+        ("file", "large_movie"),
+        file={"path": tmp_path / "reviews.csv"},
+        large_movie={"path": tmp_path / "aclImdb"},
+    )
+    with Fetcher(config.fetching) as fetcher:
+        answers = [source.fetch(FARGO, None, 10) for source in build_sources(config, fetcher, [FARGO])]
+    assert [[review.text for review in answer.reviews] for answer in answers] == [["Good."], ["Fine."]]
 
 
 def test_every_source_of_the_web_is_asked_where_the_settings_say(web):
