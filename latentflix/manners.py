@@ -26,6 +26,7 @@ WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/\S*[^
 _OK = {200, 304}
 _OF_THE_TRANSFER = {"content-encoding", "content-length", "transfer-encoding"}
 _ABSENT = {404, 410}
+_PASSING = {408, 429}
 # What a host answers that does not want us: no page of it is worth another request.
 _REFUSALS = {
     202: "the empty page of a bot wall",
@@ -156,7 +157,7 @@ class PoliteTransport(httpx.BaseTransport):
             self._wait(host, url)
             host.robots = self._read_robots(url)
         if not host.robots.can_fetch(str(url), self._config.user_agent):
-            raise NotFetched("robots.txt forbids the page", outcome="blocked", where=str(url))
+            raise NotFetched("robots.txt forbids the page", outcome="blocked", where=_page(url))
 
     def _read_robots(self, url: httpx.URL) -> Protego:
         """A host that has no robots.txt forbids nothing; one whose robots.txt cannot be read now has to wait.
@@ -170,7 +171,7 @@ class PoliteTransport(httpx.BaseTransport):
             return Protego.parse("")
 
     def _send(self, request: httpx.Request) -> httpx.Response:
-        where = str(request.url)
+        where = _page(request.url)
         deadline = time.monotonic() + self._config.total_timeout
         try:
             response = self._transport.handle_request(request)
@@ -192,16 +193,16 @@ class PoliteTransport(httpx.BaseTransport):
         found = f"{status} {response.reason_phrase}".strip()
         if status in _OK or response.has_redirect_location:
             return
-        if status == 429 or status >= 500:
+        if status in _PASSING or status >= 500:
             seconds = retry_after(response.headers)
             self.rest(url, seconds or 0.0)
-            raise FetchFailed("a host could not answer", where=str(url), found=found, retry_after=seconds)
+            raise FetchFailed("a host could not answer", where=_page(url), found=found, retry_after=seconds)
         if status in _REFUSALS:
             found = f"{status}: {_REFUSALS[status]}"
-            raise NotFetched("a host refused to answer", outcome="blocked", where=str(url), found=found)
+            raise NotFetched("a host refused to answer", outcome="blocked", where=_page(url), found=found)
         if status in _ABSENT:
-            raise NotFetched("there is no such page", outcome="not_covered", where=str(url), found=found)
-        raise NotFetched("a host gave no answer", where=str(url), found=found)
+            raise NotFetched("there is no such page", outcome="not_covered", where=_page(url), found=found)
+        raise NotFetched("a host gave no answer", where=_page(url), found=found)
 
     def _read(self, response: httpx.Response, where: str, deadline: float) -> bytes:
         body = bytearray()
@@ -218,6 +219,11 @@ class PoliteTransport(httpx.BaseTransport):
             if time.monotonic() > deadline:
                 raise FetchFailed("an answer took too long", where=where, found=f"{len(body):,} bytes so far")
         return bytes(body)
+
+
+def _page(url: httpx.URL) -> str:
+    """A URL without its query, which may be long or tell more than a log should know."""
+    return str(url.copy_with(query=None))
 
 
 def retry_after(headers: httpx.Headers) -> float | None:

@@ -83,5 +83,5 @@ class ReviewSource(Protocol):
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """At most `limit` reviews of a film, newest first; if `since` is given, those written or changed after it.
 
-        Raises FetchFailed if asking again may help: only then does anybody ask again.
+        Times have a zone. Raises FetchFailed if asking again may help: only then does anybody ask again.
         """

@@ -20,6 +20,7 @@ class CorpusSource:
         A text that stands under several films is nobody's.
         """
         by_hash = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
+        links = links.drop_duplicates(["review_sha256", "tconst"])
         only = links[~links["review_sha256"].duplicated(keep=False)]
         only = only[only["review_sha256"].isin(by_hash)].sort_values("review_sha256")
         self._reviews: dict[str, list[Review]] = {}

@@ -94,7 +94,9 @@ class ImdbpySource:
         if not found:
             raise self._blocked("IMDb found nothing, as behind its bot wall")
         asked = {plain_name(name) for name in names}
-        same = {each.movieID for each in found if plain_name(each["title"]) in asked and each.get("year") == year}
+        same = {
+            each.movieID for each in found if plain_name(each.get("title", "")) in asked and each.get("year") == year
+        }
         if len(same) != 1:
             raise NotFetched(
                 "IMDb finds no title of that name and year, or several",

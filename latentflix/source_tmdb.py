@@ -4,10 +4,10 @@ Source: https://developer.themoviedb.org/reference/find-by-id, https://developer
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import httpx
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import NotFetched
@@ -48,8 +48,8 @@ class _Review(BaseModel):
     id: str
     author: str
     content: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
     url: str
     author_details: _Author = _Author()
 
@@ -91,8 +91,8 @@ class TmdbSource:
             return Answer("not_covered", reason=f"TMDB does not know {film.tconst}")
         if not found:
             return Answer("empty", reason="TMDB has no review of the film")
-        found.sort(key=lambda review: (_in_utc(review.updated_at), review.id), reverse=True)
-        new = [review for review in found if since is None or _in_utc(review.updated_at) > _in_utc(since)]
+        found.sort(key=lambda review: (review.updated_at, review.id), reverse=True)
+        new = [review for review in found if since is None or review.updated_at > since]
         return Answer("ok", tuple(self._review(film.tconst, review) for review in new[:limit]))
 
     def _find(self, tconst: str) -> int | None:
@@ -121,7 +121,7 @@ class TmdbSource:
             text=review.content,
             rating=review.author_details.rating,
             author=review.author,
-            written_at=_in_utc(review.created_at),
+            written_at=review.created_at,
             url=review.url,
             attribution=f"{_ATTRIBUTION} Trained on by licence: {licence}." if licence else _ATTRIBUTION,
             training_allowed=licence is not None,
@@ -147,7 +147,3 @@ class Signature:
         else:
             headers["Authorization"] = f"Bearer {key}"
         return httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)
-
-
-def _in_utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import FetchFailed, NotFetched
@@ -62,7 +62,7 @@ class _Sparql(BaseModel):
 
 class _Revision(BaseModel):
     revid: int
-    timestamp: datetime
+    timestamp: AwareDatetime
 
 
 class _Article(BaseModel):

@@ -109,6 +109,8 @@ class FakeWeb:
 
     def __init__(self):
         self.films = {}
+        self.numbered = {}
+        self.articles = {}
         self.robots = None
         self.asked = []
         self.headers = {}
@@ -122,7 +124,7 @@ class FakeWeb:
     def add(self, tconst, title="Fargo", year=1996, *, reviews=(), extract=None):
         """Put a film on the web."""
         film = FakeFilm(tconst, title, year, len(self.films) + 1, list(reviews), extract)
-        self.films[tconst] = film
+        self.films[tconst] = self.numbered[film.number] = self.articles[film.article] = film
         return film
 
     def tell(self, path, mood, times=None):
@@ -182,7 +184,7 @@ class FakeWeb:
             found = {"movie_results": movies, "person_results": [], "tv_results": [], "tv_episode_results": []}
             return 200, "application/json", json.dumps(found)
         if match := re.fullmatch(r"/3/movie/(\d+)/reviews", ask.path):
-            film = next((film for film in self.films.values() if film.number == int(match[1])), None)
+            film = self.numbered.get(int(match[1]))
             if film:
                 return 200, "application/json", json.dumps(reviews_of(film, int(ask.query.get("page", 1))))
         return 404, "application/json", MOODS["404"].body.decode()
@@ -200,7 +202,7 @@ class FakeWeb:
         return {"head": {"vars": ["tconst", "title"]}, "results": {"bindings": bindings}}
 
     def _mediawiki(self, query):
-        film = next((film for film in self.films.values() if film.article == query["titles"]), None)
+        film = self.articles.get(query["titles"])
         if film is None:
             return {"batchcomplete": True, "query": {"pages": [{"ns": 0, "title": query["titles"], "missing": True}]}}
         page = {

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pydantic import BaseModel
 
@@ -128,6 +130,27 @@ def test_no_broken_answer_is_kept(web, tmp_path, name):
             except Exception:  # noqa: BLE001, S112 - each mood fails in its own way
                 continue
     assert answer == b'{"text": "hello"}'
+
+
+def test_a_cache_that_cannot_be_read_hinders_nobody(web, tmp_path):
+    web.tell("/x", hello())
+    (tmp_path / "pages.db").write_bytes(b"no database" * 1000)
+    with Fetcher(QUICK, tmp_path) as fetcher:
+        assert fetcher.get(f"{web.url}/x").body == b'{"text": "hello"}'
+
+
+def test_two_runs_may_share_a_cache(web, tmp_path):
+    web.robots = ""
+    for number in range(40):
+        web.tell(f"/{number:02d}", Mood(headers=(("Cache-Control", "max-age=60"),), body=b"%d" % number))
+
+    def fetch_all(order):
+        with Fetcher(QUICK, tmp_path) as fetcher:
+            return [int(fetcher.get(f"{web.url}/{number:02d}").body) for number in order]
+
+    with ThreadPoolExecutor(2) as pool:
+        up, down = pool.map(fetch_all, [range(40), range(39, -1, -1)])
+    assert up == down[::-1] == list(range(40))
 
 
 def test_a_signature_is_seen_by_the_host_alone(web, tmp_path):

@@ -74,6 +74,13 @@ def test_a_host_that_refuses_is_left_alone_and_reported(web, fetcher, name):
     assert name[:3] in fetcher.blocked[web.url.removeprefix("http://")]
 
 
+def test_messages_do_not_repeat_what_was_asked(web, fetcher):
+    web.tell("/x", mood("500"))
+    with pytest.raises(FetchFailed) as failure:
+        fetcher.get(f"{web.url}/x", params={"query": "SELECT"}, api=True)
+    assert f"where: {web.url}/x; found: 500" in str(failure.value)
+
+
 def test_a_missing_page_blocks_nothing(web, fetcher):
     with pytest.raises(NotFetched):
         fetcher.get(f"{web.url}/nowhere", api=True)
