@@ -120,7 +120,7 @@ class StoreError(LatentflixError):
 
 
 class StoreConflict(LatentflixError):
-    """Somebody else wrote to the same part of the review store meanwhile: nothing was written, trying again may help."""
+    """Another writer changed the same part of the review store: nothing was written, trying again may help."""
 
 
 class NoReviewSource(LatentflixError):
