@@ -28,9 +28,14 @@ from latentflix.plots_source import PlotsSource
 from latentflix.predictions import PredictionConfig
 from latentflix.ratings import RatingsConfig
 from latentflix.ratings_source import RatingsSource
+from latentflix.refresh import RefreshConfig
 from latentflix.report import ReportConfig
+from latentflix.review_store import ReviewStoreConfig
 from latentflix.reviews import ReviewConfig
+from latentflix.shifts import ShiftConfig
+from latentflix.sources import SourcesConfig
 from latentflix.study import StudyConfig
+from latentflix.title_catalogs import TitleConfig
 from latentflix.trials import TrialConfig
 
 Profile = Literal["sample", "full"]
@@ -107,6 +112,22 @@ class GenreSettings(FlowSettings):
     ratings: RatingsConfig = RatingsConfig()
     genre_films: GenreFilmConfig = GenreFilmConfig()
     genre_page: GenrePageConfig = GenrePageConfig()
+
+
+class RefreshSettings(FlowSettings):
+    """The settings of a refresh of the review store."""
+
+    films: Literal["linked", "report"] = Field(
+        "linked", description="linked: all rated films whose IMDb id is known; report: those that the last report shows"
+    )
+    tconsts: tuple[str, ...] = Field((), description="IMDb ids of the films instead, as tt0114709")
+    store: ReviewStoreConfig = ReviewStoreConfig()
+    refresh: RefreshConfig = RefreshConfig()
+    sources: SourcesConfig = SourcesConfig()
+    titles: TitleConfig = TitleConfig()
+    shifts: ShiftConfig = ShiftConfig()
+    ratings_source: RatingsSource = RatingsSource()
+    ratings: RatingsConfig = RatingsConfig()
 
 
 class FullSettings(FlowSettings):
