@@ -27,12 +27,12 @@ class SourcesConfig(StageConfig):
     """Where reviews come from."""
 
     names: tuple[SourceName, ...] = Field(("corpus",), description="the sources, in the order in which they are asked")
-    fetching: FetchConfig = FetchConfig()
-    large_movie: LargeMovieConfig = LargeMovieConfig()
-    file: FileConfig = FileConfig()
-    tmdb: TmdbConfig = TmdbConfig()
-    wikipedia: WikipediaConfig = WikipediaConfig()
-    imdbpy: ImdbpyConfig = ImdbpyConfig()
+    fetching: FetchConfig = Field(FetchConfig(), description="how the web is asked")
+    large_movie: LargeMovieConfig = Field(LargeMovieConfig(), description="the user's Large Movie Review Dataset")
+    file: FileConfig = Field(FileConfig(), description="the user's own file of reviews")
+    tmdb: TmdbConfig = Field(TmdbConfig(), description="The Movie Database")
+    wikipedia: WikipediaConfig = Field(WikipediaConfig(), description="English Wikipedia")
+    imdbpy: ImdbpyConfig = Field(ImdbpyConfig(), description="IMDb's pages by IMDbPY")
 
 
 def build_sources(
