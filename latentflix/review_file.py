@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataSetError, InvalidReviews
+from latentflix.review_source import TCONST
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Row(BaseModel):
     """A row that can be used."""
 
     text: str
-    tconst: str | None = Field(None, pattern=r"^tt\d{7,10}$")
+    tconst: str | None = Field(None, pattern=rf"^{TCONST.pattern}$")
     title: str | None = None
     year: int | None = Field(None, ge=1870, le=2200)
     review_id: str | None = None

@@ -1,6 +1,7 @@
 """What a source of reviews is: asked for a film, it answers with reviews, or with the reason why there are none."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -9,6 +10,9 @@ Kind = Literal["review", "reception", "plot"]
 Outcome = Literal["ok", "empty", "not_covered", "blocked", "unsupported", "error"]
 # Only after these is the next source asked.
 FALLS_THROUGH: tuple[Outcome, ...] = ("empty", "not_covered")
+
+# The form of an IMDb id of a title.
+TCONST = re.compile(r"tt\d{7,10}")
 
 
 @dataclass(frozen=True)

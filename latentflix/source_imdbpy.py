@@ -20,7 +20,7 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import FetchFailed, NotFetched
 from latentflix.fetching import Fetcher
 from latentflix.manners import WebAddress, retry_after
-from latentflix.review_source import Answer, Check, Film, Review
+from latentflix.review_source import TCONST, Answer, Check, Film, Review
 from latentflix.titles import plain_name, split_title
 
 _WHICH = "2023.5.1 is the last release that asks IMDb's pages, whose terms of use forbid robots"
@@ -72,6 +72,8 @@ class ImdbpySource:
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """The film's reviews, newest first. A page without any is taken for the bot wall's: they look the same."""
+        if film.tconst is not None and not TCONST.fullmatch(film.tconst):
+            return Answer("not_covered", reason=f"{film.tconst} is no IMDb id")
         try:
             tconst = film.tconst or self._find(film)
             found = self._ask(f"title/{tconst}/reviews", "get_movie_reviews", tconst.removeprefix("tt"))

@@ -13,7 +13,7 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import NotFetched
 from latentflix.fetching import Fetcher
 from latentflix.manners import WebAddress
-from latentflix.review_source import Answer, Check, Film, Review
+from latentflix.review_source import TCONST, Answer, Check, Film, Review
 
 _ATTRIBUTION = (
     "Review from The Movie Database. This product uses the TMDB API but is not endorsed or certified by TMDB."
@@ -80,7 +80,7 @@ class TmdbSource:
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """The film's reviews, newest change first, of the first `max_pages` pages: TMDB says nothing of their order."""
-        if film.tconst is None:
+        if film.tconst is None or not TCONST.fullmatch(film.tconst):
             return Answer("not_covered", reason="the film's IMDb id is not known")
         try:
             movie_id = self._find(film.tconst)

@@ -16,14 +16,13 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import FetchFailed, NotFetched
 from latentflix.fetching import Fetcher
 from latentflix.manners import WebAddress, retry_after
-from latentflix.review_source import Answer, Check, Film, Kind, Review
+from latentflix.review_source import TCONST, Answer, Check, Film, Kind, Review
 
 # Headings under which articles say it; the first that an article has is taken.
 HEADINGS: dict[Kind, tuple[str, ...]] = {
     "reception": ("critical response", "critical reception", "critical reaction", "reception", "reviews"),
     "plot": ("plot", "plot summary", "synopsis", "story"),
 }
-_TCONST = re.compile(r"tt\d{7,10}")
 _HEADING = re.compile(r"^(={2,6}) *(.*?) *\1$", re.MULTILINE)
 # What the MediaWiki API says while it wants to be left alone.
 _BUSY = {"maxlag", "ratelimited", "readonly"}
@@ -97,7 +96,7 @@ class WikipediaSource:
         """Ask through `fetcher`. films: those that will be asked about, so that Wikidata is asked in batches."""
         self._config = config
         self._fetcher = fetcher
-        tconsts = list(dict.fromkeys(film.tconst for film in films if film.tconst and _TCONST.fullmatch(film.tconst)))
+        tconsts = list(dict.fromkeys(film.tconst for film in films if film.tconst and TCONST.fullmatch(film.tconst)))
         size = config.batch_size
         batches = [tconsts[start : start + size] for start in range(0, len(tconsts), size)]
         self._batches = {tconst: batch for batch in batches for tconst in batch}
@@ -112,7 +111,7 @@ class WikipediaSource:
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """The sections of the film's article, if it was edited after `since`."""
-        if film.tconst is None or not _TCONST.fullmatch(film.tconst):
+        if film.tconst is None or not TCONST.fullmatch(film.tconst):
             return Answer("not_covered", reason="the film's IMDb id is not known")
         try:
             titles = self._find(film.tconst)

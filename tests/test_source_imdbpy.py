@@ -174,6 +174,12 @@ def test_robots_txt_is_honoured(of_pages, web):
     assert web.count("/title") == 0
 
 
+def test_what_is_no_imdb_id_is_never_asked_about(of_pages, web):
+    _, [[outcome, _, _]], _ = run(of_pages, web, ("Fargo", 1996, "nm0000001"))
+    assert outcome == "not_covered"
+    assert web.asked == []
+
+
 def test_a_page_that_is_not_there_covers_no_film(of_pages, web):
     _, [[outcome, _, _], [other, _, _]], _ = run(of_pages, web, ("Heat", 1995, "tt0113277"), FARGO)
     assert (outcome, other) == ("not_covered", "ok")

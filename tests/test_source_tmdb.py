@@ -87,6 +87,12 @@ def test_a_film_that_tmdb_does_not_know_is_not_covered(web, fetcher, film):
     assert tmdb(web, fetcher).fetch(film, None, 10).outcome == "not_covered"
 
 
+@pytest.mark.parametrize("tconst", ["", "tt1/../../movie/1", "nm0000001", "tt0116282?x"])
+def test_what_is_no_imdb_id_is_never_asked_about(web, fetcher, tconst):
+    assert tmdb(web, fetcher).fetch(Film("Fargo", 1996, tconst), None, 10).outcome == "not_covered"
+    assert web.count() == 0
+
+
 def test_a_film_without_reviews_is_empty(web, fetcher):
     web.films[FARGO.tconst].reviews = []
     assert tmdb(web, fetcher).fetch(FARGO, None, 10).outcome == "empty"
