@@ -6,7 +6,7 @@ ever was can be read. Reviews are dealt into partitions by their film, so that a
 
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import itemgetter
@@ -244,7 +244,7 @@ def _repeated(new: Sequence[Review], table: DeltaTable) -> set[str]:
 
 
 def _merge(table: DeltaTable, reviews: Collection[Review], at: datetime) -> None:
-    rows = pa.Table.from_pylist(list(_rows(reviews, at)), schema=REVIEWS)
+    rows = rows_of(reviews, at)
     partitions = ", ".join(str(number) for number in sorted(set(rows["partition"].to_pylist())))
     with committed(table.table_uri):
         table.merge(
@@ -259,13 +259,16 @@ def _merge(table: DeltaTable, reviews: Collection[Review], at: datetime) -> None
         ).when_not_matched_insert_all().execute()
 
 
-def _rows(reviews: Collection[Review], at: datetime) -> Iterator[dict[str, object]]:
+def rows_of(reviews: Collection[Review], at: datetime) -> pa.Table:
+    """Reviews as rows of the store that were fetched and first seen at a time, in the columns REVIEWS."""
     own = {each.name for each in fields(Review)}
+    rows = []
     for review in reviews:
         row: dict[str, object] = {name: _storable(getattr(review, name)) for name in REVIEWS.names if name in own}
         row |= {"review_id": review.review_id, "content_sha256": review.content_sha256}
         row |= {"partition": partition_of(review.tconst), "fetched_at": at, "first_seen": at, "last_seen": at}
-        yield row
+        rows.append(row)
+    return pa.Table.from_pylist(rows, schema=REVIEWS)
 
 
 def _storable(value: object) -> object:

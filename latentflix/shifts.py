@@ -52,7 +52,7 @@ class NewReviews:
 def find_new_reviews(
     films: pd.DataFrame, read: pd.DataFrame, folds: pd.Series, config: StoredShiftConfig
 ) -> NewReviews:
-    """The reviews of films that a refresh brought and that the last run has not read.
+    """The reviews of films that a refresh brought and that the last run has not read; no text of several films.
 
     films: index movie_id, tconst (nullable). read: review_id, as the run read them. folds: index movie_id; a film that
     no classifier has read about is told by all of them.
@@ -60,8 +60,9 @@ def find_new_reviews(
     titles = films.reindex(columns=["tconst"]).dropna().astype("str").reset_index()
     stored = ReviewStore(config.store, config.storage_options).read(titles["tconst"], config.store_version, _COLUMNS)
     new = stored[(stored["kind"] == "review") & (stored["first_seen"] >= pd.Timestamp(config.new_since))]
-    new = new.rename(columns={"content_sha256": "review_id"}).drop_duplicates("review_id")
-    new = new[~new["review_id"].isin(read["review_id"])].merge(titles, on="tconst").sort_values("review_id")
+    new = new.rename(columns={"content_sha256": "review_id"}).drop_duplicates(["review_id", "tconst"])
+    new = new[~new["review_id"].duplicated(keep=False) & ~new["review_id"].isin(read["review_id"])]
+    new = new.merge(titles, on="tconst").sort_values("review_id")
     reviews = new[["review_id", "movie_id", "text"]].assign(text=new["text"].map(plain_text).astype("str"))
     fold = reviews["movie_id"].map(folds)
     held_out = {str(name): (fold.isna() | (fold == name)).to_numpy() for name in sorted(folds.unique())}

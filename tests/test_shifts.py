@@ -51,6 +51,12 @@ def test_new_reviews_are_those_of_the_refresh_that_the_run_has_not_read(store):
     )
 
 
+def test_a_text_that_stands_under_several_films_tells_of_none(store):
+    text = write("both")
+    store.merge([review("tt1", 7, text), review("tt2", 8, text)], LATER)
+    assert review("tt1", 7, text).content_sha256 not in set(found(store).reviews["review_id"])
+
+
 def test_only_the_version_of_the_store_that_is_named_is_read(store):
     assert sorted(found(store, store_version=2).reviews["movie_id"]) == [1, 1]
     assert found(store, store_version=1).reviews.empty
