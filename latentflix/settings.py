@@ -80,11 +80,16 @@ class FlowSettings(BaseModel):
     parallel: ParallelConfig = ParallelConfig()
 
 
-class CollabStudySettings(FlowSettings):
-    """The settings of the collab study."""
+class RatedSettings(FlowSettings):
+    """What every flow can be told that needs ratings."""
 
     ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
+
+
+class CollabStudySettings(RatedSettings):
+    """The settings of the collab study."""
+
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS)
     study: StudyConfig = StudyConfig()
@@ -97,7 +102,7 @@ class CollabStudySettings(FlowSettings):
         return _merge({"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}, given)
 
 
-class GenreSettings(FlowSettings):
+class GenreSettings(RatedSettings):
     """The settings of the genre flow."""
 
     plots_source: PlotsSource = PlotsSource()
@@ -108,13 +113,11 @@ class GenreSettings(FlowSettings):
     )
     genres: GenreConfig = GenreConfig()
     genre_evaluation: GenreEvaluationConfig = GenreEvaluationConfig()
-    ratings_source: RatingsSource = RatingsSource()
-    ratings: RatingsConfig = RatingsConfig()
     genre_films: GenreFilmConfig = GenreFilmConfig()
     genre_page: GenrePageConfig = GenrePageConfig()
 
 
-class RefreshSettings(FlowSettings):
+class RefreshSettings(RatedSettings):
     """The settings of a refresh of the review store."""
 
     films: Literal["linked", "report"] = Field(
@@ -126,18 +129,14 @@ class RefreshSettings(FlowSettings):
     sources: SourcesConfig = SourcesConfig()
     titles: TitleConfig = TitleConfig()
     shifts: ShiftConfig = ShiftConfig()
-    ratings_source: RatingsSource = RatingsSource()
-    ratings: RatingsConfig = RatingsConfig()
 
 
-class FullSettings(FlowSettings):
+class FullSettings(RatedSettings):
     """The settings of the full flow. What is not said is as the profile has it."""
 
     profile: Profile = Field(
         "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
     )
-    ratings_source: RatingsSource = RatingsSource()
-    ratings: RatingsConfig = RatingsConfig()
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig()
     study: StudyConfig = StudyConfig()
