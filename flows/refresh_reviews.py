@@ -24,7 +24,7 @@ from latentflix.review_source import Film
 from latentflix.review_store import ReviewStore
 from latentflix.settings import RefreshSettings
 from latentflix.shifts import StoredShiftConfig
-from latentflix.sources import build_sources
+from latentflix.sources import build_sources, rejected_rows
 from latentflix.title_catalogs import open_catalogs
 from latentflix.titles import resolve_titles
 from tasks.refresh import read_key, run_batches, wait_for_turn
@@ -34,6 +34,8 @@ from tasks.stage import StageRunner
 DEFAULTS = RefreshSettings()
 # What the last run is needed for, in the order in which the stage takes it.
 _OF_LAST_RUN = ("ratings", "reviews", "labels", "language_model", "classifier", "predictions", "histograms")
+# Rows that a table in the UI shows.
+_ROWS = 1000
 _NO_SHIFTS = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance", "moved", "gained", "lost"])
 
 
@@ -69,13 +71,16 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
             for group in deal(due, settings.refresh.batch_size)
         ]
         run_batches(batches, settings.refresh)
-        left_alone = dict(fetcher.blocked)
+        left_alone, rejected = dict(fetcher.blocked), rejected_rows(sources)
 
     counts, version = summarise(batches, names), store.version()
     sentence = refresh_sentence(counts, len(films), len(due), version)
     rows = refresh_rows(counts, unusable, obstacles(batches))
     rows += [{"source": host, "note": f"left alone for the rest of the run: {why}"} for host, why in left_alone.items()]
     create_table_artifact(table=rows, key="refresh-reviews", description=sentence)
+    if rejected:
+        shown = f"{len(rejected):,} rows of the file cannot be used; the first {min(len(rejected), _ROWS):,}"
+        create_table_artifact(table=rejected[:_ROWS], key="refresh-rejected", description=shown)
     shifts = _find_shifts(run, settings, store, last_run, started)
     create_markdown_artifact(markdown=shifts_markdown(shifts, ambiguous), key="refresh-shifts", description=sentence)
     return Outcome(
@@ -86,6 +91,7 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
             "store_version": version,
             "sources": rows,
             "ambiguous_titles": len(ambiguous),
+            "rejected_rows": rejected,
             "moved": shifts[shifts["moved"].astype(bool)].to_dict("records"),
         },
         sentence=sentence,

@@ -1,8 +1,9 @@
 """The sources of reviews that the settings name, in their order."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
@@ -64,3 +65,8 @@ def build_sources(
         "imdbpy": lambda: ImdbpySource(config.imdbpy, fetcher),
     }
     return [builders[name]() for name in dict.fromkeys(config.names)]
+
+
+def rejected_rows(sources: Sequence[ReviewSource]) -> list[dict[str, Any]]:
+    """The rows of the user's own file that cannot be used, if it is among the sources: line and reason of each."""
+    return [asdict(row) for source in sources if isinstance(source, FileSource) for row in source.rejected]

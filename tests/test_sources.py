@@ -3,7 +3,7 @@ from pydantic import SecretStr, ValidationError
 
 from latentflix.fetching import Fetcher
 from latentflix.review_source import Film
-from latentflix.sources import SourcesConfig, build_sources
+from latentflix.sources import SourcesConfig, build_sources, rejected_rows
 from tests.fake_web import TMDB_KEY, fake_web, review
 from tests.test_manners import QUICK
 
@@ -65,6 +65,15 @@ def test_files_of_the_users_own_are_read_where_the_settings_say(web, tmp_path):
     with Fetcher(config.fetching) as fetcher:
         answers = [source.fetch(FARGO, None, 10) for source in build_sources(config, fetcher, [FARGO])]
     assert [[review.text for review in answer.reviews] for answer in answers] == [["Good."], ["Fine."]]
+
+
+def test_rows_of_the_users_file_that_cannot_be_used_are_told_with_their_lines(web, tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text("imdb_id,text\ntt0116282,Good.\n116282,No id.\ntt0116282,\n", encoding="utf-8")
+    with Fetcher(QUICK) as fetcher:
+        sources = build_sources(sources_of(web, ("file", "tmdb"), file={"path": path}), fetcher)
+        assert [row["line"] for row in rejected_rows(sources)] == [3, 4]
+        assert rejected_rows(sources[1:]) == []
 
 
 def test_every_source_of_the_web_is_asked_where_the_settings_say(web):
