@@ -50,7 +50,7 @@ WAY = [
         "baseline",
     ),
     *("evaluation", "names"),
-    *("histograms", "pictures", "maps", "pages", "study_page", "report"),
+    *("histograms", "pictures", "maps", "pages", "provenance", "study_page", "report"),
     *(
         "plots_source",
         "plots",
