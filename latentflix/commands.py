@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from latentflix import review_commands
 from latentflix.errors import InvalidPlots, LatentflixError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(review_commands.app, name="reviews")
 
 
 @app.callback()

@@ -52,9 +52,9 @@ def join_plots(films: pd.DataFrame, plots: pd.DataFrame, config: GenreFilmConfig
     is one on both sides; where both years are known they must be as near as the config says.
     """
     left = films.loc[films["title"] != _UNKNOWN, ["title", "year", "genres"]].reset_index()
-    left["key"] = [title_key(title) for title in left["title"]]
+    left["key"] = pd.array([title_key(title) for title in left["title"]], dtype="str")
     right = plots[["title", "year"]].dropna(subset="title").rename_axis("plot_id").reset_index()
-    right["key"] = [title_key(title) for title in right["title"]]
+    right["key"] = pd.array([title_key(title) for title in right["title"]], dtype="str")
     right["year"] = pd.to_numeric(right["year"], errors="coerce")
     left, right = left[left["key"] != ""], right[right["key"] != ""]
     with_plot = left[left["key"].isin(right["key"])]

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from latentflix.classifier import RANDOM_SPLIT
-from latentflix.datasets import DATA_SETS
 from latentflix.findings import Findings, ReportConfig
 from latentflix.pages import PAGE, render_page, render_section
 from latentflix.pictures import draw_classifiers, draw_language_model, draw_stability
+from latentflix.provenance import attributions, count_sources
 from latentflix.report_cards import write_factors
 from latentflix.report_films import write_films
 from latentflix.report_summary import advice, finding, headline, headline_sentence, judge_axes, made_of
@@ -95,14 +94,12 @@ def _language_model(folder: Path, findings: Findings) -> Markup:
 
 def _reviews(findings: Findings, coverage: dict[str, Any]) -> Markup:
     """The section "Reviews": where they come from, and how many there are of a film."""
-    reviews = findings.reviews
-    source = reviews["source"] if "source" in reviews else pd.Series(DATA_SETS["imdb_reviews"].title, reviews.index)
-    by_source = reviews.groupby(source)["movie_id"].agg(reviews="size", films="nunique")
-    counts = reviews["movie_id"].value_counts()
+    counts = findings.reviews["movie_id"].value_counts()
     return render_section(
         "reviews.html",
         coverage=coverage,
-        sources=by_source.rename_axis("source").reset_index().to_dict("records"),
+        sources=count_sources(findings.reviews).reset_index().to_dict("records"),
+        attributions=attributions(findings.reviews),
         films_by_reviews=[
             (least, int((counts >= least).sum())) for least in (1, 2, 5, 10, 30) if (counts >= least).any()
         ],

@@ -10,6 +10,7 @@ from latentflix.labels import POLES
 from latentflix.names import rank_films
 from latentflix.pages import render_section
 from latentflix.passages import find_passages
+from latentflix.provenance import credits_of
 from latentflix.report_summary import UNSTABLE
 
 _TEMPLATE = "factors.html"
@@ -24,6 +25,7 @@ def write_factors(findings: Findings, verdicts: pd.Series, config: ReportConfig)
         stable_from=findings.manifest("factors").config["stable_from"],
         titles=findings.films["title"].to_dict(),
         reviewed=reviewed,
+        credits=credits_of(findings.reviews),
     )
 
 

@@ -61,6 +61,14 @@ def test_titles_of_several_films_or_several_plots_are_left_out_and_counted():
     assert joined.ambiguous == 3
 
 
+def test_plots_without_titles_are_joined_with_no_film():
+    joined = join([None, None])
+    assert joined.films.empty
+    assert joined.ambiguous == 0
+    said = pd.DataFrame({"Drama": [0.9, 0.1]})
+    assert compare_genres(joined.films, said, pd.Series({"Drama": 0.5})).empty
+
+
 def test_years_that_differ_by_more_than_one_keep_film_and_plot_apart():
     joined = join(["Solaris", "Alien", "The Postman"], [2002, 1980, None])
     assert joined.films["movie_id"].tolist() == [10, 20]

@@ -210,9 +210,10 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypat
     assert store.read_json(kept, "vocabulary") == VOCABULARY
 
     texts = pd.DataFrame({"text": [f"the film was good . the film was bad {number}" for number in range(40)]})
+    unread = pd.DataFrame({"review_id": [hashlib.sha256(texts["text"][0].encode()).hexdigest()]})
     corpus, reviews = (Handle(stage=name, key="k") for name in ("corpus", "reviews"))
     store.ensure(corpus, [], StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
-    store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("reviews", texts.head(1)))
+    store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("reviews", unread))
     config = LanguageModelConfig(
         pretrained=True,
         embedding_size=SIZES["emb_sz"],

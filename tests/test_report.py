@@ -182,7 +182,7 @@ def test_the_training_is_told_and_drawn(built):
 def test_reviews_are_counted_by_film(built):
     text = said(section(built[2], "reviews"))
     assert "5 films were asked for, 4 are linked to IMDb, 3 have a review, 4 reviews in all" in text
-    assert "source films reviews Large Movie Review Dataset, labelled training half 3 4" in text
+    assert "source films reviews corpus 3 4" in text
     assert "reviews at least films 1 3 2 1" in text
 
 
@@ -190,6 +190,15 @@ def test_reviews_are_counted_by_where_they_come_from(tmp_path):
     reviews = make_findings().reviews.assign(source=["one", "one", "two", "two"])
     text = said(section(build(tmp_path, reviews=reviews, changes=make_changes())[1], "reviews"))
     assert "source films reviews one 2 2 two 2 2" in text
+
+
+def test_a_passage_stands_with_the_words_that_its_licence_asks_for(tmp_path):
+    reviews = make_findings().reviews.assign(source="wikipedia", attribution="“Beta”, CC BY-SA 4.0")
+    html = build(tmp_path, reviews=reviews)[1]
+    passages = section(html, "factors").count("</blockquote>")
+    assert passages > 0
+    assert section(html, "factors").count("“Beta”, CC BY-SA 4.0</footer>") == passages
+    assert "1 attributions" in said(section(html, "reviews"))
 
 
 def test_the_page_says_what_ran_and_under_which_licence(built):

@@ -1,0 +1,47 @@
+"""What new reviews change in the histograms of the last report."""
+
+from latentflix.classifier import ClassifierConfig
+from latentflix.histograms import HistogramConfig
+from latentflix.predictions import PredictionConfig, predict_held_out
+from latentflix.shifts import StoredShiftConfig, compare_histograms, find_new_reviews
+from tasks.stage import Artifact, Handle, Store, stage
+
+
+@stage("shifts", "shifts-{config.store_version}")
+def predict_new_reviews(
+    artifact: Artifact,
+    store: Store,
+    ratings: Handle,
+    reviews: Handle,
+    labels: Handle,
+    language_model: Handle,
+    classifier: Handle,
+    predictions: Handle,
+    histograms: Handle,
+    *,
+    config: StoredShiftConfig,
+) -> None:
+    """Predict the reviews that are new since the last run, and compare the histograms."""
+    films = store.read_table(ratings, "films")
+    read = store.read_table(reviews, "reviews")
+    names = list(store.read_table(labels, "labels").index)
+    new = find_new_reviews(films, read, store.read_table(classifier, "folds")["fold"], config)
+    told = predict_held_out(
+        {name: store.read_arrays(classifier, f"classifier_{name}") for name in new.held_out},
+        new.held_out,
+        new.reviews,
+        store.read_json(language_model, "vocabulary"),
+        names,
+        ClassifierConfig.model_validate(store.manifest(classifier).config),
+        PredictionConfig(batch_size=config.batch_size),
+    )
+    shifts = compare_histograms(
+        (store.read_table(predictions, "predictions"), read),
+        (told, new.reviews),
+        names,
+        HistogramConfig.model_validate(store.manifest(histograms).config),
+        config,
+    )
+    artifact.write_table("predictions", told)
+    artifact.write_table("shifts", shifts.join(films["title"], on="movie_id"))
+    artifact.metrics.update(new_reviews=len(new.reviews), films=len(shifts), moved=int(shifts["moved"].sum()))
