@@ -31,6 +31,7 @@ from tasks.report import write_report
 from tasks.reviews import join_film_reviews
 from tasks.stage import StageRunner
 from tasks.study import study_collab
+from tasks.token_corpus import tokenize_all_reviews
 from tasks.trials import compare_all_trials
 
 DEFAULTS = FullSettings()
@@ -56,10 +57,11 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     labels = run(label_all_films, factors, ratings, config=settings.labels)
     reviews = run(join_film_reviews, corpus, ratings, labels, config=settings.reviews)
 
+    tokens = run(tokenize_all_reviews, corpus, config=settings.token_corpus)
     pretrained = (
         [run(fetch_pretrained, config=PretrainedConfig(**folders))] if settings.language_model.pretrained else []
     )
-    language_model = run(train_on_corpus, corpus, reviews, *pretrained, config=settings.language_model)
+    language_model = run(train_on_corpus, tokens, reviews, *pretrained, config=settings.language_model)
     classifier = run(train_on_folds, reviews, labels, language_model, config=settings.classifier)
     predictions = run(predict_all_reviews, reviews, labels, language_model, classifier, config=settings.predictions)
     baseline = run(predict_all_by_words, reviews, labels, classifier, config=settings.baseline)

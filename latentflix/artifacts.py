@@ -146,6 +146,12 @@ class Artifact:
         contiguous = {key: np.asarray(array, order="C") for key, array in arrays.items()}
         save_file(contiguous, self.folder / f"{name}.safetensors")
 
+    def write_array(self, name: str, array: np.ndarray) -> None:
+        """Write one array of one dimension as `<name>.arrow`, from where it may be memory-mapped."""
+        batch = pa.record_batch([pa.array(array)], names=[name])
+        with pa.OSFile(str(self.folder / f"{name}.arrow"), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+            writer.write_batch(batch)
+
 
 @dataclass(frozen=True)
 class Store:
@@ -290,6 +296,14 @@ class Store:
             return load_file(path)
         except SafetensorError as error:
             raise ArtifactError("weights cannot be read", where=str(path), found=str(error)) from error
+
+    def map_array(self, handle: Handle, name: str) -> np.ndarray:
+        """The array `<name>.arrow` of an artifact, read-only, read from disk where it is looked at.
+
+        Raises ArtifactError as `file` does.
+        """
+        file = pa.memory_map(str(self.file(handle, f"{name}.arrow")))
+        return pa.ipc.open_file(file).get_batch(0).column(0).to_numpy(zero_copy_only=True)
 
 
 def _set_aside(path: Path, aside: Path) -> None:

@@ -13,12 +13,11 @@ from fastai.metrics import Perplexity, accuracy
 from fastai.text.learner import match_embeds
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config, awd_lstm_lm_split
 from fastai.text.models.core import get_language_model
-from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import InvalidWeights, TooFewFilms
 from latentflix.pretrained import PretrainedModel
-from latentflix.tokens import build_vocabulary, numericalize, tokenize
+from latentflix.token_corpus import TokenCorpus
 from latentflix.training import make_learner
 
 logger = logging.getLogger(__name__)
@@ -113,22 +112,21 @@ def encoder_sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def train_language_model(
-    texts: Sequence[str], config: LanguageModelConfig, pretrained: PretrainedModel | None = None
+    corpus: TokenCorpus, rows: np.ndarray, config: LanguageModelConfig, pretrained: PretrainedModel | None = None
 ) -> tuple[LanguageModel, pd.DataFrame]:
     """Learn to say the next token of reviews.
 
-    Reads the texts in an order drawn from the seed until `max_tokens` are reached. Returns the model and a table,
+    rows: the texts of the corpus that may be read; they are read in an order drawn from the seed until `max_tokens` are
+    reached. Returns the model and a table,
     one row an epoch: train_loss, valid_loss, accuracy, perplexity, tokens (read in the epoch). Raises
     TrainingDiverged if the loss is no number, InvalidWeights if pretrained weights have other sizes than the config.
     """
     torch.manual_seed(config.seed)
     random = np.random.default_rng(config.seed)
-    tokenized = _read_tokens(texts, random, config)
-    vocabulary = build_vocabulary(tokenized, config.vocabulary_size, config.min_frequency)
-    ids = {token: index for index, token in enumerate(vocabulary)}
-    numericalized = [numericalize(tokens, ids) for tokens in tokenized]
-    n_valid = max(round(len(numericalized) * config.valid_share), 1)
-    valid, train = numericalized[:n_valid], numericalized[n_valid:]
+    vocabulary = corpus.vocabulary[: corpus.vocabulary_size(config.vocabulary_size, config.min_frequency)]
+    chosen = corpus.texts(choose_texts(corpus, rows, random, config.max_tokens), len(vocabulary), config.max_tokens)
+    n_valid = max(round(len(chosen) * config.valid_share), 1)
+    valid, train = chosen[:n_valid], chosen[n_valid:]
 
     model = get_language_model(
         AWD_LSTM,
@@ -169,22 +167,11 @@ def train_language_model(
     return LanguageModel(model_weights(model), vocabulary), history.assign(tokens=sum(map(len, train)))
 
 
-def _read_tokens(texts: Sequence[str], random: np.random.Generator, config: LanguageModelConfig) -> list[list[str]]:
-    order = random.permutation(len(texts))
-    tokenized: list[list[str]] = []
-    n_tokens = 0
-    with tqdm(total=config.max_tokens, desc="tokens", unit="token", unit_scale=True, leave=False, disable=None) as bar:
-        for index in order:
-            tokens = tokenize(texts[index])
-            tokenized.append(tokens)
-            n_tokens += len(tokens)
-            bar.update(len(tokens))
-            if n_tokens >= config.max_tokens:
-                break
-    logger.info(
-        "language model: %s tokens of %s of %s texts", f"{n_tokens:,}", f"{len(tokenized):,}", f"{len(texts):,}"
-    )
-    return tokenized
+def choose_texts(corpus: TokenCorpus, rows: np.ndarray, random: np.random.Generator, max_tokens: int) -> np.ndarray:
+    """Some of the rows in random order, as many as it takes to come to `max_tokens` tokens."""
+    order = random.permutation(rows)
+    before = np.concatenate([[0], corpus.lengths(order).cumsum()[:-1]])
+    return order[before < max_tokens]
 
 
 def load_pretrained(model: torch.nn.Module, pretrained: PretrainedModel, vocabulary: list[str]) -> None:

@@ -31,6 +31,7 @@ from latentflix.ratings_source import RatingsSource
 from latentflix.report import ReportConfig
 from latentflix.reviews import ReviewConfig
 from latentflix.study import StudyConfig
+from latentflix.token_corpus import TokenCorpusConfig
 from latentflix.trials import TrialConfig
 
 Profile = Literal["sample", "full"]
@@ -123,6 +124,7 @@ class FullSettings(FlowSettings):
     factors: FactorConfig = FactorConfig()
     labels: LabelConfig = LabelConfig()
     reviews: ReviewConfig = ReviewConfig()
+    token_corpus: TokenCorpusConfig = TokenCorpusConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     predictions: PredictionConfig = PredictionConfig()
