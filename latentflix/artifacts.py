@@ -38,6 +38,7 @@ from latentflix.errors import ArtifactError
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+CHECKPOINTS = ".checkpoints"
 _VERSIONS_OF = ("torch", "fastai", "pandas", "numpy", "scikit-learn", "spacy")
 _PACKAGE = Path(__file__).parent
 
@@ -125,10 +126,15 @@ def file_sha256(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact that is being made: write its files here; they appear under its key all at once."""
+    """An artifact that is being made: write its files here; they appear under its key all at once.
+
+    checkpoints: a folder, which may not be there yet, for what a run that was killed may go on from; it is removed when
+    the artifact is done.
+    """
 
     handle: Handle
     folder: Path
+    checkpoints: Path
     metrics: dict[str, Any] = field(default_factory=dict)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
@@ -224,9 +230,10 @@ class Store:
         except OSError as error:
             raise _unwritable(destination.parent, error) from error
         try:
-            artifact = Artifact(handle, folder)
+            artifact = Artifact(handle, folder, self.root / CHECKPOINTS / handle.stage / handle.key)
             yield artifact
             self._publish(artifact, inputs, config, time.monotonic() - started)
+            shutil.rmtree(artifact.checkpoints, ignore_errors=True)
         except (OSError, SafetensorError) as error:
             if _is_about_disk(error):
                 raise _unwritable(folder, error) from error
