@@ -6,12 +6,12 @@ Run it with `python -m flows.full`; `python -m flows.full --help` lists the sett
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.language_models import obtain_language_models
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.collab_fit import seed_groups
 from latentflix.datasets import DataSetConfig
 from latentflix.pages import PAGE
-from latentflix.pretrained import PretrainedConfig
 from latentflix.report import headline_sentence
 from latentflix.settings import FullSettings
 from latentflix.trials import trial_configs
@@ -23,10 +23,8 @@ from tasks.evaluation import score_predictions
 from tasks.factors import find_axes
 from tasks.histograms import count_all_predictions
 from tasks.labels import label_all_films
-from tasks.language_model import train_on_corpus
 from tasks.names import name_all_poles
 from tasks.predictions import predict_all_reviews
-from tasks.pretrained import fetch_pretrained
 from tasks.report import write_report
 from tasks.reviews import join_film_reviews
 from tasks.stage import StageRunner
@@ -58,12 +56,9 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     reviews = run(join_film_reviews, corpus, ratings, labels, config=settings.reviews)
 
     tokens = run(tokenize_all_reviews, corpus, config=settings.token_corpus)
-    pretrained = (
-        [run(fetch_pretrained, config=PretrainedConfig(**folders))] if settings.language_model.pretrained else []
-    )
-    language_model = run(train_on_corpus, tokens, reviews, *pretrained, config=settings.language_model)
-    classifier = run(train_on_folds, reviews, labels, language_model, config=settings.classifier)
-    predictions = run(predict_all_reviews, reviews, labels, language_model, classifier, config=settings.predictions)
+    language_models = obtain_language_models(run, tokens, reviews, settings)
+    classifier = run(train_on_folds, reviews, labels, tokens, *language_models, config=settings.classifier)
+    predictions = run(predict_all_reviews, reviews, tokens, language_models[0], classifier, config=settings.predictions)
     baseline = run(predict_all_by_words, reviews, labels, classifier, config=settings.baseline)
     evaluation = run(
         score_predictions, predictions, baseline, reviews, classifier, labels, factors, config=settings.evaluation
@@ -72,7 +67,7 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     histograms = run(count_all_predictions, predictions, reviews, labels, config=settings.histograms)
 
     stages = (
-        *(rated, corpus, ratings, trials, study, factors, labels, reviews, language_model, classifier),
+        *(rated, corpus, ratings, trials, study, factors, labels, reviews, language_models[0], classifier),
         *(predictions, baseline, evaluation, names, histograms, *collab),
     )
     report = run(write_report, *stages, config=settings.report)

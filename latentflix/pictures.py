@@ -69,6 +69,30 @@ def draw_training(language_model: pd.DataFrame, classifier: pd.DataFrame, path: 
     FigureCanvasAgg(figure).print_png(str(path))
 
 
+def draw_rates(curve: pd.DataFrame, suggested: float | None, taken: Sequence[float], path: Path) -> None:
+    """Write a PNG: the loss while the learning rate grows, and the rates that were suggested and taken.
+
+    curve: learning_rate, loss, a row a step.
+    """
+    figure = Figure(figsize=(6, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(curve["learning_rate"], curve["loss"], color=OTHER)
+    axes.set_xscale("log")
+    if suggested:
+        axes.axvline(suggested, color=CARRIED, linestyle="--", linewidth=1, label=f"suggested: {suggested:.1e}")
+    for rate in taken:
+        axes.axvline(rate, color="#999999", linestyle=":", linewidth=1, label=f"taken: {rate:.1e}")
+    # What comes after the model has broken would hide all that went before.
+    start = curve["loss"].iloc[: max(len(curve) // 10, 1)].mean()
+    axes.set_ylim(curve["loss"].min() - 0.1, start + 0.3)
+    axes.set_xlabel("learning rate", fontsize=8)
+    axes.set_ylabel("cross-entropy, nats a token", fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.legend(fontsize=7, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
 def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> None:
     """Write a PNG: how far each axis is the same from seed to seed, and how far axes turned at random would be.
 
@@ -90,6 +114,38 @@ def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> 
     axes.set_xlabel("axis", fontsize=8)
     axes.set_ylabel("|r| between seed groups", fontsize=8)
     axes.legend(fontsize=7, loc="lower left")
+    axes.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_calibration(calibration: pd.DataFrame, share: str, path: Path) -> None:
+    """Write a PNG: of what is said to be so probable, how much is so.
+
+    calibration: as `calibration.calibrate` gives it. share: what the share is of, on the axis.
+    """
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
+    spread = 1.96 * np.sqrt(calibration["carried"] * (1 - calibration["carried"]) / calibration["pairs"])
+    axes.errorbar(calibration["said"], calibration["carried"], spread, fmt="o", color=OTHER, capsize=3)
+    axes.set_xlabel("mean probability", fontsize=8)
+    axes.set_ylabel(share, fontsize=8)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_unfreezing(steps: pd.DataFrame, floor: float, path: Path) -> None:
+    """Write a PNG: accuracy after each step of unfreezing. steps: step, valid, test. floor: words alone, on test."""
+    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(steps["step"], steps["valid"], "s--", color=CARRIED, label="validation")
+    axes.plot(steps["step"], steps["test"], "o-", color=OTHER, label="test")
+    axes.axhline(floor, color="#999999", linewidth=1, label="words alone, test")
+    axes.set_xlabel("what has learned", fontsize=8)
+    axes.set_ylabel("accuracy", fontsize=8)
+    axes.legend(fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure).print_png(str(path))
 

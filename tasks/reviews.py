@@ -21,4 +21,6 @@ def join_film_reviews(
         config,
     )
     artifact.write_table("reviews", reviews)
+    # Of no film that is asked for may the language model read a review before it is held out.
+    artifact.write_table("unread", reviews[["review_id"]])
     artifact.metrics.update(asdict(coverage))
