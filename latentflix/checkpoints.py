@@ -87,7 +87,8 @@ class EpochKeeper(Callback):
         self.seed, self.history, self.folder = seed, history, folder
 
     def before_train(self) -> None:
-        """Seed dropout and the order of the texts."""
+        """Seed dropout and the order of the texts, and smooth the training loss over this epoch alone."""
+        self.recorder.smooth_loss.reset()
         number = len(self.history)
         torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]))
         self.dls.train.shuffle = np.random.default_rng([self.seed, number])

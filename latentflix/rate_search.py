@@ -33,9 +33,13 @@ def search_rate(learner: Learner, n_steps: int) -> RateSearch:
         # Where fastai keeps the weights meanwhile.
         learner.path = Path(folder)
         try:
-            suggestions = learner.lr_find(num_it=n_steps, show_plot=False, suggest_funcs=valley)
+            learner.lr_find(num_it=n_steps, show_plot=False, suggest_funcs=None)
         finally:
             learner.path = path
     losses = np.array([float(loss) for loss in learner.recorder.losses])
     curve = pd.DataFrame({"learning_rate": np.array(learner.recorder.lrs, float), "loss": losses})
-    return RateSearch(curve[np.isfinite(losses)].reset_index(drop=True), float(suggestions.valley))
+    curve = curve[np.isfinite(losses)].reset_index(drop=True)
+    # As fastai does: the first losses are not smoothed yet, the last ones belong to the end.
+    shown = curve.iloc[n_steps // 10 : -5]
+    suggested = valley(list(shown["learning_rate"]), list(shown["loss"]), n_steps)[0] if len(shown) > 1 else None
+    return RateSearch(curve, suggested)

@@ -73,6 +73,8 @@ def _split_word(word: str) -> tuple[str, ...]:
 @cache
 def _english() -> Tokenizer:
     tokenizer = cast("Tokenizer", spacy.blank("en").tokenizer)
+    # What spaCy works out of each new word, as its shape, no tokenizer asks for.
+    tokenizer.vocab.lex_attr_getters = {}
     for token in defaults.text_spec_tok:
         tokenizer.add_special_case(token, [{ORTH: token}])
     return tokenizer

