@@ -19,6 +19,8 @@ from tasks.baseline import predict_all_by_words
 from tasks.classifier import train_on_folds
 from tasks.collab import fit_collab
 from tasks.datasets import fetch_data_set
+from tasks.embeddings import embed_all_texts
+from tasks.encoders import compare_all_encoders
 from tasks.evaluation import score_predictions
 from tasks.factors import find_axes
 from tasks.histograms import count_all_predictions
@@ -31,6 +33,7 @@ from tasks.stage import StageRunner
 from tasks.study import study_collab
 from tasks.token_corpus import tokenize_all_reviews
 from tasks.trials import compare_all_trials
+from tasks.vectors import predict_all_by_vectors
 
 DEFAULTS = FullSettings()
 
@@ -63,12 +66,17 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     evaluation = run(
         score_predictions, predictions, baseline, reviews, classifier, labels, factors, config=settings.evaluation
     )
+    others = [baseline]
+    if settings.encoders.sentences:
+        embedded = run(embed_all_texts, reviews, config=settings.embeddings.model_copy(update=folders))
+        others.append(run(predict_all_by_vectors, reviews, embedded, labels, classifier, config=settings.vectors))
+    encoders = run(compare_all_encoders, reviews, labels, classifier, predictions, *others, config=settings.encoders)
     names = run(name_all_poles, reviews, corpus, labels, factors, ratings, config=settings.names)
-    histograms = run(count_all_predictions, predictions, reviews, labels, config=settings.histograms)
+    histograms = run(count_all_predictions, predictions, reviews, config=settings.histograms)
 
     stages = (
         *(rated, corpus, ratings, trials, study, factors, labels, reviews, language_models[0], classifier),
-        *(predictions, baseline, evaluation, names, histograms, *collab),
+        *(predictions, baseline, evaluation, encoders, names, histograms, *collab),
     )
     report = run(write_report, *stages, config=settings.report)
     figures = run.store.manifest(report).metrics

@@ -11,9 +11,11 @@ from tqdm.auto import tqdm
 from latentflix.artifacts import Manifest
 from latentflix.classifier import RANDOM_SPLIT
 from latentflix.config import StageConfig, setting
+from latentflix.encoder_page import encoder_section
+from latentflix.encoders import EncoderComparison
 from latentflix.labels import POLES
 from latentflix.pages import PAGE, decimals, render_page
-from latentflix.pictures import draw_histogram, draw_stability, draw_training
+from latentflix.pictures import draw_histogram, draw_rates, draw_stability, draw_training
 from latentflix.study import Study
 from latentflix.study_page import write_section
 from latentflix.trials import Trials
@@ -42,6 +44,8 @@ class Findings:
     label_scores: pd.DataFrame
     axis_scores: pd.DataFrame
     overall: Mapping[str, Any]
+    encoders: EncoderComparison
+    rare: pd.DataFrame
     terms: pd.DataFrame
     pole_films: pd.DataFrame
     genres: pd.DataFrame
@@ -49,6 +53,8 @@ class Findings:
     shares: pd.DataFrame
     dominating: str
     language_model_history: pd.DataFrame
+    language_model_rates: pd.DataFrame
+    sentences: pd.DataFrame
     classifier_history: pd.DataFrame
     trials: Trials
     study: Study
@@ -95,11 +101,25 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
     for film in tqdm(films, "histograms", leave=False, disable=None):
         draw_histogram(film["shares"], film["labels"], findings.dominating, pictures / f"{film['movie_id']}.png")
     draw_training(findings.language_model_history, findings.classifier_history, folder / "training.png")
+    language_model = manifests["language_model"]
+    rates = findings.language_model_rates
+    if len(rates):
+        trained = language_model.config
+        frozen = [trained["frozen_learning_rate"]] if trained["frozen_epochs"] else []
+        suggested = language_model.metrics["suggested_rate"]
+        draw_rates(rates, suggested, [*frozen, trained["learning_rate"]], folder / "rates.png")
     draw_stability(findings.axes, manifests["factors"].config["stable_from"], folder / "stability.png")
 
     page = render_page(
         "report.html",
         findings.manifests,
+        language_model={
+            "history": findings.language_model_history.to_dict("records"),
+            "sentences": list(findings.sentences["sentence"]),
+            "has_rates": len(rates) > 0,
+            "temperature": language_model.config["temperature"],
+        },
+        encoders=encoder_section(findings.encoders, findings.rare),
         recommenders=write_section(folder, findings.study, findings.trials),
         figures=figures,
         sentence=headline_sentence(figures),

@@ -11,6 +11,7 @@ from latentflix.baseline import BaselineConfig
 from latentflix.classifier import ClassifierConfig
 from latentflix.collab import CollabConfig
 from latentflix.embeddings import EmbeddingConfig, Reading
+from latentflix.encoders import EncoderConfig
 from latentflix.errors import InvalidSettings
 from latentflix.evaluation import EvaluationConfig
 from latentflix.factors import FactorConfig
@@ -40,6 +41,7 @@ from latentflix.sentiment_words import SentimentWordConfig
 from latentflix.study import StudyConfig
 from latentflix.token_corpus import TokenCorpusConfig
 from latentflix.trials import TrialConfig
+from latentflix.vectors import VectorConfig
 
 Profile = Literal["sample", "full"]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -64,7 +66,7 @@ _ULMFIT = {
     "valid_share": 0.1,
 }
 
-# What a profile sets otherwise than the fields' own defaults, which are those of `sample`.
+# What a profile sets otherwise than the fields' own defaults.
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "sample": {},
     "full": {
@@ -73,7 +75,11 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 SENTIMENT_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
-    "sample": {},
+    # A small encoder that has read little has little to forget, so it may learn faster than one that has read much.
+    "sample": {
+        "language_model": {"max_tokens": 600_000},
+        "sentiment_classifier": {"all_learning_rate": 5e-3},
+    },
     "full": {
         "language_model": _ULMFIT,
         "sentiment_classifier": {"max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
@@ -174,6 +180,9 @@ class FullSettings(FlowSettings):
     predictions: PredictionConfig = PredictionConfig()
     baseline: BaselineConfig = BaselineConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    encoders: EncoderConfig = EncoderConfig()
+    embeddings: EmbeddingConfig = EmbeddingConfig()
+    vectors: VectorConfig = VectorConfig()
     names: NameConfig = NameConfig()
     histograms: HistogramConfig = HistogramConfig()
     report: ReportConfig = ReportConfig()

@@ -1,6 +1,7 @@
 """The page that says it all."""
 
 from latentflix.report import Findings, ReportConfig, build_report
+from tasks.encoders import read_comparison
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.study import read_study
 from tasks.trials import read_trials
@@ -23,6 +24,7 @@ def write_report(
     predictions: Handle,
     baseline: Handle,
     evaluation: Handle,
+    encoders: Handle,
     names: Handle,
     histograms: Handle,
     *collab: Handle,
@@ -31,7 +33,7 @@ def write_report(
     """Build the report from what all stages left."""
     stages = (
         *(movielens, corpus, ratings, trials, study, factors, labels, reviews, language_model),
-        *(classifier, predictions, baseline, evaluation, names, histograms, *collab),
+        *(classifier, predictions, baseline, evaluation, encoders, names, histograms, *collab),
     )
     findings = Findings(
         films=store.read_table(ratings, "films"),
@@ -43,6 +45,8 @@ def write_report(
         label_scores=store.read_table(evaluation, "labels"),
         axis_scores=store.read_table(evaluation, "axes"),
         overall=store.manifest(evaluation).metrics,
+        encoders=read_comparison(store, encoders),
+        rare=store.read_table(encoders, "rare"),
         terms=store.read_table(names, "terms"),
         pole_films=store.read_table(names, "films"),
         genres=store.read_table(names, "genres"),
@@ -50,6 +54,8 @@ def write_report(
         shares=store.read_table(histograms, "shares"),
         dominating=store.manifest(histograms).metrics["dominating"],
         language_model_history=store.read_table(language_model, "history"),
+        language_model_rates=store.read_table(language_model, "rates"),
+        sentences=store.read_table(language_model, "sentences"),
         classifier_history=store.read_table(classifier, "history"),
         trials=read_trials(store, trials),
         study=read_study(store, study),

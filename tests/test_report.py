@@ -5,9 +5,11 @@ import numpy as np
 import pandas as pd
 
 from latentflix.artifacts import Manifest
+from latentflix.language_model import LanguageModelConfig
 from latentflix.pages import PAGE
 from latentflix.report import Findings, ReportConfig, build_report, headline, headline_sentence
 from tests.small_study import make_study, make_trials
+from tests.test_encoders import compare, make_case
 
 LABELS = ["1+", "1-", "2+", "2-"]
 SCRIPT = "<script>alert(1)</script>"
@@ -123,7 +125,13 @@ def make_findings(**changes):
         "names": {label: f"name of {label}" for label in LABELS},
         "shares": shares.assign(share=0.5, share_without=0.25),
         "dominating": "2+",
-        "language_model_history": pd.DataFrame({"train_loss": [3.0], "valid_loss": [2.0]}),
+        "encoders": compare(make_case()),
+        "rare": pd.DataFrame({"films": []}, index=pd.Index([], name="label")),
+        "language_model_history": pd.DataFrame(
+            {"train_loss": [3.0], "valid_loss": [2.0], "accuracy": [0.25], "perplexity": [7.389]}
+        ),
+        "language_model_rates": pd.DataFrame({"learning_rate": [1e-7, 1e-3, 1.0], "loss": [9.0, 8.0, 12.0]}),
+        "sentences": pd.DataFrame({"sentence": ["i liked this movie because it ends", HANDLER]}),
         "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
         "trials": make_trials(),
         "study": make_study(),
@@ -131,6 +139,7 @@ def make_findings(**changes):
             make_manifest("datasets", {"name": "movielens_100k"}),
             make_manifest("factors", {"stable_from": 0.9}),
             make_manifest("reviews", metrics=coverage),
+            make_manifest("language_model", LanguageModelConfig().model_dump(), {"suggested_rate": 2e-3}),
         ],
     }
     return Findings(**findings | changes)
@@ -157,6 +166,23 @@ def test_what_reviews_say_is_shown_and_never_run(tmp_path):
     assert [attrs for tag, attrs in page.tags if tag == "script"] == [{}]
 
 
+def test_the_language_model_has_its_section(tmp_path):
+    _, html = build(tmp_path)
+    page = Page(html)
+    assert html.index('id="evaluation"') < html.index('id="language_model"') < html.index('id="recommenders"')
+    assert "<tr><td>1</td><td>3.000</td><td>2.000</td><td>0.250</td><td>7.4</td></tr>" in html
+    assert "at temperature 0.75:i liked this movie because it ends" in page.text.replace("\n", "")
+    assert "rates.png" in page.attributes("src")
+    assert (tmp_path / "rates.png").is_file()
+
+
+def test_a_language_model_that_was_asked_for_neither_rates_nor_sentences_shows_none(tmp_path):
+    _, html = build(tmp_path, language_model_rates=pd.DataFrame(), sentences=pd.DataFrame({"sentence": []}))
+    assert "rates.png" not in html
+    assert "let go on" not in html
+    assert not (tmp_path / "rates.png").exists()
+
+
 def test_the_recommenders_have_their_section(tmp_path):
     _, html = build(tmp_path)
     assert html.index('id="evaluation"') < html.index('id="recommenders"') < html.index('id="films"')
@@ -175,7 +201,7 @@ def test_everything_the_page_needs_lies_in_its_folder(tmp_path):
     _, html = build(tmp_path)
     page = Page(html)
     sources = page.attributes("src")
-    assert len(sources) == 8
+    assert len(sources) == 9
     links = [link for link in page.attributes("href") if not link.startswith("#")]
     assert links == ["map.html", "map.png"]
     assert all((tmp_path / name).is_file() for name in [*sources, *links])
@@ -215,7 +241,7 @@ def test_films_with_too_few_reviews_get_no_picture(tmp_path):
 def test_the_excerpt_is_of_the_carriers_review_most_surely_given_the_label_unseen(tmp_path):
     _, html = build(tmp_path)
     quotes = re.findall(r"<blockquote>(.*?)</blockquote>", html, re.DOTALL)
-    assert len(quotes) == 4
+    assert len(quotes) == 4 + 2
     assert quotes[0].startswith("Plain.")
     assert quotes[1].startswith("Nice  film &lt;script&gt;")
     assert "of Beta &lt;img" in quotes[1]

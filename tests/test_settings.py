@@ -8,9 +8,11 @@ from typing import get_args
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from latentflix.artifacts import artifact_key
 from latentflix.collab import CollabConfig
+from latentflix.commands import app
 from latentflix.config import StageConfig
 from latentflix.datasets import DataSetConfig
 from latentflix.errors import InvalidSettings
@@ -23,6 +25,7 @@ from latentflix.settings import (
     CollabStudySettings,
     FullSettings,
     GenreSettings,
+    SentimentSettings,
     parse_command_line,
 )
 from latentflix.splits import SplitConfig
@@ -39,7 +42,13 @@ def stages_of(settings):
 
 
 STAGES = stages_of(FullSettings)
-CONFIGS = {**STAGES, **stages_of(GenreSettings), "datasets": DataSetConfig, "pretrained": PretrainedConfig}
+CONFIGS = {
+    **STAGES,
+    **stages_of(GenreSettings),
+    **stages_of(SentimentSettings),
+    "datasets": DataSetConfig,
+    "pretrained": PretrainedConfig,
+}
 # By what stands before the option's name on the command line.
 SECTIONS = {**STAGES, "collab.split": SplitConfig}
 FIELDS = [(config, name) for config in (*CONFIGS.values(), SplitConfig) for name in config.model_fields]
@@ -357,10 +366,21 @@ def named_in_messages():
     return sorted(set(options))
 
 
+@pytest.fixture(scope="module")
+def every_help_text():
+    """What all flows and commands answer to --help."""
+    output = StringIO()
+    for settings in (FullSettings, CollabStudySettings, GenreSettings, SentimentSettings):
+        with redirect_stdout(output), pytest.raises(SystemExit):
+            parse_command_line(settings, "prog", ["--help"])
+    commands = [CliRunner().invoke(app, [command, "--help"]).stdout for command in ("genres", "sentiment")]
+    return "\n".join([output.getvalue(), *commands])
+
+
 @pytest.mark.parametrize("option", named_in_messages())
-def test_an_option_that_a_message_names_is_one(help_text, option):
+def test_an_option_that_a_message_names_is_one(every_help_text, option):
     name, _, value = option.partition(" ")
-    assert re.search(rf"{re.escape(name)}(?![\w.-])", help_text)
+    assert re.search(rf"{re.escape(name)}(?![\w.-])", every_help_text)
     if value:
         assert parse(name, value)
 
@@ -375,3 +395,26 @@ def test_the_genre_flow_takes_settings_of_settings_on_the_command_line():
     assert settings.genres.losses == ("focal",)
     assert settings.compared_readings == ("ends",)
     assert GenreSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
+
+
+def test_the_sentiment_flow_has_the_profiles_of_the_full_flow():
+    sample = parse_command_line(SentimentSettings, "flow", [])
+    assert sample == SentimentSettings()
+    full = parse_command_line(
+        SentimentSettings, "flow", ["--profile", "full", "--sentiment-classifier.max-tokens", "99"]
+    )
+    assert {name: getattr(full.language_model, name) for name in FULL} == FULL
+    assert full.sentiment_classifier.max_tokens == 99
+    assert full.sentiment_classifier.batch_size == 64
+    with pytest.raises(InvalidSettings, match="pretrained language model has the sizes"):
+        parse_command_line(SentimentSettings, "flow", ["--language-model.pretrained"])
+
+
+def test_a_folder_of_labelled_reviews_is_named_on_the_command_line():
+    given = parse_command_line(
+        SentimentSettings,
+        "flow",
+        ["--sentiment-source.path", "aclImdb", "--sentiment-words.inverse-regularizations", "1,2"],
+    )
+    assert given.sentiment_source.path == Path("aclImdb")
+    assert given.sentiment_words.inverse_regularizations == (1.0, 2.0)

@@ -28,7 +28,18 @@ from tests.planted_world import World, make_world, shuffle_links
 
 STAGES = (
     *("datasets", "ratings", "collab", "trials", "study", "factors", "labels", "reviews"),
-    *("language_model", "classifier", "predictions", "baseline", "evaluation", "names", "histograms", "report"),
+    *(
+        "language_model",
+        "classifier",
+        "predictions",
+        "token_corpus",
+        "baseline",
+        "evaluation",
+        "encoders",
+        "names",
+        "histograms",
+        "report",
+    ),
 )
 PLANTED = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
