@@ -75,7 +75,7 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     histograms = run(count_all_predictions, predictions, reviews, config=settings.histograms)
 
     stages = (
-        *(rated, corpus, ratings, trials, study, factors, labels, reviews, language_models[0], classifier),
+        *(rated, corpus, ratings, trials, study, factors, labels, reviews, tokens, language_models[0], classifier),
         *(predictions, baseline, evaluation, encoders, names, histograms, *collab),
     )
     report = run(write_report, *stages, config=settings.report)

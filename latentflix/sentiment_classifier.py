@@ -51,32 +51,43 @@ def train_sentiment(
     language model that reads from the end. Nothing of test is learned from or watched. Raises what
     `train_classifier` raises.
     """
-    part = reviews["part"].to_numpy()
-    watched = np.isin(part, [VALID, TEST])
-    train_or_valid = np.isin(part, [TRAIN, VALID])
-    indicators = reviews[["positive"]].to_numpy(np.float32)[train_or_valid]
-    padding = padding_id(language_model.vocabulary)
-    weights, said, histories = {}, [], []
     directions = [(NETWORK, language_model, list(tokens))]
     if backward:
         directions.append((backward_name(NETWORK), backward, reverse(tokens)))
+    weights, said, histories = {}, [], []
     for name, model, read in directions:
-        asked = [read[row] for row in np.flatnonzero(watched)]
-        by_step: dict[str, np.ndarray] = {}
-
-        def ask(
-            step: str,
-            classifier: torch.nn.Module,
-            asked: list[np.ndarray] = asked,
-            by_step: dict[str, np.ndarray] = by_step,
-        ) -> None:
-            by_step[step] = classifier_logits(classifier, asked, 1, padding, PredictionConfig())[:, 0]
-
-        learned_from = [read[row] for row in np.flatnonzero(train_or_valid)]
-        held_out = part[train_or_valid] == VALID
-        weights[name], history = train_classifier(name, learned_from, indicators, held_out, model, config, ask)
-        said.append(pd.DataFrame(by_step))
+        weights[name], logits, history = _train_direction(name, reviews, read, model, config)
+        said.append(logits)
         histories.append(history)
-    logits = sum(said[1:], said[0]) / len(said)
-    logits.index = pd.Index(reviews["review_id"][watched], name="review_id")
-    return SentimentClassifier(weights, logits, pd.concat(histories, ignore_index=True))
+    mean: pd.DataFrame = sum(said[1:], said[0]) / len(said)
+    return SentimentClassifier(weights, mean, pd.concat(histories, ignore_index=True))
+
+
+def _train_direction(
+    name: str,
+    reviews: pd.DataFrame,
+    tokens: Sequence[np.ndarray],
+    language_model: LanguageModel,
+    config: SentimentClassifierConfig,
+) -> tuple[dict[str, np.ndarray], pd.DataFrame, pd.DataFrame]:
+    """The weights, the logits after each step on valid and test, and the history of one direction."""
+    part = reviews["part"]
+    used, watched = (np.flatnonzero(part.isin(parts)) for parts in ([TRAIN, VALID], [VALID, TEST]))
+    asked = [tokens[row] for row in watched]
+    padding = padding_id(language_model.vocabulary)
+    by_step: dict[str, np.ndarray] = {}
+
+    def ask(step: str, classifier: torch.nn.Module) -> None:
+        by_step[step] = classifier_logits(classifier, asked, 1, padding, PredictionConfig())[:, 0]
+
+    weights, history = train_classifier(
+        name,
+        [tokens[row] for row in used],
+        reviews[["positive"]].to_numpy(np.float32)[used],
+        (part == VALID).to_numpy()[used],
+        language_model,
+        config,
+        ask,
+    )
+    index = pd.Index(reviews["review_id"].iloc[watched], name="review_id")
+    return weights, pd.DataFrame(by_step).set_index(index), history

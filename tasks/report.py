@@ -19,6 +19,7 @@ def write_report(
     factors: Handle,
     labels: Handle,
     reviews: Handle,
+    tokens: Handle,
     language_model: Handle,
     classifier: Handle,
     predictions: Handle,
@@ -32,7 +33,7 @@ def write_report(
 ) -> None:
     """Build the report from what all stages left."""
     stages = (
-        *(movielens, corpus, ratings, trials, study, factors, labels, reviews, language_model),
+        *(movielens, corpus, ratings, trials, study, factors, labels, reviews, tokens, language_model),
         *(classifier, predictions, baseline, evaluation, encoders, names, histograms, *collab),
     )
     findings = Findings(
