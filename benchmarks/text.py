@@ -34,7 +34,7 @@ from latentflix.tokens import numericalize, padding_id, tokenize
 class BenchmarkSettings(BaseModel):
     """Texts beside fastai's own way."""
 
-    documents: int = Field(4000, ge=20, description="reviews that are tokenised")
+    documents: int = Field(25_000, ge=20, description="reviews that are tokenised")
     processes: int = Field(1, ge=1, description="processes that tokenise, of both")
     training_tokens: int = Field(150_000, ge=1000, description="tokens that the language models are trained on")
     predictions: int = Field(200, ge=4, description="reviews that are predicted")

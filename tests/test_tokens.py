@@ -33,6 +33,8 @@ ODD = {
     "capitals within": "McDonald eBay iPod USA Usa",
     "contractions": "can't won't I'm IT'S it's they've rock'n'roll",
     "addresses": "http://a.b/c?d=e&f=g mail a@b.com #hash @me",
+    "apostrophes on either side of a blank": "I need a pair'' ''their yours.. ('') ('') :'( ) : )",
+    "signs on either side of a blank": "- - - ... ) ( ;-) :) :( '' \") ('' !! ? ' ''s ' ' '",
     "numbers": "1,000.50 $5 10km 3rd 8/10 1990s 12:30",
     "quotation marks": "“quoted” ‘single’ «french» … — –",
     "special tokens in the text": "xxbos xxmaj hello xxrep 3 a xxunk",
