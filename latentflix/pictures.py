@@ -137,12 +137,12 @@ def draw_calibration(calibration: pd.DataFrame, share: str, path: Path) -> None:
 
 
 def draw_unfreezing(steps: pd.DataFrame, floor: float, path: Path) -> None:
-    """Write a PNG: accuracy after each step of unfreezing. steps: step, valid, test. floor: words alone, on test."""
+    """Write a PNG: accuracy after each step of unfreezing. steps: step, valid, test. floor: the baseline, on test."""
     figure = Figure(figsize=(5, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.plot(steps["step"], steps["valid"], "s--", color=CARRIED, label="validation")
     axes.plot(steps["step"], steps["test"], "o-", color=OTHER, label="test")
-    axes.axhline(floor, color="#999999", linewidth=1, label="words alone, test")
+    axes.axhline(floor, color="#999999", linewidth=1, label="baseline, test")
     axes.set_xlabel("what has learned", fontsize=8)
     axes.set_ylabel("accuracy", fontsize=8)
     axes.legend(fontsize=8, frameon=False)

@@ -21,7 +21,7 @@ from latentflix.mixture import mix, weigh
 from latentflix.plots import VALID
 from latentflix.predictions import PredictionConfig, classifier_logits, restore_classifier
 from latentflix.sentiment_classifier import NETWORK
-from latentflix.sentiment_words import WORDS
+from latentflix.sentiment_words import BASELINE, WORDS
 from latentflix.tables import MaybeText
 from latentflix.tokens import padding_id
 from latentflix.words import Words, restore_words, word_logits
@@ -77,7 +77,8 @@ class ChosenSentiment:
     """What was chosen on the validation reviews, and what each predictor says.
 
     trials: one row a predictor: predictor, accuracy and log_loss on validation films that its mixture was not learned
-    on, chosen. mixtures: by predictor. probabilities: index review_id, of valid and test, a float32 column each.
+    on, chosen; and of the baseline, which is never chosen. mixtures: by predictor. probabilities: index review_id, of
+    valid and test, a float32 column each.
     """
 
     trials: pd.DataFrame
@@ -93,8 +94,8 @@ class ChosenSentiment:
 def choose_predictor(logits: pd.DataFrame, reviews: pd.DataFrame, config: SentimentConfig) -> ChosenSentiment:
     """Weigh the parts on the validation reviews, and choose the predictor whose log loss on them is least.
 
-    logits: index review_id, columns NETWORK and WORDS. reviews: index review_id; positive, film, part. The log loss
-    of some thousand reviews tells predictors apart where their accuracy still hangs on chance.
+    logits: index review_id, columns NETWORK, WORDS and BASELINE. reviews: index review_id; positive, film, part. The
+    log loss of some thousand reviews tells predictors apart where their accuracy still hangs on chance.
     """
     known = reviews.loc[logits.index]
     valid = (known["part"] == VALID).to_numpy()
@@ -102,7 +103,7 @@ def choose_predictor(logits: pd.DataFrame, reviews: pd.DataFrame, config: Sentim
     films = known.loc[valid, "film"].to_numpy()
     folds = GroupKFold(config.n_folds, shuffle=True, random_state=config.seed)
     rows, mixtures, probabilities = [], {}, {}
-    for predictor, names in PARTS.items():
+    for predictor, names in {**PARTS, BASELINE: [BASELINE]}.items():
         parts = [logits[[name]].to_numpy(np.float64) for name in names]
         on_valid = [part[valid] for part in parts]
         told = np.zeros(len(truth))
@@ -113,7 +114,7 @@ def choose_predictor(logits: pd.DataFrame, reviews: pd.DataFrame, config: Sentim
         probabilities[predictor] = mix(parts, mixtures[predictor])[:, 0].astype(np.float32)
         rows.append((predictor, float(((told > 0.5) == truth[:, 0]).mean()), float(log_loss(truth[:, 0], told))))
     trials = pd.DataFrame(rows, columns=["predictor", "accuracy", "log_loss"])
-    trials["chosen"] = trials.index == trials["log_loss"].idxmin()
+    trials["chosen"] = trials.index == trials.loc[trials["predictor"].isin(PARTS), "log_loss"].idxmin()
     return ChosenSentiment(trials, mixtures, pd.DataFrame(probabilities, logits.index))
 
 

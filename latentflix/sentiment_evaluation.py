@@ -10,7 +10,7 @@ from latentflix.calibration import calibrate, calibration_error
 from latentflix.config import StageConfig, setting
 from latentflix.plots import TEST, VALID
 from latentflix.sentiment import LABELS
-from latentflix.sentiment_words import WORDS
+from latentflix.sentiment_words import BASELINE
 
 
 class SentimentEvaluationConfig(StageConfig):
@@ -26,10 +26,10 @@ class SentimentEvaluationConfig(StageConfig):
 class SentimentEvaluation:
     """Scores of test reviews.
 
-    scores: one row a predictor: predictor, accuracy, low, high, over_words (how much more accurate than words alone)
-    with its low and high, auc, log_loss, calibration_error. steps: step, valid and test accuracy after it. confusion:
-    truth, said, reviews. calibration: as `calibrate` gives it. mistakes: review_id, positive, probability, the most
-    confident first. The last three are of the predictor that was chosen.
+    scores: one row a predictor: predictor, accuracy, low, high, over_baseline (how much more accurate than the
+    baseline) with its low and high, auc, log_loss, calibration_error. steps: step, valid and test accuracy after it.
+    confusion: truth, said, reviews. calibration: as `calibrate` gives it. mistakes: review_id, positive, probability,
+    the most confident first. The last three are of the predictor that was chosen.
     """
 
     scores: pd.DataFrame
@@ -48,7 +48,7 @@ def evaluate_sentiment(
 ) -> SentimentEvaluation:
     """Score every predictor on the test reviews.
 
-    probabilities: index review_id, a column for each predictor, WORDS among them. predictor: the one that was chosen
+    probabilities: index review_id, a column for each predictor, BASELINE among them. predictor: the one that was chosen
     on validation. step_logits: same index, a column for each step of unfreezing. reviews: index review_id; positive,
     film, part. Intervals come from resamples of films, for reviews of one film are right or wrong together.
     """
@@ -61,14 +61,14 @@ def evaluate_sentiment(
     rows = []
     for name, hit in right.items():
         said = probabilities.loc[test, name].to_numpy(np.float64)
-        over = hit.mean() - right[WORDS].mean()
+        over = hit.mean() - right[BASELINE].mean()
         rows.append(
             {
                 "predictor": name,
                 "accuracy": hit.mean(),
                 **_interval("", resampled[name], config),
-                "over_words": over,
-                **_interval("over_words_", resampled[name] - resampled[WORDS], config),
+                "over_baseline": over,
+                **_interval("over_baseline_", resampled[name] - resampled[BASELINE], config),
                 "auc": roc_auc_score(truth, said),
                 "log_loss": log_loss(truth, said),
                 "calibration_error": calibration_error(calibrate(truth, said)),

@@ -15,12 +15,13 @@ from latentflix.plots import TEST
 from latentflix.sentiment import BOTH, LABELS
 from latentflix.sentiment_classifier import NETWORK
 from latentflix.sentiment_evaluation import SentimentEvaluation
-from latentflix.sentiment_words import WORDS
+from latentflix.sentiment_words import BASELINE, WORDS
 
 NAMED = {
     NETWORK: "the network alone",
-    WORDS: "TF-IDF and logistic regression",
+    WORDS: "words and phrases, weighed by naive Bayes",
     BOTH: "network and words together",
+    BASELINE: "TF-IDF and logistic regression",
 }
 
 
@@ -48,7 +49,7 @@ class SentimentFindings:
 
 
 def sentiment_figures(evaluation: SentimentEvaluation, predictor: str, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The headline's figures: of the predictor that was chosen, and of words alone."""
+    """The headline's figures: of the predictor that was chosen, and of the baseline."""
     scores = evaluation.scores.set_index("predictor")
     chosen = scores.loc[predictor].to_dict()
     return {
@@ -62,13 +63,13 @@ def sentiment_figures(evaluation: SentimentEvaluation, predictor: str, parts: Ma
 
 def sentiment_sentence(figures: Mapping[str, Any]) -> str:
     """The headline in one line."""
-    accuracy, low, high, words, error = (
-        decimals(figures[name], 3) for name in ("accuracy", "low", "high", "words_accuracy", "calibration_error")
+    accuracy, low, high, baseline, error = (
+        decimals(figures[name], 3) for name in ("accuracy", "low", "high", "baseline_accuracy", "calibration_error")
     )
     return (
         f"{figures['test_reviews']:,} reviews of {figures['test_films']:,} films never read about: accuracy {accuracy} "
         f"[{low}, {high}] by {NAMED[figures['predictor']]}, chosen on validation; TF-IDF and logistic regression "
-        f"{words}; calibration error {error}"
+        f"{baseline}; calibration error {error}"
     )
 
 
@@ -78,7 +79,7 @@ def build_sentiment_page(folder: Path, findings: SentimentFindings, config: Sent
     dealt = next(manifest.metrics for manifest in findings.manifests if manifest.stage == "sentiment_reviews")
     figures = sentiment_figures(evaluation, findings.predictor, dealt["parts"])
     draw_calibration(evaluation.calibration, "share of test reviews that are positive", folder / "calibration.png")
-    draw_unfreezing(evaluation.steps, figures["words_accuracy"], folder / "unfreezing.png")
+    draw_unfreezing(evaluation.steps, figures["baseline_accuracy"], folder / "unfreezing.png")
     page = render_page(
         "sentiment.html",
         findings.manifests,

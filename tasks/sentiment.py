@@ -2,7 +2,6 @@
 
 from latentflix.sentiment import SentimentConfig, SentimentModel, choose_predictor
 from latentflix.sentiment_classifier import NETWORK, SentimentClassifierConfig
-from latentflix.sentiment_words import WORDS
 from latentflix.words import restore_words
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -14,7 +13,7 @@ def choose_sentiment_predictor(
     """Weigh network and words on the validation reviews, choose among them, and keep all that telling needs."""
     logits = store.read_table(words, "logits").assign(**{NETWORK: store.read_table(classifier, "logits").iloc[:, -1]})
     known = store.read_table(reviews, "reviews").set_index("review_id")
-    chosen = choose_predictor(logits[[NETWORK, WORDS]], known, config)
+    chosen = choose_predictor(logits, known, config)
     names = store.read_json(classifier, "names")
     model = SentimentModel(
         predictor=chosen.predictor,

@@ -1,4 +1,4 @@
-"""Sentiment by words and pairs of words."""
+"""Sentiment by words and phrases."""
 
 from latentflix.sentiment_words import SentimentWordConfig, train_sentiment_words
 from tasks.stage import Artifact, Handle, Store, stage
@@ -11,5 +11,5 @@ def train_words_of_sentiment(artifact: Artifact, store: Store, reviews: Handle, 
     artifact.write_arrays("words", trained.words.arrays)
     artifact.write_json("words", trained.words.names())
     artifact.write_table("trials", trained.trials)
-    artifact.write_table("logits", trained.logits.to_frame())
+    artifact.write_table("logits", trained.logits)
     artifact.metrics.update(words=len(trained.words.vocabulary))

@@ -110,7 +110,7 @@ def _train(backward):
     tokens = read_reviews(dealt["text"], vocabulary, QUICK.max_tokens)
     network = train_sentiment(dealt, tokens, models[0], QUICK, *models[1:])
     words = train_sentiment_words(dealt, SentimentWordConfig())
-    logits = words.logits.to_frame().assign(**{NETWORK: network.logits.iloc[:, -1]})
+    logits = words.logits.assign(**{NETWORK: network.logits.iloc[:, -1]})
     chosen = choose_predictor(logits, dealt.set_index("review_id"), SentimentConfig(n_folds=3))
     return dealt, vocabulary, network, words, chosen
 

@@ -15,7 +15,7 @@ from latentflix.sentiment import (
     restore_sentiment,
 )
 from latentflix.sentiment_classifier import NETWORK
-from latentflix.sentiment_words import WORDS
+from latentflix.sentiment_words import BASELINE, WORDS
 from tests.small_sentiment import small_model
 
 GOOD = "Word1 superb wonderful word2 great charming."
@@ -51,6 +51,7 @@ def planted_logits(network=1.0, words=1.0, n_films=150, seed=0):
         name: 3 * (sign * factor + random.normal(size=len(index)))
         for name, factor in ((NETWORK, network), (WORDS, words))
     }
+    logits[BASELINE] = random.normal(size=len(index))
     return pd.DataFrame(logits, index), reviews
 
 
@@ -61,7 +62,7 @@ def test_the_predictor_that_knows_most_is_chosen(network, words, best):
     logits, reviews = planted_logits(network, words)
     chosen = choose_predictor(logits, reviews, SentimentConfig())
     assert chosen.predictor in best
-    trials = chosen.trials.set_index("predictor")
+    trials = chosen.trials.set_index("predictor").drop(index=BASELINE)
     assert trials["log_loss"].idxmin() == chosen.predictor
     worst = trials["log_loss"].idxmax()
     assert worst == {(1.0, 1.0): worst, (2.0, 0.0): WORDS, (0.0, 2.0): NETWORK}[network, words]
@@ -71,6 +72,14 @@ def test_a_part_that_knows_nothing_does_not_always_win_by_being_one_more():
     chosen = [choose_predictor(*planted_logits(0.0, 1.0, seed=seed), SentimentConfig()).predictor for seed in range(8)]
     assert chosen.count(WORDS) >= 4
     assert NETWORK not in chosen
+
+
+def test_the_baseline_is_never_chosen_however_good_it_is():
+    logits, reviews = planted_logits(0.5, 0.5)
+    logits[BASELINE] = np.where(reviews["positive"], 9.0, -9.0)
+    chosen = choose_predictor(logits, reviews, SentimentConfig())
+    assert chosen.trials.set_index("predictor")["log_loss"].idxmin() == BASELINE
+    assert chosen.predictor == BOTH
 
 
 def test_bold_logits_become_probabilities_that_hold():

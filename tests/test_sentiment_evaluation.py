@@ -17,7 +17,7 @@ def make_case(n_films=200, per_film=5, seed=0):
     reviews["film"] = np.repeat([f"f{film}" for film in range(n_films)], per_film)
     reviews["part"] = np.where(np.arange(n_reviews) < n_reviews // 4, "valid", "test")
     words = np.where(random.random(n_reviews) < 0.3, 1 - said, said)
-    probabilities = pd.DataFrame({"both": said, "words": words}, index)
+    probabilities = pd.DataFrame({"both": said, "baseline": words}, index)
     steps = pd.DataFrame({"head": random.normal(size=n_reviews), "all": said - 0.5}, index)
     return probabilities, steps, reviews
 
@@ -33,8 +33,8 @@ def test_accuracy_is_that_of_the_test_reviews_alone():
     scores = evaluate(case).scores.set_index("predictor")
     right = (probabilities[test] > 0.5).eq(reviews.loc[test, "positive"], axis=0).mean()
     assert scores["accuracy"].to_dict() == pytest.approx(right.to_dict())
-    assert scores.loc["both", "over_words"] == pytest.approx(right["both"] - right["words"])
-    assert scores.loc["words", ["over_words", "over_words_low", "over_words_high"]].tolist() == [0, 0, 0]
+    assert scores.loc["both", "over_baseline"] == pytest.approx(right["both"] - right["baseline"])
+    assert scores.loc["baseline", ["over_baseline", "over_baseline_low", "over_baseline_high"]].tolist() == [0, 0, 0]
     swapped = reviews.assign(positive=np.where(test, reviews["positive"], ~reviews["positive"]))
     pd.testing.assert_frame_equal(evaluate((probabilities, steps, swapped)).scores, evaluate(case).scores)
 

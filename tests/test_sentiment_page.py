@@ -29,9 +29,16 @@ def page(tmp_path_factory):
         evaluation=evaluate(case),
         predictor="both",
         trials=pd.DataFrame(
-            {"predictor": ["both", "words"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
+            {"predictor": ["both", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
         ),
-        word_trials=pd.DataFrame({"inverse_regularization": [1.0, 3.0], "accuracy": 0.9, "chosen": [False, True]}),
+        word_trials=pd.DataFrame(
+            {
+                "method": ["words", "baseline"],
+                "inverse_regularization": [1.0, 3.0],
+                "accuracy": 0.9,
+                "chosen": [False, True],
+            }
+        ),
         reviews=reviews,
         left_out=pd.DataFrame({"row": [3, 4], "reason": ["no text", "stands under several films"]}),
         manifests=[make_manifest("sentiment_reviews", parts=PARTS, shared_films=7), make_manifest("sentiment")],
@@ -43,7 +50,7 @@ def test_the_headline_is_that_of_the_predictor_that_was_chosen(page):
     _, findings, figures = page
     scores = findings.evaluation.scores.set_index("predictor")
     assert figures["accuracy"] == scores.loc["both", "accuracy"]
-    assert figures["words_accuracy"] == scores.loc["words", "accuracy"]
+    assert figures["baseline_accuracy"] == scores.loc["baseline", "accuracy"]
     sentence = sentiment_sentence(figures)
     assert sentence.startswith(f"750 reviews of 150 films never read about: accuracy {figures['accuracy']:.3f} [")
     assert "by network and words together, chosen on validation" in sentence

@@ -95,3 +95,21 @@ def test_words_that_do_not_fit_their_weights_are_refused():
     names = {**words.names(), "vocabulary": words.vocabulary[:-1]}
     with pytest.raises(InvalidWeights, match="do not fit their names; where: rarity"):
         restore_words(words.arrays, names, PREPARED.carried.shape[1])
+
+
+def test_naive_bayes_counts_on_words_that_few_texts_have_but_only_of_one_label():
+    random = np.random.default_rng(0)
+    texts, carried = [], []
+    for _ in range(300):
+        positive = bool(random.random() < 0.5)
+        words = list(random.choice([f"filler{number}" for number in range(400)], 20))
+        # Each mood has sixty words of its own, of which a text has one.
+        texts.append(" ".join([*words, f"{'good' if positive else 'bad'}{random.integers(60)}"]))
+        carried.append(positive)
+    truth = pd.DataFrame({"positive": carried})
+    told = {}
+    for naive_bayes in (False, True):
+        config = WordConfig(min_texts=1, max_share=1, balanced=False, naive_bayes=naive_bayes)
+        words = fit_words(texts[:200], truth[:200], config)
+        told[naive_bayes] = ((word_logits(texts[200:], words)[:, 0] > 0) == truth["positive"][200:]).mean()
+    assert told[True] > told[False] + 0.02
