@@ -73,7 +73,7 @@ def _train_direction(
     """The weights, the logits after each step on valid and test, and the history of one direction."""
     part = reviews["part"]
     used, watched = (np.flatnonzero(part.isin(parts)) for parts in ([TRAIN, VALID], [VALID, TEST]))
-    asked = [tokens[row] for row in watched]
+    asked = [tokens[int(row)] for row in watched]
     padding = padding_id(language_model.vocabulary)
     by_step: dict[str, np.ndarray] = {}
 

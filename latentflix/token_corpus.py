@@ -41,7 +41,10 @@ class TokenCorpusConfig(StageConfig):
     """How a corpus is tokenised. Nothing here changes what comes of it."""
 
     processes: int | None = Field(
-        None, ge=1, exclude=True, description="processes that tokenise; not given: one a core, if the corpus is large"
+        None,
+        ge=1,
+        exclude=True,
+        description="processes that tokenise; not given: one a core, if the corpus is large [>= 1]",
     )
 
 

@@ -95,5 +95,5 @@ def test_true_probabilities_are_calibrated():
     case = make_case(n_films=4000)
     evaluation = evaluate(case)
     assert calibration_error(evaluation.calibration) < 0.01
-    assert evaluation.scores.set_index("predictor").loc["words", "calibration_error"] > 0.1
+    assert evaluation.scores.set_index("predictor").loc["baseline", "calibration_error"] > 0.1
     assert evaluation.calibration["pairs"].sum() == (case[2]["part"] == "test").sum()
