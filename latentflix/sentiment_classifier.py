@@ -72,8 +72,8 @@ def _train_direction(
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame, pd.DataFrame]:
     """The weights, the logits after each step on valid and test, and the history of one direction."""
     part = reviews["part"]
-    used, watched = (np.flatnonzero(part.isin(parts)) for parts in ([TRAIN, VALID], [VALID, TEST]))
-    asked = [tokens[int(row)] for row in watched]
+    used, watched = (np.flatnonzero(part.isin(parts)).tolist() for parts in ([TRAIN, VALID], [VALID, TEST]))
+    asked = [tokens[row] for row in watched]
     padding = padding_id(language_model.vocabulary)
     by_step: dict[str, np.ndarray] = {}
 
