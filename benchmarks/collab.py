@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -47,18 +47,7 @@ class BenchmarkSettings(BaseModel):
     """Recommenders on the same folds of MovieLens 100K."""
 
     folds: int = Field(N_FOLDS, ge=1, le=N_FOLDS, description="how many of the five folds are gone through")
-    methods: tuple[Method, ...] = Field(
-        (
-            "ours",
-            "ours-averaged",
-            "ours-as-fastai",
-            "fastai",
-            "fastai-one-thread",
-            "svd",
-            "svd++",
-        ),
-        description="what is compared",
-    )
+    methods: tuple[Method, ...] = Field(get_args(Method), description="what is compared")
     n_seeds: int = Field(16, ge=2, description="seeds that are averaged")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 

@@ -27,6 +27,7 @@ class BenchmarkSettings(BaseModel):
     plots: int = Field(256, ge=8, description="plots that are read for the speed")
     rounds: int = Field(3, ge=1, description="times that each is measured, in turns; the fastest counts")
     splits: int = Field(0, ge=0, description="splits on which the quality is measured; all plots are then read")
+    first_split: int = Field(0, ge=0, description="seed of the first of them; those after it count on")
     readings: tuple[Reading, ...] = Field(("slices",), description="ways to read long plots that are compared")
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     json_: bool = Field(False, alias="json", description="print one JSON object")
@@ -65,7 +66,7 @@ def measure_quality(plots: pd.DataFrame, encoder: Any, settings: BenchmarkSettin
         embedded[config.reading] = embed_texts(list(plots["plot"].str.strip()), encoder, config)
     places = pd.Series(np.arange(len(plots)), plots["plot_id"])
     rows: list[dict[str, Any]] = []
-    for split in range(settings.splits):
+    for split in range(settings.first_split, settings.first_split + settings.splits):
         prepared = prepare_plots(plots, PlotConfig(seed=split))
         kept = places[prepared.plots.index].to_numpy()
         trained = train_genres(

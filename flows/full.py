@@ -13,6 +13,7 @@ from latentflix.collab_fit import seed_groups
 from latentflix.datasets import DataSetConfig
 from latentflix.pages import PAGE
 from latentflix.report import headline_sentence
+from latentflix.reviews import identify_reviews
 from latentflix.settings import FullSettings
 from latentflix.trials import trial_configs
 from tasks.baseline import predict_all_by_words
@@ -56,7 +57,7 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     study = run(study_collab, rated, ratings, trials, *collab, config=settings.study)
     factors = run(find_axes, ratings, *collab, config=settings.factors)
     labels = run(label_all_films, factors, ratings, config=settings.labels)
-    reviews = run(join_film_reviews, corpus, ratings, labels, config=settings.reviews)
+    reviews = run(join_film_reviews, corpus, ratings, labels, config=identify_reviews(settings.reviews))
 
     tokens = run(tokenize_all_reviews, corpus, config=settings.token_corpus)
     language_models = obtain_language_models(run, tokens, reviews, settings)

@@ -6,13 +6,13 @@ Run it with `python -m flows.genres`; `python -m flows.genres --help` lists the 
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.datasets import DataSetConfig
 from latentflix.embeddings import reading_configs
 from latentflix.genre_page import genre_sentence
 from latentflix.pages import PAGE
 from latentflix.plots_source import identify_plots
-from latentflix.ratings_source import identify
 from latentflix.settings import GenreSettings
 from tasks.datasets import fetch_data_set
 from tasks.embeddings import embed_all_texts
@@ -22,8 +22,6 @@ from tasks.genre_page import write_genre_page
 from tasks.genres import train_on_plots
 from tasks.plots import prepare_all_plots
 from tasks.plots_source import read_plots_source
-from tasks.ratings import check_ratings
-from tasks.ratings_source import read_ratings_source
 from tasks.stage import StageRunner
 
 DEFAULTS = GenreSettings()
@@ -52,12 +50,7 @@ def genres(settings: GenreSettings = DEFAULTS) -> Outcome:
     told = run(train_on_plots, plots, *embeddings, config=settings.genres)
     evaluation = run(score_genres, plots, told, config=settings.genre_evaluation)
 
-    rated = (
-        run(read_ratings_source, config=identify(settings.ratings_source))
-        if settings.ratings_source.path
-        else run(fetch_data_set, config=DataSetConfig(name=settings.ratings_source.data_set, **folders))
-    )
-    ratings = run(check_ratings, rated, config=settings.ratings)
+    _, ratings = obtain_ratings(run, settings)
     films = run(compare_film_genres, plots, told, ratings, config=settings.genre_films)
     page = run(write_genre_page, source, plots, told, evaluation, films, *embeddings, config=settings.genre_page)
     figures = run.store.manifest(page).metrics

@@ -2,14 +2,14 @@
 
 from latentflix.datasets import DataSetConfig
 from latentflix.ratings_source import identify
-from latentflix.settings import CollabStudySettings, FullSettings
+from latentflix.settings import RatedSettings
 from tasks.datasets import fetch_data_set
 from tasks.ratings import check_ratings
 from tasks.ratings_source import read_ratings_source
 from tasks.stage import Handle, StageRunner
 
 
-def obtain_ratings(run: StageRunner, settings: CollabStudySettings | FullSettings) -> tuple[Handle, Handle]:
+def obtain_ratings(run: StageRunner, settings: RatedSettings) -> tuple[Handle, Handle]:
     """The ratings as they come, of the user's own or of a MovieLens set, and the same checked."""
     source = settings.ratings_source
     rated = (

@@ -141,6 +141,12 @@ class Artifact:
         """Write a table as `<name>.parquet`, with its index."""
         pq.write_table(pa.Table.from_pandas(table), self.folder / f"{name}.parquet")
 
+    def write_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Write tables by name, and keep how many rows each has among the metrics, as `<name>_rows`."""
+        for name, table in tables.items():
+            self.write_table(name, table)
+            self.metrics[f"{name}_rows"] = len(table)
+
     def write_json(self, name: str, value: Any) -> None:
         """Write a value as `<name>.json`."""
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)

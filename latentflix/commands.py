@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from latentflix import review_commands
 from latentflix.errors import LatentflixError
 from latentflix.genre_command import tell_genres
 from latentflix.sentiment_command import tell_sentiment
@@ -11,6 +12,7 @@ from latentflix.sentiment_command import tell_sentiment
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("genres")(tell_genres)
 app.command("sentiment")(tell_sentiment)
+app.add_typer(review_commands.app, name="reviews")
 
 
 @app.callback()

@@ -81,12 +81,15 @@ def load_encoder(config: EmbeddingConfig) -> Any:
     """
     try:
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise MissingPackage(
             "genres need the package sentence-transformers",
             found=str(error),
             remedy="pip install 'latentflix[genres]'",
         ) from error
+    # A bar for the tenth of a second in which weights are put in their place.
+    disable_progress_bar()
     with ExitStack() as stack:
         name = config.model
         if name == MINILM:
@@ -119,7 +122,7 @@ def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> 
     passages = [cut(ids, config.reading, room) for ids in tokens]
     whole = [np.concatenate([before, passage, after]) for slices in passages for passage in slices]
     vectors = _encode(whole, encoder, config.batch_tokens)
-    counts = np.array([len(slices) for slices in passages])
+    counts = np.array([len(slices) for slices in passages], np.int64)
     starts = np.cumsum(counts) - counts
     return Embeddings(
         np.add.reduceat(vectors, starts) / counts[:, None].astype(np.float32),

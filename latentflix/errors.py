@@ -1,5 +1,7 @@
 """What can go wrong, as one small tree. Every message says what, where, found, expected and what to do."""
 
+from typing import Literal
+
 
 class LatentflixError(Exception):
     """An error whose cause lies outside the program and which its user can mend."""
@@ -85,3 +87,54 @@ class InvalidWeights(LatentflixError):
 
 class ArtifactError(LatentflixError):
     """An artifact is missing, altered or cannot be written."""
+
+
+class FetchFailed(LatentflixError):
+    """A request failed in a way that may pass: asking again, after `retry_after` seconds, may help."""
+
+    def __init__(self, what: str, *, retry_after: float | None = None, where: str = "", found: str = "") -> None:
+        """Keep how long the other side asks to be left alone, None if it does not say."""
+        super().__init__(what, where=where, found=found, expected="an answer", remedy="try again later")
+        self.retry_after = retry_after
+
+
+class NotFetched(LatentflixError):
+    """A request brought nothing, and asking again would bring nothing else.
+
+    `outcome` is what that means for the film that was asked about: not_covered, blocked or error.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        outcome: Literal["not_covered", "blocked", "error"] = "error",
+        where: str = "",
+        found: str = "",
+        expected: str = "",
+        remedy: str = "",
+    ) -> None:
+        """Keep the outcome beside the message."""
+        super().__init__(what, where=where, found=found, expected=expected, remedy=remedy)
+        self.outcome = outcome
+
+
+class StoreError(LatentflixError):
+    """The review store cannot be read or written, or is not what it should be."""
+
+
+class StoreConflict(LatentflixError):
+    """Another writer changed the same part of the review store: nothing was written, trying again may help."""
+
+
+class NoReviewSource(LatentflixError):
+    """No source of reviews is named, or none of those named can work here."""
+
+
+class FilmsUnanswered(FetchFailed):
+    """Some films of a batch could not be asked about; all others are done. `films` says why, by tconst."""
+
+    def __init__(self, films: dict[str, str]) -> None:
+        """Keep the films."""
+        super().__init__(f"{len(films):,} films could not be asked about", found=next(iter(films.values()), ""))
+        self.films = films

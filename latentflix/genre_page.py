@@ -80,7 +80,9 @@ def build_genre_page(folder: Path, findings: GenreFindings, config: GenrePageCon
     draw_threshold_curve(evaluation.curve, findings.threshold, folder / "thresholds.png")
     draw_calibration(evaluation.calibration, "share of test plots that carry the genre", folder / "calibration.png")
     draw_confusion(evaluation.confusion, folder / "confusion.png")
-    unread = findings.films[findings.films["part"] == TEST]
+    told = findings.films["told"]
+    unread = findings.films[told & (findings.films["part"] == TEST)]
+    untold = findings.films[~told]
     page = render_page(
         "genres.html",
         findings.manifests,
@@ -94,6 +96,8 @@ def build_genre_page(folder: Path, findings: GenreFindings, config: GenrePageCon
         n_left_out=len(findings.left_out),
         rare=findings.rare.reset_index().to_dict("records"),
         films=unread.head(config.films).to_dict("records"),
+        untold=untold.head(config.films).to_dict("records"),
+        n_untold=len(untold),
         n_films=len(findings.films),
         n_unread=len(unread),
         agreement={name: int(unread[name].sum()) for name in ("agreed", "missed", "added")},

@@ -191,6 +191,8 @@ def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> tup
     encoder: as `embeddings.load_encoder` gives it for `model.embedding`. Returns one row a plot, one float32 column a
     genre, and the notes, empty where nothing is wrong. A plot without a word gets NaN.
     """
+    if not plots:
+        return pd.DataFrame(columns=model.genres, dtype=np.float32), []
     embeddings = embed_texts(plots, encoder, model.embedding)
     centred = (embeddings.features() - model.centre) / model.scale
     logits = [head_logits(centred, head, len(model.genres), model.head) for head in model.heads]

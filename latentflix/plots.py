@@ -94,8 +94,9 @@ def prepare_plots(table: pd.DataFrame, config: PlotConfig) -> Plots:
 def split_genres(raw: Any, separator: str) -> list[str]:
     """The genres in a text or a list, in their order: without quotes and blanks around them, without doubles."""
     if isinstance(raw, str):
+        apart = re.escape(separator)
         # Within quotes the separator is part of the name.
-        pieces: Iterable[Any] = re.findall(rf'\s*"[^"]*"\s*|(?:(?!{re.escape(separator)}).)+', raw, re.DOTALL)
+        pieces: Iterable[Any] = re.findall(rf'{apart}|(\s*"[^"]*"\s*(?={apart}|$)|(?:(?!{apart}).)+)', raw, re.DOTALL)
     else:
         pieces = raw if isinstance(raw, Sequence | np.ndarray) else []
     names = [" ".join(str(piece).strip(" \t\n\r\"'[]").split()) for piece in pieces]

@@ -16,6 +16,7 @@ from latentflix.encoders import EncoderComparison
 from latentflix.labels import POLES
 from latentflix.pages import PAGE, decimals, render_page
 from latentflix.pictures import draw_histogram, draw_rates, draw_stability, draw_training
+from latentflix.provenance import attributions, count_sources
 from latentflix.study import Study
 from latentflix.study_page import write_section
 from latentflix.trials import Trials
@@ -124,6 +125,8 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
         figures=figures,
         sentence=headline_sentence(figures),
         coverage=coverage,
+        sources=count_sources(findings.reviews).reset_index().to_dict("records"),
+        attributions=attributions(findings.reviews),
         overall=findings.overall,
         factors=_factor_cards(findings, config),
         unstable=findings.axes[~findings.axes["stable"]].reset_index().to_dict("records"),
@@ -178,7 +181,12 @@ def _excerpt(label: str, findings: Findings, config: ReportConfig) -> dict[str, 
     review = reviews.loc[candidates[label].idxmax()]
     text = review["text"].replace("<br />", " ")
     shown = text[: config.excerpt_length].rsplit(" ", 1)[0] + " …" if len(text) > config.excerpt_length else text
-    return {"text": shown, "title": findings.films.loc[review["movie_id"], "title"]}
+    attribution = review.get("attribution")
+    return {
+        "text": shown,
+        "title": findings.films.loc[review["movie_id"], "title"],
+        "attribution": attribution if isinstance(attribution, str) else "",
+    }
 
 
 def _film_sections(findings: Findings, config: ReportConfig) -> list[dict[str, Any]]:

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 
 import pandas as pd
+from pydantic import Field
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidReviews, TooFewFilms
+from latentflix.errors import InvalidReviews, StoreError, TooFewFilms
+from latentflix.plain_text import plain_text
+from latentflix.review_source import Kind
+from latentflix.review_store import ReviewStore
+
+_STORED = ("tconst", "source", "kind", "text", "rating", "attribution", "content_sha256", "training_allowed")
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +23,18 @@ class ReviewConfig(StageConfig):
     """Which reviews count."""
 
     max_characters: int = setting(100_000, "longest review that is taken for one", unit="characters", ge=100)
+    # Where a store lies makes no other reviews; which store it is, and its version, do.
+    store: str | None = Field(
+        None, exclude=True, description="a review store to read instead of the corpus: a folder, or s3://bucket/folder"
+    )
+    storage_options: dict[str, str] = Field(
+        {},
+        exclude=True,
+        description="what deltalake needs to reach the store, as aws_region, but for keys",
+    )
+    store_version: int | None = setting(None, "version of the store that is read; not given: the newest", ge=0)
+    store_id: str | None = setting(None, "which store it has to be; not given: whichever is there")
+    kinds: tuple[Kind, ...] = setting(("review",), "kinds of texts of a store that count: review, reception, plot")
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,8 @@ class Coverage:
     films_with_review: int
     reviews: int
     ambiguous_reviews: int
+    unlicensed_reviews: int = 0
+    store_version: int | None = None
 
     def sentence(self) -> str:
         """The coverage in words."""
@@ -35,7 +55,37 @@ class Coverage:
             f"{self.films_asked:,} films asked, {self.films_linked:,} of them linked to IMDb, "
             f"{self.films_with_review:,} with a review, {self.reviews:,} reviews; "
             f"{self.ambiguous_reviews:,} reviews left out because they stand under several films"
+            f"{self._of_store()}"
         )
+
+    def _of_store(self) -> str:
+        if self.store_version is None:
+            return ""
+        return (
+            f", {self.unlicensed_reviews:,} because no model may learn from them; "
+            f"version {self.store_version} of the review store"
+        )
+
+
+def identify_reviews(config: ReviewConfig) -> ReviewConfig:
+    """The settings with the store and its version as they are now, if reviews are read from a store.
+
+    Raises StoreError if the store cannot be read, is not the one that is asked for or has no such version.
+    """
+    if config.store is None:
+        return config
+    store = ReviewStore(config.store, config.storage_options)
+    if not store.reviews.exists():
+        raise StoreError(
+            "there is no review store",
+            where=config.store,
+            remedy="fill one with python -m flows.refresh_reviews, or name another with --reviews.store",
+        )
+    found = store.table_id()
+    if config.store_id not in (None, found):
+        raise StoreError("this is another review store", where=config.store, found=found, expected=str(config.store_id))
+    version = store.reviews.open(config.store_version).version()
+    return config.model_copy(update={"store_id": found, "store_version": version})
 
 
 def review_links() -> pd.DataFrame:
@@ -130,6 +180,67 @@ def join_reviews(
     return joined[list(columns)].astype(columns), coverage
 
 
+def gather_reviews(
+    corpus: pd.DataFrame,
+    films: pd.DataFrame,
+    movie_ids: pd.Series,
+    review_films: pd.DataFrame,
+    film_titles: pd.DataFrame,
+    config: ReviewConfig,
+) -> tuple[pd.DataFrame, Coverage]:
+    """The reviews of the films, of the store if the settings name one, else of the corpus: as `join_reviews`.
+
+    Raises what `join_reviews` and `read_stored_reviews` raise.
+    """
+    if config.store is None:
+        return join_reviews(corpus, films, movie_ids, review_films, film_titles, config)
+    return read_stored_reviews(films, movie_ids, film_titles, config)
+
+
+def read_stored_reviews(
+    films: pd.DataFrame, movie_ids: pd.Series, film_titles: pd.DataFrame, config: ReviewConfig
+) -> tuple[pd.DataFrame, Coverage]:
+    """The reviews of the films in the store, and how many of the films have any.
+
+    As `join_reviews`, but that stars may be missing (Int8), that source and attribution are there as well, and that
+    review_id is the SHA-256 of the text as it came while text is cleaned. Texts that no model may learn from, that
+    are not of the `kinds`, are empty or too long are left out. Raises StoreError if the store cannot be read,
+    TooFewFilms if no film has a review.
+    """
+    asked = films.index.intersection(pd.Index(movie_ids.unique()))
+    titles = film_titles[film_titles["movie_id"].isin(asked)]
+    store = ReviewStore(str(config.store), config.storage_options)
+    stored = store.read(titles["tconst"], config.store_version, _STORED)
+    of_kind = stored[stored["kind"].isin(config.kinds)]
+    usable = of_kind[of_kind["training_allowed"]].rename(columns={"content_sha256": "review_id", "rating": "stars"})
+    texts = usable["text"].map(plain_text).astype("str")
+    usable = usable.assign(text=texts)[(texts != "") & (texts.str.len() <= config.max_characters)]
+    ambiguous = usable["review_id"].map(usable.groupby("review_id")["tconst"].nunique()) > 1
+    joined = usable[~ambiguous].sort_values(["review_id", "source"]).drop_duplicates("review_id")
+    joined = joined.merge(titles, on="tconst").sort_values("review_id", ignore_index=True)
+    coverage = Coverage(
+        films_asked=len(asked),
+        films_linked=titles["movie_id"].nunique(),
+        films_with_review=joined["movie_id"].nunique(),
+        reviews=len(joined),
+        ambiguous_reviews=usable.loc[ambiguous, "review_id"].nunique(),
+        unlicensed_reviews=int((~of_kind["training_allowed"]).sum()),
+        store_version=config.store_version,
+    )
+    logger.info("reviews: %s", coverage.sentence())
+    if joined.empty:
+        raise TooFewFilms(
+            "no film has a review in the store",
+            found=coverage.sentence(),
+            expected="at least one review of a film",
+            remedy="fill the store with python -m flows.refresh_reviews, or leave out --reviews.store",
+        )
+    stars = joined["stars"].round().astype("Int8")
+    columns = {"review_id": "str", "movie_id": "int32", "tconst": "str", "text": "str", "stars": "Int8"}
+    return joined.assign(stars=stars)[[*columns, "source", "attribution"]].astype(columns), coverage
+
+
 def other_reviews(corpus: pd.DataFrame, reviews: pd.DataFrame) -> list[str]:
     """The texts of the corpus that are none of `reviews`: what a language model may read before films are held out."""
-    return list(corpus.loc[~corpus["text"].isin(reviews["text"]), "text"])
+    digests = corpus["text"].map(lambda text: hashlib.sha256(text.encode()).hexdigest())
+    return list(corpus.loc[~digests.isin(reviews["review_id"]), "text"])

@@ -29,7 +29,9 @@ from latentflix.plots_source import PlotsSource
 from latentflix.predictions import PredictionConfig
 from latentflix.ratings import RatingsConfig
 from latentflix.ratings_source import RatingsSource
+from latentflix.refresh import RefreshConfig
 from latentflix.report import ReportConfig
+from latentflix.review_store import ReviewStoreConfig
 from latentflix.reviews import ReviewConfig
 from latentflix.sentiment import SentimentConfig
 from latentflix.sentiment_classifier import SentimentClassifierConfig
@@ -38,7 +40,10 @@ from latentflix.sentiment_page import SentimentPageConfig
 from latentflix.sentiment_reviews import SentimentReviewConfig
 from latentflix.sentiment_source import SentimentSource
 from latentflix.sentiment_words import SentimentWordConfig
+from latentflix.shifts import ShiftConfig
+from latentflix.sources import SourcesConfig
 from latentflix.study import StudyConfig
+from latentflix.title_catalogs import TitleConfig
 from latentflix.token_corpus import TokenCorpusConfig
 from latentflix.trials import TrialConfig
 from latentflix.vectors import VectorConfig
@@ -99,11 +104,16 @@ class FlowSettings(BaseModel):
     parallel: ParallelConfig = ParallelConfig()
 
 
-class CollabStudySettings(FlowSettings):
-    """The settings of the collab study."""
+class RatedSettings(FlowSettings):
+    """What every flow can be told that needs ratings."""
 
     ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
+
+
+class CollabStudySettings(RatedSettings):
+    """The settings of the collab study."""
+
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS)
     study: StudyConfig = StudyConfig()
@@ -116,7 +126,7 @@ class CollabStudySettings(FlowSettings):
         return _merge({"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}, given)
 
 
-class GenreSettings(FlowSettings):
+class GenreSettings(RatedSettings):
     """The settings of the genre flow."""
 
     plots_source: PlotsSource = PlotsSource()
@@ -127,8 +137,6 @@ class GenreSettings(FlowSettings):
     )
     genres: GenreConfig = GenreConfig()
     genre_evaluation: GenreEvaluationConfig = GenreEvaluationConfig()
-    ratings_source: RatingsSource = RatingsSource()
-    ratings: RatingsConfig = RatingsConfig()
     genre_films: GenreFilmConfig = GenreFilmConfig()
     genre_page: GenrePageConfig = GenrePageConfig()
 
@@ -160,14 +168,26 @@ class SentimentSettings(FlowSettings):
         return self
 
 
-class FullSettings(FlowSettings):
+class RefreshSettings(RatedSettings):
+    """The settings of a refresh of the review store."""
+
+    films: Literal["linked", "report"] = Field(
+        "linked", description="linked: all rated films whose IMDb id is known; report: those that the last report shows"
+    )
+    tconsts: tuple[str, ...] = Field((), description="IMDb ids of the films instead, as tt0114709")
+    store: ReviewStoreConfig = ReviewStoreConfig()
+    refresh: RefreshConfig = RefreshConfig()
+    sources: SourcesConfig = SourcesConfig()
+    titles: TitleConfig = TitleConfig()
+    shifts: ShiftConfig = ShiftConfig()
+
+
+class FullSettings(RatedSettings):
     """The settings of the full flow. What is not said is as the profile has it."""
 
     profile: Profile = Field(
         "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
     )
-    ratings_source: RatingsSource = RatingsSource()
-    ratings: RatingsConfig = RatingsConfig()
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig()
     study: StudyConfig = StudyConfig()

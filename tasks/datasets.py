@@ -7,6 +7,4 @@ from tasks.stage import Artifact, Store, stage
 @stage("datasets", "datasets-{config.name}", fetches=True)
 def fetch_data_set(artifact: Artifact, _: Store, *, config: DataSetConfig) -> None:
     """Fetch a data set and keep its tables as they come."""
-    for name, table in load_data_set(config).items():
-        artifact.write_table(name, table)
-        artifact.metrics[f"{name}_rows"] = len(table)
+    artifact.write_tables(load_data_set(config))

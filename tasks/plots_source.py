@@ -7,6 +7,4 @@ from tasks.stage import Artifact, Store, stage
 @stage("plots_source", "plots_source")
 def read_plots_source(artifact: Artifact, _: Store, *, config: PlotsSourceConfig) -> None:
     """Read plots and genres from where the user has them, and keep them as they come."""
-    for name, table in load_plots_source(config).items():
-        artifact.write_table(name, table)
-        artifact.metrics[f"{name}_rows"] = len(table)
+    artifact.write_tables(load_plots_source(config))

@@ -7,6 +7,4 @@ from tasks.stage import Artifact, Store, stage
 @stage("ratings_source", "ratings_source")
 def read_ratings_source(artifact: Artifact, _: Store, *, config: RatingsSourceConfig) -> None:
     """Read ratings and items from where the user has them, and keep their tables as they come."""
-    for name, table in load_ratings_source(config).items():
-        artifact.write_table(name, table)
-        artifact.metrics[f"{name}_rows"] = len(table)
+    artifact.write_tables(load_ratings_source(config))

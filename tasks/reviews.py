@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from latentflix.reviews import ReviewConfig, film_links, join_reviews, review_links
+from latentflix.reviews import ReviewConfig, film_links, gather_reviews, review_links
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -12,7 +12,7 @@ def join_film_reviews(
 ) -> None:
     """Join reviews and films, and say how many of the films have any."""
     films = store.read_table(ratings, "films")
-    reviews, coverage = join_reviews(
+    reviews, coverage = gather_reviews(
         store.read_table(corpus, "reviews"),
         films,
         store.read_table(labels, "films")["movie_id"],

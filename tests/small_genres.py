@@ -55,6 +55,9 @@ class WordEncoder:
     def eval(self):
         return self
 
+    def get_embedding_dimension(self):
+        return SIZE
+
     def __call__(self, features):
         ids, mask = features["input_ids"], features["attention_mask"]
         self.read.append(tuple(ids.shape))

@@ -4,9 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -14,7 +12,7 @@ import pytest
 import torch
 
 from latentflix import artifacts
-from latentflix.artifacts import MANIFEST, Handle, Store, artifact_key
+from latentflix.artifacts import MANIFEST, Handle, Store
 from latentflix.config import StageConfig, setting
 from latentflix.errors import ArtifactError
 
@@ -91,6 +89,12 @@ def test_arrays_come_back_with_their_types(store):
 def test_an_array_that_is_a_view_comes_back_as_it_looks(store, array):
     store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_arrays("arrays", {"view": array}))
     np.testing.assert_array_equal(store.read_arrays(HANDLE, "arrays")["view"], array)
+
+
+def test_tables_come_back_by_name_and_their_rows_are_counted(store):
+    store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_tables({"films": TABLE, "none": TABLE.head(0)}))
+    pd.testing.assert_frame_equal(store.read_table(HANDLE, "films"), TABLE)
+    assert store.manifest(HANDLE).metrics == {"films_rows": 2, "none_rows": 0}
 
 
 def test_torch_weights_come_back_as_arrays(store):
@@ -260,105 +264,6 @@ def test_a_value_that_is_no_json_is_refused_and_leaves_nothing(store):
     with pytest.raises(ValueError, match="not JSON compliant"):
         store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_json("value", float("nan")))
     assert everything_below(store.root) == []
-
-
-def key(inputs=(INPUT,), config=None, stage="numbers", modules=(artifacts,)):
-    return artifact_key(stage, inputs, config or Count(), modules)
-
-
-def test_a_key_is_the_same_every_time_and_twenty_digits_long():
-    assert key() == key()
-    assert len(key()) == 20
-    assert set(key()) <= set("0123456789abcdef")
-
-
-def test_whatever_makes_another_result_makes_another_key():
-    other = Handle(stage="before", key="bbbbbbbbbbbbbbbbbbbb")
-    keys = {
-        key(),
-        key(inputs=()),
-        key(inputs=(other,)),
-        key(inputs=(INPUT, other)),
-        key(inputs=(other, INPUT)),
-        key(config=Count(n=2)),
-        key(stage="letters"),
-        key(modules=(artifacts, import_module("latentflix.ratings"))),
-    }
-    assert len(keys) == 8
-
-
-def source_key(monkeypatch, package, name):
-    monkeypatch.setattr(artifacts, "_PACKAGE", package)
-    artifacts._source_digest.cache_clear()
-    module = ModuleType(name)
-    module.__file__ = str(package / f"{name}.py")
-    try:
-        return key(modules=(module,))
-    finally:
-        artifacts._source_digest.cache_clear()
-
-
-@pytest.fixture
-def package(tmp_path):
-    folder = tmp_path / "latentflix"
-    folder.mkdir()
-    (folder / "stage.py").write_text("from latentflix.middle import work\n\nresult = work()\n")
-    (folder / "middle.py").write_text("def work():\n    from latentflix.deep import n\n\n    return n\n")
-    (folder / "deep.py").write_text("n = 1\n")
-    (folder / "elsewhere.py").write_text("n = 1\n")
-    return folder
-
-
-@pytest.mark.parametrize("name", ["stage", "middle", "deep"])
-def test_a_change_of_what_a_stage_imports_changes_the_key(monkeypatch, package, name):
-    before = source_key(monkeypatch, package, "stage")
-    path = package / f"{name}.py"
-    path.write_text(path.read_text() + "more = 2\n")
-    assert source_key(monkeypatch, package, "stage") != before
-
-
-def test_a_change_of_what_a_stage_does_not_import_leaves_the_key(monkeypatch, package):
-    before = source_key(monkeypatch, package, "stage")
-    (package / "elsewhere.py").write_text("n = 2\n")
-    assert source_key(monkeypatch, package, "stage") == before
-
-
-def test_a_comment_or_a_blank_line_leaves_the_key(monkeypatch, package):
-    before = source_key(monkeypatch, package, "stage")
-    (package / "deep.py").write_text("# one\n\n\nn = (\n    1\n)\n")
-    assert source_key(monkeypatch, package, "stage") == before
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "from latentflix.deep import n",
-        "from latentflix import deep",
-        "import latentflix.deep",
-        "import latentflix.deep as d",
-    ],
-)
-def test_every_way_to_import_counts(monkeypatch, package, statement):
-    (package / "stage.py").write_text(f"{statement}\n")
-    before = source_key(monkeypatch, package, "stage")
-    (package / "deep.py").write_text("n = 2\n")
-    assert source_key(monkeypatch, package, "stage") != before
-
-
-@pytest.mark.parametrize(
-    ("module", "data"),
-    [
-        ("movielens", "data/ml100k_imdb_ids.csv"),
-        ("reviews", "data/imdb_train_review_titles.parquet"),
-        ("report", "templates/report.html"),
-    ],
-)
-def test_a_change_of_the_data_that_a_module_reads_changes_the_key(monkeypatch, tmp_path, module, data):
-    copy = tmp_path / "latentflix"
-    shutil.copytree(ROOT / "latentflix", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    before = source_key(monkeypatch, copy, module)
-    (copy / data).write_bytes((copy / data).read_bytes() + b"\n")
-    assert source_key(monkeypatch, copy, module) != before
 
 
 KILLED = """

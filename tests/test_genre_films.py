@@ -14,7 +14,8 @@ FILMS = pd.DataFrame(
             "Kolya (1996)",
             "Solaris (1972)",
         ],
-        "genres": ["Drama", "Horror|Sci-Fi", "Crime", "Comedy", "Comedy", "Drama|Sci-Fi"],
+        "year": pd.array([1997, 1979, 1995, 1996, 1996, 1972], dtype="Int16"),
+        "genres": [["Drama"], ["Horror", "Sci-Fi"], ["Crime"], ["Comedy"], ["Comedy"], []],
     },
     index=pd.Index([10, 20, 30, 40, 50, 60], name="movie_id"),
 )
@@ -60,6 +61,14 @@ def test_titles_of_several_films_or_several_plots_are_left_out_and_counted():
     assert joined.ambiguous == 3
 
 
+def test_plots_without_titles_are_joined_with_no_film():
+    joined = join([None, None])
+    assert joined.films.empty
+    assert joined.ambiguous == 0
+    said = pd.DataFrame({"Drama": [0.9, 0.1]})
+    assert compare_genres(joined.films, said, pd.Series({"Drama": 0.5})).empty
+
+
 def test_years_that_differ_by_more_than_one_keep_film_and_plot_apart():
     joined = join(["Solaris", "Alien", "The Postman"], [2002, 1980, None])
     assert joined.films["movie_id"].tolist() == [10, 20]
@@ -71,8 +80,21 @@ def test_predicted_genres_stand_beside_those_of_movielens():
     names = ["Horror", "Science Fiction", "Drama", "Slasher"]
     said = pd.DataFrame([[0.9, 0.2, 0.6, 0.8], [0.1, 0.1, 0.9, 0.1]], columns=names)
     compared = compare_genres(joined, said, pd.Series(0.5, names)).set_index("movie_id")
-    assert compared.loc[20, ["predicted", "agreed", "missed", "added"]].tolist() == ["Horror|Slasher|Drama", 1, 1, 1]
-    assert compared.loc[10, ["predicted", "agreed", "missed", "added"]].tolist() == ["Drama", 1, 0, 0]
+    columns = ["predicted", "told", "agreed", "missed", "added"]
+    assert compared.loc[20, columns].tolist() == [["Horror", "Slasher", "Drama"], True, 1, 1, 1]
+    assert compared.loc[10, columns].tolist() == [["Drama"], True, 1, 0, 0]
+
+
+@pytest.mark.parametrize("genres", [[], ["unknown"]])
+def test_a_film_that_movielens_knows_no_genre_of_is_marked(genres):
+    joined = join(["Solaris"]).films.assign(genres=[genres])
+    compared = compare_genres(joined, pd.DataFrame({"Drama": [0.9]}), pd.Series({"Drama": 0.5}))
+    assert compared.loc[0, ["predicted", "told", "agreed", "missed", "added"]].tolist() == [["Drama"], False, 0, 0, 1]
+
+
+def test_a_film_whose_title_movielens_does_not_know_is_joined_with_no_plot():
+    film = pd.DataFrame({"title": ["unknown"], "year": pd.array([None], dtype="Int16"), "genres": [["unknown"]]})
+    assert join_plots(film.rename_axis("movie_id"), plots(["Unknown"]), GenreFilmConfig()).films.empty
 
 
 def test_the_genres_that_both_know_are_genres_of_movielens():

@@ -8,9 +8,9 @@ from latentflix.genre_head import HeadConfig, PlotBatches, build_head, head_logi
 
 QUICK = HeadConfig(hidden_size=16, epochs=40, learning_rate=1e-2, dropout=0.1)
 RANDOM = np.random.default_rng(0)
-VECTORS = RANDOM.normal(size=(300, 8)).astype(np.float32)
+VECTORS = RANDOM.normal(size=(1500, 8)).astype(np.float32)
 CARRIED = VECTORS @ RANDOM.normal(size=(8, 3)).astype(np.float32) > np.array([0, 2, 4])
-VALID = np.arange(300) % 5 == 0
+VALID = np.arange(1500) % 5 == 0
 LOSSES = ("plain", "weighted", "focal", "asymmetric")
 
 

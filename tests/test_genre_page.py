@@ -11,13 +11,14 @@ from tests.test_genre_evaluation import CARRIED, METHODS, PARTS
 
 FILMS = pd.DataFrame(
     {
-        "title": ["Alien & <Co> (1979)", "Heat (1995)"],
-        "genres": ["Horror|Sci-Fi", "Crime"],
-        "predicted": ["Horror|Slasher", "Drama"],
-        "agreed": [3, 50],
-        "missed": [4, 50],
-        "added": [5, 50],
-        "part": ["test", "train"],
+        "title": ["Alien & <Co> (1979)", "Heat (1995)", "Solaris (1972)"],
+        "genres": [["Horror", "Sci-Fi"], ["Crime"], []],
+        "predicted": [["Horror", "Slasher"], ["Drama"], ["Science Fiction", "Drama"]],
+        "told": [True, True, False],
+        "agreed": [3, 50, 0],
+        "missed": [4, 50, 0],
+        "added": [5, 50, 2],
+        "part": ["test", "train", "test"],
     }
 )
 
@@ -65,7 +66,7 @@ def test_only_films_whose_plots_were_held_out_are_shown(page):
     text = (page[0] / PAGE).read_text(encoding="utf-8")
     assert "Alien &amp; &lt;Co&gt; (1979)</td><td>Horror, Sci-Fi</td><td>Horror, Slasher" in text
     assert "Heat (1995)" not in text
-    assert "2 films of MovieLens have a plot; 11 more were left out" in text
+    assert "3 films of MovieLens have a plot; 11 more were left out" in text
     assert "3 agree, 4 are missed, 5 are added" in text
 
 
@@ -80,3 +81,9 @@ def test_all_scores_and_the_trial_that_was_taken_are_in_the_tables(page):
     text = (folder / PAGE).read_text(encoding="utf-8")
     assert all(f"<td>{score:.3f} [" in text for score in findings.evaluation.scores["score"])
     assert "<b>slices</b></td><td>focal</td><td>yes</td><td>0.345</td><td>7</td>" in text
+
+
+def test_films_that_movielens_knows_no_genre_of_get_those_of_their_plots(page):
+    text = (page[0] / PAGE).read_text(encoding="utf-8")
+    assert "MovieLens names no genre of 1 of the films" in text
+    assert "Solaris (1972)</td><td>Science Fiction, Drama</td>" in text

@@ -247,6 +247,15 @@ def test_the_excerpt_is_of_the_carriers_review_most_surely_given_the_label_unsee
     assert "of Beta &lt;img" in quotes[1]
 
 
+def test_sources_and_attributions_are_shown(tmp_path):
+    stored = make_findings().reviews.assign(source="wikipedia", attribution="“Beta”, CC BY-SA 4.0")
+    _, html = build(tmp_path, reviews=stored)
+    text = Page(html).text
+    assert "1 attributions" in text
+    assert text.count("“Beta”, CC BY-SA 4.0") == 5
+    assert f"<td>wikipedia</td><td>{stored['movie_id'].nunique()}</td><td>{len(stored)}</td>" in html
+
+
 def test_a_long_excerpt_is_cut_between_words(tmp_path):
     _, html = build(tmp_path, ReportConfig(excerpt_length=42))
     (shown,) = re.findall(r"<blockquote>(word .*?)<br>", html)

@@ -6,17 +6,21 @@ import pytest
 
 from latentflix import movielens
 from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.errors import InvalidReviews, TooFewFilms
+from latentflix.errors import InvalidReviews, StoreError, TooFewFilms
 from latentflix.ratings import RatingsConfig, read_ratings
+from latentflix.review_store import ReviewStore
 from latentflix.reviews import (
     Coverage,
     ReviewConfig,
     check_reviews,
     film_links,
+    gather_reviews,
+    identify_reviews,
     join_reviews,
     other_reviews,
     review_links,
 )
+from tests.planted_reviews import BEGAN, review, write
 
 FILMS = pd.DataFrame({"title": ["Emma", "Heat", "Fargo"]}, index=pd.Index([1, 2, 3], name="movie_id"))
 TITLES = pd.DataFrame({"movie_id": [1, 2, 4], "tconst": ["tt1", "tt2", "tt4"], "matched_by": "title"})
@@ -271,3 +275,97 @@ def test_no_review_of_a_film_is_among_the_others(joined, reviews):
     assert set(others).isdisjoint(joined[0]["text"])
     assert set(others) | set(joined[0]["text"]) == set(reviews["text"])
     assert len(others) == 23_657
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = ReviewStore(str(tmp_path / "store"))
+    store.merge([review("tt1", 1, "of <b>emma</b>", rating=8.0, attribution="by Ann"), review("tt2", 1)], BEGAN)
+    return store
+
+
+def stored(store, movie_ids=(1, 2, 3), **settings):
+    config = identify_reviews(ReviewConfig(store=store.uri, **settings))
+    return gather_reviews(corpus("of the corpus"), FILMS, pd.Series(movie_ids), links(), TITLES, config)
+
+
+def test_reviews_are_read_from_a_store_if_one_is_named(store):
+    table, coverage = stored(store)
+    assert table.dtypes.astype(str).to_dict() == {
+        "review_id": "str",
+        "movie_id": "int32",
+        "tconst": "str",
+        "text": "str",
+        "stars": "Int8",
+        "source": "str",
+        "attribution": "str",
+    }
+    (row,) = table[table["movie_id"] == 1].to_dict("records")
+    assert (row["text"], row["stars"], row["tconst"], row["attribution"]) == ("of  emma", 8, "tt1", "by Ann")
+    assert row["review_id"] == sha256("of <b>emma</b>")
+    assert pd.isna(table.set_index("movie_id").loc[2, "stars"])
+    assert coverage == Coverage(
+        films_asked=3, films_linked=2, films_with_review=2, reviews=2, ambiguous_reviews=0, store_version=1
+    )
+    assert coverage.sentence().endswith("0 because no model may learn from them; version 1 of the review store")
+
+
+def test_what_no_model_may_learn_from_is_left_out_and_counted(store):
+    store.merge([review("tt1", 2, training_allowed=False), review("tt1", 3, training_allowed=False)], BEGAN)
+    table, coverage = stored(store)
+    assert len(table) == coverage.reviews == 2
+    assert coverage.unlicensed_reviews == 2
+
+
+def test_the_settings_say_which_kinds_of_texts_count(store):
+    store.merge([review("tt1", 2, kind="plot"), review("tt1", 3, kind="reception")], BEGAN)
+    assert len(stored(store)[0]) == 2
+    assert len(stored(store, kinds=("review", "plot"))[0]) == 3
+    assert len(stored(store, kinds=("reception",))[0]) == 1
+
+
+def test_the_version_of_the_store_is_part_of_the_settings(store):
+    store.merge([review("tt1", 2)], BEGAN)
+    newest, older = (identify_reviews(ReviewConfig(store=store.uri, store_version=version)) for version in (None, 1))
+    assert (newest.store_version, older.store_version) == (2, 1)
+    assert newest.store_id == older.store_id == store.table_id()
+    assert "store" not in newest.model_dump()
+    assert len(stored(store, store_version=1)[0]) == 2
+    assert len(stored(store)[0]) == 3
+
+
+def test_the_corpus_needs_no_store():
+    assert identify_reviews(ReviewConfig()) == ReviewConfig()
+
+
+def test_no_store_another_store_and_an_unknown_version_are_told(store, tmp_path):
+    with pytest.raises(StoreError, match="there is no review store; where: .*none"):
+        identify_reviews(ReviewConfig(store=str(tmp_path / "none")))
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(StoreError, match="this is another review store; where: .*; found: .*; expected: mine"):
+        identify_reviews(ReviewConfig(store=store.uri, store_id="mine"))
+    with pytest.raises(StoreError, match="no such version; where: .*; found: version 7; expected: 0 to 1"):
+        identify_reviews(ReviewConfig(store=store.uri, store_version=7))
+
+
+def test_empty_and_absurdly_long_texts_of_a_store_are_left_out(store):
+    store.merge([review("tt1", 2, "<p></p>"), review("tt1", 3, "long " * 30)], BEGAN)
+    assert len(stored(store, max_characters=100)[0]) == 1
+    assert len(stored(store)[0]) == 3
+
+
+def test_a_text_of_several_films_of_a_store_is_left_out_and_counted(store):
+    text = write("both")
+    store.merge([review("tt1", 2, text), review("tt2", 3, text)], BEGAN)
+    table, coverage = stored(store)
+    assert (len(table), coverage.ambiguous_reviews) == (2, 1)
+
+
+def test_no_review_of_any_film_in_the_store_is_told(store):
+    with pytest.raises(TooFewFilms, match="no film has a review in the store; found: 1 films asked"):
+        stored(store, movie_ids=(3,))
+
+
+def test_texts_of_the_store_are_none_of_the_others(store):
+    table, _ = stored(store)
+    assert other_reviews(corpus("of <b>emma</b>", "of nothing"), table) == ["of nothing"]

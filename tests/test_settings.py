@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 from pydantic import ValidationError
-from typer.testing import CliRunner
+from typer.main import get_command
 
 from latentflix.artifacts import artifact_key
 from latentflix.collab import CollabConfig
@@ -25,9 +25,11 @@ from latentflix.settings import (
     CollabStudySettings,
     FullSettings,
     GenreSettings,
+    RefreshSettings,
     SentimentSettings,
     parse_command_line,
 )
+from latentflix.sources import SourcesConfig
 from latentflix.splits import SplitConfig
 
 ROOT = Path(__file__).parents[1]
@@ -43,15 +45,24 @@ def stages_of(settings):
 
 STAGES = stages_of(FullSettings)
 CONFIGS = {
-    **STAGES,
-    **stages_of(GenreSettings),
-    **stages_of(SentimentSettings),
+    **{
+        name: config
+        for settings in (RefreshSettings, GenreSettings, SentimentSettings, FullSettings)
+        for name, config in stages_of(settings).items()
+    },
     "datasets": DataSetConfig,
     "pretrained": PretrainedConfig,
 }
+# Of those of the refresh, what is no stage's.
+PARTS = {"store", "sources", "titles"}
 # By what stands before the option's name on the command line.
 SECTIONS = {**STAGES, "collab.split": SplitConfig}
-FIELDS = [(config, name) for config in (*CONFIGS.values(), SplitConfig) for name in config.model_fields]
+FIELDS = [
+    (config, name)
+    for config in (*CONFIGS.values(), *stages_of(SourcesConfig).values(), SplitConfig)
+    for name in config.model_fields
+    if name not in stages_of(config)
+]
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 BOUNDS = [
     (config, name, sign, getattr(constraint, sign))
@@ -96,7 +107,7 @@ def help_text():
 
 def test_there_is_a_config_for_every_stage_but_those_that_fetch():
     files = {path.stem for path in (ROOT / "tasks").glob("[a-z]*.py")} - {"stage"}
-    assert set(CONFIGS) == files
+    assert set(CONFIGS) - PARTS == files
 
 
 def test_without_options_all_is_as_the_sample_profile_has_it():
@@ -176,7 +187,11 @@ def test_help_lists_every_setting_with_its_default(help_text, section, name):
         option += f",--no-{option[2:]}"
     annotation = get_args(field.annotation)[0] if isinstance(field.annotation, UnionType) else field.annotation
     kind = "" if annotation is bool else getattr(annotation, "__name__", "Literal")
-    kind = {"Literal": r"\{[a-z0-9_,]+\}", "tuple": r"tuple\[[a-z_{},.]+\]"}.get(kind, kind)
+    kind = {
+        "Literal": r"\{[a-z0-9_,]+\}",
+        "tuple": r"tuple\[[a-z_{},.]+\]",
+        "dict": r"dict\[str,str\]",
+    }.get(kind, kind)
     text = re.escape(without_blanks(f"{field.description} (default: {field.default})"))
     assert re.search(re.escape(option) + kind + text, options)
 
@@ -367,20 +382,25 @@ def named_in_messages():
 
 
 @pytest.fixture(scope="module")
-def every_help_text():
-    """What all flows and commands answer to --help."""
+def options():
+    """The options of all flows and of all commands."""
     output = StringIO()
-    for settings in (FullSettings, CollabStudySettings, GenreSettings, SentimentSettings):
+    for settings in (FullSettings, CollabStudySettings, GenreSettings, SentimentSettings, RefreshSettings):
         with redirect_stdout(output), pytest.raises(SystemExit):
             parse_command_line(settings, "prog", ["--help"])
-    commands = [CliRunner().invoke(app, [command, "--help"]).stdout for command in ("genres", "sentiment")]
-    return "\n".join([output.getvalue(), *commands])
+    found = set(re.findall(r"--[a-z][a-z.-]*[a-z]", output.getvalue()))
+    waiting = [get_command(app)]
+    while waiting:
+        command = waiting.pop()
+        waiting += getattr(command, "commands", {}).values()
+        found |= {option for parameter in command.params for option in parameter.opts}
+    return found
 
 
 @pytest.mark.parametrize("option", named_in_messages())
-def test_an_option_that_a_message_names_is_one(every_help_text, option):
+def test_an_option_that_a_message_names_is_one(options, option):
     name, _, value = option.partition(" ")
-    assert re.search(rf"{re.escape(name)}(?![\w.-])", every_help_text)
+    assert name in options
     if value:
         assert parse(name, value)
 

@@ -37,6 +37,7 @@ def test_of_true_probabilities_the_likely_threshold_is_half_of_its_f1():
 
 def test_the_rarer_a_label_the_more_it_is_drawn():
     truth, probabilities = planted(200)
+    probabilities **= 0.5
     truth[:, 1] = False
     truth[np.argmax(probabilities[:, 1]), 1] = True
     own, drawn, likely = (tune_thresholds(truth, probabilities, shrinkage).each for shrinkage in (0, 20, 1e12))

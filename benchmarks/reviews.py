@@ -1,0 +1,192 @@
+"""How fast the review store is refreshed from a web on loopback, and how fast a run's reviews are read from it.
+
+The refresh is the flow itself, with Prefect's tasks, the cache of pages and the store; only the pause between requests
+is 0. Run it with `python -m benchmarks.reviews`.
+"""
+
+import flows  # noqa: F401 # isort: skip  # its settings come before Prefect is imported
+
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pooch
+import pyarrow as pa
+from deltalake import write_deltalake
+from prefect.testing.utilities import prefect_test_harness
+from pydantic import BaseModel, Field
+
+from benchmarks.output import print_results, say
+from flows.refresh_reviews import refresh_reviews
+from latentflix.datasets import DataSetConfig, load_data_set
+from latentflix.delta_tables import LAYOUT
+from latentflix.review_source import Review
+from latentflix.review_store import ReviewStore, partition_of, rows_of
+from latentflix.settings import RefreshSettings, parse_command_line
+from tests.fake_web import TMDB_KEY, fake_web, review
+
+REVIEWS_A_FILM = 30
+# What a run on MovieLens 100K asks for: its films that are linked to IMDb.
+FILMS_OF_A_RUN = 1_349
+
+
+class ReviewSettings(BaseModel):
+    """How fast the review store is refreshed and read."""
+
+    films: int = Field(1_000, ge=1, description="films that are refreshed")
+    stored: int = Field(1_000_000, ge=REVIEWS_A_FILM, description="reviews in the store that is read")
+    json_: bool = Field(False, alias="json", description="print one JSON object")
+
+
+def serve(films: int, texts: list[str], max_age: int, connection: Connection) -> None:
+    """Be the web, in a process of its own, until the other side hangs up; its pages are good for `max_age` seconds."""
+    with fake_web() as web:
+        for number in range(films):
+            for path in (f"/3/find/tt{number + 1:07d}", f"/3/movie/{number + 1}/reviews"):
+                web.headers[path] = {"Cache-Control": f"max-age={max_age}"}
+            first = number * REVIEWS_A_FILM
+            web.add(
+                f"tt{number + 1:07d}",
+                f"Film {number}",
+                reviews=[
+                    review(place, texts[place % len(texts)], day=place % 900)
+                    for place in range(first, first + REVIEWS_A_FILM)
+                ],
+            )
+        connection.send(web.url)
+        connection.poll(None)
+
+
+@contextmanager
+def served(films: int, texts: list[str], max_age: int) -> Iterator[str]:
+    """The address of the web."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(films, texts, max_age, there), daemon=True
+    )
+    process.start()
+    try:
+        yield here.recv()
+    finally:
+        process.kill()
+
+
+def resident() -> float:
+    """Memory of this process now, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def measure_refresh(films: int, texts: list[str], max_age: int, folder: Path) -> list[dict[str, Any]]:
+    """Refresh all films from the web twice; nothing changes in between."""
+    rows = []
+    with served(films, texts, max_age) as url:
+        settings = RefreshSettings.model_validate(
+            {
+                "artifacts_dir": folder / "artifacts",
+                "cache_dir": folder / "cache",
+                "data_dir": pooch.os_cache("latentflix"),
+                "tconsts": [f"tt{number + 1:07d}" for number in range(films)],
+                "store": {"uri": str(folder / "store")},
+                "refresh": {"stale_after_days": 0},
+                "sources": {"names": ["tmdb"], "fetching": {"pause": 0, "jitter": 0}, "tmdb": {"url": url}},
+            }
+        )
+        # Artifacts of the ratings are made, and connections to Prefect opened, before the clock runs.
+        refresh_reviews(settings.model_copy(update={"tconsts": ("tt9999999",)}))
+        base = resident()
+        for name in ("first", "second, nothing new"):
+            began = time.monotonic()
+            outcome = refresh_reviews(settings)
+            seconds = time.monotonic() - began
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+            (row,) = outcome.headline["sources"]
+            rows.append(
+                {
+                    "refresh": name,
+                    "pages good for, s": max_age,
+                    "seconds": seconds,
+                    "films_per_second": films / seconds,
+                    "new": row["new"],
+                    "repeated": row["repeated"],
+                    "errors": row["error"] + row["blocked"],
+                    "mib_above_base": peak - base,
+                }
+            )
+            say(str(rows[-1]))
+    return rows
+
+
+def fill(store: ReviewStore, reviews: int, texts: list[str]) -> list[str]:
+    """Put reviews into a store, a partition at a time, films in order as compaction leaves them; the films."""
+    random = np.random.default_rng(0)
+    numbers = random.choice(np.arange(1, 9_999_999), reviews // REVIEWS_A_FILM, replace=False)
+    films = sorted((f"tt{number:07d}" for number in numbers), key=lambda film: (partition_of(film), film))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    for group in np.array_split(np.array(films), max(len(films) // 1000, 1)):
+        made = [
+            Review(film, "tmdb", f"{film}-{number}", texts[random.integers(len(texts))], written_at=at)
+            for film in group.tolist()
+            for number in range(REVIEWS_A_FILM)
+        ]
+        table = store.reviews.open()
+        write_deltalake(table, rows_of(made, at), mode="append", writer_properties=LAYOUT)
+    store.compact()
+    return films
+
+
+def measure_reading(reviews: int, texts: list[str], folder: Path) -> dict[str, Any]:
+    """Read the reviews of a run's films from a store that holds many more, three times."""
+    store = ReviewStore(str(folder / "large"))
+    films = fill(store, reviews, texts)
+    say(f"{reviews:,} reviews of {len(films):,} films stored")
+    chosen = np.random.default_rng(1).choice(films, min(FILMS_OF_A_RUN, len(films)), replace=False).tolist()
+    columns = ("tconst", "source", "kind", "text", "rating", "attribution", "content_sha256", "training_allowed")
+    seconds, found = [], pd.DataFrame()
+    for _ in range(3):
+        began = time.monotonic()
+        found = ReviewStore(store.uri).read(chosen, store.version(), columns)
+        seconds.append(time.monotonic() - began)
+    pa.default_memory_pool().release_unused()
+    return {"stored": reviews, "films": len(chosen), "read": len(found), "first": seconds[0], "best": min(seconds)}
+
+
+def main() -> None:
+    """Measure both and print what came of it."""
+    settings = parse_command_line(ReviewSettings, "python -m benchmarks.reviews")
+    texts = load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"].drop_duplicates().tolist()
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["TMDB_API_KEY"] = TMDB_KEY
+        with prefect_test_harness(server_startup_timeout=120):
+            refreshes = pd.DataFrame(
+                row
+                for max_age in (0, 3600)
+                for row in measure_refresh(settings.films, texts, max_age, Path(name) / str(max_age))
+            )
+        reading = measure_reading(settings.stored, texts, Path(name))
+    ratios = {
+        "films a second, over 50": refreshes["films_per_second"][0] / 50,
+        "first refresh over the second, pages asked for again by ETag": refreshes["seconds"][0]
+        / refreshes["seconds"][1],
+        "first refresh over the second, pages still good": refreshes["seconds"][2] / refreshes["seconds"][3],
+        "MiB above the base": float(refreshes["mib_above_base"].max()),
+        "seconds to read a run's reviews": reading["best"],
+        "seconds to read them for the first time": reading["first"],
+        "reviews in the store that is read": reading["stored"],
+        "reviews read": reading["read"],
+    }
+    print_results(refreshes, ratios, as_json=settings.json_)
+
+
+if __name__ == "__main__":
+    main()

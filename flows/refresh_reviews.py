@@ -1,0 +1,149 @@
+"""From the sources of reviews to the review store, and to which histograms of the last report that moves.
+
+Run it with `python -m flows.refresh_reviews`; `python -m flows.refresh_reviews --help` lists the settings.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pooch
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.command_line import Outcome, main
+from flows.ratings import obtain_ratings
+from latentflix.artifacts import Store
+from latentflix.errors import ArtifactError
+from latentflix.fetching import Fetcher
+from latentflix.films import LastRun, chosen_films, films_of_report, find_last_run, linked_films
+from latentflix.refresh import Batch, deal, last_answered, obstacles, stale_films, summarise, usable_sources
+from latentflix.refresh_page import refresh_rows, refresh_sentence, shifts_markdown
+from latentflix.review_source import Film
+from latentflix.review_store import ReviewStore
+from latentflix.settings import RefreshSettings
+from latentflix.shifts import StoredShiftConfig
+from latentflix.sources import build_sources, rejected_rows
+from latentflix.title_catalogs import open_catalogs
+from latentflix.titles import resolve_titles
+from tasks.refresh import read_key, run_batches, wait_for_turn
+from tasks.shifts import predict_new_reviews
+from tasks.stage import StageRunner
+
+DEFAULTS = RefreshSettings()
+# What the last run is needed for, in the order in which the stage takes it.
+_OF_LAST_RUN = ("ratings", "reviews", "language_model", "classifier", "predictions", "histograms")
+# Rows that a table in the UI shows.
+_ROWS = 1000
+_NO_SHIFTS = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance", "moved", "gained", "lost"])
+
+
+@flow(name="refresh_reviews", flow_run_name="refresh_reviews", persist_result=False)
+def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
+    """Ask for new reviews of films, keep them, predict them, and see which histograms of the last report move.
+
+    Args:
+        settings: the settings of the refresh
+    """
+    started = datetime.now(UTC)
+    run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
+    store = ReviewStore(settings.store.uri, settings.store.storage_options)
+    last_run = find_last_run(run.store)
+    films, ambiguous = _choose_films(run, settings, last_run)
+    attempts = store.last_attempts()
+    due = stale_films(films, attempts, settings.refresh, started)
+
+    with Fetcher(settings.sources.fetching, _pages(settings)) as fetcher:
+        named = build_sources(
+            settings.sources,
+            fetcher,
+            due,
+            tmdb_key=read_key("latentflix-tmdb-key", "TMDB_API_KEY"),
+            data_dir=settings.data_dir,
+            cache_dir=settings.cache_dir,
+        )
+        sources, unusable = usable_sources(named)
+        names = [source.name for source in sources]
+        answered, wait = last_answered(attempts), wait_for_turn(names)
+        batches = [
+            Batch(group, store, sources, settings.refresh, answered, wait)
+            for group in deal(due, settings.refresh.batch_size)
+        ]
+        run_batches(batches, settings.refresh)
+        left_alone, rejected = dict(fetcher.blocked), rejected_rows(sources)
+
+    counts, version = summarise(batches, names), store.version()
+    sentence = refresh_sentence(counts, len(films), len(due), version)
+    rows = refresh_rows(counts, unusable, obstacles(batches))
+    rows += [{"source": host, "note": f"left alone for the rest of the run: {why}"} for host, why in left_alone.items()]
+    create_table_artifact(table=rows, key="refresh-reviews", description=sentence)
+    if rejected:
+        shown = f"{len(rejected):,} rows of the file cannot be used; the first {min(len(rejected), _ROWS):,}"
+        create_table_artifact(table=rejected[:_ROWS], key="refresh-rejected", description=shown)
+    shifts = _find_shifts(run, settings, store, last_run, started)
+    create_markdown_artifact(markdown=shifts_markdown(shifts, ambiguous), key="refresh-shifts", description=sentence)
+    return Outcome(
+        report=settings.store.uri,
+        headline={
+            "films": len(films),
+            "due": len(due),
+            "store_version": version,
+            "sources": rows,
+            "ambiguous_titles": len(ambiguous),
+            "rejected_rows": rejected,
+            "moved": shifts[shifts["moved"].astype(bool)].to_dict("records"),
+        },
+        sentence=sentence,
+        seconds=run.seconds,
+        cached=run.cached,
+    )
+
+
+def _choose_films(
+    run: StageRunner, settings: RefreshSettings, last_run: LastRun | None
+) -> tuple[Sequence[Film], pd.DataFrame]:
+    """The films that reviews are wanted of, and the titles for which several IMDb titles fit."""
+    nothing = pd.DataFrame(columns=["title", "candidates"])
+    if settings.films == "report" and not settings.tconsts:
+        if last_run is None:
+            raise ArtifactError(
+                "there is no report whose films could be asked about",
+                where=str(run.store.root),
+                remedy="run python -m flows.full first, or take --films linked",
+            )
+        return films_of_report(run.store, last_run), nothing
+    _, ratings = obtain_ratings(run, settings)
+    films = run.store.read_table(ratings, "films")
+    if settings.tconsts:
+        return chosen_films(films, settings.tconsts), nothing
+    catalogs = open_catalogs(settings.titles, films["title"], settings.data_dir, settings.cache_dir)
+    resolved = resolve_titles(films, catalogs)
+    return linked_films(resolved.links), resolved.ambiguous
+
+
+def _find_shifts(
+    run: StageRunner, settings: RefreshSettings, store: ReviewStore, last_run: LastRun | None, started: datetime
+) -> pd.DataFrame:
+    """Which histograms of the last report the new reviews move; of no run, none."""
+    if last_run is None:
+        return _NO_SHIFTS
+    config = StoredShiftConfig(
+        **settings.shifts.model_dump(),
+        store=settings.store.uri,
+        storage_options=settings.store.storage_options,
+        store_id=store.table_id(),
+        store_version=store.version(),
+        new_since=started.isoformat(),
+    )
+    shifts = run(predict_new_reviews, *(last_run.handles[stage] for stage in _OF_LAST_RUN), config=config)
+    return run.store.read_table(shifts, "shifts")
+
+
+def _pages(settings: RefreshSettings) -> Path:
+    """Where pages of the web are kept."""
+    return Path(settings.cache_dir or pooch.os_cache("latentflix")) / "pages"
+
+
+if __name__ == "__main__":
+    main(refresh_reviews, RefreshSettings, "python -m flows.refresh_reviews")

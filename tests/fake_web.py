@@ -1,0 +1,330 @@
+"""The web on loopback: TMDB, Wikidata, Wikipedia and IMDb's old pages, as far as they are documented, and their moods.
+
+TMDB: https://developer.themoviedb.org/reference/find-by-id, https://developer.themoviedb.org/reference/movie-reviews
+Wikidata: https://www.w3.org/TR/sparql11-results-json/
+Wikipedia: https://www.mediawiki.org/wiki/API:Query, https://www.mediawiki.org/wiki/Extension:TextExtracts
+IMDb: what the parsers of cinemagoer 2023.5.1 look for
+"""
+
+import gzip
+import hashlib
+import html
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Lock, Thread
+from urllib.parse import parse_qs, urlsplit
+
+PAGE_SIZE = 20
+TMDB_KEY = "0123456789abcdef0123456789abcdef"
+TMDB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.c2lnbmF0dXJl"  # noqa: S105 - of this web alone
+
+
+@dataclass(frozen=True)
+class Mood:
+    """How the web answers instead of as it should. cut: the body ends early. closed: there is no answer at all."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    silence: float = 0.0
+    cut: bool = False
+    closed: bool = False
+
+
+def retry_date(seconds):
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+MOODS = {
+    "202 empty": Mood(202),
+    "401": Mood(401, body=b'{"status_code": 7, "status_message": "Invalid API key", "success": false}'),
+    "403": Mood(403, body=b"Forbidden"),
+    "404": Mood(404, body=b'{"status_code": 34, "status_message": "The resource could not be found."}'),
+    "429 seconds": Mood(429, (("Retry-After", "2"),)),
+    "500": Mood(500, body=b"<h1>Internal Server Error</h1>"),
+    "503": Mood(503, body=b"<h1>Service Unavailable</h1>"),
+    "cut short": Mood(body=b'{"results": [', cut=True),
+    "invalid JSON": Mood(body=b'{"results": [}'),
+    "silence": Mood(silence=20.0, body=b"{}"),
+    "closed": Mood(closed=True),
+    "junk": Mood(body=b"\x00junk" * 2_000_000),
+}
+
+
+def mood(name):
+    """The mood of a name, and of `429 date`, whose header says when it is over."""
+    return Mood(429, (("Retry-After", retry_date(3)),)) if name == "429 date" else MOODS[name]
+
+
+@dataclass
+class FakeFilm:
+    """A film as the web knows it. reviews: as TMDB gives them, newest first. extract: the article's plain text."""
+
+    tconst: str
+    title: str
+    year: int
+    number: int
+    reviews: list[dict] = field(default_factory=list)
+    extract: str | None = None
+    revision: int = 1
+    edited: str = "2024-05-01T10:00:00Z"
+
+    @property
+    def article(self):
+        return f"{self.title} ({self.year} film)"
+
+
+def review(number, text, *, day=1, rating=7.0, author="someone"):
+    """A review as TMDB gives it."""
+    written = (datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return {
+        "author": author,
+        "author_details": {"name": author, "username": author, "avatar_path": None, "rating": rating},
+        "content": text,
+        "created_at": written,
+        "id": f"{number:024x}",
+        "updated_at": written,
+        "url": f"https://www.themoviedb.org/review/{number:024x}",
+    }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that arrived."""
+
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+
+
+class FakeWeb:
+    """What the web holds, how it is in the mood to answer, and what it was asked."""
+
+    def __init__(self):
+        self.films = {}
+        self.numbered = {}
+        self.articles = {}
+        self.robots = None
+        self.asked = []
+        self.headers = {}
+        self.under_way = Counter()
+        self.most_at_once = 0
+        self.url = ""
+        self.stopped = Event()
+        self._moods = []
+        self._lock = Lock()
+
+    def add(self, tconst, title="Fargo", year=1996, *, reviews=(), extract=None):
+        """Put a film on the web."""
+        film = FakeFilm(tconst, title, year, len(self.films) + 1, list(reviews), extract)
+        self.films[tconst] = self.numbered[film.number] = self.articles[film.article] = film
+        return film
+
+    def tell(self, path, mood, times=None):
+        """Have all paths that start with `path` answered in a mood, so many times, by default for good."""
+        self._moods.append([path, mood, times])
+
+    def count(self, path=""):
+        """How many requests arrived whose path starts with `path`; robots.txt is not counted unless it is named."""
+        return sum(ask.path.startswith(path) and ask.path != ("" if path else "/robots.txt") for ask in self.asked)
+
+    def mood_of(self, path):
+        with self._lock:
+            for rule in self._moods:
+                if path.startswith(rule[0]) and rule[2] != 0:
+                    rule[2] = None if rule[2] is None else rule[2] - 1
+                    return rule[1]
+        return None
+
+    @contextmanager
+    def counted(self, ask):
+        """Note a request, and how many are under way."""
+        with self._lock:
+            self.asked.append(ask)
+            self.under_way["all"] += 1
+            self.most_at_once = max(self.most_at_once, self.under_way["all"])
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.under_way["all"] -= 1
+
+    def answer(self, ask):
+        """Status, content type and body."""
+        path = ask.path
+        if path == "/robots.txt":
+            return (200, "text/plain", self.robots) if self.robots is not None else (404, "text/plain", "")
+        if path.startswith("/3/"):
+            return self._tmdb(ask)
+        if path == "/sparql":
+            return 200, "application/sparql-results+json", json.dumps(self._sparql(ask.query["query"]))
+        if path == "/w/api.php":
+            return 200, "application/json", json.dumps(self._mediawiki(ask.query))
+        if path == "/find/":
+            return 200, "text/html; charset=utf-8", self._find_page(ask.query["q"])
+        if match := re.fullmatch(r"/title/(tt\d+)/reviews", path):
+            film = self.films.get(match[1])
+            return (200, "text/html; charset=utf-8", reviews_page(film)) if film else (404, "text/html", "")
+        return 404, "text/plain", "nothing here"
+
+    def _tmdb(self, ask):
+        token = ask.headers.get("authorization")
+        if ask.query.get("api_key") != TMDB_KEY and token != f"Bearer {TMDB_TOKEN}":
+            return 401, "application/json", MOODS["401"].body.decode()
+        if match := re.fullmatch(r"/3/find/(tt\d+)", ask.path):
+            film = self.films.get(match[1])
+            movies = [{"id": film.number, "title": film.title, "media_type": "movie"}] if film else []
+            found = {"movie_results": movies, "person_results": [], "tv_results": [], "tv_episode_results": []}
+            return 200, "application/json", json.dumps(found)
+        if match := re.fullmatch(r"/3/movie/(\d+)/reviews", ask.path):
+            film = self.numbered.get(int(match[1]))
+            if film:
+                return 200, "application/json", json.dumps(reviews_of(film, int(ask.query.get("page", 1))))
+        return 404, "application/json", MOODS["404"].body.decode()
+
+    def _sparql(self, query):
+        films = [self.films[tconst] for tconst in re.findall(r'"(tt\d+)"', query) if tconst in self.films]
+        bindings = [
+            {
+                "tconst": {"type": "literal", "value": film.tconst},
+                "title": {"type": "literal", "xml:lang": "en", "value": film.article},
+            }
+            for film in films
+            if film.extract is not None
+        ]
+        return {"head": {"vars": ["tconst", "title"]}, "results": {"bindings": bindings}}
+
+    def _mediawiki(self, query):
+        film = self.articles.get(query["titles"])
+        if film is None:
+            return {"batchcomplete": True, "query": {"pages": [{"ns": 0, "title": query["titles"], "missing": True}]}}
+        page = {
+            "pageid": 1000 + film.number,
+            "ns": 0,
+            "title": film.article,
+            "extract": film.extract,
+            "revisions": [{"revid": film.revision, "parentid": film.revision - 1, "timestamp": film.edited}],
+            "canonicalurl": f"https://en.wikipedia.org/wiki/{film.article.replace(' ', '_')}",
+        }
+        return {"batchcomplete": True, "query": {"pages": [page]}}
+
+    def _find_page(self, title):
+        items = "".join(
+            '<li class="ipc-metadata-list-summary-item find-title-result">'
+            f'<a class="ipc-metadata-list-summary-item__t" href="/title/{film.tconst}/?ref_=fn">'
+            f"{html.escape(film.title)}</a>"
+            f'<ul><li><span class="ipc-metadata-list-summary-item__li">{film.year}</span></li></ul></li>'
+            for film in self.films.values()
+            if film.title.casefold() in title.casefold()
+        )
+        return f"<html><body><ul>{items}</ul></body></html>"
+
+
+def reviews_of(film, page):
+    """A page of a film's reviews, as TMDB gives it."""
+    return {
+        "id": film.number,
+        "page": page,
+        "results": film.reviews[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
+        "total_pages": -(-len(film.reviews) // PAGE_SIZE),
+        "total_results": len(film.reviews),
+    }
+
+
+def reviews_page(film):
+    """A film's reviews as IMDb showed them."""
+    containers = "".join(
+        '<div class="review-container">'
+        f'<span class="rating-other-user-rating"><span>{each["author_details"]["rating"]:.0f}</span>'
+        '<span class="point-scale">/10</span></span>'
+        f'<a class="title" href="/review/rw{number:07d}/">A title</a>'
+        f'<span class="display-name-link"><a href="/user/ur{number:07d}/">{each["author"]}</a></span>'
+        f'<span class="review-date">{datetime.fromisoformat(each["created_at"]):%d %B %Y}</span>'
+        f'<div class="text show-more__control">{html.escape(each["content"])}</div>'
+        '<div class="actions text-muted">3 out of 4 found this helpful.</div></div>'
+        for number, each in enumerate(film.reviews, 1)
+    )
+    return f"<html><body><div class='lister-list'>{containers}</div></body></html>"
+
+
+def _handler(web):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1
+        disable_nagle_algorithm = True
+
+        def do_GET(self):
+            parts = urlsplit(self.path)
+            query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+            ask = Asked(parts.path, query, {name.lower(): value for name, value in self.headers.items()})
+            with web.counted(ask):
+                mood = web.mood_of(ask.path)
+                if mood:
+                    self.answer_in(mood)
+                else:
+                    self.answer(ask)
+
+        def answer_in(self, mood):
+            if mood.closed:
+                self.close_connection = True
+                return
+            if mood.silence:
+                web.stopped.wait(mood.silence)
+            self.send_response(mood.status)
+            for name, value in mood.headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(mood.body) + (100 if mood.cut else 0)))
+            self.end_headers()
+            self.wfile.write(mood.body)
+            self.close_connection = mood.cut
+
+        def answer(self, ask):
+            status, content_type, text = web.answer(ask)
+            body = text.encode()
+            etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+            unchanged = status == 200 and ask.headers.get("if-none-match") == etag
+            packed = ask.path == "/w/api.php" and "gzip" in ask.headers.get("accept-encoding", "")
+            self.send_response(304 if unchanged else status)
+            self.send_header("ETag", etag)
+            self.send_header("Content-Type", content_type)
+            for name, value in web.headers.get(ask.path, {}).items():
+                self.send_header(name, value)
+            if packed:
+                body = gzip.compress(body, 1)
+                self.send_header("Content-Encoding", "gzip")
+            if not unchanged:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if not unchanged:
+                self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    return Handler
+
+
+@contextmanager
+def fake_web() -> Iterator[FakeWeb]:
+    """The web at a free port of loopback, for as long as the context lasts."""
+    web = FakeWeb()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(web))
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None
+    web.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield web
+    finally:
+        web.stopped.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
