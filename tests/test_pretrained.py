@@ -232,9 +232,9 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypat
 
     texts = pd.DataFrame({"text": [f"the film was good . the film was bad {number}" for number in range(40)]})
     corpus, reviews = (Handle(stage=name, key="k") for name in ("corpus", "reviews"))
-    read = pd.DataFrame({"review_id": [review_id(texts["text"][0])]})
+    unread = pd.DataFrame({"review_id": [review_id(texts["text"][0])]})
     store.ensure(corpus, [], StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
-    store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("unread", read))
+    store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("unread", unread))
     tokens = tokenize_all_reviews.task.fn(store, (corpus,), TokenCorpusConfig())
     config = LanguageModelConfig(
         pretrained=True,

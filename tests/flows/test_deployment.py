@@ -63,7 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
-    environment = {**os.environ, "PREFECT_HOME": str(folder), "PREFECT_API_URL": url}
+    environment = {**os.environ, "PREFECT_HOME": str(folder), "PREFECT_API_URL": url, "COLUMNS": "200"}
     with running(["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, folder / "log"):
         deadline = time.monotonic() + 120
         while True:
@@ -80,9 +80,8 @@ def test_a_worker_runs_the_deployed_flow_to_completion(server: Server, tmp_path:
     server.prefect("work-pool", "create", "latentflix", "--type", "process")
     server.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
     deployed = server.prefect("deployment", "ls").replace("│", " ").split()
-    assert {"full/sample", "full/full", "collab_study/collab-study", "genres/genres", "sentiment/sentiment"} <= set(
-        deployed
-    )
+    others = ("collab_study/collab-study", "genres/genres", "refresh_reviews/refresh-reviews", "sentiment/sentiment")
+    assert {"full/sample", "full/full", *others} <= set(deployed)
     settings = {**SMALL_SETTINGS, "artifacts_dir": str(tmp_path / "artifacts")}
     with running(["worker", "start", "--pool", "latentflix"], server.environment, server.log):
         server.prefect(

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from prefect import flow
 from prefect.artifacts import Artifact as PrefectArtifact
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
@@ -21,7 +22,7 @@ from latentflix.refresh import Batch, RefreshConfig, deal
 from latentflix.review_source import Answer
 from latentflix.review_store import ReviewStore
 from latentflix.settings import RefreshSettings
-from tasks.refresh import run_batches, wait_for_turn
+from tasks.refresh import read_key, run_batches, wait_for_turn
 from tests.flows.test_full import run_planted
 from tests.planted_reviews import PlantedSource, films, review
 from tests.planted_world import make_world
@@ -95,6 +96,17 @@ def test_two_refreshes_at_once_both_end_and_double_nothing(store):
     assert rows["review_id"].is_unique
     assert rows["tconst"].value_counts().to_dict() == {film.tconst: 3 for film in films(10)}
     assert [set(source.asked.values()) for source in sources] == [{1}, {1}]
+
+
+def test_the_key_comes_from_a_secret_block_else_from_the_environment(monkeypatch):
+    monkeypatch.delenv("A_KEY", raising=False)
+    assert read_key("latentflix-a-key", "A_KEY") is None
+    monkeypatch.setenv("A_KEY", "of the environment")
+    assert read_key("latentflix-a-key", "A_KEY").get_secret_value() == "of the environment"
+    Secret(value="of the block").save("latentflix-a-key")
+    key = read_key("latentflix-a-key", "A_KEY")
+    assert key.get_secret_value() == "of the block"
+    assert "block" not in repr(key)
 
 
 def test_a_global_limit_of_the_server_slows_a_source_down(store):
