@@ -81,7 +81,7 @@ def train_and_score(corpus: TokenCorpus, config: LanguageModelConfig, seconds: f
     """Train for a time; returns steps and tokens read, perplexity, and bits a character of the held-out texts."""
     torch.manual_seed(0)
     size = corpus.vocabulary_size(config.vocabulary_size, config.min_frequency)
-    texts = corpus.texts(np.arange(len(corpus.review_ids)), size, len(corpus.ids))
+    texts = corpus.texts(np.arange(len(corpus.text_ids)), size, len(corpus.ids))
     n_valid = len(texts) // 20
     valid = TokenStream(texts[:n_valid], 32, 72)
     train = TokenStream(texts[n_valid:], config.batch_size, config.sequence_length, np.random.default_rng(0))

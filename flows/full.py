@@ -59,7 +59,8 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     labels = run(label_all_films, factors, ratings, config=settings.labels)
     reviews = run(join_film_reviews, corpus, ratings, labels, config=identify_reviews(settings.reviews))
 
-    tokens = run(tokenize_all_reviews, corpus, config=settings.token_corpus)
+    stored = [reviews] if settings.reviews.store else []
+    tokens = run(tokenize_all_reviews, corpus, *stored, config=settings.token_corpus)
     language_models = obtain_language_models(run, tokens, reviews, settings)
     classifier = run(train_on_folds, reviews, labels, tokens, *language_models, config=settings.classifier)
     predictions = run(predict_all_reviews, reviews, tokens, language_models[0], classifier, config=settings.predictions)

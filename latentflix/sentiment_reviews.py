@@ -13,7 +13,7 @@ import pandas as pd
 from latentflix.config import StageConfig, setting
 from latentflix.errors import InvalidReviews
 from latentflix.plots import TEST, TRAIN, VALID
-from latentflix.token_corpus import review_id
+from latentflix.tokens import text_id
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class SentimentReviewConfig(StageConfig):
 class SentimentReviews:
     """reviews: review_id str, text str, positive bool, film str, part (train, valid, test), sorted by review_id.
 
-    film: an IMDb title, or the review's own id where the title is not known. unread: review_id of every text of the
+    film: an IMDb title, or the review's own id where the title is not known. unread: text_id of every text of the
     source that is not in train: what a language model may not read. left_out: row (of the source, counting from 0),
     reason. shared_films: titles in a source's own test half of which it has reviews in its training half.
     """
@@ -76,7 +76,7 @@ def prepare_sentiment(
     reviews.loc[~test, "part"] = deal_whole_films(reviews.loc[~test, "film"], shares, config.seed)
 
     ids = given["review_id"].dropna().unique()
-    unread = pd.DataFrame({"review_id": ids[~np.isin(ids, reviews.loc[reviews["part"] == TRAIN, "review_id"])]})
+    unread = pd.DataFrame({"text_id": ids[~np.isin(ids, reviews.loc[reviews["part"] == TRAIN, "review_id"])]})
     prepared = SentimentReviews(reviews, unread.astype("str"), left_out.astype({"reason": "str"}), shared)
     _check_parts(prepared)
     logger.info("sentiment: %d reviews, %d left out: %s", len(reviews), len(left_out), prepared.counts())
@@ -84,7 +84,7 @@ def prepare_sentiment(
 
 
 def _digest(text: object) -> str | None:
-    return review_id(text) if isinstance(text, str) else None
+    return text_id(text) if isinstance(text, str) else None
 
 
 def _reasons(given: pd.DataFrame, n_titles: pd.Series, config: SentimentReviewConfig) -> pd.Series:

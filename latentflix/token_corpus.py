@@ -4,7 +4,6 @@ The vocabulary holds every token that occurs, fastai's special tokens first, the
 vocabulary of a model of size n is its first n tokens, and an id from n on is an unknown token to that model.
 """
 
-import hashlib
 import logging
 import multiprocessing
 import os
@@ -27,7 +26,7 @@ from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig
 from latentflix.errors import InvalidReviews, TokenizingStopped
-from latentflix.tokens import mend_text, tokenize
+from latentflix.tokens import text_id, tokenize
 
 logger = logging.getLogger(__name__)
 
@@ -53,15 +52,15 @@ class TokenCorpus:
     """Texts as token ids.
 
     ids: int32, of all texts one after the other, usually memory-mapped. offsets: int64 (texts + 1,), where each text
-    begins. vocabulary: the token of each id. counts: int64, how often each token occurs. review_ids: the SHA-256 of
-    each text, as `review_id` gives it.
+    begins. vocabulary: the token of each id. counts: int64, how often each token occurs. text_ids: the SHA-256 of
+    each text, as `text_id` gives it.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     vocabulary: list[str]
     counts: np.ndarray
-    review_ids: pd.Index
+    text_ids: pd.Index
 
     def vocabulary_size(self, at_most: int, min_frequency: int = 1) -> int:
         """How many tokens a vocabulary has that holds at most so many, each seen as often as that or special."""
@@ -83,41 +82,36 @@ class TokenCorpus:
             found.append(np.where(ids < vocabulary_size, ids, unknown))
         return found
 
-    def rows(self, review_ids: Iterable[str]) -> np.ndarray:
-        """Where these reviews stand, int64, in the order asked. Raises InvalidReviews if the corpus lacks one.
+    def rows(self, text_ids: Iterable[str]) -> np.ndarray:
+        """Where these texts stand, int64, in the order asked. Raises InvalidReviews if the corpus lacks one.
 
         A text that stands there twice is found where it stands first.
         """
-        asked = pd.Index(review_ids)
-        first = self.review_ids.drop_duplicates()
-        places = np.flatnonzero(~self.review_ids.duplicated())
+        asked = pd.Index(text_ids)
+        first = self.text_ids.drop_duplicates()
+        places = np.flatnonzero(~self.text_ids.duplicated())
         found = first.get_indexer(asked)
         if (found < 0).any():
             missing = asked[found < 0]
             raise InvalidReviews(
                 "a review is not in the tokenised corpus",
-                where=f"review_id {missing[0]}; {len(missing):,} such reviews of {len(asked):,}",
-                found=f"{len(self.review_ids):,} texts without it",
+                where=f"text_id {missing[0]}; {len(missing):,} such reviews of {len(asked):,}",
+                found=f"{len(self.text_ids):,} texts without it",
                 expected="every review among the texts that were tokenised",
                 remedy="tokenise the corpus that the reviews come from",
             )
         return places[found].astype(np.int64)
 
-    def other_rows(self, review_ids: Iterable[str]) -> np.ndarray:
+    def other_rows(self, text_ids: Iterable[str]) -> np.ndarray:
         """The rows of all other texts, int64: what a model may read before these reviews are held out."""
-        return np.flatnonzero(~self.review_ids.isin(pd.Index(review_ids)))
+        return np.flatnonzero(~self.text_ids.isin(pd.Index(text_ids)))
 
 
-def review_id(text: str) -> str:
-    """What names a text: the SHA-256 of the UTF-8 bytes of it mended."""
-    return hashlib.sha256(mend_text(text).encode()).hexdigest()
-
-
-def stream_texts(path: Path, column: str = "text") -> tuple[int, Iterator[list[str | None]]]:
-    """How many texts a parquet file has, and the texts, some hundred at a time."""
-    file = pq.ParquetFile(path, memory_map=True)
-    batches = file.iter_batches(TEXTS_A_CHUNK, columns=[column])
-    return file.metadata.num_rows, (batch.column(0).to_pylist() for batch in batches)
+def stream_texts(*paths: Path, column: str = "text") -> tuple[int, Iterator[list[str | None]]]:
+    """How many texts parquet files have, and the texts, some hundred at a time."""
+    files = [pq.ParquetFile(path, memory_map=True) for path in paths]
+    batches = chain.from_iterable(file.iter_batches(TEXTS_A_CHUNK, columns=[column]) for file in files)
+    return sum(file.metadata.num_rows for file in files), (batch.column(0).to_pylist() for batch in batches)
 
 
 def tokenize_corpus(
@@ -133,7 +127,7 @@ def tokenize_corpus(
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
     known: dict[str, int] = {token: number for number, token in enumerate(defaults.text_spec_tok)}
     lengths: list[np.ndarray] = []
-    review_ids: list[str] = []
+    text_ids: list[str] = []
     counts = np.zeros(len(known), np.int64)
     with (
         _processes(config.processes or _worth_processes(n_texts)) as run,
@@ -147,9 +141,9 @@ def tokenize_corpus(
             counts[places] += np.bincount(tokenized.ids, minlength=len(places))
             places[tokenized.ids].tofile(file)
             lengths.append(tokenized.lengths)
-            review_ids += tokenized.review_ids
+            text_ids += tokenized.text_ids
             bar.update(len(tokenized.lengths))
-    if not review_ids:
+    if not text_ids:
         raise InvalidReviews("there is nothing to tokenise", found="0 texts", expected="at least one text")
     file.flush()
     ids = np.memmap(file, np.int32, "r+")
@@ -160,13 +154,13 @@ def tokenize_corpus(
     ranks[order] = np.arange(len(order))
     for start in range(0, len(ids), IDS_A_BLOCK):
         ids[start : start + IDS_A_BLOCK] = ranks[ids[start : start + IDS_A_BLOCK]]
-    logger.info("tokens: %s of %s kinds in %s texts", f"{len(ids):,}", f"{len(tokens):,}", f"{len(review_ids):,}")
+    logger.info("tokens: %s of %s kinds in %s texts", f"{len(ids):,}", f"{len(tokens):,}", f"{len(text_ids):,}")
     return TokenCorpus(
         ids=ids,
         offsets=np.concatenate([[0], np.concatenate(lengths).cumsum()]),
         vocabulary=[tokens[at] for at in order],
         counts=counts[order],
-        review_ids=pd.Index(review_ids, name="review_id"),
+        text_ids=pd.Index(text_ids, name="text_id"),
     )
 
 
@@ -177,7 +171,7 @@ class _Tokenized:
     tokens: list[str]
     ids: np.ndarray
     lengths: np.ndarray
-    review_ids: list[str]
+    text_ids: list[str]
 
 
 def _tokenize_chunk(texts: Sequence[str]) -> _Tokenized:
@@ -187,7 +181,7 @@ def _tokenize_chunk(texts: Sequence[str]) -> _Tokenized:
     lengths = np.array([len(tokens) for tokens in tokenized], np.int64)
     every = (numbers[token] for token in chain.from_iterable(tokenized))
     return _Tokenized(
-        distinct, np.fromiter(every, np.int32, int(lengths.sum())), lengths, [review_id(text) for text in texts]
+        distinct, np.fromiter(every, np.int32, int(lengths.sum())), lengths, [text_id(text) for text in texts]
     )
 
 

@@ -5,6 +5,7 @@ what stands between two blanks by itself, so each distinct word needs them once.
 of a blank does spaCy look across it: its special cases, as two apostrophes, are sought in the tokens of a whole text.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -47,6 +48,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def mend_text(text: str) -> str:
     """The text with U+FFFD for each half of a surrogate pair, which no encoding and no tokenizer takes."""
     return _SURROGATE.sub("\ufffd", text)
+
+
+def text_id(text: str) -> str:
+    """What names a text: the SHA-256 of the UTF-8 bytes of it mended."""
+    return hashlib.sha256(mend_text(text).encode()).hexdigest()
 
 
 def tokenize(text: str) -> list[str]:

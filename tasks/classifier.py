@@ -1,6 +1,7 @@
 """The classifiers of reviews, one for each fold of films."""
 
 from latentflix.classifier import ClassifierConfig, train_classifiers
+from latentflix.tokens import text_id
 from tasks.language_model import read_language_model
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.token_corpus import read_token_corpus
@@ -23,7 +24,7 @@ def train_on_folds(
     corpus = read_token_corpus(store, tokens)
     classifiers = train_classifiers(
         read,
-        corpus.texts(corpus.rows(read["review_id"]), len(model.vocabulary), config.max_tokens),
+        corpus.texts(corpus.rows(map(text_id, read["text"])), len(model.vocabulary), config.max_tokens),
         store.read_table(labels, "films"),
         list(store.read_table(labels, "labels").index),
         model,

@@ -12,7 +12,7 @@ def train_on_corpus(
 ) -> None:
     """Train a language model on all reviews that may be read, from pretrained weights if there are any."""
     corpus = read_token_corpus(store, tokens)
-    rows = corpus.other_rows(store.read_table(reviews, "unread")["review_id"])
+    rows = corpus.other_rows(store.read_table(reviews, "unread")["text_id"])
     starts = (PretrainedModel(store.read_arrays(h, "weights"), store.read_json(h, "vocabulary")) for h in pretrained)
     trained = train_language_model(corpus, rows, config, next(starts, None), artifact.checkpoints)
     artifact.write_arrays("weights", trained.model.weights)

@@ -2,6 +2,7 @@
 
 from latentflix.classifier import ClassifierConfig
 from latentflix.predictions import PredictionConfig, predict_held_out
+from latentflix.tokens import text_id
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.token_corpus import read_token_corpus
 
@@ -18,7 +19,7 @@ def predict_all_reviews(
     config: PredictionConfig,
 ) -> None:
     """Predict every review with the classifier that has not read about its film."""
-    review_ids = store.read_table(reviews, "reviews")["review_id"]
+    read = store.read_table(reviews, "reviews")
     vocabulary = store.read_json(language_model, "vocabulary")
     names = store.read_json(classifier, "names")
     trained_as = ClassifierConfig.model_validate(store.manifest(classifier).config)
@@ -26,8 +27,8 @@ def predict_all_reviews(
     predictions = predict_held_out(
         {name: store.read_arrays(classifier, f"classifier_{name}") for name in names["classifiers"]},
         store.read_table(classifier, "held_out"),
-        review_ids,
-        corpus.texts(corpus.rows(review_ids), len(vocabulary), trained_as.max_tokens),
+        read["review_id"],
+        corpus.texts(corpus.rows(map(text_id, read["text"])), len(vocabulary), trained_as.max_tokens),
         vocabulary,
         names["labels"],
         trained_as,

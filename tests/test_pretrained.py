@@ -20,7 +20,8 @@ from latentflix.datasets import FASTAI_CHECK
 from latentflix.errors import DataSetError
 from latentflix.language_model import LanguageModelConfig
 from latentflix.pretrained import WIKITEXT_103, PretrainedConfig, load_wikitext, read_archive
-from latentflix.token_corpus import TokenCorpusConfig, review_id
+from latentflix.token_corpus import TokenCorpusConfig
+from latentflix.tokens import text_id
 from tasks.language_model import train_on_corpus
 from tasks.pretrained import fetch_pretrained
 from tasks.token_corpus import tokenize_all_reviews
@@ -232,7 +233,7 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypat
 
     texts = pd.DataFrame({"text": [f"the film was good . the film was bad {number}" for number in range(40)]})
     corpus, reviews = (Handle(stage=name, key="k") for name in ("corpus", "reviews"))
-    unread = pd.DataFrame({"review_id": [review_id(texts["text"][0])]})
+    unread = pd.DataFrame({"text_id": [text_id(texts["text"][0])]})
     store.ensure(corpus, [], StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
     store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("unread", unread))
     tokens = tokenize_all_reviews.task.fn(store, (corpus,), TokenCorpusConfig())

@@ -13,8 +13,8 @@ from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
 from latentflix.datasets import DataSetConfig, load_data_set
 from latentflix.errors import ArtifactError, InvalidReviews, TokenizingStopped
-from latentflix.token_corpus import TokenCorpusConfig, _processes, review_id, stream_texts, tokenize_corpus
-from latentflix.tokens import tokenize
+from latentflix.token_corpus import TokenCorpusConfig, _processes, stream_texts, tokenize_corpus
+from latentflix.tokens import text_id, tokenize
 from tasks.token_corpus import read_token_corpus, tokenize_all_reviews
 from tests.small_corpus import make_corpus
 
@@ -131,15 +131,15 @@ def test_a_text_is_cut_where_asked():
 
 def test_reviews_are_found_by_what_they_say():
     corpus = make_corpus(["one", "two", "one", "three"])
-    ids = [review_id(text) for text in ("three", "one")]
+    ids = [text_id(text) for text in ("three", "one")]
     assert ids[1] == hashlib.sha256(b"one").hexdigest()
     assert corpus.rows(ids).tolist() == [3, 0]
     assert corpus.other_rows(ids).tolist() == [1]
 
 
 def test_a_review_that_is_not_there_is_named():
-    with pytest.raises(InvalidReviews, match="where: review_id nobody; 1 such reviews of 2"):
-        make_corpus(["one"]).rows([review_id("one"), "nobody"])
+    with pytest.raises(InvalidReviews, match="where: text_id nobody; 1 such reviews of 2"):
+        make_corpus(["one"]).rows([text_id("one"), "nobody"])
 
 
 def test_odd_texts_keep_their_places():
