@@ -6,13 +6,13 @@ Run it with `python -m flows.full`; `python -m flows.full --help` lists the sett
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.language_models import obtain_language_models
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.changes import find_last
 from latentflix.collab_fit import seed_groups
 from latentflix.datasets import DataSetConfig
 from latentflix.pages import PAGE
-from latentflix.pretrained import PretrainedConfig
 from latentflix.report_summary import headline_sentence
 from latentflix.reviews import identify_reviews
 from latentflix.settings import FullSettings
@@ -22,19 +22,21 @@ from tasks.changes import compare_with_last
 from tasks.classifier import train_on_folds
 from tasks.collab import fit_collab
 from tasks.datasets import fetch_data_set
+from tasks.embeddings import embed_all_texts
+from tasks.encoders import compare_all_encoders
 from tasks.evaluation import score_predictions
 from tasks.factors import find_axes
 from tasks.histograms import count_all_predictions
 from tasks.labels import label_all_films
-from tasks.language_model import train_on_corpus
 from tasks.names import name_all_poles
 from tasks.predictions import predict_all_reviews
-from tasks.pretrained import fetch_pretrained
 from tasks.report import write_report
 from tasks.reviews import join_film_reviews
 from tasks.stage import StageRunner
 from tasks.study import study_collab
+from tasks.token_corpus import tokenize_all_reviews
 from tasks.trials import compare_all_trials
+from tasks.vectors import predict_all_by_vectors
 
 DEFAULTS = FullSettings()
 
@@ -59,25 +61,29 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     labels = run(label_all_films, factors, ratings, config=settings.labels)
     reviews = run(join_film_reviews, corpus, ratings, labels, config=identify_reviews(settings.reviews))
 
-    pretrained = (
-        [run(fetch_pretrained, config=PretrainedConfig(**folders))] if settings.language_model.pretrained else []
-    )
-    language_model = run(train_on_corpus, corpus, reviews, *pretrained, config=settings.language_model)
-    classifier = run(train_on_folds, reviews, labels, language_model, config=settings.classifier)
-    predictions = run(predict_all_reviews, reviews, labels, language_model, classifier, config=settings.predictions)
+    stored = [reviews] if settings.reviews.store else []
+    tokens = run(tokenize_all_reviews, corpus, *stored, config=settings.token_corpus)
+    language_models = obtain_language_models(run, tokens, reviews, settings)
+    classifier = run(train_on_folds, reviews, labels, tokens, *language_models, config=settings.classifier)
+    predictions = run(predict_all_reviews, reviews, tokens, language_models[0], classifier, config=settings.predictions)
     baseline = run(predict_all_by_words, reviews, labels, classifier, config=settings.baseline)
     evaluation = run(
         score_predictions, predictions, baseline, reviews, classifier, labels, factors, config=settings.evaluation
     )
+    others = [baseline]
+    if settings.encoders.sentences:
+        embedded = run(embed_all_texts, reviews, config=settings.embeddings.model_copy(update=folders))
+        others.append(run(predict_all_by_vectors, reviews, embedded, labels, classifier, config=settings.vectors))
+    encoders = run(compare_all_encoders, reviews, labels, classifier, predictions, *others, config=settings.encoders)
     names = run(name_all_poles, reviews, corpus, labels, factors, ratings, config=settings.names)
-    histograms = run(count_all_predictions, predictions, reviews, labels, config=settings.histograms)
+    histograms = run(count_all_predictions, predictions, reviews, config=settings.histograms)
 
     found = (factors, evaluation, names, histograms)
     changes = run(compare_with_last, *found, *find_last(run.store, found), config=settings.changes)
 
     stages = (
-        *(rated, corpus, ratings, trials, study, factors, labels, reviews, language_model, classifier),
-        *(predictions, baseline, evaluation, names, histograms, changes, *collab),
+        *(rated, corpus, ratings, trials, study, factors, labels, reviews, tokens, language_models[0], classifier),
+        *(predictions, baseline, evaluation, encoders, names, histograms, changes, *collab),
     )
     report = run(write_report, *stages, config=settings.report)
     figures = run.store.manifest(report).metrics

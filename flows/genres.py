@@ -15,7 +15,7 @@ from latentflix.pages import PAGE
 from latentflix.plots_source import identify_plots
 from latentflix.settings import GenreSettings
 from tasks.datasets import fetch_data_set
-from tasks.embeddings import embed_plots
+from tasks.embeddings import embed_all_texts
 from tasks.genre_evaluation import score_genres
 from tasks.genre_films import compare_film_genres
 from tasks.genre_page import write_genre_page
@@ -45,7 +45,8 @@ def genres(settings: GenreSettings = DEFAULTS) -> Outcome:
     )
     plots = run(prepare_all_plots, source, config=settings.plots)
     encoder = settings.embeddings.model_copy(update=folders)
-    embeddings = [run(embed_plots, plots, config=each) for each in reading_configs(encoder, settings.compared_readings)]
+    readings = reading_configs(encoder, settings.compared_readings)
+    embeddings = [run(embed_all_texts, plots, config=each) for each in readings]
     told = run(train_on_plots, plots, *embeddings, config=settings.genres)
     evaluation = run(score_genres, plots, told, config=settings.genre_evaluation)
 

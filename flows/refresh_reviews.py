@@ -33,7 +33,7 @@ from tasks.stage import StageRunner
 
 DEFAULTS = RefreshSettings()
 # What the last run is needed for, in the order in which the stage takes it.
-_OF_LAST_RUN = ("ratings", "reviews", "labels", "language_model", "classifier", "predictions", "histograms")
+_OF_LAST_RUN = ("ratings", "reviews", "language_model", "classifier", "predictions", "histograms")
 # Rows that a table in the UI shows.
 _ROWS = 1000
 _NO_SHIFTS = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance", "moved", "gained", "lost"])

@@ -38,6 +38,7 @@ from latentflix.errors import ArtifactError
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+CHECKPOINTS = ".checkpoints"
 _VERSIONS_OF = ("torch", "fastai", "pandas", "numpy", "scikit-learn", "spacy")
 _PACKAGE = Path(__file__).parent
 
@@ -125,10 +126,15 @@ def file_sha256(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact that is being made: write its files here; they appear under its key all at once."""
+    """An artifact that is being made: write its files here; they appear under its key all at once.
+
+    checkpoints: a folder, which may not be there yet, for what a run that was killed may go on from; it is removed when
+    the artifact is done.
+    """
 
     handle: Handle
     folder: Path
+    checkpoints: Path
     metrics: dict[str, Any] = field(default_factory=dict)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
@@ -151,6 +157,12 @@ class Artifact:
         # safetensors writes the memory behind an array as it lies there, whatever its strides say.
         contiguous = {key: np.asarray(array, order="C") for key, array in arrays.items()}
         save_file(contiguous, self.folder / f"{name}.safetensors")
+
+    def write_array(self, name: str, array: np.ndarray) -> None:
+        """Write one array of one dimension as `<name>.arrow`, from where it may be memory-mapped."""
+        batch = pa.record_batch([pa.array(array)], names=[name])
+        with pa.OSFile(str(self.folder / f"{name}.arrow"), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+            writer.write_batch(batch)
 
 
 @dataclass(frozen=True)
@@ -224,9 +236,10 @@ class Store:
         except OSError as error:
             raise _unwritable(destination.parent, error) from error
         try:
-            artifact = Artifact(handle, folder)
+            artifact = Artifact(handle, folder, self.root / CHECKPOINTS / handle.stage / handle.key)
             yield artifact
             self._publish(artifact, inputs, config, time.monotonic() - started)
+            shutil.rmtree(artifact.checkpoints, ignore_errors=True)
         except (OSError, SafetensorError) as error:
             if _is_about_disk(error):
                 raise _unwritable(folder, error) from error
@@ -296,6 +309,14 @@ class Store:
             return load_file(path)
         except SafetensorError as error:
             raise ArtifactError("weights cannot be read", where=str(path), found=str(error)) from error
+
+    def map_array(self, handle: Handle, name: str) -> np.ndarray:
+        """The array `<name>.arrow` of an artifact, read-only, read from disk where it is looked at.
+
+        Raises ArtifactError as `file` does.
+        """
+        file = pa.memory_map(str(self.file(handle, f"{name}.arrow")))
+        return pa.ipc.open_file(file).get_batch(0).column(0).to_numpy(zero_copy_only=True)
 
 
 def _set_aside(path: Path, aside: Path) -> None:

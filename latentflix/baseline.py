@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from scipy.special import expit
 from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
 from latentflix.labels import indicator_matrix
+from latentflix.words import WordConfig, fit_words, word_logits
 
 
 class BaselineConfig(StageConfig):
@@ -33,28 +32,24 @@ def predict_by_words(
     each classifier. A film weighs as the root of its number of reviews, so that none outvotes the others. Returns
     one row a classifier and held-out review: classifier str, review_id str, and a float32 probability for each label.
     """
+    words = WordConfig(
+        min_texts=config.min_reviews,
+        max_share=config.max_share,
+        stop_words=False,
+        balanced=False,
+        inverse_regularization=config.inverse_regularization,
+    )
     tables = []
-    words = reviews["text"].to_numpy(dtype=object)
-    movie_ids, review_ids = reviews["movie_id"], reviews["review_id"]
-    indicators = indicator_matrix(film_labels, movie_ids, list(labels))
-    masks = held_out.loc[review_ids]
+    texts = reviews["text"].to_numpy(dtype=object)
+    movie_ids = reviews["movie_id"]
+    carried = pd.DataFrame(indicator_matrix(film_labels, movie_ids, list(labels)), columns=list(labels))
+    masks = held_out.loc[reviews["review_id"]]
     for name in tqdm(masks.columns, "baseline", leave=False, disable=None):
         mask = masks[name].to_numpy()
-        vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=config.min_reviews, max_df=config.max_share)
-        train, test = vectorizer.fit_transform(words[~mask]), vectorizer.transform(words[mask])
-        film_sizes = movie_ids[~mask].groupby(movie_ids[~mask]).transform("size")
-        table = pd.DataFrame({"classifier": name, "review_id": review_ids.to_numpy()[mask]})
-        for column, label in enumerate(labels):
-            table[label] = _fit_one(train, indicators[~mask, column], film_sizes**-0.5, test, config)
+        film_sizes = movie_ids[~mask].groupby(movie_ids[~mask]).transform("size").to_numpy()
+        fitted = fit_words(texts[~mask], carried[~mask], words, film_sizes**-0.5)
+        table = pd.DataFrame(expit(word_logits(texts[mask], fitted)), columns=list(labels))
+        table.insert(0, "review_id", reviews["review_id"].to_numpy()[mask])
+        table.insert(0, "classifier", name)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
-
-
-def _fit_one(
-    train: object, carried: np.ndarray, weights: pd.Series, test: object, config: BaselineConfig
-) -> np.ndarray:
-    if carried.min() == carried.max():
-        return np.full(test.shape[0], carried[0], np.float32)  # type: ignore[attr-defined]
-    model = LogisticRegression(C=config.inverse_regularization, solver="liblinear")
-    model.fit(train, carried, sample_weight=weights.to_numpy())
-    return model.predict_proba(test)[:, 1].astype(np.float32)

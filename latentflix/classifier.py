@@ -5,7 +5,7 @@ therefore dealt into folds, and every fold is read by a classifier that has seen
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +31,9 @@ WINDOW = 72
 RANDOM_SPLIT = "random"
 
 
-class ClassifierConfig(StageConfig):
-    """The classifier, how it is trained, and how films are held out from it."""
+class UnfreezingConfig(StageConfig):
+    """What is read of a review, and how the encoder is made a classifier, one layer group after the other."""
 
-    n_folds: int = setting(5, "groups of films; each is read by a classifier that has seen none of it", ge=2, le=50)
-    random_split: bool = setting(True, "train one more on a split over reviews, to measure what that split leaks")
     max_tokens: int = setting(300, "tokens of a review that are read; the rest is left", ge=8, le=20_000)
     batch_size: int = setting(32, "reviews a step", ge=2)
     dropout: float = setting(0.3, "factor on all of AWD-LSTM's dropouts", gt=0, le=2)
@@ -48,17 +46,29 @@ class ClassifierConfig(StageConfig):
     all_epochs: int = setting(2, "passes with everything learning", ge=0)
     all_learning_rate: float = setting(1e-3, "peak of their schedule, for the head", gt=0)
     weight_decay: float = setting(0.1, "decoupled weight decay", ge=0)
-    seed: int = setting(0, "seed of the folds and of the head", ge=0)
+    seed: int = setting(0, "seed of the head and of what is held out", ge=0)
+
+
+class ClassifierConfig(UnfreezingConfig):
+    """The classifier of factors, how it is trained, and how films are held out from it."""
+
+    n_folds: int = setting(5, "groups of films; each is read by a classifier that has seen none of it", ge=2, le=50)
+    random_split: bool = setting(True, "train one more on a split over reviews, to measure what that split leaks")
+    min_films: int = setting(5, "films with reviews that must carry a label; rarer ones are named and left out", ge=1)
 
 
 @dataclass(frozen=True)
 class Classifiers:
     """Trained classifiers, and what each has not read.
 
-    weights: a classifier's weights, by its name. folds: index movie_id. held_out: index review_id, a bool column for
-    each classifier. history: one row an epoch: classifier, step, train_loss, valid_loss.
+    labels: what the outputs stand for. rare: index label, films; those that too few films carry. weights: a
+    classifier's weights by its name, and by `backward_name` of it those of the one that reads from the end. folds:
+    index movie_id. held_out: index review_id, a bool column for each classifier. history: one row an epoch:
+    classifier, step, train_loss, valid_loss.
     """
 
+    labels: list[str]
+    rare: pd.DataFrame
     weights: dict[str, dict[str, np.ndarray]]
     folds: pd.Series
     held_out: pd.DataFrame
@@ -165,28 +175,69 @@ def held_out_masks(movie_ids: pd.Series, folds: pd.Series, config: ClassifierCon
     return masks
 
 
+def frequent_labels(
+    film_labels: pd.DataFrame, movie_ids: pd.Series, labels: Sequence[str], min_films: int
+) -> tuple[list[str], pd.DataFrame]:
+    """The labels that enough of the films carry, in their order, and the others with the number of their films.
+
+    movie_ids: the film of each review. The second table: index label, films. Raises TooFewFilms if none is left.
+    """
+    read = film_labels[film_labels["movie_id"].isin(movie_ids)]
+    films = read.groupby("label")["movie_id"].nunique().reindex(labels, fill_value=0)
+    rare = films[films < min_films]
+    if len(rare) == len(films):
+        raise TooFewFilms(
+            "too few films with reviews carry any label",
+            found=", ".join(f"{label}: {count} films" for label, count in films.nlargest(3).items()),
+            expected=f"at least {min_films} films for a label",
+            remedy="lower --classifier.min-films, or bring more reviews",
+        )
+    if len(rare):
+        logger.warning("labels that fewer than %d films carry are left out: %s", min_films, ", ".join(rare.index))
+    return [label for label in labels if label not in rare.index], rare.rename("films").rename_axis("label").to_frame()
+
+
+def backward_name(name: str) -> str:
+    """What the classifier is called that reads from the end and is asked together with `name`."""
+    return f"{name}_backward"
+
+
 def train_classifiers(
     reviews: pd.DataFrame,
+    tokens: Sequence[np.ndarray],
     film_labels: pd.DataFrame,
     labels: Sequence[str],
     language_model: LanguageModel,
     config: ClassifierConfig,
+    backward: LanguageModel | None = None,
 ) -> Classifiers:
     """Train a classifier for each fold of films and, if asked, one on a split over reviews.
 
-    reviews: review_id, movie_id, text. film_labels: movie_id, label. labels: the order of the classifier's outputs.
-    Raises TooFewFilms as `deal_films` does, and what `train_classifier` raises.
+    reviews: review_id, movie_id. tokens: the ids of each in the language model's vocabulary. film_labels: movie_id,
+    label. labels: those that are to be told, in the order of the outputs. backward: a language model of the same
+    vocabulary that reads from the end; each classifier then gets a fellow made of it. Raises TooFewFilms as
+    `deal_films` and `frequent_labels` do, and what `train_classifier` raises.
     """
-    indicators = indicator_matrix(film_labels, reviews["movie_id"], list(labels))
-    folds = deal_films(reviews["movie_id"], indicators, config.n_folds, config.seed)
-    held_out = held_out_masks(reviews["movie_id"], folds, config)
-    tokens = read_reviews(reviews["text"], language_model.vocabulary, config.max_tokens)
+    movie_ids = reviews["movie_id"]
+    told, rare = frequent_labels(film_labels, movie_ids, labels, config.min_films)
+    indicators = indicator_matrix(film_labels, movie_ids, told)
+    folds = deal_films(movie_ids, indicators, config.n_folds, config.seed)
+    held_out = held_out_masks(movie_ids, folds, config)
     weights, histories = {}, []
-    for name, mask in held_out.items():
-        weights[name], history = train_classifier(name, tokens, indicators, mask, language_model, config)
-        histories.append(history)
+    for fold, mask in held_out.items():
+        trained = [(fold, language_model, tokens)]
+        if backward:
+            trained.append((backward_name(fold), backward, reverse(tokens)))
+        for name, model, read in trained:
+            weights[name], history = train_classifier(name, read, indicators, mask, model, config)
+            histories.append(history)
     masks = pd.DataFrame(held_out, index=pd.Index(reviews["review_id"], name="review_id"))
-    return Classifiers(weights, folds, masks, pd.concat(histories, ignore_index=True))
+    return Classifiers(told, rare, weights, folds, masks, pd.concat(histories, ignore_index=True))
+
+
+def reverse(reviews: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The tokens of each review from the last to the first, as a backward language model reads them."""
+    return [review[::-1].copy() for review in reviews]
 
 
 def train_classifier(
@@ -195,14 +246,15 @@ def train_classifier(
     indicators: np.ndarray,
     held_out: np.ndarray,
     language_model: LanguageModel,
-    config: ClassifierConfig,
+    config: UnfreezingConfig,
+    after_step: Callable[[str, torch.nn.Module], None] = lambda *_: None,
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """Train on the reviews that are not held out, unfreezing one layer group after the other.
 
-    reviews: token ids of each. indicators: float32 (reviews, labels). held_out: bool
-    (reviews,); watched, not learned from. Returns the weights by name and a table, one row an epoch: classifier,
-    step, train_loss, valid_loss. Raises InvalidWeights if the encoder does not fit its vocabulary, TrainingDiverged
-    if the loss is no number. Source: Howard and Ruder 2018, sections 3.2 and 3.3.
+    reviews: token ids of each. indicators: float32 (reviews, labels). held_out: bool (reviews,); watched, not learned
+    from. after_step: called with the step's name and the model as it then is. Returns the weights by name and a
+    table, one row an epoch: classifier, step, train_loss, valid_loss. Raises InvalidWeights if the encoder does not
+    fit its vocabulary, TrainingDiverged if the loss is no number. Source: Howard and Ruder 2018, sections 3.2 and 3.3.
     """
     torch.manual_seed(config.seed)
     vocabulary = language_model.vocabulary
@@ -229,26 +281,31 @@ def train_classifier(
         cbs=rnn_cbs(alpha=2, beta=1),
         moms=(0.8, 0.7, 0.8),
     )
+    epochs = []
+    with learner.no_logging():
+        for step, first_group, n_epochs, rate in unfreezing_steps(config):
+            learner.training_progress.title = f"classifier {name}, {step}"
+            learner.freeze_to(first_group)
+            learner.fit_one_cycle(n_epochs, slice(rate / RATE_DECAY, rate), wd=config.weight_decay)
+            epochs += [(name, step, *row) for row in learner.recorder.values]
+            after_step(step, model)
+    history = pd.DataFrame(epochs, columns=["classifier", "step", "train_loss", "valid_loss"])
+    return model_weights(model), history
+
+
+def unfreezing_steps(config: UnfreezingConfig) -> list[tuple[str, int, int, float]]:
+    """The steps that have an epoch: name, first layer group that learns, epochs, peak learning rate of the head."""
     steps = (
         ("head", -1, config.frozen_epochs, config.frozen_learning_rate),
         ("last two", -2, config.last_two_epochs, config.last_two_learning_rate),
         ("last three", -3, config.last_three_epochs, config.last_three_learning_rate),
         ("all", 0, config.all_epochs, config.all_learning_rate),
     )
-    epochs = []
-    with learner.no_logging():
-        for step, first_group, n_epochs, rate in steps:
-            if n_epochs:
-                learner.training_progress.title = f"classifier {name}, {step}"
-                learner.freeze_to(first_group)
-                learner.fit_one_cycle(n_epochs, slice(rate / RATE_DECAY, rate), wd=config.weight_decay)
-                epochs += [(name, step, *row) for row in learner.recorder.values]
-    history = pd.DataFrame(epochs, columns=["classifier", "step", "train_loss", "valid_loss"])
-    return model_weights(model), history
+    return [step for step in steps if step[2]]
 
 
 def build_classifier(
-    vocabulary_size: int, n_labels: int, sizes: Mapping[str, int], config: ClassifierConfig
+    vocabulary_size: int, n_labels: int, sizes: Mapping[str, int], config: UnfreezingConfig
 ) -> SequentialRNN:
     """fastai's text classifier over an AWD-LSTM encoder of these sizes (as `encoder_sizes`), with fresh weights."""
     return get_text_classifier(

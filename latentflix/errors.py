@@ -41,6 +41,10 @@ class InvalidReviews(LatentflixError):
     """The reviews cannot be used as they are."""
 
 
+class TokenizingStopped(LatentflixError):
+    """A process that tokenises came to its end too early."""
+
+
 class InvalidPlots(LatentflixError):
     """The plots or their genres cannot be used as they are."""
 

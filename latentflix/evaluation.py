@@ -119,8 +119,8 @@ def evaluate(
     """
     evaluated = pd.Series(folds.index)
     carried = pd.DataFrame(indicator_matrix(film_labels, evaluated, labels), folds.index, labels)
-    films = _by_film(predictions, movie_ids, labels)
-    words = _by_film(baseline, movie_ids, labels).loc[films.index]
+    films = average_by_film(predictions, movie_ids, labels)
+    words = average_by_film(baseline, movie_ids, labels).loc[films.index]
     groups = folds.loc[films.index].to_numpy()
     truth = carried.loc[films.index]
     trials = _Trials.draw(groups, config)
@@ -138,6 +138,8 @@ def evaluate(
         rows[label] = row
     axes = {}
     for axis in dict.fromkeys(label[:-1] for label in labels):
+        if not {f"{axis}+", f"{axis}-"} <= set(labels):
+            continue
         leaning, words_leaning = (table[f"{axis}+"] - table[f"{axis}-"] for table in (films, words))
         position = scores.loc[films.index, axis].to_numpy(float)
         axes[axis] = trials.score("correlation", grouped_correlation, leaning.to_numpy(), position)
@@ -216,7 +218,8 @@ def _once(metric: Metric, scores: np.ndarray, groups: np.ndarray, truth: np.ndar
     return float(metric(scores, groups, truth[None], np.ones((1, len(truth))))[0])
 
 
-def _by_film(predictions: pd.DataFrame, movie_ids: pd.Series, labels: list[str]) -> pd.DataFrame:
+def average_by_film(predictions: pd.DataFrame, movie_ids: pd.Series, labels: list[str]) -> pd.DataFrame:
+    """The mean probability over a film's reviews, by classifiers that have not read about it: index movie_id."""
     grouped = predictions[predictions["classifier"] != RANDOM_SPLIT]
     return grouped[labels].groupby(movie_ids.loc[grouped["review_id"]].to_numpy()).mean().rename_axis("movie_id")
 

@@ -9,6 +9,7 @@ import pandas as pd
 from latentflix.artifacts import Manifest
 from latentflix.changes import Changes
 from latentflix.config import StageConfig, setting
+from latentflix.encoders import EncoderComparison
 from latentflix.study import Study
 from latentflix.trials import Trials
 
@@ -41,6 +42,8 @@ class Findings:
     label_scores: pd.DataFrame
     axis_scores: pd.DataFrame
     overall: Mapping[str, Any]
+    encoders: EncoderComparison
+    rare: pd.DataFrame
     terms: pd.DataFrame
     pole_films: pd.DataFrame
     genres: pd.DataFrame
@@ -48,6 +51,8 @@ class Findings:
     shares: pd.DataFrame
     dominating: str
     language_model_history: pd.DataFrame
+    language_model_rates: pd.DataFrame
+    sentences: pd.DataFrame
     classifier_history: pd.DataFrame
     trials: Trials
     study: Study

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from latentflix.calibration import calibrate
 from latentflix.config import StageConfig, setting
 from latentflix.evaluation import grouped_average_precision
 from latentflix.plots import TEST, TRAIN, VALID
@@ -13,7 +14,6 @@ from latentflix.thresholds import Thresholds, threshold_curve, tune_thresholds
 
 # The method that is judged, and that which it is to be better than.
 OURS, WORDS, MAJORITY = "both", "words", "majority"
-_BINS = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
 
 
 class GenreEvaluationConfig(StageConfig):
@@ -93,19 +93,6 @@ def evaluate_genres(
         calibrate(truth[TEST], ours),
         confuse(truth[TEST], ours >= tuned[OURS].each, list(carried.columns)),
     )
-
-
-def calibrate(truth: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
-    """One row a bin of probabilities: said (their mean), carried (share that is so), pairs of plot and genre."""
-    pairs = pd.DataFrame({"said": probabilities.ravel(), "carried": truth.ravel()})
-    grouped = pairs.groupby(np.digitize(pairs["said"], _BINS[1:-1]))
-    return grouped.mean().assign(pairs=grouped.size()).reset_index(drop=True)
-
-
-def calibration_error(calibration: pd.DataFrame) -> float:
-    """How far, on average, the share that is so lies from what was said. Source: Naeini et al. 2015, expected error."""
-    off = (calibration["said"] - calibration["carried"]).abs()
-    return float((off * calibration["pairs"]).sum() / calibration["pairs"].sum())
 
 
 def confuse(truth: np.ndarray, given: np.ndarray, genres: list[str]) -> pd.DataFrame:

@@ -1,15 +1,12 @@
 """Films of MovieLens that have a plot: joined by what both say, and what their plots say of their genres."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
+from latentflix.titles import plain_name, split_title
 
-_YEAR = re.compile(r"\s*\((\d{4})\)\s*$")
-_ARTICLE = re.compile(r"^(?P<title>.*), (?P<article>the|a|an|le|la|les|l'|il|el|der|die|das)$")
 # What MovieLens 100K calls a film whose title it does not know, and the genre of a film without one.
 _UNKNOWN = "unknown"
 # Genres of MovieLens that the plots have too, under another name.
@@ -67,11 +64,9 @@ def join_plots(films: pd.DataFrame, plots: pd.DataFrame, config: GenreFilmConfig
 
 
 def title_key(title: str) -> str:
-    """What is compared of a title: without year, case, accents and punctuation, the article in front."""
-    plain = unicodedata.normalize("NFKD", _YEAR.sub("", title)).encode("ascii", "ignore").decode().casefold()
-    # "Cité des enfants perdus, La (City of Lost Children, The)": what stands in brackets is another title.
-    plain = _ARTICLE.sub(r"\g<article> \g<title>", plain.split(" (")[0].strip())
-    return " ".join(re.findall(r"[a-z0-9]+", plain.replace("&", " and ").replace("'", "")))
+    """What is compared of a title: its own name, as `titles.plain_name` writes it, without year and other names."""
+    names, _ = split_title(title)
+    return plain_name(names[0]) if names else ""
 
 
 def compare_genres(joined: pd.DataFrame, probabilities: pd.DataFrame, thresholds: pd.Series) -> pd.DataFrame:

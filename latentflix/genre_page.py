@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from latentflix.artifacts import Manifest
+from latentflix.calibration import calibration_error
 from latentflix.config import StageConfig, setting
-from latentflix.genre_evaluation import MAJORITY, OURS, WORDS, GenreEvaluation, calibration_error
-from latentflix.genre_pictures import draw_calibration, draw_confusion, draw_genre_bars, draw_threshold_curve
+from latentflix.genre_evaluation import MAJORITY, OURS, WORDS, GenreEvaluation
+from latentflix.genre_pictures import draw_confusion, draw_genre_bars, draw_threshold_curve
 from latentflix.pages import PAGE, decimals, render_page
+from latentflix.pictures import draw_calibration
 from latentflix.plots import TEST
 
 _NAMED = {
@@ -76,7 +78,7 @@ def build_genre_page(folder: Path, findings: GenreFindings, config: GenrePageCon
     figures = {"plots": plots["plots"], "genres": plots["genres"], **genre_figures(evaluation)}
     draw_genre_bars(evaluation.genres, folder / "genres.png")
     draw_threshold_curve(evaluation.curve, findings.threshold, folder / "thresholds.png")
-    draw_calibration(evaluation.calibration, folder / "calibration.png")
+    draw_calibration(evaluation.calibration, "share of test plots that carry the genre", folder / "calibration.png")
     draw_confusion(evaluation.confusion, folder / "confusion.png")
     told = findings.films["told"]
     unread = findings.films[told & (findings.films["part"] == TEST)]

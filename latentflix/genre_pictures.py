@@ -56,21 +56,6 @@ def draw_threshold_curve(curve: pd.DataFrame, threshold: float, path: Path) -> N
     FigureCanvasAgg(figure).print_png(str(path))
 
 
-def draw_calibration(calibration: pd.DataFrame, path: Path) -> None:
-    """Write a PNG: of the genres given so probably, how many are so. calibration: said, carried, pairs."""
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
-    spread = 1.96 * np.sqrt(calibration["carried"] * (1 - calibration["carried"]) / calibration["pairs"])
-    axes.errorbar(calibration["said"], calibration["carried"], spread, fmt="o", color=OTHER, capsize=3)
-    axes.set_xlabel("mean probability", fontsize=8)
-    axes.set_ylabel("share of test plots that carry the genre", fontsize=8)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.spines[["top", "right"]].set_visible(False)
-    FigureCanvasAgg(figure).print_png(str(path))
-
-
 def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
     """Write a PNG: of the plots of a genre, how many carry each other genre, and how many are given it.
 

@@ -10,10 +10,11 @@ import pandas as pd
 
 from latentflix.artifacts import Handle, Store
 from latentflix.embeddings import load_encoder
-from latentflix.errors import ArtifactError, InvalidPlots
+from latentflix.errors import InvalidPlots
 from latentflix.genres import GenreModel, predict_genres, restore_genres
+from latentflix.kept_models import newest
 
-STAGE = "genres"
+STAGE, PROGRAM = "genres", "python -m flows.genres"
 logger = logging.getLogger(__name__)
 
 
@@ -32,7 +33,7 @@ class GenreTeller:
         or if it was altered, and what `load_encoder` raises.
         """
         store = Store(artifacts_dir)
-        model = read_model(store, newest(store))
+        model = read_model(store, newest(store, STAGE, PROGRAM))
         return cls(model, load_encoder(model.embedding.model_copy(update={"data_dir": data_dir})))
 
     def tell(self, plot: str) -> dict[str, float]:
@@ -64,18 +65,6 @@ class GenreTeller:
         """The genres whose probability reaches their own threshold, in the same order."""
         thresholds = dict(zip(self.model.genres, self.model.thresholds.each, strict=True))
         return [genre for genre, probability in probabilities.items() if probability >= thresholds[genre]]
-
-
-def newest(store: Store) -> Handle:
-    """The genres artifact that was made last. Raises ArtifactError if there is none."""
-    handles = [Handle(stage=STAGE, key=path.parent.name) for path in store.root.glob(f"{STAGE}/[!.]*/manifest.json")]
-    if not handles:
-        raise ArtifactError(
-            "no model of genres was trained yet",
-            where=str(store.root / STAGE),
-            remedy="run python -m flows.genres, or name another folder with --artifacts-dir",
-        )
-    return max(handles, key=lambda handle: store.manifest(handle).made_at)
 
 
 def read_model(store: Store, handle: Handle) -> GenreModel:

@@ -15,12 +15,11 @@ from pydantic import Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.embeddings import EmbeddingConfig, Embeddings, embed_texts
-from latentflix.errors import InvalidWeights
 from latentflix.genre_head import HeadConfig, LossName, head_logits, train_head
-from latentflix.genre_words import WordConfig, Words, fit_words, word_logits
 from latentflix.mixture import mix, weigh
 from latentflix.plots import TEST, VALID
 from latentflix.thresholds import Thresholds, tune_thresholds
+from latentflix.words import WordConfig, Words, fit_words, restore_words, word_logits
 
 NO_PLOT = "no plot"
 # Of the tokens of a plot, the share that may be unknown before it is said.
@@ -75,7 +74,7 @@ class GenreModel:
         """All names and settings, for one JSON file."""
         return {
             "genres": self.genres,
-            "vocabulary": self.words.vocabulary,
+            "words": self.words.names(),
             "head": self.head.model_dump(mode="json"),
             "embedding": self.embedding.model_dump(mode="json"),
         }
@@ -105,17 +104,12 @@ def restore_genres(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]) -
         _, place, part = name.split(".", 2)
         heads.setdefault(place, {})[part] = arrays[name]
     words = {name.removeprefix("words."): array for name, array in arrays.items() if name.startswith("words.")}
-    shape, expected = words["coefficients"].shape, (len(names["genres"]), len(names["vocabulary"]))
-    if shape != expected:
-        raise InvalidWeights(
-            "the weights of genres do not fit their names", found=f"{shape}", expected=f"{expected}: genres and words"
-        )
     return GenreModel(
         genres=list(names["genres"]),
         centre=arrays["centre"],
         scale=arrays["scale"],
         heads=[heads[place] for place in sorted(heads, key=int)],
-        words=Words(list(names["vocabulary"]), words),
+        words=restore_words(words, names["words"], len(names["genres"])),
         mixture=arrays["mixture"],
         thresholds=Thresholds(float(arrays["threshold"][0]), arrays["thresholds"]),
         head=HeadConfig.model_validate(names["head"]),

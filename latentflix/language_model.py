@@ -1,24 +1,29 @@
 """A language model of reviews: fastai's AWD-LSTM, from scratch or from weights pretrained on WikiText-103."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from fastai.callback.rnn import rnn_cbs
+from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import Perplexity, accuracy
 from fastai.text.learner import match_embeds
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config, awd_lstm_lm_split
-from fastai.text.models.core import get_language_model
-from tqdm.auto import tqdm
+from fastai.text.models.core import SequentialRNN, get_language_model
 
+from latentflix.checkpoints import EpochKeeper, read_checkpoint, restore_optimiser
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidWeights, TooFewFilms
-from latentflix.pretrained import PretrainedModel
-from latentflix.tokens import build_vocabulary, numericalize, tokenize
+from latentflix.errors import InvalidWeights
+from latentflix.pretrained import Direction, PretrainedModel
+from latentflix.rate_search import RateSearch, search_rate
+from latentflix.sentences import write_sentences
+from latentflix.token_corpus import TokenCorpus
+from latentflix.token_stream import TokenStream, choose_texts
 from latentflix.training import make_learner
 
 logger = logging.getLogger(__name__)
@@ -43,6 +48,13 @@ class LanguageModelConfig(StageConfig):
     learning_rate: float = setting(1e-2, "peak of their schedule", gt=0)
     weight_decay: float = setting(0.1, "decoupled weight decay", ge=0)
     valid_share: float = setting(0.02, "share of the texts held out to watch the fit", gt=0, lt=1)
+    direction: Direction = setting("forward", "forward says the next token, backward the one before")
+    bidirectional: bool = setting(False, "a model for each direction")
+    rate_steps: int = setting(100, "steps of the learning-rate finder; fewer than 20: none", ge=0, le=10_000)
+    prompt: str = setting("I liked this movie because", "what the model goes on from, for the report")
+    sentences: int = setting(3, "how often it does", ge=0, le=100)
+    sentence_words: int = setting(40, "tokens that it adds", ge=1, le=1000)
+    temperature: float = setting(0.75, "below 1 the likely becomes likelier", gt=0, le=10)
     seed: int = setting(0, "seed of the choice of texts and of the weights", ge=0)
 
 
@@ -54,46 +66,19 @@ class LanguageModel:
     vocabulary: list[str]
 
 
-class TokenStream:
-    """Texts as one stream, cut into `batch_size` stretches side by side, read `sequence_length` tokens at a time.
+@dataclass(frozen=True)
+class TrainedLanguageModel:
+    """A language model and what came of its training.
 
-    A batch is (tokens, the tokens that follow), both int64 (batch_size, up to sequence_length). Texts change their
-    order from epoch to epoch if shuffled. Source: fastai `LMDataLoader`.
+    history: one row an epoch: train_loss, valid_loss, accuracy, perplexity, tokens (read in the epoch). rates: what the
+    learning-rate finder found, if it was asked. sentences: what the model said, column sentence; nothing if it reads
+    backward.
     """
 
-    def __init__(
-        self,
-        texts: Sequence[np.ndarray],
-        batch_size: int,
-        sequence_length: int,
-        shuffle: np.random.Generator | None = None,
-    ) -> None:
-        """Keep the texts' ids; raise TooFewFilms if they do not fill one step."""
-        self.texts, self.sequence_length, self.shuffle = texts, sequence_length, shuffle
-        n_tokens = sum(map(len, texts)) - 1
-        self.batch_size = min(batch_size, max(n_tokens // 2, 1))
-        self.stretch = n_tokens // self.batch_size
-        if self.stretch < 1:
-            raise TooFewFilms(
-                "the review corpus is too small for a language model",
-                found=f"{n_tokens + 1} tokens in {len(texts)} texts",
-                expected="some hundred at the least",
-            )
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        return -(-self.stretch // self.sequence_length)
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One epoch."""
-        order = self.shuffle.permutation(len(self.texts)) if self.shuffle else range(len(self.texts))
-        stream = torch.from_numpy(np.concatenate([self.texts[index] for index in order]))
-        end = self.stretch * self.batch_size
-        shape = (self.batch_size, self.stretch)
-        tokens, following = stream[:end].view(shape), stream[1 : end + 1].view(shape)
-        for start in range(0, self.stretch, self.sequence_length):
-            stop = start + self.sequence_length
-            yield tokens[:, start:stop], following[:, start:stop]
+    model: LanguageModel
+    history: pd.DataFrame
+    rates: RateSearch
+    sentences: pd.DataFrame
 
 
 def encoder_sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
@@ -112,39 +97,43 @@ def encoder_sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
     return {"emb_sz": embedding[0][1], "n_hid": recurrent[0][1], "n_layers": len(recurrent)}
 
 
-def train_language_model(
-    texts: Sequence[str], config: LanguageModelConfig, pretrained: PretrainedModel | None = None
-) -> tuple[LanguageModel, pd.DataFrame]:
-    """Learn to say the next token of reviews.
+def direction_configs(config: LanguageModelConfig) -> list[LanguageModelConfig]:
+    """A config for each model that is asked for, the forward one first."""
+    if not config.bidirectional:
+        return [config]
+    directions: tuple[Direction, ...] = ("forward", "backward")
+    return [config.model_copy(update={"direction": each, "bidirectional": False}) for each in directions]
 
-    Reads the texts in an order drawn from the seed until `max_tokens` are reached. Returns the model and a table,
-    one row an epoch: train_loss, valid_loss, accuracy, perplexity, tokens (read in the epoch). Raises
-    TrainingDiverged if the loss is no number, InvalidWeights if pretrained weights have other sizes than the config.
+
+def train_language_model(
+    corpus: TokenCorpus,
+    rows: np.ndarray,
+    config: LanguageModelConfig,
+    pretrained: PretrainedModel | None = None,
+    checkpoints: Path | None = None,
+) -> TrainedLanguageModel:
+    """Learn to say the next token of reviews, or the one before.
+
+    rows: the texts of the corpus that may be read; they are read in an order drawn from the seed until `max_tokens` are
+    reached. checkpoints: a folder; what an earlier run left there is gone on from. Raises TrainingDiverged if the loss
+    is no number, InvalidWeights if pretrained weights have other sizes than the config.
     """
     torch.manual_seed(config.seed)
     random = np.random.default_rng(config.seed)
-    tokenized = _read_tokens(texts, random, config)
-    vocabulary = build_vocabulary(tokenized, config.vocabulary_size, config.min_frequency)
-    ids = {token: index for index, token in enumerate(vocabulary)}
-    numericalized = [numericalize(tokens, ids) for tokens in tokenized]
-    n_valid = max(round(len(numericalized) * config.valid_share), 1)
-    valid, train = numericalized[:n_valid], numericalized[n_valid:]
+    vocabulary = corpus.vocabulary[: corpus.vocabulary_size(config.vocabulary_size, config.min_frequency)]
+    texts = corpus.texts(choose_texts(corpus, rows, random, config.max_tokens), len(vocabulary), config.max_tokens)
+    if config.direction == "backward":
+        texts = [text[::-1] for text in texts]
+    n_valid = max(round(len(texts) * config.valid_share), 1)
+    valid, train = texts[:n_valid], texts[n_valid:]
+    n_tokens = sum(map(len, train))
+    logger.info("language model, %s: %s tokens of %s texts", config.direction, f"{n_tokens:,}", f"{len(train):,}")
 
-    model = get_language_model(
-        AWD_LSTM,
-        len(vocabulary),
-        {
-            **awd_lstm_lm_config,
-            "emb_sz": config.embedding_size,
-            "n_hid": config.hidden_size,
-            "n_layers": config.n_layers,
-        },
-        drop_mult=config.dropout,
-    )
+    model = build_language_model(len(vocabulary), config)
     if pretrained:
         load_pretrained(model, pretrained, vocabulary)
     learner = make_learner(
-        "language model",
+        f"language model, {config.direction}",
         TokenStream(train, config.batch_size, config.sequence_length, random),
         TokenStream(valid, config.batch_size, config.sequence_length),
         model,
@@ -154,37 +143,52 @@ def train_language_model(
         cbs=rnn_cbs(alpha=2, beta=1),
         moms=(0.8, 0.7, 0.8),
     )
-    epochs: list[list[float]] = []
     with learner.no_logging():
         if config.frozen_epochs:
             learner.freeze()
-            learner.fit_one_cycle(config.frozen_epochs, config.frozen_learning_rate, wd=config.weight_decay)
-            epochs += learner.recorder.values
-        learner.unfreeze()
-        learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
-        epochs += learner.recorder.values
-    history = pd.DataFrame(
-        [list(row) for row in epochs], columns=["train_loss", "valid_loss", "accuracy", "perplexity"]
+        rates = search_rate(learner, config.rate_steps)
+        history = _fit(learner, config, checkpoints)
+    table = pd.DataFrame(history, columns=["train_loss", "valid_loss", "accuracy", "perplexity"])
+    n_sentences = config.sentences if config.direction == "forward" else 0
+    sentences = write_sentences(
+        model, vocabulary, config.prompt, config.sentence_words, config.temperature, n_sentences
     )
-    return LanguageModel(model_weights(model), vocabulary), history.assign(tokens=sum(map(len, train)))
+    return TrainedLanguageModel(
+        LanguageModel(model_weights(model), vocabulary),
+        table.assign(tokens=n_tokens),
+        rates,
+        pd.DataFrame({"sentence": sentences}, dtype="str"),
+    )
 
 
-def _read_tokens(texts: Sequence[str], random: np.random.Generator, config: LanguageModelConfig) -> list[list[str]]:
-    order = random.permutation(len(texts))
-    tokenized: list[list[str]] = []
-    n_tokens = 0
-    with tqdm(total=config.max_tokens, desc="tokens", unit="token", unit_scale=True, leave=False, disable=None) as bar:
-        for index in order:
-            tokens = tokenize(texts[index])
-            tokenized.append(tokens)
-            n_tokens += len(tokens)
-            bar.update(len(tokens))
-            if n_tokens >= config.max_tokens:
-                break
-    logger.info(
-        "language model: %s tokens of %s of %s texts", f"{n_tokens:,}", f"{len(tokenized):,}", f"{len(texts):,}"
-    )
-    return tokenized
+def _fit(learner: Learner, config: LanguageModelConfig, checkpoints: Path | None) -> list[list[float]]:
+    """Train, from where an earlier run left off; returns losses and metrics, a row an epoch."""
+    checkpoint = read_checkpoint(checkpoints) if checkpoints else None
+    history: list[list[float]] = []
+    if checkpoint:
+        learner.model.load_state_dict(checkpoint.weights)
+        history += checkpoint.history
+        logger.info("%s goes on after epoch %d", learner.training_progress.title, len(history))
+    keeper = EpochKeeper(config.seed, history, checkpoints)
+    before = 0
+    for freeze, n_epochs, rate in (
+        (learner.freeze, config.frozen_epochs, config.frozen_learning_rate),
+        (learner.unfreeze, config.epochs, config.learning_rate),
+    ):
+        done = len(history) - before
+        if done < n_epochs:
+            freeze()
+            if checkpoint and done:
+                restore_optimiser(learner, checkpoint)
+            learner.fit_one_cycle(n_epochs, rate, wd=config.weight_decay, cbs=keeper, start_epoch=done)
+        before += n_epochs
+    return history
+
+
+def build_language_model(vocabulary_size: int, config: LanguageModelConfig) -> SequentialRNN:
+    """fastai's AWD-LSTM language model of the config's sizes, with fresh weights."""
+    sizes = {"emb_sz": config.embedding_size, "n_hid": config.hidden_size, "n_layers": config.n_layers}
+    return get_language_model(AWD_LSTM, vocabulary_size, {**awd_lstm_lm_config, **sizes}, drop_mult=config.dropout)
 
 
 def load_pretrained(model: torch.nn.Module, pretrained: PretrainedModel, vocabulary: list[str]) -> None:

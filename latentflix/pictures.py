@@ -1,5 +1,6 @@
 """The report's pictures, drawn by matplotlib without a screen."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,26 @@ def _draw_losses(axes: Axes, losses: pd.DataFrame) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
+def draw_rates(curve: pd.DataFrame, suggested: float | None, taken: Sequence[float], path: Path) -> None:
+    """Write a PNG: the loss while the learning rate grows, and the rates that were suggested and taken.
+
+    curve: learning_rate, loss, a row a step.
+    """
+    figure, axes = _panel("cross-entropy, nats a token")
+    axes.plot(curve["learning_rate"], curve["loss"], color=OTHER)
+    axes.set_xscale("log")
+    if suggested:
+        axes.axvline(suggested, color=CARRIED, linestyle="--", linewidth=1, label=f"suggested: {suggested:.1e}")
+    for rate in taken:
+        axes.axvline(rate, color="#999999", linestyle=":", linewidth=1, label=f"taken: {rate:.1e}")
+    # What comes after the model has broken would hide all that went before.
+    start = curve["loss"].iloc[: max(len(curve) // 10, 1)].mean()
+    axes.set_ylim(curve["loss"].min() - 0.1, start + 0.3)
+    axes.set_xlabel("learning rate", fontsize=9)
+    axes.legend(fontsize=8, frameon=False)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
 def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> None:
     """Write a PNG: how far each axis is the same from seed to seed, and how far axes turned at random would be.
 
@@ -76,6 +97,38 @@ def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> 
     axes.set_ylim(0, 1)
     axes.set_xlabel("factor", fontsize=9)
     axes.legend(fontsize=8, loc="lower left")
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_calibration(calibration: pd.DataFrame, share: str, path: Path) -> None:
+    """Write a PNG: of what is said to be so probable, how much is so.
+
+    calibration: as `calibration.calibrate` gives it. share: what the share is of, on the axis.
+    """
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
+    spread = 1.96 * np.sqrt(calibration["carried"] * (1 - calibration["carried"]) / calibration["pairs"])
+    axes.errorbar(calibration["said"], calibration["carried"], spread, fmt="o", color=OTHER, capsize=3)
+    axes.set_xlabel("mean probability", fontsize=8)
+    axes.set_ylabel(share, fontsize=8)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def draw_unfreezing(steps: pd.DataFrame, floor: float, path: Path) -> None:
+    """Write a PNG: accuracy after each step of unfreezing. steps: step, valid, test. floor: the baseline, on test."""
+    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(steps["step"], steps["valid"], "s--", color=CARRIED, label="validation")
+    axes.plot(steps["step"], steps["test"], "o-", color=OTHER, label="test")
+    axes.axhline(floor, color="#999999", linewidth=1, label="baseline, test")
+    axes.set_xlabel("what has learned", fontsize=8)
+    axes.set_ylabel("accuracy", fontsize=8)
+    axes.legend(fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure).print_png(str(path))
 
 

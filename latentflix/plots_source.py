@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataSetError, InvalidPlots
 from latentflix.movielens import Tables
+from latentflix.tables import read_file
 
 # Cells that an error names.
 _NAMED = 10
@@ -79,30 +80,6 @@ def load_plots_source(config: PlotsSourceConfig) -> Tables:
     plots.insert(0, "plot_id", np.arange(len(plots)))
     plots["genres"] = _names_of_ones(table[genres]) if config.one_hot else table[genres[0]]
     return {"plots": plots}
-
-
-def read_file(path: Path) -> pd.DataFrame:
-    """The table in a csv or parquet file, told by its name. Raises DataSetError if it cannot be read."""
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise DataSetError(
-            "a table cannot be read",
-            where=str(path),
-            found=str(error).splitlines()[0],
-            expected="a csv file, or a parquet file whose name ends in .parquet",
-        ) from error
-
-
-def write_file(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as csv or parquet, as the file's name says. Raises DataSetError if it cannot be written."""
-    try:
-        if path.suffix == ".parquet":
-            table.to_parquet(path, index=False)
-        else:
-            table.to_csv(path, index=False)
-    except OSError as error:
-        raise DataSetError("a table cannot be written", where=str(path), found=str(error)) from error
 
 
 def _names_of_ones(table: pd.DataFrame) -> list[list[str]]:

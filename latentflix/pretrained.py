@@ -6,20 +6,23 @@ import tarfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from latentflix.config import StageConfig
+from latentflix.config import StageConfig, setting
 from latentflix.datasets import FASTAI_CHECK, DataSet, SourceFile, find_file
 from latentflix.errors import DataSetError
 
+Direction = Literal["forward", "backward"]
+
 
 class PretrainedConfig(StageConfig):
-    """Where the archive may lie on this machine."""
+    """Which of the two models, and where its archive may lie on this machine."""
 
+    direction: Direction = setting("forward", "whether it reads from the beginning or from the end")
     data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
     cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
 
@@ -80,23 +83,26 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> io.BytesIO:
     return io.BytesIO(file.read() if file else b"")
 
 
-WIKITEXT_103 = DataSet(
-    "WikiText-103 language model",
-    "Apache 2.0 (fastai)",
-    "https://docs.fast.ai/text.models.awdlstm.html",
-    (
-        SourceFile(
-            "wt103-fwd.tgz",
-            "https://s3.amazonaws.com/fast-ai-modelzoo/wt103-fwd.tgz",
-            f"{FASTAI_CHECK}:105067061-7d1114cd9684bf9d1ca3c9f6a54da6f9",
-            read_archive,
-        ),
-    ),
-)
+def _published(direction: Direction, name: str, check: str) -> DataSet:
+    source = SourceFile(
+        name, f"https://s3.amazonaws.com/fast-ai-modelzoo/{name}", f"{FASTAI_CHECK}:{check}", read_archive
+    )
+    return DataSet(
+        f"WikiText-103 language model, {direction}",
+        "Apache 2.0 (fastai)",
+        "https://docs.fast.ai/text.models.awdlstm.html",
+        (source,),
+    )
+
+
+WIKITEXT_103: dict[Direction, DataSet] = {
+    "forward": _published("forward", "wt103-fwd.tgz", "105067061-7d1114cd9684bf9d1ca3c9f6a54da6f9"),
+    "backward": _published("backward", "wt103-bwd.tgz", "105205312-20b06f5830fd5a891d21044c28d3097f"),
+}
 
 
 def load_wikitext(config: PretrainedConfig) -> PretrainedModel:
-    """The WikiText-103 model. Raises DataSetError if it cannot be had or read."""
-    source, path = find_file(WIKITEXT_103, config.data_dir, config.cache_dir)
+    """The WikiText-103 model of a direction. Raises DataSetError if it cannot be had or read."""
+    source, path = find_file(WIKITEXT_103[config.direction], config.data_dir, config.cache_dir)
     model: Any = source.read(path)
     return PretrainedModel(model.weights, model.vocabulary)

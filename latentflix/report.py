@@ -1,14 +1,16 @@
 """The page that says it all: one folder that opens from disk, with no script or picture from anywhere else."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from latentflix.classifier import RANDOM_SPLIT
+from latentflix.encoder_page import encoder_section
 from latentflix.findings import Findings, ReportConfig
 from latentflix.pages import PAGE, render_page, render_section
-from latentflix.pictures import draw_classifiers, draw_language_model, draw_stability
+from latentflix.pictures import draw_classifiers, draw_language_model, draw_rates, draw_stability
 from latentflix.provenance import attributions, count_sources
 from latentflix.report_cards import write_factors
 from latentflix.report_films import write_films
@@ -37,6 +39,7 @@ def build_report(folder: Path, findings: Findings, config: ReportConfig) -> dict
             write_factors(findings, verdicts, config),
             write_films(folder, findings, config),
             _evaluation(folder, findings),
+            encoder_section(findings.encoders, findings.rare),
             write_section(folder, findings.study, findings.trials),
             _language_model(folder, findings),
             _reviews(findings, coverage),
@@ -83,13 +86,25 @@ def _language_model(folder: Path, findings: Findings) -> Markup:
     draw_language_model(findings.language_model_history, folder / "language_model.png")
     draw_classifiers(findings.classifier_history, folder / "classifiers.png")
     classifiers = findings.classifier_history.groupby("classifier", sort=False).last()
+    manifest = findings.manifest("language_model")
+    rates = findings.language_model_rates
+    if len(rates):
+        draw_rates(rates, manifest.metrics["suggested_rate"], _taken_rates(manifest.config), folder / "rates.png")
     return render_section(
         "language_model.html",
-        figures=findings.manifest("language_model").metrics,
-        config=findings.manifest("language_model").config,
+        figures=manifest.metrics,
+        config=manifest.config,
+        history=findings.language_model_history.to_dict("records"),
+        has_rates=len(rates) > 0,
+        sentences=list(findings.sentences["sentence"]),
         classifiers=classifiers.reset_index().to_dict("records"),
         random_split=RANDOM_SPLIT,
     )
+
+
+def _taken_rates(config: Mapping[str, Any]) -> list[float]:
+    frozen = [config["frozen_learning_rate"]] if config["frozen_epochs"] else []
+    return [*frozen, config["learning_rate"]]
 
 
 def _reviews(findings: Findings, coverage: dict[str, Any]) -> Markup:

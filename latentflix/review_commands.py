@@ -27,7 +27,7 @@ def coverage(
     """Say how many films and reviews the store has, by source and kind."""
     counts = _open(store).count()
     if target is not None:
-        from latentflix.plots_source import write_file
+        from latentflix.tables import write_file
 
         write_file(counts, target)
     grouped = counts.groupby(["source", "kind"])

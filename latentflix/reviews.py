@@ -13,6 +13,7 @@ from latentflix.errors import InvalidReviews, StoreError, TooFewFilms
 from latentflix.plain_text import plain_text
 from latentflix.review_source import Kind
 from latentflix.review_store import ReviewStore
+from latentflix.tokens import text_id
 
 _STORED = ("tconst", "source", "kind", "text", "rating", "attribution", "content_sha256", "training_allowed")
 
@@ -240,7 +241,15 @@ def read_stored_reviews(
     return joined.assign(stars=stars)[[*columns, "source", "attribution"]].astype(columns), coverage
 
 
-def other_reviews(corpus: pd.DataFrame, reviews: pd.DataFrame) -> list[str]:
-    """The texts of the corpus that are none of `reviews`: what a language model may read before films are held out."""
-    digests = corpus["text"].map(lambda text: hashlib.sha256(text.encode()).hexdigest())
-    return list(corpus.loc[~digests.isin(reviews["review_id"]), "text"])
+def held_out_texts(
+    reviews: pd.DataFrame, movie_ids: pd.Series, review_films: pd.DataFrame, film_titles: pd.DataFrame
+) -> pd.DataFrame:
+    """What a language model may not read, for every film is held out once: text_id str, of each text once.
+
+    These are the reviews themselves, and whatever else is known to be about one of the films `movie_ids`. The other
+    parameters are as in `join_reviews`.
+    """
+    titles = film_titles.loc[film_titles["movie_id"].isin(movie_ids), "tconst"]
+    about = review_films.loc[review_films["tconst"].isin(titles), "review_sha256"]
+    of_reviews = reviews["text"].map(text_id)
+    return pd.DataFrame({"text_id": pd.concat([of_reviews, about]).astype("str").unique()})

@@ -12,6 +12,7 @@ from latentflix.changes import ChangesConfig
 from latentflix.classifier import ClassifierConfig
 from latentflix.collab import CollabConfig
 from latentflix.embeddings import EmbeddingConfig, Reading
+from latentflix.encoders import EncoderConfig
 from latentflix.errors import InvalidSettings
 from latentflix.evaluation import EvaluationConfig
 from latentflix.factors import FactorConfig
@@ -33,11 +34,20 @@ from latentflix.ratings_source import RatingsSource
 from latentflix.refresh import RefreshConfig
 from latentflix.review_store import ReviewStoreConfig
 from latentflix.reviews import ReviewConfig
+from latentflix.sentiment import SentimentConfig
+from latentflix.sentiment_classifier import SentimentClassifierConfig
+from latentflix.sentiment_evaluation import SentimentEvaluationConfig
+from latentflix.sentiment_page import SentimentPageConfig
+from latentflix.sentiment_reviews import SentimentReviewConfig
+from latentflix.sentiment_source import SentimentSource
+from latentflix.sentiment_words import SentimentWordConfig
 from latentflix.shifts import ShiftConfig
 from latentflix.sources import SourcesConfig
 from latentflix.study import StudyConfig
 from latentflix.title_catalogs import TitleConfig
+from latentflix.token_corpus import TokenCorpusConfig
 from latentflix.trials import TrialConfig
+from latentflix.vectors import VectorConfig
 
 Profile = Literal["sample", "full"]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -45,26 +55,40 @@ Settings = TypeVar("Settings", bound=BaseModel)
 # The collab study is there for the trials, so it tries more than the full flow does.
 STUDY_WEIGHT_DECAYS = (0.0, 0.1, 0.2, 0.5, 1.0)
 
-# What a profile sets otherwise than the fields' own defaults, which are those of `sample`.
+# ULMFiT's own sizes, for which there are pretrained weights.
+_ULMFIT = {
+    "pretrained": True,
+    "vocabulary_size": 60_000,
+    "embedding_size": 400,
+    "hidden_size": 1152,
+    "n_layers": 3,
+    "dropout": 0.3,
+    "max_tokens": 100_000_000,
+    "batch_size": 128,
+    "sequence_length": 80,
+    "frozen_epochs": 1,
+    "epochs": 10,
+    "learning_rate": 2e-3,
+    "valid_share": 0.1,
+}
+
+# What a profile sets otherwise than the fields' own defaults.
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "sample": {},
     "full": {
-        "language_model": {
-            "pretrained": True,
-            "vocabulary_size": 60_000,
-            "embedding_size": 400,
-            "hidden_size": 1152,
-            "n_layers": 3,
-            "dropout": 0.3,
-            "max_tokens": 100_000_000,
-            "batch_size": 128,
-            "sequence_length": 80,
-            "frozen_epochs": 1,
-            "epochs": 10,
-            "learning_rate": 2e-3,
-            "valid_share": 0.1,
-        },
+        "language_model": _ULMFIT,
         "classifier": {"n_folds": 5, "max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
+    },
+}
+SENTIMENT_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
+    # A small encoder that has read little has little to forget, so it may learn faster than one that has read much.
+    "sample": {
+        "language_model": {"max_tokens": 600_000},
+        "sentiment_classifier": {"all_learning_rate": 5e-3},
+    },
+    "full": {
+        "language_model": _ULMFIT,
+        "sentiment_classifier": {"max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
     },
 }
 
@@ -118,6 +142,33 @@ class GenreSettings(RatedSettings):
     genre_page: GenrePageConfig = GenrePageConfig()
 
 
+class SentimentSettings(FlowSettings):
+    """The settings of the sentiment flow. What is not said is as the profile has it."""
+
+    profile: Profile = Field(
+        "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
+    )
+    sentiment_source: SentimentSource = SentimentSource()
+    sentiment_reviews: SentimentReviewConfig = SentimentReviewConfig()
+    token_corpus: TokenCorpusConfig = TokenCorpusConfig()
+    language_model: LanguageModelConfig = LanguageModelConfig()
+    sentiment_classifier: SentimentClassifierConfig = SentimentClassifierConfig()
+    sentiment_words: SentimentWordConfig = SentimentWordConfig()
+    sentiment: SentimentConfig = SentimentConfig()
+    sentiment_evaluation: SentimentEvaluationConfig = SentimentEvaluationConfig()
+    sentiment_page: SentimentPageConfig = SentimentPageConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_profile(cls, given: Any) -> Any:
+        return _fill(SENTIMENT_PROFILES, given)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        _check_sizes(self.language_model)
+        return self
+
+
 class RefreshSettings(RatedSettings):
     """The settings of a refresh of the review store."""
 
@@ -144,11 +195,15 @@ class FullSettings(RatedSettings):
     factors: FactorConfig = FactorConfig()
     labels: LabelConfig = LabelConfig()
     reviews: ReviewConfig = ReviewConfig()
+    token_corpus: TokenCorpusConfig = TokenCorpusConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     predictions: PredictionConfig = PredictionConfig()
     baseline: BaselineConfig = BaselineConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    encoders: EncoderConfig = EncoderConfig()
+    embeddings: EmbeddingConfig = EmbeddingConfig()
+    vectors: VectorConfig = VectorConfig()
     names: NameConfig = NameConfig()
     histograms: HistogramConfig = HistogramConfig()
     changes: ChangesConfig = ChangesConfig()
@@ -157,17 +212,24 @@ class FullSettings(RatedSettings):
     @model_validator(mode="before")
     @classmethod
     def _fill_from_profile(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return _merge(PROFILES.get(str(given.get("profile", "sample")), {}), given)
+        return _fill(PROFILES, given)
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        model = self.language_model
-        sizes = (model.embedding_size, model.hidden_size, model.n_layers)
-        if model.pretrained and sizes != (400, 1152, 3):
-            raise ValueError(f"the pretrained language model has the sizes 400, 1152 and 3, not {sizes}")
+        _check_sizes(self.language_model)
         return self
+
+
+def _fill(profiles: Mapping[str, Mapping[str, Any]], given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        return given
+    return _merge(profiles.get(str(given.get("profile", "sample")), {}), given)
+
+
+def _check_sizes(model: LanguageModelConfig) -> None:
+    sizes = (model.embedding_size, model.hidden_size, model.n_layers)
+    if model.pretrained and sizes != (400, 1152, 3):
+        raise ValueError(f"the pretrained language model has the sizes 400, 1152 and 3, not {sizes}")
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,9 @@ class TrainingProgress(Callback):
             self.bar.update(self.train_iter - self.bar.n)
 
     def after_epoch(self) -> None:
-        """Log the losses and metrics of the epoch."""
+        """Log the losses and metrics of the epoch, unless it was skipped."""
+        if not self.recorder.final_record:
+            return
         names = self.recorder.metric_names[1:-1]
         values = self.recorder.log[1:]
         known = ((name, value) for name, value in zip(names, values, strict=False) if value is not None)

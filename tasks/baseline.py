@@ -12,7 +12,7 @@ def predict_all_by_words(
     predictions = predict_by_words(
         store.read_table(reviews, "reviews"),
         store.read_table(labels, "films"),
-        list(store.read_table(labels, "labels").index),
+        store.read_json(classifier, "names")["labels"],
         store.read_table(classifier, "held_out"),
         config,
     )

@@ -1,8 +1,10 @@
 """The classifiers of reviews, one for each fold of films."""
 
 from latentflix.classifier import ClassifierConfig, train_classifiers
-from latentflix.language_model import LanguageModel
+from latentflix.tokens import text_id
+from tasks.language_model import read_language_model
 from tasks.stage import Artifact, Handle, Store, stage
+from tasks.token_corpus import read_token_corpus
 
 
 @stage("classifier", "classifier-{config.n_folds}-folds")
@@ -11,21 +13,29 @@ def train_on_folds(
     store: Store,
     reviews: Handle,
     labels: Handle,
+    tokens: Handle,
     language_model: Handle,
-    *,
+    *backward: Handle,
     config: ClassifierConfig,
 ) -> None:
     """Train a classifier for each fold of films, and one on a split over reviews."""
+    read = store.read_table(reviews, "reviews")
+    model, *others = (read_language_model(store, handle) for handle in (language_model, *backward))
+    corpus = read_token_corpus(store, tokens)
     classifiers = train_classifiers(
-        store.read_table(reviews, "reviews"),
+        read,
+        corpus.texts(corpus.rows(map(text_id, read["text"])), len(model.vocabulary), config.max_tokens),
         store.read_table(labels, "films"),
         list(store.read_table(labels, "labels").index),
-        LanguageModel(store.read_arrays(language_model, "weights"), store.read_json(language_model, "vocabulary")),
+        model,
         config,
+        *others,
     )
     for name, weights in classifiers.weights.items():
         artifact.write_arrays(f"classifier_{name}", weights)
+    artifact.write_json("names", {"labels": classifiers.labels, "classifiers": list(classifiers.weights)})
+    artifact.write_table("rare", classifiers.rare)
     artifact.write_table("folds", classifiers.folds.to_frame())
     artifact.write_table("held_out", classifiers.held_out)
     artifact.write_table("history", classifiers.history)
-    artifact.metrics["classifiers"] = len(classifiers.weights)
+    artifact.metrics.update(classifiers=len(classifiers.weights), rare=classifiers.rare["films"].to_dict())

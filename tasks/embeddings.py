@@ -1,15 +1,17 @@
-"""The vectors of the plots."""
+"""The vectors of plots or reviews."""
 
 from latentflix.embeddings import EmbeddingConfig, Embeddings, embed_texts, load_encoder
 from tasks.stage import Artifact, Handle, Store, stage
 
 _ARRAYS = ("mean", "greatest", "slices", "unknown")
+# The column of texts in the table that has the stage's own name.
+_TEXTS = {"plots": "plot", "reviews": "text"}
 
 
 @stage("embeddings", "embeddings-{config.reading}", fetches=True)
-def embed_plots(artifact: Artifact, store: Store, plots: Handle, *, config: EmbeddingConfig) -> None:
-    """Read every plot with a sentence transformer."""
-    texts = store.read_table(plots, "plots")["plot"]
+def embed_all_texts(artifact: Artifact, store: Store, source: Handle, *, config: EmbeddingConfig) -> None:
+    """Read every text with a sentence transformer."""
+    texts = store.read_table(source, source.stage)[_TEXTS[source.stage]]
     embedded = embed_texts(list(texts), load_encoder(config), config)
     artifact.write_arrays("embeddings", {name: getattr(embedded, name) for name in _ARRAYS})
     artifact.metrics.update(

@@ -24,7 +24,7 @@ def score_predictions(
         store.read_table(reviews, "reviews").set_index("review_id")["movie_id"],
         store.read_table(classifier, "folds")["fold"],
         store.read_table(labels, "films"),
-        list(store.read_table(labels, "labels").index),
+        store.read_json(classifier, "names")["labels"],
         store.read_table(factors, "scores"),
         config,
     )

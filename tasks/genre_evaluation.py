@@ -1,11 +1,11 @@
 """How well genres are told."""
 
+from latentflix.calibration import calibration_error
 from latentflix.genre_evaluation import (
     OURS,
     WORDS,
     GenreEvaluation,
     GenreEvaluationConfig,
-    calibration_error,
     evaluate_genres,
 )
 from tasks.stage import Artifact, Handle, Store, stage

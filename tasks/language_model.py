@@ -1,20 +1,30 @@
 """The language model of reviews."""
 
-from latentflix.language_model import LanguageModelConfig, train_language_model
+from latentflix.language_model import LanguageModel, LanguageModelConfig, train_language_model
 from latentflix.pretrained import PretrainedModel
-from latentflix.reviews import other_reviews
 from tasks.stage import Artifact, Handle, Store, stage
+from tasks.token_corpus import read_token_corpus
 
 
-@stage("language_model", "language-model-{config.embedding_size}x{config.n_layers}")
+@stage("language_model", "language-model-{config.direction}-{config.embedding_size}x{config.n_layers}")
 def train_on_corpus(
-    artifact: Artifact, store: Store, corpus: Handle, reviews: Handle, *pretrained: Handle, config: LanguageModelConfig
+    artifact: Artifact, store: Store, tokens: Handle, reviews: Handle, *pretrained: Handle, config: LanguageModelConfig
 ) -> None:
-    """Train a language model on the reviews of all other films, from pretrained weights if there are any."""
-    texts = other_reviews(store.read_table(corpus, "reviews"), store.read_table(reviews, "reviews"))
-    start = [PretrainedModel(store.read_arrays(h, "weights"), store.read_json(h, "vocabulary")) for h in pretrained]
-    model, history = train_language_model(texts, config, *start)
-    artifact.write_arrays("weights", model.weights)
-    artifact.write_json("vocabulary", model.vocabulary)
-    artifact.write_table("history", history)
-    artifact.metrics.update(texts=len(texts), **history.iloc[-1].to_dict())
+    """Train a language model on all reviews that may be read, from pretrained weights if there are any."""
+    corpus = read_token_corpus(store, tokens)
+    rows = corpus.other_rows(store.read_table(reviews, "unread")["text_id"])
+    starts = (PretrainedModel(store.read_arrays(h, "weights"), store.read_json(h, "vocabulary")) for h in pretrained)
+    trained = train_language_model(corpus, rows, config, next(starts, None), artifact.checkpoints)
+    artifact.write_arrays("weights", trained.model.weights)
+    artifact.write_json("vocabulary", trained.model.vocabulary)
+    artifact.write_table("history", trained.history)
+    artifact.write_table("rates", trained.rates.curve)
+    artifact.write_table("sentences", trained.sentences)
+    artifact.metrics.update(
+        texts=len(rows), suggested_rate=trained.rates.suggested, **trained.history.iloc[-1].to_dict()
+    )
+
+
+def read_language_model(store: Store, handle: Handle) -> LanguageModel:
+    """The language model of a language_model artifact."""
+    return LanguageModel(store.read_arrays(handle, "weights"), store.read_json(handle, "vocabulary"))

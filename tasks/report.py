@@ -3,6 +3,7 @@
 from latentflix.findings import Findings, ReportConfig
 from latentflix.report import build_report
 from tasks.changes import read_changes
+from tasks.encoders import read_comparison
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.study import read_study
 from tasks.trials import read_trials
@@ -20,11 +21,13 @@ def write_report(
     factors: Handle,
     labels: Handle,
     reviews: Handle,
+    tokens: Handle,
     language_model: Handle,
     classifier: Handle,
     predictions: Handle,
     baseline: Handle,
     evaluation: Handle,
+    encoders: Handle,
     names: Handle,
     histograms: Handle,
     changes: Handle,
@@ -33,8 +36,8 @@ def write_report(
 ) -> None:
     """Build the report from what all stages left."""
     stages = (
-        *(movielens, corpus, ratings, trials, study, factors, labels, reviews, language_model),
-        *(classifier, predictions, baseline, evaluation, names, histograms, changes, *collab),
+        *(movielens, corpus, ratings, trials, study, factors, labels, reviews, tokens, language_model),
+        *(classifier, predictions, baseline, evaluation, encoders, names, histograms, changes, *collab),
     )
     findings = Findings(
         films=store.read_table(ratings, "films"),
@@ -46,6 +49,8 @@ def write_report(
         label_scores=store.read_table(evaluation, "labels"),
         axis_scores=store.read_table(evaluation, "axes"),
         overall=store.manifest(evaluation).metrics,
+        encoders=read_comparison(store, encoders),
+        rare=store.read_table(encoders, "rare"),
         terms=store.read_table(names, "terms"),
         pole_films=store.read_table(names, "films"),
         genres=store.read_table(names, "genres"),
@@ -53,6 +58,8 @@ def write_report(
         shares=store.read_table(histograms, "shares"),
         dominating=store.manifest(histograms).metrics["dominating"],
         language_model_history=store.read_table(language_model, "history"),
+        language_model_rates=store.read_table(language_model, "rates"),
+        sentences=store.read_table(language_model, "sentences"),
         classifier_history=store.read_table(classifier, "history"),
         trials=read_trials(store, trials),
         study=read_study(store, study),

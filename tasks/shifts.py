@@ -1,6 +1,6 @@
 """What new reviews change in the histograms of the last report."""
 
-from latentflix.classifier import ClassifierConfig
+from latentflix.classifier import ClassifierConfig, read_reviews
 from latentflix.histograms import HistogramConfig
 from latentflix.predictions import PredictionConfig, predict_held_out
 from latentflix.shifts import StoredShiftConfig, compare_histograms, find_new_reviews
@@ -13,7 +13,6 @@ def predict_new_reviews(
     store: Store,
     ratings: Handle,
     reviews: Handle,
-    labels: Handle,
     language_model: Handle,
     classifier: Handle,
     predictions: Handle,
@@ -24,21 +23,24 @@ def predict_new_reviews(
     """Predict the reviews that are new since the last run, and compare the histograms."""
     films = store.read_table(ratings, "films")
     read = store.read_table(reviews, "reviews")
-    names = list(store.read_table(labels, "labels").index)
+    names = store.read_json(classifier, "names")
+    vocabulary = store.read_json(language_model, "vocabulary")
+    trained_as = ClassifierConfig.model_validate(store.manifest(classifier).config)
     new = find_new_reviews(films, read, store.read_table(classifier, "folds")["fold"], config)
     told = predict_held_out(
-        {name: store.read_arrays(classifier, f"classifier_{name}") for name in new.held_out},
+        {name: store.read_arrays(classifier, f"classifier_{name}") for name in names["classifiers"]},
         new.held_out,
-        new.reviews,
-        store.read_json(language_model, "vocabulary"),
-        names,
-        ClassifierConfig.model_validate(store.manifest(classifier).config),
+        new.reviews["review_id"],
+        read_reviews(new.reviews["text"], vocabulary, trained_as.max_tokens),
+        vocabulary,
+        names["labels"],
+        trained_as,
         PredictionConfig(batch_size=config.batch_size),
     )
     shifts = compare_histograms(
         (store.read_table(predictions, "predictions"), read),
         (told, new.reviews),
-        names,
+        names["labels"],
         HistogramConfig.model_validate(store.manifest(histograms).config),
         config,
     )

@@ -7,6 +7,8 @@ import pandas as pd
 from latentflix.artifacts import Manifest
 from latentflix.changes import ChangesConfig, compare_findings
 from latentflix.findings import Findings
+from latentflix.language_model import LanguageModelConfig
+from tests.small_encoders import compare, make_case
 from tests.small_study import make_study, make_trials
 
 LABELS = ["1+", "1-", "2+", "2-"]
@@ -107,7 +109,13 @@ def make_findings(**changes: Any) -> Findings:
         "names": names,
         "shares": shares.assign(share=0.5, share_without=0.25),
         "dominating": "2+",
-        "language_model_history": pd.DataFrame({"train_loss": [3.0], "valid_loss": [2.0]}),
+        "encoders": compare(make_case()),
+        "rare": pd.DataFrame({"films": [2]}, index=pd.Index(["3+"], name="label")),
+        "language_model_history": pd.DataFrame(
+            {"train_loss": [3.0], "valid_loss": [2.0], "accuracy": [0.25], "perplexity": [7.389]}
+        ),
+        "language_model_rates": pd.DataFrame({"learning_rate": [1e-7, 1e-3, 1.0], "loss": [9.0, 8.0, 12.0]}),
+        "sentences": pd.DataFrame({"sentence": ["I liked this movie because it ends", HANDLER]}),
         "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
         "trials": make_trials(),
         "study": make_study(),
@@ -117,8 +125,8 @@ def make_findings(**changes: Any) -> Findings:
             make_manifest("names", {"min_ratings": 55, "n_films": 8}),
             make_manifest(
                 "language_model",
-                {"pretrained": False, "max_tokens": 1000},
-                {"texts": 20, "tokens": 900.0, "perplexity": 50.0, "accuracy": 0.25},
+                LanguageModelConfig(max_tokens=1000).model_dump(),
+                {"texts": 20, "tokens": 900.0, "perplexity": 7.389, "accuracy": 0.25, "suggested_rate": 2e-3},
             ),
             make_manifest("reviews", metrics=COVERAGE),
         ],

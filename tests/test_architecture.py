@@ -8,62 +8,22 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module imports only modules that stand before it.
 WAY = [
-    *("errors", "config", "parallel", "artifacts", "movielens", "datasets", "ratings_source", "ratings", "splits"),
-    *(
-        "training",
-        "collab_models",
-        "rating_batches",
-        "collab",
-        "early_stopping",
-        "collab_fit",
-        "trials",
-        "rotation",
-        "stability",
-        "study",
-        "factors",
-    ),
-    *(
-        "labels",
-        "review_source",
-        "near_duplicates",
-        "delta_tables",
-        "review_store",
-        "plain_text",
-        "reviews",
-        "transports",
-        "manners",
-        "fetching",
-        "titles",
-        "source_corpus",
-        "source_large_movie",
-        "review_file",
-        "source_file",
-        "source_tmdb",
-        "source_wikipedia",
-        "source_imdbpy",
-        "sources",
-        "tokens",
-        "pretrained",
-        "language_model",
-        "classifier",
-        "predictions",
-        "baseline",
-    ),
-    *("evaluation", "names"),
+    *("errors", "config", "parallel", "artifacts", "kept_models", "movielens", "tables", "datasets"),
+    *("ratings_source", "ratings", "splits", "training"),
+    *("collab_models", "rating_batches", "collab", "early_stopping", "collab_fit", "trials"),
+    *("rotation", "stability", "study", "factors", "labels"),
+    *("tokens", "review_source", "near_duplicates", "delta_tables", "review_store", "plain_text", "reviews"),
+    *("transports", "manners", "fetching", "titles", "source_corpus", "source_large_movie", "review_file"),
+    *("source_file", "source_tmdb", "source_wikipedia", "source_imdbpy", "sources"),
+    *("token_corpus", "token_stream", "pretrained", "checkpoints", "rate_search"),
+    *("sentences", "language_model", "classifier", "predictions"),
+    *("embeddings", "words", "baseline", "vectors", "thresholds", "calibration", "evaluation", "encoders", "names"),
     *("histograms", "changes", "pictures", "histogram_pictures", "maps", "pages", "provenance", "study_page"),
-    *("findings", "passages", "report_summary", "report_cards", "report_films", "report"),
-    *(
-        "plots_source",
-        "plots",
-        "embeddings",
-        "thresholds",
-        "mixture",
-        "genre_head",
-        "genre_words",
-        "genres",
-        "genre_evaluation",
-    ),
-    *("genre_films", "genre_pictures", "genre_page", "genre_teller"),
+    *("encoder_page", "findings", "passages", "report_summary", "report_cards", "report_films", "report"),
+    *("plots_source", "plots", "mixture", "genre_head", "genres", "genre_evaluation"),
+    *("genre_films", "genre_pictures", "genre_page", "genre_teller", "genre_command"),
+    *("sentiment_source", "sentiment_reviews", "sentiment_classifier", "sentiment_words", "sentiment"),
+    *("sentiment_evaluation", "sentiment_page", "sentiment_teller", "sentiment_command"),
     *("title_catalogs", "films", "refresh", "refresh_page", "shifts", "settings", "review_commands", "commands"),
 ]
 PACKAGES = ["latentflix", "tasks", "flows"]
@@ -227,7 +187,8 @@ def test_a_stage_has_one_name_everywhere(stage):
 
 @pytest.mark.parametrize("stage", stage_modules())
 def test_a_flow_runs_every_stage(stage):
-    parts = [ROOT / "flows" / name for name in ("full.py", "ratings.py", "genres.py", "refresh_reviews.py")]
+    names = ("full.py", "ratings.py", "language_models.py", "genres.py", "sentiment.py", "refresh_reviews.py")
+    parts = [ROOT / "flows" / name for name in names]
     assert f"tasks.{stage}" in {name for part in parts for name in imported(part)}
 
 

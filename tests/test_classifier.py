@@ -10,23 +10,29 @@ from sklearn.metrics import roc_auc_score
 
 from latentflix.classifier import (
     RANDOM_SPLIT,
+    RATE_DECAY,
     WINDOW,
     ClassifierConfig,
     ReviewBatches,
+    backward_name,
     build_classifier,
     deal_films,
+    frequent_labels,
     held_out_masks,
     n_outputs,
     read_reviews,
+    reverse,
     train_classifier,
     train_classifiers,
+    unfreezing_steps,
 )
 from latentflix.errors import InvalidWeights, TooFewFilms, TrainingDiverged
 from latentflix.labels import indicator_matrix
 from latentflix.language_model import LanguageModel, LanguageModelConfig, model_weights, train_language_model
-from latentflix.predictions import PredictionConfig, predict_held_out
+from latentflix.predictions import PredictionConfig, predict_held_out, predict_reviews
 from latentflix.ratings import RatingsConfig, read_ratings
-from latentflix.reviews import ReviewConfig, join_reviews, other_reviews
+from latentflix.reviews import ReviewConfig, join_reviews
+from latentflix.token_corpus import TokenCorpusConfig, tokenize_corpus
 from tests.planted_world import make_world
 
 PADDING = 1
@@ -272,6 +278,73 @@ def test_an_encoder_of_another_vocabulary_is_refused():
         train_classifier("0", draw_reviews([5] * 4), np.zeros((4, 1)), np.arange(4) < 2, longer, tiny_config())
 
 
+def test_each_step_of_unfreezing_is_told_when_it_is_done():
+    told = []
+
+    def listen(step, model):
+        told.append((step, {name: array.copy() for name, array in model_weights(model).items()}))
+
+    held_out = np.arange(30) % 5 == 0
+    indicators = np.float32(np.arange(60).reshape(30, 2) % 3 == 0)
+    config = tiny_config(frozen_epochs=1, last_two_epochs=1, all_epochs=2)
+    weights, history = train_classifier(
+        "0", draw_reviews(range(5, 35)), indicators, held_out, untrained_language_model(), config, listen
+    )
+    assert [step for step, _ in told] == ["head", "last two", "all"]
+    assert history["step"].tolist() == ["head", "last two", "all", "all"]
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, told[-1][1][name])
+    assert any((told[0][1][name] != told[1][1][name]).any() for name in weights)
+
+
+def test_steps_have_the_rates_of_gradual_unfreezing():
+    steps = unfreezing_steps(ClassifierConfig())
+    assert steps == [
+        ("head", -1, 1, 2e-2),
+        ("last two", -2, 1, 1e-2),
+        ("last three", -3, 1, 5e-3),
+        ("all", 0, 2, 1e-3),
+    ]
+    assert RATE_DECAY == 2.6**4
+
+
+def test_labels_that_too_few_films_carry_are_named_and_left_out():
+    film_labels = pd.DataFrame(
+        [(1, "a"), (2, "a"), (3, "a"), (1, "b"), (2, "b"), (9, "b"), (1, "c")], columns=["movie_id", "label"]
+    )
+    read = pd.Series([1, 1, 1, 2, 3])
+    labels, rare = frequent_labels(film_labels, read, ["c", "b", "a", "d"], min_films=2)
+    assert labels == ["b", "a"]
+    assert rare["films"].to_dict() == {"c": 1, "d": 0}
+    with pytest.raises(TooFewFilms, match="carry any label; found: a: 3 films, b: 2 films"):
+        frequent_labels(film_labels, read, ["a", "b"], min_films=4)
+
+
+def test_a_backward_model_makes_a_fellow_for_each_classifier_and_both_are_asked():
+    films, carried = draw_labels(n_films=8)
+    reviews = pd.DataFrame({"review_id": [f"r{row}" for row in range(len(films))], "movie_id": films})
+    tokens = draw_reviews(np.arange(len(films)) % 20 + 3)
+    film_labels = carried.stack().loc[lambda holds: holds].reset_index()
+    film_labels = film_labels.set_axis(["movie_id", "label", "_"], axis=1)[["movie_id", "label"]]
+    config = tiny_config(n_folds=2, random_split=False, frozen_epochs=1, min_films=1)
+    models = untrained_language_model(0), untrained_language_model(1)
+    trained = train_classifiers(reviews, tokens, film_labels, [2, 3], models[0], config, models[1])
+    assert list(trained.weights) == ["0", "0_backward", "1", "1_backward"]
+    assert list(trained.held_out) == ["0", "1"]
+    table = predict_held_out(
+        *(trained.weights, trained.held_out, reviews["review_id"], tokens, VOCABULARY),
+        *(trained.labels, config, PredictionConfig()),
+    )
+    for name, said in table.groupby("classifier"):
+        chosen = [tokens[int(review_id[1:])] for review_id in said["review_id"]]
+        forward = predict_reviews(trained.weights[name], chosen, VOCABULARY, config, PredictionConfig())
+        backward = predict_reviews(
+            trained.weights[backward_name(name)], reverse(chosen), VOCABULARY, config, PredictionConfig()
+        )
+        np.testing.assert_allclose(said[[2, 3]], (forward + backward) / 2, atol=1e-6)
+        assert (forward != backward).any()
+
+
 @pytest.mark.parametrize("n_labels", [1, 7])
 def test_number_of_labels_is_read_from_the_weights(n_labels):
     weights = model_weights(build_classifier(len(VOCABULARY), n_labels, SIZES, ClassifierConfig()))
@@ -297,20 +370,26 @@ def world_outcome():
         columns=["movie_id", "label"],
     )
     labels = ["A+", "A-", "B+", "B-"]
-    language = LanguageModelConfig(embedding_size=32, n_layers=1, batch_size=16, max_tokens=20_000, epochs=2)
-    language_model, _ = train_language_model(other_reviews(world.reviews, reviews), language)
+    language = LanguageModelConfig(
+        embedding_size=32, n_layers=1, batch_size=16, max_tokens=20_000, epochs=2, rate_steps=0
+    )
+    texts = list(world.reviews["text"])
+    corpus = tokenize_corpus(len(texts), [texts], TokenCorpusConfig())
+    language_model = train_language_model(corpus, corpus.other_rows(reviews["review_id"]), language).model
     config = ClassifierConfig(
         n_folds=2,
         batch_size=16,
         frozen_epochs=2,
         last_two_epochs=0,
         last_three_epochs=0,
-        all_epochs=4,
+        all_epochs=7,
         all_learning_rate=1e-2,
     )
-    trained = train_classifiers(reviews, film_labels, labels, language_model, config)
+    tokens = corpus.texts(corpus.rows(reviews["review_id"]), len(language_model.vocabulary), config.max_tokens)
+    trained = train_classifiers(reviews, tokens, film_labels, labels, language_model, config)
     predictions = predict_held_out(
-        trained.weights, trained.held_out, reviews, language_model.vocabulary, labels, config, PredictionConfig()
+        *(trained.weights, trained.held_out, reviews["review_id"], tokens, language_model.vocabulary),
+        *(labels, config, PredictionConfig()),
     )
     truth = pd.DataFrame(
         indicator_matrix(film_labels, reviews["movie_id"], labels), reviews["review_id"], pd.Index(labels)

@@ -8,8 +8,6 @@ from latentflix.genre_evaluation import (
     OURS,
     WORDS,
     GenreEvaluationConfig,
-    calibrate,
-    calibration_error,
     confuse,
     evaluate_genres,
 )
@@ -74,15 +72,6 @@ def test_each_genre_has_its_support_and_scores(evaluation):
     given = METHODS[OURS][test] >= evaluation.genres["threshold"]
     assert evaluation.genres["given"].tolist() == given.sum().tolist()
     assert evaluation.genres["f1"].tolist() == pytest.approx(f1_score(CARRIED[test], given, average=None).tolist())
-
-
-def test_true_probabilities_are_calibrated_and_bold_ones_are_not():
-    random = np.random.default_rng(1)
-    true = random.beta(0.4, 2, (20_000, 2))
-    truth = random.random(true.shape) < true
-    assert calibration_error(calibrate(truth, true)) < 0.01
-    assert calibration_error(calibrate(truth, true**0.5)) == pytest.approx((true**0.5 - true).mean(), abs=0.01)
-    assert calibrate(truth, true)["pairs"].sum() == 40_000
 
 
 def test_confusion_says_which_genres_are_carried_and_given_together():

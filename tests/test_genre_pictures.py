@@ -2,7 +2,7 @@ import matplotlib.image
 import pytest
 
 from latentflix.genre_evaluation import OURS, WORDS, GenreEvaluationConfig, evaluate_genres
-from latentflix.genre_pictures import draw_calibration, draw_confusion, draw_genre_bars, draw_threshold_curve
+from latentflix.genre_pictures import draw_confusion, draw_genre_bars, draw_threshold_curve
 from tests.test_genre_evaluation import CARRIED, METHODS, PARTS
 
 
@@ -12,12 +12,11 @@ def evaluation():
     return evaluate_genres(methods, CARRIED, PARTS, 20, GenreEvaluationConfig(bootstraps=20))
 
 
-@pytest.mark.parametrize("name", ["genres", "curve", "calibration", "confusion"])
+@pytest.mark.parametrize("name", ["genres", "curve", "confusion"])
 def test_a_picture_is_drawn_with_ink_on_it(evaluation, name, tmp_path):
     draw = {
         "genres": lambda path: draw_genre_bars(evaluation.genres, path),
         "curve": lambda path: draw_threshold_curve(evaluation.curve, 0.3, path),
-        "calibration": lambda path: draw_calibration(evaluation.calibration, path),
         "confusion": lambda path: draw_confusion(evaluation.confusion, path),
     }[name]
     draw(tmp_path / "picture.png")

@@ -67,13 +67,6 @@ def test_a_table_that_would_lose_a_column_is_refused(teller):
         teller.tell_table(pd.DataFrame({"film": ["x"]}))
 
 
-def test_the_model_that_was_made_last_is_taken(model, teller, tmp_path):
-    late = latentflix.genre_teller.newest
-    save(model, Store(tmp_path), "late", "2999-01-01T00:00:00Z")
-    save(model, Store(tmp_path), "old", "1999-01-01T00:00:00Z")
-    assert late(Store(tmp_path)).key == "late"
-
-
 def test_without_a_model_one_line_says_how_to_make_one(tmp_path):
     with pytest.raises(ArtifactError, match="no model of genres.*what to do: run python -m flows.genres"):
         GenreTeller.open(tmp_path)

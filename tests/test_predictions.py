@@ -99,6 +99,10 @@ def test_weights_of_no_classifier_are_refused():
         predict(draw_reviews([5]), weights=weights)
 
 
+def tokens_of(reviews):
+    return read_reviews(reviews["text"], VOCABULARY, 300)
+
+
 def held_out_case():
     reviews = pd.DataFrame({"review_id": list("edcba"), "text": ["w1 w2", "w3", "w4 w5 w6", "w7 w8", "w9 w9 w2"]})
     masks = {"0": [1, 0, 1, 0, 0], "1": [0, 1, 0, 1, 1], RANDOM_SPLIT: [0, 0, 1, 1, 0]}
@@ -109,7 +113,8 @@ def test_what_is_said_of_a_review_comes_from_classifiers_that_held_it_out():
     reviews, held_out = held_out_case()
     classifiers = {name: stubborn_weights(logit) for name, logit in (("0", -10), ("1", 10), (RANDOM_SPLIT, 0))}
     table = predict_held_out(
-        classifiers, held_out.loc[list("abcde")], reviews, VOCABULARY, ["x", "y", "z"], CONFIG, PredictionConfig()
+        *(classifiers, held_out.loc[list("abcde")], reviews["review_id"], tokens_of(reviews), VOCABULARY),
+        *(["x", "y", "z"], CONFIG, PredictionConfig()),
     )
     assert list(table.columns) == ["classifier", "review_id", "x", "y", "z"]
     said = table.groupby("classifier")["review_id"].agg("".join).to_dict()
@@ -121,7 +126,10 @@ def test_each_row_is_about_the_review_it_names():
     reviews, held_out = held_out_case()
     weights = {name: make_weights(seed) for seed, name in enumerate(held_out.columns)}
     labels = ["x", "y", "z"]
-    table = predict_held_out(weights, held_out, reviews, VOCABULARY, labels, CONFIG, PredictionConfig(batch_size=2))
+    table = predict_held_out(
+        *(weights, held_out, reviews["review_id"], tokens_of(reviews), VOCABULARY),
+        *(labels, CONFIG, PredictionConfig(batch_size=2)),
+    )
     texts = reviews.set_index("review_id")["text"]
     assert len(table) == 7
     for row in table.to_dict("records"):

@@ -20,8 +20,11 @@ from latentflix.datasets import FASTAI_CHECK
 from latentflix.errors import DataSetError
 from latentflix.language_model import LanguageModelConfig
 from latentflix.pretrained import WIKITEXT_103, PretrainedConfig, load_wikitext, read_archive
+from latentflix.token_corpus import TokenCorpusConfig
+from latentflix.tokens import text_id
 from tasks.language_model import train_on_corpus
 from tasks.pretrained import fetch_pretrained
+from tasks.token_corpus import tokenize_all_reviews
 
 VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "film", "Amélie", "was", "good", "bad", "."]
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
@@ -53,9 +56,10 @@ def archive(tmp_path, weights):
     return write_archive(tmp_path / "wt103-fwd.tgz", pth=saved(weights), pkl=pickle.dumps(VOCABULARY))
 
 
-def known_by(monkeypatch, known_hash):
-    source = replace(WIKITEXT_103.files[0], known_hash=f"{FASTAI_CHECK}:{known_hash}")
-    monkeypatch.setattr(pretrained, "WIKITEXT_103", replace(WIKITEXT_103, files=(source,)))
+def known_by(monkeypatch, known_hash, direction="forward"):
+    published = WIKITEXT_103[direction]
+    source = replace(published.files[0], known_hash=f"{FASTAI_CHECK}:{known_hash}")
+    monkeypatch.setitem(pretrained.WIKITEXT_103, direction, replace(published, files=(source,)))
 
 
 def fastai_check(content):
@@ -197,10 +201,28 @@ def test_fastais_check_looks_at_the_size_and_the_first_mebibyte_alone(monkeypatc
         load_wikitext(PretrainedConfig(data_dir=tmp_path))
 
 
-def test_the_published_model_is_pinned():
-    (source,) = WIKITEXT_103.files
-    assert source.known_hash == "fastai:105067061-7d1114cd9684bf9d1ca3c9f6a54da6f9"
-    assert source.url == "https://s3.amazonaws.com/fast-ai-modelzoo/wt103-fwd.tgz"
+@pytest.mark.parametrize(
+    ("direction", "name", "check"),
+    [
+        ("forward", "wt103-fwd.tgz", "105067061-7d1114cd9684bf9d1ca3c9f6a54da6f9"),
+        ("backward", "wt103-bwd.tgz", "105205312-20b06f5830fd5a891d21044c28d3097f"),
+    ],
+)
+def test_the_published_models_are_pinned(direction, name, check):
+    (source,) = WIKITEXT_103[direction].files
+    assert source.known_hash == f"fastai:{check}"
+    assert source.url == f"https://s3.amazonaws.com/fast-ai-modelzoo/{name}"
+
+
+def test_a_direction_is_read_from_its_own_archive(monkeypatch, tmp_path, weights):
+    for direction, name, words in (("forward", "fwd", VOCABULARY), ("backward", "bwd", VOCABULARY[::-1])):
+        path = write_archive(tmp_path / f"wt103-{name}.tgz", pth=saved(weights), pkl=pickle.dumps(words))
+        known_by(monkeypatch, fastai_check(path.read_bytes()), direction)
+    found = [
+        load_wikitext(PretrainedConfig(direction=direction, data_dir=tmp_path)).vocabulary
+        for direction in ("forward", "backward")
+    ]
+    assert found == [VOCABULARY, VOCABULARY[::-1]]
 
 
 def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypatch, archive, tmp_path):
@@ -210,20 +232,22 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypat
     assert store.read_json(kept, "vocabulary") == VOCABULARY
 
     texts = pd.DataFrame({"text": [f"the film was good . the film was bad {number}" for number in range(40)]})
-    unread = pd.DataFrame({"review_id": [hashlib.sha256(texts["text"][0].encode()).hexdigest()]})
     corpus, reviews = (Handle(stage=name, key="k") for name in ("corpus", "reviews"))
+    unread = pd.DataFrame({"text_id": [text_id(texts["text"][0])]})
     store.ensure(corpus, [], StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
-    store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("reviews", unread))
+    store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("unread", unread))
+    tokens = tokenize_all_reviews.task.fn(store, (corpus,), TokenCorpusConfig())
     config = LanguageModelConfig(
         pretrained=True,
         embedding_size=SIZES["emb_sz"],
         hidden_size=SIZES["n_hid"],
         n_layers=SIZES["n_layers"],
         vocabulary_size=100,
+        rate_steps=0,
         learning_rate=1e-12,
         weight_decay=0,
     )
-    trained = train_on_corpus.task.fn(store, (corpus, reviews, kept), config)
+    trained = train_on_corpus.task.fn(store, (tokens, reviews, kept), config)
     found, before = store.read_arrays(trained, "weights"), read_archive(archive).weights
     film = store.read_json(trained, "vocabulary").index("film")
     assert found["0.encoder.weight"][film] == pytest.approx(

@@ -19,7 +19,7 @@ from tests.small_findings import (
     make_scores,
 )
 
-SECTIONS = ["factors", "films", "evaluation", "recommenders", "language-model", "reviews", "changes", "run"]
+SECTIONS = ["factors", "films", "evaluation", "encoders", "recommenders", "language-model", "reviews", "changes", "run"]
 
 
 def build(folder, config=None, **changes):
@@ -110,7 +110,7 @@ def test_everything_the_page_needs_lies_in_its_folder(built):
     page = Page(html)
     sources = page.attributes("src")
     links = [link for link in page.attributes("href") if not link.startswith("#")]
-    assert len(sources) == 9
+    assert len(sources) == 10
     assert set(links) == {"films.png", "map.html", "map.png"}
     assert all((folder / name).stat().st_size > 1000 for name in [*sources, *links])
     inside = {link for link in page.attributes("href") if link.startswith("#")}
@@ -172,11 +172,35 @@ def test_figures_that_went_through_a_manifest_as_null_are_dashes(tmp_path):
 
 
 def test_the_training_is_told_and_drawn(built):
-    text = said(section(built[2], "language-model"))
+    shown = section(built[2], "language-model")
+    text = said(shown)
     assert "AWD-LSTM from scratch, trained on 900 tokens of 20 reviews of other films" in text
-    assert "perplexity 50.0, next token right 25.0 % of the time" in text
+    assert "perplexity 7.4, next token right 25.0 % of the time" in text
+    assert "epoch training loss held-out loss accuracy perplexity 1 3.000 2.000 0.250 7.4" in text
     assert "0 0.500 0.600" in text
-    assert Page(section(built[2], "language-model")).attributes("src") == ["language_model.png", "classifiers.png"]
+    assert Page(shown).attributes("src") == ["language_model.png", "rates.png", "classifiers.png"]
+
+
+def test_what_the_language_model_says_is_shown_with_its_prompt(built):
+    shown = section(built[2], "language-model")
+    assert "Let go on from “I liked this movie because”, 40 tokens, at temperature 0.75." in said(shown)
+    assert "<blockquote>I liked this movie because it ends</blockquote>" in shown
+    assert HANDLER in Page(shown).text
+
+
+def test_a_language_model_that_was_asked_for_neither_rates_nor_sentences_shows_none(tmp_path):
+    _, html = build(tmp_path, language_model_rates=pd.DataFrame(), sentences=pd.DataFrame({"sentence": []}))
+    assert "rates.png" not in html
+    assert "What it says" not in html
+    assert not (tmp_path / "rates.png").exists()
+
+
+def test_encoders_stand_side_by_side_and_labels_left_out_are_named(built):
+    text = said(section(built[2], "encoders"))
+    assert "the language model's encoder 0." in text
+    assert "TF-IDF and logistic regression 0." in text
+    assert "the same guess for every film 0.500 [" in text
+    assert "Left out, for too few films with reviews carry them: 3+ (2)." in text
 
 
 def test_reviews_are_counted_by_film(built):

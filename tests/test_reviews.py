@@ -15,11 +15,12 @@ from latentflix.reviews import (
     check_reviews,
     film_links,
     gather_reviews,
+    held_out_texts,
     identify_reviews,
     join_reviews,
-    other_reviews,
     review_links,
 )
+from latentflix.tokens import text_id
 from tests.planted_reviews import BEGAN, review, write
 
 FILMS = pd.DataFrame({"title": ["Emma", "Heat", "Fargo"]}, index=pd.Index([1, 2, 3], name="movie_id"))
@@ -265,16 +266,28 @@ def test_a_bad_review_is_told_by_the_join_as_well():
         join(["of emma", ""], [("of emma", "tt1", 8)])
 
 
-def test_other_reviews_are_those_of_no_film():
-    table, _ = join(["of heat", "of nothing", "of emma"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)])
-    assert other_reviews(corpus("of heat", "of nothing", "of emma", "of nothing"), table) == ["of nothing"] * 2
+def held_out(table, linked, movie_ids=(1, 2)):
+    """The texts that no language model may read, where films 1 and 2 are tt1 and tt2."""
+    return set(held_out_texts(table, pd.Series(movie_ids), links(*linked), TITLES)["text_id"])
 
 
-def test_no_review_of_a_film_is_among_the_others(joined, reviews):
-    others = other_reviews(reviews, joined[0])
-    assert set(others).isdisjoint(joined[0]["text"])
-    assert set(others) | set(joined[0]["text"]) == set(reviews["text"])
-    assert len(others) == 23_657
+def test_what_is_known_to_be_of_a_film_is_held_out():
+    linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3), ("of both", "tt1", 5), ("of both", "tt2", 5)]
+    table, _ = join(["of heat", "of nothing", "of emma", "of both"], linked)
+    assert held_out(table, linked) == {sha256("of emma"), sha256("of heat"), sha256("of both")}
+
+
+def test_the_reviews_of_films_that_are_not_asked_for_may_be_read():
+    linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3)]
+    table, _ = join(["of heat", "of emma"], linked, movie_ids=[2])
+    assert held_out(table, linked, movie_ids=[2]) == {sha256("of heat")}
+
+
+def test_no_review_of_a_film_may_be_read(joined, films, reviews):
+    movie_ids = pd.Series(films.index)
+    kept = set(held_out_texts(joined[0], movie_ids, review_links(), film_links(films))["text_id"])
+    assert set(joined[0]["review_id"]) <= kept
+    assert sum(text_id(text) in kept for text in reviews["text"].unique()) == 1_340
 
 
 @pytest.fixture
@@ -366,6 +379,7 @@ def test_no_review_of_any_film_in_the_store_is_told(store):
         stored(store, movie_ids=(3,))
 
 
-def test_texts_of_the_store_are_none_of_the_others(store):
+def test_texts_of_the_store_are_held_out_as_they_are_read(store):
     table, _ = stored(store)
-    assert other_reviews(corpus("of <b>emma</b>", "of nothing"), table) == ["of nothing"]
+    linked = [("of emma elsewhere", "tt1", 8), ("of nothing", "tt9", 3)]
+    assert held_out(table, linked) == {*map(sha256, table["text"]), sha256("of emma elsewhere")}

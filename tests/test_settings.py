@@ -26,6 +26,7 @@ from latentflix.settings import (
     FullSettings,
     GenreSettings,
     RefreshSettings,
+    SentimentSettings,
     parse_command_line,
 )
 from latentflix.sources import SourcesConfig
@@ -46,7 +47,7 @@ STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{
         name: config
-        for settings in (RefreshSettings, GenreSettings, FullSettings)
+        for settings in (RefreshSettings, GenreSettings, SentimentSettings, FullSettings)
         for name, config in stages_of(settings).items()
     },
     "datasets": DataSetConfig,
@@ -384,7 +385,7 @@ def named_in_messages():
 def options():
     """The options of all flows and of all commands."""
     output = StringIO()
-    for settings in (FullSettings, CollabStudySettings, GenreSettings, RefreshSettings):
+    for settings in (FullSettings, CollabStudySettings, GenreSettings, SentimentSettings, RefreshSettings):
         with redirect_stdout(output), pytest.raises(SystemExit):
             parse_command_line(settings, "prog", ["--help"])
     found = set(re.findall(r"--[a-z][a-z.-]*[a-z]", output.getvalue()))
@@ -414,3 +415,26 @@ def test_the_genre_flow_takes_settings_of_settings_on_the_command_line():
     assert settings.genres.losses == ("focal",)
     assert settings.compared_readings == ("ends",)
     assert GenreSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
+
+
+def test_the_sentiment_flow_has_the_profiles_of_the_full_flow():
+    sample = parse_command_line(SentimentSettings, "flow", [])
+    assert sample == SentimentSettings()
+    full = parse_command_line(
+        SentimentSettings, "flow", ["--profile", "full", "--sentiment-classifier.max-tokens", "99"]
+    )
+    assert {name: getattr(full.language_model, name) for name in FULL} == FULL
+    assert full.sentiment_classifier.max_tokens == 99
+    assert full.sentiment_classifier.batch_size == 64
+    with pytest.raises(InvalidSettings, match="pretrained language model has the sizes"):
+        parse_command_line(SentimentSettings, "flow", ["--language-model.pretrained"])
+
+
+def test_a_folder_of_labelled_reviews_is_named_on_the_command_line():
+    given = parse_command_line(
+        SentimentSettings,
+        "flow",
+        ["--sentiment-source.path", "aclImdb", "--sentiment-words.inverse-regularizations", "1,2"],
+    )
+    assert given.sentiment_source.path == Path("aclImdb")
+    assert given.sentiment_words.inverse_regularizations == (1.0, 2.0)

@@ -1,11 +1,9 @@
-from collections import Counter
-
 import numpy as np
 import pytest
-from fastai.text.core import SpacyTokenizer, TokenizeWithRules, defaults
+from fastai.text.core import SpacyTokenizer, TokenizeWithRules
 
 from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.tokens import build_vocabulary, numericalize, padding_id, tokenize
+from latentflix.tokens import REMEMBERED_WORDS, _split_word, mend_text, numericalize, padding_id, tokenize
 
 SPECIAL = ["xxunk", "xxpad", "xxbos", "xxeos", "xxfld", "xxrep", "xxwrep", "xxup", "xxmaj"]
 ODD = {
@@ -25,13 +23,18 @@ ODD = {
     "HTML": "<br /><br />Hi<br/>there &amp; &lt;i&gt; &quot;you&quot; #39; #36;",
     "NUL": "a\x00b \x00",
     "a very long word": "x" * 20_000,
-    "a long word of many letters": "antidisestablishmentarianism" * 300,
+    "a long word of many letters": "antidisestablishmentarianism" * 17,
+    "a word thrice at the end": "so it was good good good",
+    "a word thrice between tabs": "no\tno\n no. Yes",
+    "capitals beside odd blanks": " \n THE\nEnd \tOF It\u00a0ALL \n",
     "repeated characters": "soooooooo goooood!!!!!! ----- ....",
     "repeated words": "no no no no no, very very very very good",
     "capitals": "THIS IS ALL CAPS AND I SHOUT A LOT",
     "capitals within": "McDonald eBay iPod USA Usa",
     "contractions": "can't won't I'm IT'S it's they've rock'n'roll",
     "addresses": "http://a.b/c?d=e&f=g mail a@b.com #hash @me",
+    "apostrophes on either side of a blank": "I need a pair'' ''their yours.. ('') ('') :'( ) : )",
+    "signs on either side of a blank": "- - - ... ) ( ;-) :) :( '' \") ('' !! ? ' ''s ' ' '",
     "numbers": "1,000.50 $5 10km 3rd 8/10 1990s 12:30",
     "quotation marks": "“quoted” ‘single’ «french» … — –",
     "special tokens in the text": "xxbos xxmaj hello xxrep 3 a xxunk",
@@ -71,40 +74,25 @@ def test_a_sentence_is_split_and_marked():
     assert " ".join(tokens) == "xxbos i xxup loved it . s xxrep 5 o good \n xxmaj really !"
 
 
-def test_a_vocabulary_starts_with_fastais_special_tokens():
-    assert defaults.text_spec_tok == SPECIAL
-    assert build_vocabulary([["film"]], 100, 1) == [*SPECIAL, "film"]
+def test_what_is_longer_than_any_word_is_cut():
+    word = "antidisestablishmentarianism" * 300
+    tokens = tokenize(f"a {word} b")
+    assert "".join(tokens[2:-1]) == word
+    assert {len(token) for token in tokens[2:-2]} == {500}
+    assert (tokens[:2], tokens[-1]) == (["xxbos", "a"], "b")
 
 
-def test_a_vocabulary_goes_from_frequent_to_rare():
-    tokenized = [["a", "b", "b"], ["c", "c", "c", "b"], ["c", "d"]]
-    assert build_vocabulary(tokenized, 100, 1) == [*SPECIAL, "c", "b", "a", "d"]
+def test_halves_of_pairs_become_replacement_characters():
+    assert mend_text("a \ud83d b \ude00 😀") == "a \ufffd b \ufffd 😀"
+    assert tokenize("a \ud83d b") == ["xxbos", "a", "\ufffd", "b"]
 
 
-def test_a_vocabulary_leaves_out_what_is_rarer_than_asked():
-    tokenized = [["a", "b", "b"], ["c", "c", "c", "b"], ["c", "d"]]
-    assert build_vocabulary(tokenized, 100, 3) == [*SPECIAL, "c", "b"]
+def test_a_megabyte_of_brackets_takes_no_time_that_grows_with_its_square():
+    assert len(tokenize(")(" * 500_000)) > 2000
 
 
-def test_a_vocabulary_has_no_more_tokens_than_asked():
-    tokenized = [["a", "b", "b"], ["c", "c", "c", "b"], ["c", "d"]]
-    assert build_vocabulary(tokenized, len(SPECIAL) + 1, 1) == [*SPECIAL, "c"]
-
-
-def test_a_special_token_in_the_texts_gets_one_id_only():
-    vocabulary = build_vocabulary([["xxmaj", "xxmaj", "film", "xxunk"]], 100, 1)
-    assert vocabulary == [*SPECIAL, "film"]
-
-
-def test_a_vocabulary_of_reviews_holds_their_most_frequent_tokens(texts):
-    tokenized = [tokenize(text) for text in texts]
-    counts = Counter(token for tokens in tokenized for token in tokens)
-    vocabulary = build_vocabulary(tokenized, 1000, 2)
-    assert len(vocabulary) == len(set(vocabulary)) == 1000
-    frequencies = [counts[token] for token in vocabulary[len(SPECIAL) :]]
-    assert frequencies == sorted(frequencies, reverse=True)
-    left_out = set(counts) - set(vocabulary)
-    assert max(counts[token] for token in left_out) <= frequencies[-1]
+def test_no_more_words_are_remembered_than_allowed():
+    assert _split_word.cache_info().maxsize == REMEMBERED_WORDS
 
 
 def test_tokens_become_their_places_in_the_vocabulary():

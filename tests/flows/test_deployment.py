@@ -80,8 +80,8 @@ def test_a_worker_runs_the_deployed_flow_to_completion(server: Server, tmp_path:
     server.prefect("work-pool", "create", "latentflix", "--type", "process")
     server.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
     deployed = server.prefect("deployment", "ls").replace("│", " ").split()
-    flows = ("collab_study/collab-study", "genres/genres", "refresh_reviews/refresh-reviews")
-    assert {"full/sample", "full/full", *flows} <= set(deployed)
+    others = ("collab_study/collab-study", "genres/genres", "refresh_reviews/refresh-reviews", "sentiment/sentiment")
+    assert {"full/sample", "full/full", *others} <= set(deployed)
     settings = {**SMALL_SETTINGS, "artifacts_dir": str(tmp_path / "artifacts")}
     with running(["worker", "start", "--pool", "latentflix"], server.environment, server.log):
         server.prefect(

@@ -28,17 +28,8 @@ from tests.planted_world import World, make_world, shuffle_links
 
 STAGES = (
     *("datasets", "ratings", "collab", "trials", "study", "factors", "labels", "reviews"),
-    *(
-        "language_model",
-        "classifier",
-        "predictions",
-        "baseline",
-        "evaluation",
-        "names",
-        "histograms",
-        "changes",
-        "report",
-    ),
+    *("token_corpus", "language_model", "classifier", "predictions", "baseline", "evaluation", "encoders"),
+    *("names", "histograms", "changes", "report"),
 )
 PLANTED = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
@@ -194,7 +185,16 @@ def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(pla
     changed = {**PLANTED["classifier"], "all_epochs": 1}
     again = run_planted(world, planted.settings.artifacts_dir.parent, classifier=changed)
     made = {stage for stage, cached in again.outcome.cached.items() if not cached}
-    assert made == {"classifier", "predictions", "baseline", "evaluation", "histograms", "changes", "report"}
+    assert made == {
+        "classifier",
+        "predictions",
+        "baseline",
+        "evaluation",
+        "encoders",
+        "histograms",
+        "changes",
+        "report",
+    }
     page = Path(again.outcome.report).read_text(encoding="utf-8")
     assert re.search(r"classifier\.all_epochs</th><td[^>]*>8</td><td[^>]*>1</td>", page)
     assert re.findall(r'<a href="#factor-(\d)">\1</a></th><td>(\d|new)</td><td>1\.00</td>', page) == [

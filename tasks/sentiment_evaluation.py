@@ -1,0 +1,34 @@
+"""How well sentiment is told."""
+
+from latentflix.sentiment_evaluation import SentimentEvaluation, SentimentEvaluationConfig, evaluate_sentiment
+from tasks.stage import Artifact, Handle, Store, stage
+
+_TABLES = ("scores", "steps", "confusion", "calibration", "mistakes")
+
+
+@stage("sentiment_evaluation", "sentiment_evaluation")
+def score_sentiment(
+    artifact: Artifact,
+    store: Store,
+    reviews: Handle,
+    classifier: Handle,
+    sentiment: Handle,
+    *,
+    config: SentimentEvaluationConfig,
+) -> None:
+    """Score the test reviews' sentiment by each predictor and after each step of unfreezing."""
+    evaluation = evaluate_sentiment(
+        store.read_table(sentiment, "probabilities"),
+        store.manifest(sentiment).metrics["predictor"],
+        store.read_table(classifier, "logits"),
+        store.read_table(reviews, "reviews").set_index("review_id"),
+        config,
+    )
+    for name in _TABLES:
+        artifact.write_table(name, getattr(evaluation, name))
+    artifact.metrics.update(evaluation.scores.set_index("predictor")["accuracy"].to_dict())
+
+
+def read_evaluation(store: Store, handle: Handle) -> SentimentEvaluation:
+    """The evaluation of a sentiment_evaluation artifact."""
+    return SentimentEvaluation(**{name: store.read_table(handle, name) for name in _TABLES})

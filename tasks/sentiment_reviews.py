@@ -1,0 +1,17 @@
+"""Labelled reviews, dealt by film."""
+
+from latentflix.reviews import review_links
+from latentflix.sentiment_reviews import SentimentReviewConfig, prepare_sentiment
+from tasks.stage import Artifact, Handle, Store, stage
+
+
+@stage("sentiment_reviews", "sentiment_reviews-seed-{config.seed}")
+def deal_labelled_reviews(artifact: Artifact, store: Store, corpus: Handle, *, config: SentimentReviewConfig) -> None:
+    """Deal the films of labelled reviews into what is learned from, chosen on and scored."""
+    prepared = prepare_sentiment(store.read_table(corpus, "reviews"), review_links(), config)
+    artifact.write_table("reviews", prepared.reviews)
+    artifact.write_table("unread", prepared.unread)
+    artifact.write_table("left_out", prepared.left_out)
+    artifact.metrics.update(
+        parts=prepared.counts(), left_out=len(prepared.left_out), shared_films=prepared.shared_films
+    )
