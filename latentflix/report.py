@@ -83,7 +83,10 @@ def _evaluation(folder: Path, findings: Findings) -> Markup:
 
 def _language_model(folder: Path, findings: Findings) -> Markup:
     """The section "Language model": how it and the classifiers were trained, with pictures in `folder`."""
-    draw_language_model(findings.language_model_history, folder / "language_model.png")
+    history = findings.language_model_history
+    # A curve of one epoch is a point.
+    if len(history) > 1:
+        draw_language_model(history, folder / "language_model.png")
     draw_classifiers(findings.classifier_history, folder / "classifiers.png")
     classifiers = findings.classifier_history.groupby("classifier", sort=False).last()
     manifest = findings.manifest("language_model")
@@ -94,7 +97,7 @@ def _language_model(folder: Path, findings: Findings) -> Markup:
         "language_model.html",
         figures=manifest.metrics,
         config=manifest.config,
-        history=findings.language_model_history.to_dict("records"),
+        history=history.to_dict("records"),
         has_rates=len(rates) > 0,
         sentences=list(findings.sentences["sentence"]),
         classifiers=classifiers.reset_index().to_dict("records"),

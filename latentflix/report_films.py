@@ -29,7 +29,7 @@ class ReportedFilm:
 
 def write_films(folder: Path, findings: Findings, config: ReportConfig) -> Markup:
     """The section "Films", whose pictures and poster are written into `folder`. The most reviewed film comes first."""
-    labels = list(findings.labels.index)
+    labels = _told_labels(findings)
     films = reported_films(findings, config)
     (folder / _PICTURES).mkdir()
     bar = tqdm(films, "histograms", leave=False, disable=None)
@@ -41,15 +41,21 @@ def write_films(folder: Path, findings: Findings, config: ReportConfig) -> Marku
         films=films,
         dominating=findings.dominating,
         names=findings.names,
+        rare=list(findings.rare.index),
         poster=_POSTER,
         poster_size=poster,
         pictures=_PICTURES,
     )
 
 
+def _told_labels(findings: Findings) -> list[str]:
+    """The labels that the classifier tells: all but the rare."""
+    return [label for label in findings.labels.index if label not in findings.rare.index]
+
+
 def reported_films(findings: Findings, config: ReportConfig) -> list[ReportedFilm]:
     """The films with enough reviews, those with most of them first."""
-    labels = list(findings.labels.index)
+    labels = _told_labels(findings)
     counts = findings.reviews["movie_id"].value_counts()
     own = findings.film_labels.groupby("movie_id")["label"].agg(list)
     before, after = (

@@ -30,10 +30,10 @@ def judge_axes(axes: pd.DataFrame, axis_scores: pd.DataFrame, false_discoveries:
     of those said to be told, a share of `false_discoveries` may not be.
     """
     stable = axis_scores.index.intersection(axes.index[axes["stable"]])
-    scores = axis_scores.loc[stable]
-    p = scores["correlation_p"].where(scores["correlation"].notna(), 1.0)
     verdicts = pd.Series(UNSTABLE, index=axes.index).mask(axes["stable"], UNTOLD)
     if len(stable):
+        scores = axis_scores.loc[stable]
+        p = scores["correlation_p"].where(scores["correlation"].notna(), 1.0)
         verdicts.loc[stable] = np.where(false_discovery_control(p) <= false_discoveries, TOLD, UNTOLD)
     return verdicts
 
@@ -117,6 +117,11 @@ def made_of(manifests: Sequence[Manifest]) -> dict[str, str]:
         else f"ratings of your own ({manifest.key[:8]})"
         for manifest in manifests
         if manifest.stage in ("datasets", "ratings_source")
+    ]
+    data += [
+        f"version {manifest.config['store_version']} of the review store"
+        for manifest in manifests
+        if manifest.stage == "reviews" and manifest.config.get("store_version") is not None
     ]
     return {
         "Made": max(manifest.made_at for manifest in manifests).replace("T", " ").replace("Z", " UTC"),

@@ -112,7 +112,7 @@ def make_findings(**changes: Any) -> Findings:
         "encoders": compare(make_case()),
         "rare": pd.DataFrame({"films": [2]}, index=pd.Index(["3+"], name="label")),
         "language_model_history": pd.DataFrame(
-            {"train_loss": [3.0], "valid_loss": [2.0], "accuracy": [0.25], "perplexity": [7.389]}
+            {"train_loss": [4.0, 3.0], "valid_loss": [3.0, 2.0], "accuracy": [0.2, 0.25], "perplexity": [20.09, 7.389]}
         ),
         "language_model_rates": pd.DataFrame({"learning_rate": [1e-7, 1e-3, 1.0], "loss": [9.0, 8.0, 12.0]}),
         "sentences": pd.DataFrame({"sentence": ["I liked this movie because it ends", HANDLER]}),

@@ -176,9 +176,16 @@ def test_the_training_is_told_and_drawn(built):
     text = said(shown)
     assert "AWD-LSTM from scratch, trained on 900 tokens of 20 reviews of other films" in text
     assert "perplexity 7.4, next token right 25.0 % of the time" in text
-    assert "epoch training loss held-out loss accuracy perplexity 1 3.000 2.000 0.250 7.4" in text
+    assert "held-out loss accuracy perplexity 1 4.000 3.000 0.200 20.1 2 3.000 2.000 0.250 7.4" in text
     assert "0 0.500 0.600" in text
     assert Page(shown).attributes("src") == ["language_model.png", "rates.png", "classifiers.png"]
+
+
+def test_one_epoch_is_told_and_not_drawn(tmp_path):
+    _, html = build(tmp_path, language_model_history=make_findings().language_model_history.tail(1))
+    assert "language_model.png" not in html
+    assert not (tmp_path / "language_model.png").exists()
+    assert "1 3.000 2.000 0.250 7.4" in said(section(html, "language-model"))
 
 
 def test_what_the_language_model_says_is_shown_with_its_prompt(built):

@@ -56,6 +56,12 @@ def test_a_stable_factor_shows_how_sure_it_is():
     assert "Held-out score 0.33 [0.33, 0.33], chance 0.33 ± 0.33, p = 0.400; counting words 0.33" in text
 
 
+def test_a_stable_factor_with_a_label_too_rare_to_learn_says_why_it_has_no_score():
+    text = said(card(write(axis_scores=make_findings().axis_scores.loc[["1"]]), "2"))
+    assert "No held-out score: too few films with reviews carry the label of one of its ends." in text
+    assert "No held-out score" not in said(card(write(), "3"))
+
+
 def test_the_score_is_drawn_with_its_chance_and_read_out():
     (drawing,) = [attrs for tag, attrs in Page(card(write(), "1")).tags if tag == "svg"]
     assert drawing["role"] == "img"

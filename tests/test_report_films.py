@@ -1,6 +1,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -46,6 +47,17 @@ def test_every_film_has_a_picture_that_is_loaded_when_it_comes_into_view(written
         width, height = Image.open(folder / attrs["src"]).size
         assert (attrs["width"], attrs["height"]) == (str(width), str(height))
     assert pictures[0]["alt"] == f"Predicted labels over the reviews of Beta {HANDLER} (1991), with and without 2+"
+
+
+def test_a_label_too_rare_to_learn_has_no_bar(tmp_path):
+    findings = make_findings()
+    rare = pd.DataFrame({"films": [2]}, index=pd.Index(["1-"], name="label"))
+    findings = make_findings(rare=rare, shares=findings.shares[findings.shares["label"] != "1-"])
+    films = {film.movie_id: film for film in reported_films(findings, ReportConfig())}
+    assert films[7].labels == ["1-", "2-"]
+    assert films[7].histogram.own.tolist() == [False, False, True]
+    text = Page(str(write_films(tmp_path, findings, ReportConfig()))).text
+    assert "No bar for 1-: too few films with reviews carry it." in text
 
 
 def test_there_is_a_poster_of_all_films(written):

@@ -53,6 +53,11 @@ def test_an_axis_without_a_score_is_not_told():
     assert judge([0.001, 0.001], correlation=[np.nan, 0.3]) == [UNTOLD, TOLD]
 
 
+def test_where_no_axis_has_a_score_none_is_told():
+    axes = pd.DataFrame({"stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
+    assert judge_axes(axes, pd.DataFrame(), 0.05).tolist() == [UNTOLD, UNSTABLE]
+
+
 def test_the_headline_has_every_figure_of_its_sentence():
     overall = {name: FIGURES[name] for name in FIGURES if "auc" in name}
     verdicts = pd.Series([TOLD] * 4 + [UNTOLD] * 5 + [UNSTABLE] * 3)
@@ -109,3 +114,9 @@ def test_a_run_says_when_it_was_made_and_of_what():
         "Data": "MovieLens 100K (datasets); ratings of your own (ratings_)",
         "Settings": "recommender bias with 50 factors; 5 folds of films",
     }
+
+
+def test_a_run_that_read_a_review_store_says_which_version():
+    reviews = make_manifest("reviews", {"store_version": 3})
+    assert made_of([reviews])["Data"] == "version 3 of the review store"
+    assert made_of([make_manifest("reviews", {"store_version": None})])["Data"] == ""
