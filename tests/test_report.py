@@ -202,8 +202,9 @@ def test_a_language_model_that_was_asked_for_neither_rates_nor_sentences_shows_n
     assert not (tmp_path / "rates.png").exists()
 
 
-def test_encoders_stand_side_by_side_and_labels_left_out_are_named(built):
-    text = said(section(built[2], "encoders"))
+def test_encoders_stand_side_by_side_and_labels_left_out_are_named(tmp_path):
+    rare = pd.DataFrame({"films": [2]}, index=pd.Index(["3+"], name="label"))
+    text = said(section(build(tmp_path, rare=rare)[1], "encoders"))
     assert "the language model's encoder 0." in text
     assert "TF-IDF and logistic regression 0." in text
     assert "the same guess for every film 0.500 [" in text
