@@ -265,7 +265,7 @@ def test_real_data_goes_the_whole_way_and_on_after_a_sigkill(tmp_path: Path) -> 
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     before = artifacts(tmp_path)
-    assert {name.split("/")[1] for name in before} == set(STAGES[:8])
+    assert {name.split("/")[1] for name in before} == set(STAGES[:9])
 
     process = start(tmp_path)
     output, _ = process.communicate(timeout=500)
