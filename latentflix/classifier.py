@@ -20,7 +20,7 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import InvalidWeights, TooFewFilms
 from latentflix.labels import indicator_matrix
 from latentflix.language_model import LanguageModel, encoder_sizes, load_weights, model_weights
-from latentflix.tokens import numericalize, padding_id, tokenize
+from latentflix.tokens import Part, keep_part, numericalize, padding_id, tokenize
 from latentflix.training import make_learner
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class UnfreezingConfig(StageConfig):
     """What is read of a review, and how the encoder is made a classifier, one layer group after the other."""
 
     max_tokens: int = setting(300, "tokens of a review that are read; the rest is left", ge=8, le=20_000)
+    part: Part = setting("first", "which tokens of a longer review: the first, or the last")
     batch_size: int = setting(32, "reviews a step", ge=2)
     dropout: float = setting(0.3, "factor on all of AWD-LSTM's dropouts", gt=0, le=2)
     frozen_epochs: int = setting(1, "passes with only the head learning", ge=0)
@@ -123,10 +124,10 @@ class ReviewBatches:
             yield tokens, torch.from_numpy(self.labels[batch])
 
 
-def read_reviews(texts: Sequence[str], vocabulary: Sequence[str], max_tokens: int) -> list[np.ndarray]:
-    """The token ids of each text, int64, at most `max_tokens` of them."""
+def read_reviews(texts: Sequence[str], vocabulary: Sequence[str], config: UnfreezingConfig) -> list[np.ndarray]:
+    """The token ids of each text, int64, as many as a classifier of this config reads."""
     ids = {token: index for index, token in enumerate(vocabulary)}
-    return [numericalize(tokenize(text)[:max_tokens], ids) for text in texts]
+    return [keep_part(numericalize(tokenize(text), ids), config.max_tokens, config.part) for text in texts]
 
 
 def deal_films(movie_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed: int) -> pd.Series:

@@ -169,7 +169,7 @@ class SentimentPredictor:
         if not rows:
             return probabilities, notes
         model = self.model
-        tokens = read_reviews(readable, model.vocabulary, model.unfreezing.max_tokens)
+        tokens = read_reviews(readable, model.vocabulary, model.unfreezing)
         logits = {WORDS: word_logits(readable, model.words)}
         if self.networks:
             logits[NETWORK] = self._ask(tokens)

@@ -12,7 +12,7 @@ from latentflix.config import setting
 from latentflix.language_model import LanguageModel
 from latentflix.plots import TEST, TRAIN, VALID
 from latentflix.predictions import PredictionConfig, classifier_logits
-from latentflix.tokens import padding_id
+from latentflix.tokens import Part, padding_id
 
 NETWORK = "network"
 
@@ -21,6 +21,7 @@ class SentimentClassifierConfig(UnfreezingConfig):
     """The classifier of sentiment and how it is trained."""
 
     max_tokens: int = setting(200, "tokens of a review that are read; the rest is left", ge=8, le=20_000)
+    part: Part = setting("last", "which tokens of a longer review: the first, or the last, where the verdict stands")
     batch_size: int = setting(64, "reviews a step", ge=2)
 
 

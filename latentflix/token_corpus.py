@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig
 from latentflix.errors import InvalidReviews, TokenizingStopped
-from latentflix.tokens import text_id, tokenize
+from latentflix.tokens import Part, keep_part, text_id, tokenize
 
 logger = logging.getLogger(__name__)
 
@@ -72,13 +72,15 @@ class TokenCorpus:
         """How many tokens each of these texts has: int64."""
         return self.offsets[rows + 1] - self.offsets[rows]
 
-    def texts(self, rows: Sequence[int] | np.ndarray, vocabulary_size: int, max_tokens: int) -> list[np.ndarray]:
-        """The ids of each of these texts, int64, at most `max_tokens` of them; from the vocabulary's end on `xxunk`."""
+    def texts(
+        self, rows: Sequence[int] | np.ndarray, vocabulary_size: int, max_tokens: int, part: Part = "first"
+    ) -> list[np.ndarray]:
+        """The ids of each of these texts, int64, `part` of it if it is longer; from the vocabulary's end on `xxunk`."""
         unknown = self.vocabulary.index(UNK)
         found = []
         for row in rows:
-            start, end = self.offsets[row], self.offsets[row + 1]
-            ids = np.asarray(self.ids[start : min(end, start + max_tokens)], dtype=np.int64)
+            text = self.ids[self.offsets[row] : self.offsets[row + 1]]
+            ids = keep_part(text, max_tokens, part).astype(np.int64)
             found.append(np.where(ids < vocabulary_size, ids, unknown))
         return found
 

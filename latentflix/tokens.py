@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from operator import eq
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import spacy
@@ -43,6 +43,8 @@ _BREAK = re.compile(r"(?<=\S)([^\S ]+)(?=\S)")
 _MARKS = ("", TK_MAJ, TK_UP)
 _PLAIN = re.compile("([a-z]+)([,.!?]?)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+Part = Literal["first", "last"]
 
 
 def mend_text(text: str) -> str:
@@ -106,6 +108,13 @@ def numericalize(tokens: Sequence[str], ids: dict[str, int]) -> np.ndarray:
     """The ids of the tokens, int64, one each; a token without an id becomes `xxunk`."""
     unknown = ids[UNK]
     return np.fromiter((ids.get(token, unknown) for token in tokens), dtype=np.int64, count=len(tokens))
+
+
+def keep_part(ids: np.ndarray, max_tokens: int, part: Part) -> np.ndarray:
+    """The ids of a text, at most so many of them: the first, or `xxbos` and the last."""
+    if part == "first" or len(ids) <= max_tokens:
+        return ids[:max_tokens]
+    return np.concatenate([ids[:1], ids[len(ids) - max_tokens + 1 :]])
 
 
 def padding_id(vocabulary: Sequence[str]) -> int:

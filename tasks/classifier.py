@@ -24,7 +24,7 @@ def train_on_folds(
     corpus = read_token_corpus(store, tokens)
     classifiers = train_classifiers(
         read,
-        corpus.texts(corpus.rows(map(text_id, read["text"])), len(model.vocabulary), config.max_tokens),
+        corpus.texts(corpus.rows(map(text_id, read["text"])), len(model.vocabulary), config.max_tokens, config.part),
         store.read_table(labels, "films"),
         list(store.read_table(labels, "labels").index),
         model,

@@ -28,7 +28,7 @@ def predict_all_reviews(
         {name: store.read_arrays(classifier, f"classifier_{name}") for name in names["classifiers"]},
         store.read_table(classifier, "held_out"),
         read["review_id"],
-        corpus.texts(corpus.rows(map(text_id, read["text"])), len(vocabulary), trained_as.max_tokens),
+        corpus.texts(corpus.rows(map(text_id, read["text"])), len(vocabulary), trained_as.max_tokens, trained_as.part),
         vocabulary,
         names["labels"],
         trained_as,

@@ -20,7 +20,7 @@ def train_sentiment_classifier(
     dealt = store.read_table(reviews, "reviews")
     model, *others = (read_language_model(store, handle) for handle in (language_model, *backward))
     corpus = read_token_corpus(store, tokens)
-    read = corpus.texts(corpus.rows(dealt["review_id"]), len(model.vocabulary), config.max_tokens)
+    read = corpus.texts(corpus.rows(dealt["review_id"]), len(model.vocabulary), config.max_tokens, config.part)
     trained = train_sentiment(dealt, read, model, config, *others)
     for name, weights in trained.weights.items():
         artifact.write_arrays(name, weights)

@@ -31,7 +31,7 @@ def predict_new_reviews(
         {name: store.read_arrays(classifier, f"classifier_{name}") for name in names["classifiers"]},
         new.held_out,
         new.reviews["review_id"],
-        read_reviews(new.reviews["text"], vocabulary, trained_as.max_tokens),
+        read_reviews(new.reviews["text"], vocabulary, trained_as),
         vocabulary,
         names["labels"],
         trained_as,

@@ -107,7 +107,7 @@ def _train(backward):
     counts = Counter(token for text in dealt["text"] for token in tokenize(text))
     vocabulary = [*defaults.text_spec_tok, *(token for token, _ in counts.most_common() if not token.startswith("xx"))]
     models = [untrained_language_model(vocabulary, seed) for seed in range(1 + backward)]
-    tokens = read_reviews(dealt["text"], vocabulary, QUICK.max_tokens)
+    tokens = read_reviews(dealt["text"], vocabulary, QUICK)
     network = train_sentiment(dealt, tokens, models[0], QUICK, *models[1:])
     words = train_sentiment_words(dealt, SentimentWordConfig())
     logits = words.logits.assign(**{NETWORK: network.logits.iloc[:, -1]})

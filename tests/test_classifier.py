@@ -137,9 +137,11 @@ def test_a_random_split_holds_out_as_many_reviews_but_splits_films():
     assert RANDOM_SPLIT not in held_out_masks(films, folds, ClassifierConfig(n_folds=3, random_split=False))
 
 
-def test_texts_are_read_up_to_their_token_limit():
-    ids = read_reviews(["w3 w1 w2", "w5 nothing"], VOCABULARY, max_tokens=3)
-    assert [review.tolist() for review in ids] == [[2, 6, 4], [2, 8, 0]]
+@pytest.mark.parametrize(("part", "kept"), [("first", [2, 6, 4, 5]), ("last", [2, 4, 5, 7])])
+def test_texts_are_read_up_to_their_token_limit(part, kept):
+    config = ClassifierConfig.model_construct(max_tokens=4, part=part)
+    ids = read_reviews(["w3 w1 w2 w4", "w5 nothing"], VOCABULARY, config)
+    assert [review.tolist() for review in ids] == [kept, [2, 8, 0]]
 
 
 @pytest.mark.parametrize("shuffle", [None, np.random.default_rng(0)])

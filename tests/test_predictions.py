@@ -80,7 +80,7 @@ def test_no_reviews_have_no_probabilities():
 
 
 def test_an_empty_text_is_read_as_a_beginning_only():
-    reviews = read_reviews(["", "w3 w4 w5"], VOCABULARY, 300)
+    reviews = read_reviews(["", "w3 w4 w5"], VOCABULARY, CONFIG)
     assert reviews[0].tolist() == [VOCABULARY.index("xxbos")]
     probabilities = predict(reviews)
     assert ((probabilities > 0) & (probabilities < 1)).all()
@@ -100,7 +100,7 @@ def test_weights_of_no_classifier_are_refused():
 
 
 def tokens_of(reviews):
-    return read_reviews(reviews["text"], VOCABULARY, 300)
+    return read_reviews(reviews["text"], VOCABULARY, CONFIG)
 
 
 def held_out_case():
@@ -133,5 +133,5 @@ def test_each_row_is_about_the_review_it_names():
     texts = reviews.set_index("review_id")["text"]
     assert len(table) == 7
     for row in table.to_dict("records"):
-        alone = predict(read_reviews([texts[row["review_id"]]], VOCABULARY, 300), weights=weights[row["classifier"]])
+        alone = predict(read_reviews([texts[row["review_id"]]], VOCABULARY, CONFIG), weights=weights[row["classifier"]])
         assert [row[label] for label in labels] == pytest.approx(alone[0].tolist(), abs=1e-5)

@@ -9,7 +9,7 @@ from tests.small_sentiment import QUICK, small_model, untrained_language_model
 
 
 def tokens_of(small, reviews):
-    return read_reviews(reviews["text"], small.model.vocabulary, QUICK.max_tokens)
+    return read_reviews(reviews["text"], small.model.vocabulary, QUICK)
 
 
 def retrain(small, reviews, **changes):

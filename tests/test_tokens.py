@@ -3,7 +3,7 @@ import pytest
 from fastai.text.core import SpacyTokenizer, TokenizeWithRules
 
 from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.tokens import REMEMBERED_WORDS, _split_word, mend_text, numericalize, padding_id, tokenize
+from latentflix.tokens import REMEMBERED_WORDS, _split_word, keep_part, mend_text, numericalize, padding_id, tokenize
 
 SPECIAL = ["xxunk", "xxpad", "xxbos", "xxeos", "xxfld", "xxrep", "xxwrep", "xxup", "xxmaj"]
 ODD = {
@@ -110,6 +110,13 @@ def test_an_unknown_token_becomes_xxunk():
 def test_no_tokens_become_no_ids():
     found = numericalize([], {"xxunk": 0})
     assert (found.shape, found.dtype) == ((0,), np.int64)
+
+
+def test_of_a_longer_text_the_first_tokens_are_kept_or_its_mark_and_the_last():
+    ids = np.arange(10, 16)
+    assert keep_part(ids, 4, "first").tolist() == [10, 11, 12, 13]
+    assert keep_part(ids, 4, "last").tolist() == [10, 13, 14, 15]
+    assert keep_part(ids, 6, "last").tolist() == keep_part(ids, 9, "first").tolist() == ids.tolist()
 
 
 def test_the_padding_token_is_found_wherever_it_stands():

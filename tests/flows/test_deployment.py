@@ -63,7 +63,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
-    environment = {**os.environ, "PREFECT_HOME": str(folder), "PREFECT_API_URL": url, "COLUMNS": "200"}
+    of_the_shell = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment = {**of_the_shell, "PREFECT_HOME": str(folder), "PREFECT_API_URL": url, "COLUMNS": "200"}
     with running(["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, folder / "log"):
         deadline = time.monotonic() + 120
         while True:

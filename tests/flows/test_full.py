@@ -7,103 +7,26 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import latentflix.datasets
-import tasks.reviews
-from flows.command_line import Outcome
 from flows.full import full
-from latentflix.artifacts import Handle, Store, file_sha256
-from latentflix.datasets import DataSet, SourceFile
+from latentflix.artifacts import Handle, Store
 from latentflix.errors import DataSetError
 from latentflix.settings import FullSettings
 from latentflix.stability import match_axes
+from tests.flows.planted_run import OF_RATINGS, PLANTED, Run, copy_stages, linked_items, run_planted
 from tests.flows.small import SMALL_SETTINGS, as_arguments
-from tests.planted_world import World, make_world, shuffle_links
+from tests.planted_world import World, shuffle_links
 
 STAGES = (
-    *("datasets", "ratings", "collab", "trials", "study", "factors", "labels", "reviews"),
-    *("token_corpus", "language_model", "classifier", "predictions", "baseline", "evaluation", "encoders"),
-    *("names", "histograms", "changes", "report"),
+    *("datasets", "ratings", "collab", "trials", "study", "factors", "labels", "reviews", "token_corpus"),
+    *("language_model", "classifier", "predictions", "baseline", "evaluation", "encoders", "names"),
+    *("histograms", "changes", "report"),
 )
-PLANTED = {
-    "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
-    "trials": {"models": ["bias"], "weight_decays": [0.3], "n_seeds": 2},
-    "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
-    "labels": {"top_k": 3},
-    "language_model": {
-        "embedding_size": 64,
-        "vocabulary_size": 1000,
-        "epochs": 4,
-        "batch_size": 16,
-        "sequence_length": 32,
-    },
-    "classifier": {
-        "n_folds": 4,
-        "random_split": False,
-        "batch_size": 8,
-        "dropout": 0.1,
-        "all_epochs": 8,
-        "all_learning_rate": 1e-2,
-    },
-    "evaluation": {"permutations": 200, "bootstraps": 200},
-    "names": {"min_ratings": 20, "min_films": 3},
-}
-
-
-@dataclass(frozen=True)
-class Run:
-    outcome: Outcome
-    store: Store
-    settings: FullSettings
-
-    def handle(self, stage: str) -> Handle:
-        (folder,) = (self.store.root / stage).iterdir()
-        return Handle(stage=stage, key=folder.name)
-
-    def table(self, stage: str, name: str) -> pd.DataFrame:
-        return self.store.read_table(self.handle(stage), name)
-
-
-def linked_items(world: World) -> pd.DataFrame:
-    return world.items.merge(world.film_titles[["movie_id", "tconst"]], on="movie_id")
-
-
-def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tables = {
-        "movielens_100k": {"ratings": world.ratings, "items": linked_items(world), "scale": world.scale},
-        "imdb_reviews": {"reviews": world.reviews},
-    }
-    for name, content in tables.items():
-        path = folder / name
-        path.write_text("".join(table.to_json() for table in content.values()))
-        source = SourceFile(name, "", f"sha256:{file_sha256(path)}", lambda _, content=content: content)
-        monkeypatch.setitem(latentflix.datasets.DATA_SETS, name, DataSet(name, "", "", (source,)))
-    monkeypatch.setattr(tasks.reviews, "review_links", lambda: world.review_films)
-
-
-def run_planted(world: World, folder: Path, **changed: dict[str, object]) -> Run:
-    settings = FullSettings.model_validate(
-        {**PLANTED, **changed, "artifacts_dir": folder / "artifacts", "data_dir": folder}
-    )
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        plant(world, folder, monkeypatch)
-        return Run(full(settings), Store(settings.artifacts_dir), settings)
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return make_world(n_films=90, reviews_per_film=8, word_share=0.2, corpus_reviews=400)
-
-
-@pytest.fixture(scope="module")
-def planted(world: World, prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_planted(world, tmp_path_factory.mktemp("planted"))
 
 
 def test_planted_factors_are_recovered_and_stable(planted: Run, world: World) -> None:
@@ -135,7 +58,9 @@ def test_planted_words_name_their_poles(planted: Run, world: World) -> None:
             assert all(any(word in planted_words for word in term.split()) for term in best), (factor, pole)
 
 
-def test_with_the_links_shuffled_the_score_falls_to_chance(world: World, prefect: None, tmp_path: Path) -> None:
+def test_with_the_links_shuffled_the_score_falls_to_chance(planted: Run, world: World, tmp_path: Path) -> None:
+    # The links come with the films, so these are made anew.
+    copy_stages(planted, tmp_path, *OF_RATINGS)
     shuffled = run_planted(shuffle_links(world, seed=3), tmp_path)
     headline = shuffled.outcome.headline
     assert abs(headline["auc"] - 0.5) < 0.1
@@ -172,36 +97,31 @@ def test_a_second_run_takes_everything_from_the_cache(planted: Run, world: World
     assert again.outcome.report == planted.outcome.report
 
 
-def test_an_altered_artifact_is_made_anew(planted: Run, world: World) -> None:
-    labels = planted.store.path(planted.handle("labels")) / "films.parquet"
+def test_an_altered_artifact_is_made_anew(planted: Run, world: World, tmp_path: Path) -> None:
+    copy_stages(planted, tmp_path)
+    labels = next((tmp_path / "artifacts" / "labels").glob("*/films.parquet"))
     original = labels.read_bytes()
     labels.write_bytes(original[:-1] + b"x")
-    again = run_planted(world, planted.settings.artifacts_dir.parent)
+    again = run_planted(world, tmp_path)
     assert [stage for stage, cached in again.outcome.cached.items() if not cached] == ["labels"]
     assert labels.read_bytes() == original
 
 
-def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(planted: Run, world: World) -> None:
+def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(
+    planted: Run, world: World, tmp_path: Path
+) -> None:
+    copy_stages(planted, tmp_path)
     changed = {**PLANTED["classifier"], "all_epochs": 1}
-    again = run_planted(world, planted.settings.artifacts_dir.parent, classifier=changed)
+    again = run_planted(world, tmp_path, classifier=changed)
     made = {stage for stage, cached in again.outcome.cached.items() if not cached}
-    assert made == {
-        "classifier",
-        "predictions",
-        "baseline",
-        "evaluation",
-        "encoders",
-        "histograms",
-        "changes",
-        "report",
-    }
+    assert made == {*STAGES[STAGES.index("classifier") :]} - {"names"}
     page = Path(again.outcome.report).read_text(encoding="utf-8")
     assert re.search(r"classifier\.all_epochs</th><td[^>]*>8</td><td[^>]*>1</td>", page)
     assert re.findall(r'<a href="#factor-(\d)">\1</a></th><td>(\d|new)</td><td>1\.00</td>', page) == [
         *(("1", "1"), ("2", "2"), ("3", "3"))
     ]
     # The report that was made now is no earlier report to itself.
-    third = run_planted(world, planted.settings.artifacts_dir.parent, classifier=changed)
+    third = run_planted(world, tmp_path, classifier=changed)
     assert all(third.outcome.cached.values())
     assert third.outcome.report == again.outcome.report
 

@@ -23,9 +23,8 @@ from latentflix.review_source import Answer
 from latentflix.review_store import ReviewStore
 from latentflix.settings import RefreshSettings
 from tasks.refresh import read_key, run_batches, wait_for_turn
-from tests.flows.test_full import run_planted
+from tests.flows.planted_run import OF_RATINGS, copy_stages, run_planted
 from tests.planted_reviews import PlantedSource, films, review
-from tests.planted_world import make_world
 
 pytestmark = pytest.mark.usefixtures("prefect")
 QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_rest=5)
@@ -121,15 +120,11 @@ def test_a_global_limit_of_the_server_slows_a_source_down(store):
     assert set(store.last_attempts()["outcome"]) == {"ok"}
 
 
-@pytest.fixture(scope="module")
-def world():
-    return make_world(n_films=90, reviews_per_film=8, word_share=0.2, corpus_reviews=400)
-
-
-@pytest.fixture(scope="module")
-def planted(world, tmp_path_factory):
-    """A full run in the planted world."""
-    return run_planted(world, tmp_path_factory.mktemp("planted"), histograms={"top_k": 2})
+@pytest.fixture
+def last_run(planted, world, tmp_path):
+    """A full run in the planted world whose histograms count the two most probable labels."""
+    copy_stages(planted, tmp_path)
+    return run_planted(world, tmp_path, histograms={"top_k": 2})
 
 
 def texts_by_film(world):
@@ -153,10 +148,9 @@ def retold(tconst, texts):
 
 
 def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_against(
-    planted, world, tmp_path, monkeypatch
+    last_run, world, tmp_path, monkeypatch
 ):
-    last_run = find_last_run(planted.store)
-    shown = films_of_report(planted.store, last_run)
+    shown = films_of_report(last_run.store, find_last_run(last_run.store))
     by_tconst = world.film_titles.set_index("tconst")["movie_id"]
     opposed, agreeing = shown[:6], shown[6:12]
     texts = texts_by_film(world)["text"]
@@ -168,7 +162,7 @@ def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_agai
     monkeypatch.setattr(flows.refresh_reviews, "build_sources", lambda *_, **__: [source])
     settings = RefreshSettings.model_validate(
         {
-            "artifacts_dir": planted.store.root,
+            "artifacts_dir": last_run.store.root,
             "films": "report",
             "store": {"uri": str(tmp_path / "store")},
             "refresh": QUICK,
@@ -180,7 +174,7 @@ def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_agai
     (row,) = outcome.headline["sources"]
     assert (row["asked"], row["ok"], row["not_covered"]) == (len(shown), 12, len(shown) - 12)
     assert row["new"] == 96
-    (folder,) = (planted.store.root / "shifts").iterdir()
+    (folder,) = (last_run.store.root / "shifts").iterdir()
     shifts = pd.read_parquet(folder / "shifts.parquet").set_index("movie_id")["distance"]
     assert len(pd.read_parquet(folder / "predictions.parquet")) == 96
     distance = {film.tconst: shifts[by_tconst[film.tconst]] for film in (*opposed, *agreeing)}
@@ -197,7 +191,8 @@ def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_agai
     assert (again.headline["due"], again.headline["moved"]) == (0, [])
 
 
-def test_the_full_flow_reads_a_version_of_the_store_and_records_it(world, tmp_path):
+def test_the_full_flow_reads_a_version_of_the_store_and_records_it(planted, world, tmp_path):
+    copy_stages(planted, tmp_path, "datasets", "ratings", *OF_RATINGS)
     store = ReviewStore(str(tmp_path / "store"))
     linked = [
         review(tconst, number, row.text, rating=float(row.rating))
