@@ -31,7 +31,6 @@ TRIED: dict[str, dict[str, Any]] = {
     "as it is": {},
     "vocabulary 4,000": {"vocabulary_size": 4000},
     "vocabulary 16,000": {"vocabulary_size": 16_000},
-    "128 x 256": {"hidden_size": 256},
     "200 x 400": {"embedding_size": 200, "hidden_size": 400},
     "2 layers": {"n_layers": 2},
     "batch 16": {"batch_size": 16},
@@ -41,6 +40,14 @@ TRIED: dict[str, dict[str, Any]] = {
     "dropout 0.3": {"dropout": 0.3},
     "rate 5e-3": {"learning_rate": 5e-3},
     "rate 2e-2": {"learning_rate": 2e-2},
+    "vocabulary 2,000": {"vocabulary_size": 2000},
+    "vocabulary 4,000, batch 16": {"vocabulary_size": 4000, "batch_size": 16},
+    "vocabulary 4,000, batch 16, 200 x 400": {
+        "vocabulary_size": 4000,
+        "batch_size": 16,
+        "embedding_size": 200,
+        "hidden_size": 400,
+    },
 }
 
 
