@@ -33,14 +33,14 @@ class LanguageModelConfig(StageConfig):
     """The language model and how it is trained."""
 
     pretrained: bool = setting(False, "start from fastai's WikiText-103 weights; the sizes must be theirs")
-    vocabulary_size: int = setting(8000, "most frequent tokens that get an id", ge=100, le=100_000)
+    vocabulary_size: int = setting(4000, "most frequent tokens that get an id", ge=100, le=100_000)
     min_frequency: int = setting(3, "times a token must occur to get an id", ge=1)
     embedding_size: int = setting(128, "width of the embedding and of the encoder's output", ge=8)
     hidden_size: int = setting(384, "width of the LSTM layers but the last, which is as wide as the embedding", ge=8)
     n_layers: int = setting(1, "LSTM layers", ge=1, le=8)
     dropout: float = setting(0.1, "factor on all of AWD-LSTM's dropouts", gt=0, le=2)
-    max_tokens: int = setting(1_000_000, "tokens of the corpus that are read; the rest is left", ge=1000)
-    batch_size: int = setting(32, "texts side by side", ge=1)
+    max_tokens: int = setting(2_000_000, "tokens of the corpus that are read; the rest is left", ge=1000)
+    batch_size: int = setting(16, "texts side by side", ge=1)
     sequence_length: int = setting(72, "tokens a step", ge=2)
     frozen_epochs: int = setting(0, "passes with all but the embedding frozen", ge=0)
     frozen_learning_rate: float = setting(2e-2, "peak of their schedule", gt=0)

@@ -23,7 +23,7 @@ def write_sentences(
     start = numericalize(tokenize(prompt), {token: number for number, token in enumerate(vocabulary)})
     read = torch.from_numpy(start).to(device).expand(n_sentences, -1)
     never = [vocabulary.index(token) for token in (UNK, PAD)]
-    said = [read]
+    said = []
     model.eval()
     model.reset()
     with torch.inference_mode():
@@ -34,7 +34,9 @@ def write_sentences(
             read = torch.multinomial(scores.softmax(-1), 1)
             said.append(read)
     model.reset()
-    return [readable([vocabulary[number] for number in row]) for row in torch.cat(said, dim=1).tolist()]
+    # The prompt stands there as it was given, also where the model does not know a word of it.
+    continuations = torch.cat(said, dim=1).tolist()
+    return [f"{prompt} {readable([vocabulary[number] for number in row])}" for row in continuations]
 
 
 def readable(tokens: Sequence[str]) -> str:

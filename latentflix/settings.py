@@ -83,7 +83,7 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
 SENTIMENT_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     # A small encoder that has read little has little to forget, so it may learn faster than one that has read much.
     "sample": {
-        "sentiment_classifier": {"all_epochs": 4, "all_learning_rate": 5e-3},
+        "sentiment_classifier": {"all_epochs": 5, "all_learning_rate": 5e-3},
     },
     "full": {
         "language_model": _ULMFIT,

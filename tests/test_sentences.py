@@ -29,6 +29,11 @@ def test_a_sentence_is_the_prompt_and_as_many_words_as_asked(model):
         assert len([word for word in words if word != "xxbos"]) <= 14
 
 
+def test_a_prompt_stands_there_as_it_was_given_if_the_model_does_not_know_it(model):
+    (sentence,) = write_sentences(model, VOCABULARY, "The BBC's film", 3, 1.0, 1)
+    assert sentence.startswith("The BBC's film ")
+
+
 def test_what_is_unknown_is_never_said(model):
     model[1].decoder.bias.data[:2] = 100.0
     assert not {"xxunk", "xxpad"} & {word for sentence in said(model, 1.0, n_sentences=20) for word in sentence.split()}
