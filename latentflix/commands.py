@@ -54,7 +54,7 @@ def _prepare(
 def main() -> None:
     """Run the command. An error ends in one line on standard error: exit code 1, or 2 if it was asked wrongly."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="latentflix", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         code = 1
