@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from fastai.text.core import UNK
 from fastai.text.models.core import SequentialRNN
+from pydantic import ValidationError
 from scipy.special import expit
 
-from latentflix.artifacts import Store
+from latentflix.artifacts import Handle, Store
 from latentflix.classifier import RANDOM_SPLIT, ClassifierConfig, backward_name, read_reviews, reverse
+from latentflix.errors import ArtifactError
 from latentflix.predictions import PredictionConfig, classifier_logits, restore_classifier
 from latentflix.runs import Run
 from latentflix.tables import MaybeText, extend_file
@@ -43,12 +45,13 @@ class LabelTeller:
     def read(cls, store: Store, run: Run) -> Self:
         """The classifiers of a run, one for each fold of films and direction of reading.
 
-        Raises ArtifactError if a file was altered, or if the run has no thresholds; InvalidWeights if the weights do
+        Raises ArtifactError if a file was altered, if the run has no thresholds, or if another version of the software
+        trained the classifiers in a way that this one does not know; InvalidWeights if the weights do
         not belong to the vocabulary.
         """
         thresholds = store.read_table(run.handle("encoders"), "labels").set_index("label")["threshold"]
         classifier = run.handle("classifier")
-        trained_as = ClassifierConfig.model_validate(store.manifest(classifier).config)
+        trained_as = _read_config(store, classifier)
         vocabulary = store.read_json(run.handle("language_model"), "vocabulary")
         scores = store.read_table(run.handle("evaluation"), "labels")
         told = store.read_json(classifier, "names")
@@ -119,3 +122,16 @@ class LabelTeller:
         order = np.argsort(-probabilities, kind="stable")
         reached = probabilities >= self.labels["threshold"].to_numpy()
         return " ".join(str(self.labels.index[place]) for place in order if reached[place])
+
+
+def _read_config(store: Store, classifier: Handle) -> ClassifierConfig:
+    try:
+        return ClassifierConfig.model_validate(store.manifest(classifier).config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ArtifactError(
+            "the classifiers were trained by another version of latentflix",
+            where=str(store.path(classifier)),
+            found=f"the setting {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            remedy="train anew with latentflix run",
+        ) from error

@@ -90,3 +90,13 @@ def test_a_run_without_thresholds_is_told(tmp_path):
     del run.handles["encoders"]
     with pytest.raises(ArtifactError, match="the run made no encoders.*start it again with latentflix run"):
         LabelTeller.read(store, run)
+
+
+def test_classifiers_of_another_version_are_told(tmp_path):
+    store = Store(tmp_path)
+    write_run(store)
+    run = choose_run(store)
+    path = store.path(run.handle("classifier")) / "manifest.json"
+    path.write_text(path.read_text().replace('"n_folds"', '"folds"'))
+    with pytest.raises(ArtifactError, match="trained by another version of .*the setting folds: Extra"):
+        LabelTeller.read(store, run)
