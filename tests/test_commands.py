@@ -80,7 +80,7 @@ def test_every_command_is_documented_and_every_documented_one_exists():
     known = set(commands())
     documented = {
         next((name for name in known if f"{line} ".startswith(f"{name} ")), line)
-        for line in typed
+        for line in (" ".join(line.split()) for line in typed)
         if not line.startswith("--")
     }
     groups = {name.split()[0] for name in known if " " in name}
