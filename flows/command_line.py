@@ -26,7 +26,7 @@ class Outcome(BaseModel):
 def main(
     flow: Callable[[Any], Outcome], settings: type[BaseModel], program: str, arguments: Sequence[str] | None = None
 ) -> None:
-    """Read the settings, run the flow, and print its report's path and headline; with --json also one JSON object.
+    """Read the settings, run the flow, and print its report's path and headline; with --json one JSON object instead.
 
     An error that the user can mend ends in one line on standard error and exit code 1; wrong settings in exit code 2.
     """
@@ -38,9 +38,9 @@ def main(
         outcome = flow(given)
     except LatentflixError as error:
         sys.exit(_complain(program, error, 1))
-    sys.stdout.write(f"report: {outcome.report}\n{outcome.sentence}\n")
-    if getattr(given, "json_", False):
-        sys.stdout.write(outcome.model_dump_json() + "\n")
+    as_json = getattr(given, "json_", False)
+    told = outcome.model_dump_json() if as_json else f"report: {outcome.report}\n{outcome.sentence}"
+    sys.stdout.write(f"{told}\n")
 
 
 def _complain(program: str, error: LatentflixError, code: int) -> int:

@@ -17,11 +17,12 @@ from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.errors import ArtifactError
 from latentflix.fetching import Fetcher
-from latentflix.films import LastRun, chosen_films, films_of_report, find_last_run, linked_films
+from latentflix.films import chosen_films, films_of_report, linked_films
 from latentflix.refresh import Batch, deal, last_answered, obstacles, stale_films, summarise, usable_sources
 from latentflix.refresh_page import refresh_rows, refresh_sentence, shifts_markdown
 from latentflix.review_source import Film
 from latentflix.review_store import ReviewStore
+from latentflix.runs import Run, find_last_run
 from latentflix.settings import RefreshSettings
 from latentflix.shifts import StoredShiftConfig
 from latentflix.sources import build_sources, rejected_rows
@@ -101,7 +102,7 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
 
 
 def _choose_films(
-    run: StageRunner, settings: RefreshSettings, last_run: LastRun | None
+    run: StageRunner, settings: RefreshSettings, last_run: Run | None
 ) -> tuple[Sequence[Film], pd.DataFrame]:
     """The films that reviews are wanted of, and the titles for which several IMDb titles fit."""
     nothing = pd.DataFrame(columns=["title", "candidates"])
@@ -123,7 +124,7 @@ def _choose_films(
 
 
 def _find_shifts(
-    run: StageRunner, settings: RefreshSettings, store: ReviewStore, last_run: LastRun | None, started: datetime
+    run: StageRunner, settings: RefreshSettings, store: ReviewStore, last_run: Run | None, started: datetime
 ) -> pd.DataFrame:
     """Which histograms of the last report the new reviews move; of no run, none."""
     if last_run is None:

@@ -9,9 +9,10 @@ import torch
 from pydantic import PositiveInt
 from torch import nn
 
-from latentflix.collab_models import UNKNOWN_ROWS, ModelName, Range, SeedStack, build_model
+from latentflix.collab_factors import UNKNOWN_ROWS, WEIGHTS, CollabFit, split_seeds
+from latentflix.collab_models import ModelName, Range, SeedStack, build_model
 from latentflix.config import StageConfig, setting
-from latentflix.errors import NoSharedFactors, UnknownIds
+from latentflix.errors import UnknownIds
 from latentflix.splits import SplitConfig
 from latentflix.training import pick_device
 
@@ -61,22 +62,6 @@ class Recommender:
     seconds: float
 
 
-@dataclass(frozen=True)
-class CollabFit:
-    """The factors of one seed. Row r of the user arrays is `user_ids[r]`, row r of the item arrays is `movie_ids[r]`.
-
-    user_factors, item_factors: float32 (rows, n_factors). user_bias, item_bias: float32 (rows,), zero in a model
-    that has none.
-    """
-
-    user_ids: np.ndarray
-    movie_ids: np.ndarray
-    user_factors: np.ndarray
-    item_factors: np.ndarray
-    user_bias: np.ndarray
-    item_bias: np.ndarray
-
-
 def predict_ratings(recommender: Recommender, user_ids: np.ndarray, movie_ids: np.ndarray) -> np.ndarray:
     """What each user would give each film, in stars: float32 (seeds, pairs); the mean over seeds is the best guess.
 
@@ -95,21 +80,8 @@ def predict_ratings(recommender: Recommender, user_ids: np.ndarray, movie_ids: n
 
 def seed_fits(recommender: Recommender) -> list[CollabFit]:
     """The factors of each seed. Raises NoSharedFactors if users and films have no factors in common (`neural`)."""
-    if "u_weight.weight" not in recommender.weights:
-        raise NoSharedFactors(
-            "users and films have no factors in common",
-            where="--collab.model",
-            found=recommender.config.model,
-            expected="dot, dot_range or bias",
-        )
-    weights = {name: value.numpy()[:, UNKNOWN_ROWS:] for name, value in recommender.weights.items()}
-    users, items = weights["u_weight.weight"], weights["i_weight.weight"]
-    user_bias = weights.get("u_bias.weight", np.zeros((*users.shape[:2], 1), np.float32))[..., 0]
-    item_bias = weights.get("i_bias.weight", np.zeros((*items.shape[:2], 1), np.float32))[..., 0]
-    return [
-        CollabFit(recommender.user_ids, recommender.movie_ids, *factors)
-        for factors in zip(users, items, user_bias, item_bias, strict=True)
-    ]
+    weights = {name: value.numpy() for name, value in recommender.weights.items()}
+    return split_seeds(recommender.user_ids, recommender.movie_ids, weights, recommender.config.model)
 
 
 def pack_recommender(recommender: Recommender) -> dict[str, np.ndarray]:
@@ -121,13 +93,12 @@ def pack_recommender(recommender: Recommender) -> dict[str, np.ndarray]:
         "y_range": np.array(recommender.y_range),
         "valid_loss": recommender.valid_loss,
         "seconds": np.array(recommender.seconds),
-        **{f"weights.{name}": value.numpy() for name, value in recommender.weights.items()},
+        **{f"{WEIGHTS}{name}": value.numpy() for name, value in recommender.weights.items()},
     }
 
 
 def unpack_recommender(arrays: Mapping[str, np.ndarray], config: CollabConfig) -> Recommender:
     """The recommender that `pack_recommender` packed."""
-    prefix = "weights."
     return Recommender(
         config=config,
         scale=tuple(arrays["scale"].tolist()),
@@ -135,9 +106,9 @@ def unpack_recommender(arrays: Mapping[str, np.ndarray], config: CollabConfig) -
         user_ids=arrays["user_ids"],
         movie_ids=arrays["movie_ids"],
         weights={
-            name.removeprefix(prefix): torch.from_numpy(value)
+            name.removeprefix(WEIGHTS): torch.from_numpy(value)
             for name, value in arrays.items()
-            if name.startswith(prefix)
+            if name.startswith(WEIGHTS)
         },
         valid_loss=arrays["valid_loss"],
         seconds=float(arrays["seconds"]),

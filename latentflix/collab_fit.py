@@ -13,7 +13,8 @@ import torch
 from torch.nn.functional import mse_loss
 
 from latentflix.collab import CollabConfig, Recommender, build_models, predict_ratings
-from latentflix.collab_models import UNKNOWN_ROWS, Range, SeedStack
+from latentflix.collab_factors import UNKNOWN_ROWS
+from latentflix.collab_models import Range, SeedStack
 from latentflix.early_stopping import KeepBestEpochs, SeedErrors
 from latentflix.errors import InvalidSettings
 from latentflix.rating_batches import RatingBatches

@@ -12,12 +12,12 @@ from fastai.tabular.model import emb_sz_rule
 from torch import nn
 from torch.func import functional_call, stack_module_state
 
+from latentflix.collab_factors import UNKNOWN_ROWS
+
 ModelName = Literal["dot", "dot_range", "bias", "neural"]
 Range = tuple[float, float]
 Tensors = dict[str, torch.Tensor]
 
-# Row 0 of every embedding is fastai's `#na#`, an id that training never saw.
-UNKNOWN_ROWS = 1
 # fastai draws a model's first weights from the one generator that all threads share.
 _first_weights = threading.Lock()
 

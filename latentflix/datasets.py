@@ -199,14 +199,10 @@ def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) 
 
     Raises DataSetError if a file in `data_dir` has another hash, DataSetUnavailable if nothing could be fetched.
     """
-    for source in data_set.files:
-        if data_dir and (data_dir / source.name).is_file():
-            return source, _verified(data_dir / source.name, source.known_hash)
     cache = cache_dir or Path(pooch.os_cache("latentflix"))
-    for source in data_set.files:
-        algorithm, expected = source.known_hash.split(":")
-        if (cache / source.name).is_file() and _digest(cache / source.name, algorithm) == expected:
-            return source, cache / source.name
+    kept = find_kept(data_set, data_dir, cache)
+    if kept:
+        return kept
     tried = []
     for source in data_set.files:
         try:
@@ -222,6 +218,21 @@ def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) 
         expected=names,
         remedy=f"put {names} in a folder and name it with --data-dir",
     )
+
+
+def find_kept(data_set: DataSet, data_dir: Path | None, cache: Path) -> tuple[SourceFile, Path] | None:
+    """A verified file that holds the data set and is on this machine already, None if there is none.
+
+    Raises DataSetError if a file in `data_dir` has another hash.
+    """
+    for source in data_set.files:
+        if data_dir and (data_dir / source.name).is_file():
+            return source, _verified(data_dir / source.name, source.known_hash)
+    for source in data_set.files:
+        algorithm, expected = source.known_hash.split(":")
+        if (cache / source.name).is_file() and _digest(cache / source.name, algorithm) == expected:
+            return source, cache / source.name
+    return None
 
 
 def _digest(path: Path, algorithm: str) -> str:

@@ -89,6 +89,18 @@ class ArtifactError(LatentflixError):
     """An artifact is missing, altered or cannot be written."""
 
 
+class UnknownRun(LatentflixError):
+    """There is no such run."""
+
+
+class UnknownFilm(LatentflixError):
+    """No film, or more than one, is called so."""
+
+
+class UnknownFactor(LatentflixError):
+    """There is no such factor."""
+
+
 class FetchFailed(LatentflixError):
     """A request failed in a way that may pass: asking again, after `retry_after` seconds, may help."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from latentflix.collab import CollabFit
+from latentflix.collab_factors import CollabFit
 from latentflix.config import StageConfig, setting
 from latentflix.errors import TooFewFilms, TooFewSeeds
 from latentflix.rotation import Rotation, find_axes

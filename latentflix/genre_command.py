@@ -1,12 +1,12 @@
 """The command `latentflix genres`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from latentflix.console import AsJson, print_json
 from latentflix.errors import InvalidPlots
 
 
@@ -20,7 +20,7 @@ def tell_genres(
     ),
     data_dir: Annotated[Path | None, typer.Option(help="a folder with data sets that were fetched by hand")] = None,
     top: Annotated[int, typer.Option(min=1, help="genres that are shown of one plot")] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="print all probabilities of one plot as JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say how probable every genre is, of one plot or of a table of plots.
 
@@ -43,13 +43,14 @@ def tell_genres(
     if source is not None and target is not None:
         table = read_file(source)
         write_file(GenreTeller.open(artifacts_dir, data_dir).tell_table(table, plot_column), target)
-        typer.echo(f"{len(table):,} plots: {target}")
+        rows = len(table)
+        print_json({"plots": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} plots: {target}")
         return
     teller = GenreTeller.open(artifacts_dir, data_dir)
     told = teller.tell(text)
     given = set(teller.given(told))
     if as_json:
-        typer.echo(json.dumps({genre: round(probability, 6) for genre, probability in told.items()}))
+        print_json({genre: round(probability, 6) for genre, probability in told.items()})
         return
     for genre, probability in list(told.items())[:top]:
         typer.echo(f"{probability:.3f} {'*' if genre in given else ' '} {genre}")

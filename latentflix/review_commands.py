@@ -1,18 +1,18 @@
 """The commands `latentflix reviews`: what the review store holds, fresh reviews for it, and its upkeep."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from latentflix.console import AsJson, print_json, print_table
 from latentflix.errors import StoreError
+from latentflix.run_commands import PASSED_ON, start_flow
 
 if TYPE_CHECKING:
     from latentflix.review_store import ReviewStore
 
-app = typer.Typer(no_args_is_help=True, help="See to the review store.")
+app = typer.Typer(help="See to the review store.")
 
 StorePlace = Annotated[str, typer.Option("--store", help="the review store: a folder, or s3://bucket/folder")]
 
@@ -23,6 +23,7 @@ def coverage(
     target: Annotated[
         Path | None, typer.Option("--to", help="a csv or parquet file for the counts of each film")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say how many films and reviews the store has, by source and kind."""
     counts = _open(store).count()
@@ -30,29 +31,41 @@ def coverage(
         from latentflix.tables import write_file
 
         write_file(counts, target)
-    grouped = counts.groupby(["source", "kind"])
-    for (source, kind), films, reviews, newest in grouped.agg(
+    grouped = counts.groupby(["source", "kind"]).agg(
         films=("tconst", "nunique"), reviews=("reviews", "sum"), newest=("newest", "max")
-    ).itertuples():
-        typer.echo(f"{source:12} {kind:10} {films:>9,} films {reviews:>11,} reviews, the newest of {newest:%Y-%m-%d}")
-    typer.echo(f"{counts['tconst'].nunique():,} films, {counts['reviews'].sum():,} reviews")
+    )
+    films, reviews = counts["tconst"].nunique(), int(counts["reviews"].sum())
+    if as_json:
+        print_json({"films": films, "reviews": reviews, "sources": grouped.reset_index().to_dict("records")})
+        return
+    rows = [
+        (source, kind, f"{row.films:,}", f"{row.reviews:,}", f"{row.newest:%Y-%m-%d}")
+        for (source, kind), row in grouped.iterrows()
+    ]
+    print_table(("source", "kind", "films", "reviews", "newest"), rows, right=(2, 3))
+    typer.echo(f"{films:,} films, {reviews:,} reviews")
 
 
 @app.command()
 def compact(
     store: StorePlace = "reviews",
     keep_days: Annotated[float, typer.Option(min=0, help="versions that ended longer ago can be read no more")] = 30,
+    as_json: AsJson = False,
 ) -> None:
     """Put small files together, and remove those that only old versions need."""
     place = _open(store)
     replaced, removed = place.compact(), place.vacuum(keep_days)
-    typer.echo(f"{replaced:,} files put together, {removed:,} removed; version {place.version():,}")
+    version = place.version()
+    if as_json:
+        print_json({"put_together": replaced, "removed": removed, "version": version})
+    else:
+        typer.echo(f"{replaced:,} files put together, {removed:,} removed; version {version:,}")
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+@app.command(context_settings=PASSED_ON)
 def refresh(context: typer.Context) -> None:
     """Ask the sources for new reviews: the same as python -m flows.refresh_reviews, with the same options."""
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "flows.refresh_reviews", *context.args]))
+    start_flow("flows.refresh_reviews", context.args)
 
 
 def _open(uri: str) -> "ReviewStore":

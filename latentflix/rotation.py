@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from latentflix.collab import CollabFit
+from latentflix.collab_factors import CollabFit
 
 Rotation = Literal["varimax", "pca", "none"]
 

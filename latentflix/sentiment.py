@@ -23,16 +23,13 @@ from latentflix.predictions import PredictionConfig, classifier_logits, restore_
 from latentflix.sentiment_classifier import NETWORK
 from latentflix.sentiment_words import BASELINE, WORDS
 from latentflix.tables import MaybeText
+from latentflix.text_notes import note_fault, note_unknown
 from latentflix.tokens import padding_id
 from latentflix.words import Words, restore_words, word_logits
 
 BOTH = "both"
 PARTS = {NETWORK: [NETWORK], WORDS: [WORDS], BOTH: [NETWORK, WORDS]}
 LABELS = ("negative", "positive")
-NO_TEXT, NOT_UTF8 = "no text", "not UTF-8"
-UNKNOWN_WORDS = "the model does not know most of the words: is it another language?"
-# Of the tokens of a text, the share that may be unknown before it is said.
-_MOSTLY = 0.5
 
 
 class SentimentConfig(StageConfig):
@@ -162,7 +159,7 @@ class SentimentPredictor:
         A text that cannot be read (none, blank, not UTF-8) gets NaN and a note that says so; the note of any other
         is empty, or warns that the model knows few of its words.
         """
-        notes = [_fault(text) for text in texts]
+        notes = [note_fault(text) for text in texts]
         rows = [row for row, note in enumerate(notes) if not note]
         readable = [str(texts[row]) for row in rows]
         probabilities = np.full(len(texts), np.nan, np.float32)
@@ -177,7 +174,7 @@ class SentimentPredictor:
         probabilities[rows] = mix(parts, model.mixture)[:, 0]
         unknown = model.vocabulary.index(UNK)
         for row, ids in zip(rows, tokens, strict=True):
-            notes[row] = UNKNOWN_WORDS if (ids == unknown).mean() > _MOSTLY else ""
+            notes[row] = note_unknown(ids, unknown)
         return probabilities, notes
 
     def _ask(self, tokens: Sequence[np.ndarray]) -> np.ndarray:
@@ -187,9 +184,3 @@ class SentimentPredictor:
             for name, network in self.networks.items()
         ]
         return np.asarray(np.mean(said, axis=0))
-
-
-def _fault(text: MaybeText) -> str:
-    if isinstance(text, bytes):
-        return NOT_UTF8
-    return "" if text and text.strip() else NO_TEXT

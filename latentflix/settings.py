@@ -100,7 +100,7 @@ class FlowSettings(BaseModel):
     artifacts_dir: Path = Field(Path("artifacts"), description="where artifacts and the report are kept")
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
-    json_: bool = Field(False, alias="json", description="print one JSON object as the last line")
+    json_: bool = Field(False, alias="json", description="print one JSON object instead of lines")
     parallel: ParallelConfig = ParallelConfig()
 
 

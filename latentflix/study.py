@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from latentflix.collab import CollabFit, Recommender, predict_ratings, seed_fits
+from latentflix.collab import Recommender, predict_ratings, seed_fits
+from latentflix.collab_factors import CollabFit
 from latentflix.config import StageConfig, setting
 from latentflix.errors import TooFewFilms
 from latentflix.rotation import find_axes

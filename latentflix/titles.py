@@ -33,11 +33,11 @@ _YEAR = re.compile(r"\s*\((\d{4})\)\s*(?:\(V\)\s*)?$")
 _VIDEO = re.compile(r"\s*\(V\)\s*")
 _OTHER_NAME = re.compile(r"\(((?:[^()]|\([^()]*\))*)\)")
 _AKA = re.compile(r"^(?:a\.?k\.?a\.?)\s+", re.IGNORECASE)
-_ARTICLES = (
+ARTICLES = (
     *("the", "a", "an", "les", "la", "le", "l'", "un", "une", "il", "lo", "i", "gli", "der", "die", "das", "ein"),
     *("eine", "el", "los", "las", "o", "os", "as", "den", "det", "de", "het"),
 )
-_ARTICLE = re.compile(rf"^(.+), ({'|'.join(_ARTICLES)})$", re.IGNORECASE)
+_ARTICLE = re.compile(rf"^(.+), ({'|'.join(ARTICLES)})$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

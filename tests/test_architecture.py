@@ -8,23 +8,26 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module imports only modules that stand before it.
 WAY = [
-    *("errors", "config", "parallel", "artifacts", "kept_models", "movielens", "tables", "datasets"),
-    *("ratings_source", "ratings", "splits", "training"),
-    *("collab_models", "rating_batches", "collab", "early_stopping", "collab_fit", "trials"),
+    *("errors", "config", "parallel", "artifacts", "runs", "kept_models", "movielens", "tables", "text_notes"),
+    *("datasets", "ratings_source", "ratings", "splits", "training"),
+    *("collab_factors", "collab_models", "rating_batches", "collab", "early_stopping", "collab_fit", "trials"),
     *("rotation", "stability", "study", "factors", "labels"),
     *("tokens", "review_source", "near_duplicates", "delta_tables", "review_store", "plain_text", "reviews"),
-    *("transports", "manners", "fetching", "titles", "source_corpus", "source_large_movie", "review_file"),
-    *("source_file", "source_tmdb", "source_wikipedia", "source_imdbpy", "sources"),
+    *("transports", "manners", "fetching", "titles", "film_search", "source_corpus", "source_large_movie"),
+    *("review_file", "source_file", "source_tmdb", "source_wikipedia", "source_imdbpy", "sources"),
     *("token_corpus", "token_stream", "pretrained", "checkpoints", "rate_search"),
     *("sentences", "language_model", "classifier", "predictions"),
     *("embeddings", "words", "baseline", "vectors", "thresholds", "calibration", "evaluation", "encoders", "names"),
     *("histograms", "changes", "pictures", "histogram_pictures", "maps", "pages", "provenance", "study_page"),
     *("encoder_page", "findings", "passages", "report_summary", "report_cards", "report_films", "report"),
+    *("console", "text_input", "factor_summary", "film_summary", "film_neighbours", "label_teller"),
     *("plots_source", "plots", "mixture", "genre_head", "genres", "genre_evaluation"),
     *("genre_films", "genre_pictures", "genre_page", "genre_teller", "genre_command"),
     *("sentiment_source", "sentiment_reviews", "sentiment_classifier", "sentiment_words", "sentiment"),
     *("sentiment_evaluation", "sentiment_page", "sentiment_teller", "sentiment_command"),
-    *("title_catalogs", "films", "refresh", "refresh_page", "shifts", "settings", "review_commands", "commands"),
+    *("title_catalogs", "films", "refresh", "refresh_page", "shifts", "settings"),
+    *("factor_command", "film_commands", "predict_command", "report_command", "run_commands", "review_commands"),
+    *("doctor", "doctor_command", "commands"),
 ]
 PACKAGES = ["latentflix", "tasks", "flows"]
 # Of the tasks' modules, those that hold what runs stages, or tasks that make no artifact.

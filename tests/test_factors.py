@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ortho_group
 
-from latentflix.collab import CollabConfig, CollabFit, seed_fits
+from latentflix.collab import CollabConfig, seed_fits
+from latentflix.collab_factors import CollabFit
 from latentflix.collab_fit import fit_recommender
 from latentflix.errors import TooFewFilms, TooFewSeeds
 from latentflix.factors import FactorConfig, extract_factors

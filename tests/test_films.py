@@ -5,8 +5,9 @@ import pytest
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
-from latentflix.films import chosen_films, films_of_report, find_last_run, linked_films
+from latentflix.films import chosen_films, films_of_report, linked_films
 from latentflix.review_source import Film
+from latentflix.runs import find_last_run
 
 FILMS = pd.DataFrame(
     {
@@ -53,11 +54,6 @@ def test_a_list_of_ids_is_taken_as_it_is():
         Film("Emma", 1996, "tt0116191"),
         Film("", None, "tt9999999"),
     ]
-
-
-def test_without_a_report_there_is_no_last_run(store):
-    write(store, "ratings", "one", films=FILMS)
-    assert find_last_run(store) is None
 
 
 def test_the_last_run_is_that_of_the_newest_report(store):

@@ -1,4 +1,8 @@
+import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -7,6 +11,8 @@ from typer.testing import CliRunner
 from latentflix.commands import app, main
 from latentflix.review_store import ReviewStore
 from tests.planted_reviews import BEGAN, review
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -24,11 +30,20 @@ def run(*arguments):
 
 
 def test_coverage_is_said_by_source_and_kind(store):
-    assert run("coverage", "--store", store.uri).splitlines() == [
-        "other        plot               1 films           1 reviews, the newest of 2026-01-01",
-        "planted      review             2 films           3 reviews, the newest of 2026-01-01",
-        "2 films, 4 reviews",
+    head, _, *rows, whole = run("coverage", "--store", store.uri).splitlines()
+    assert head.split() == ["source", "kind", "films", "reviews", "newest"]
+    assert [row.split() for row in rows] == [
+        ["other", "plot", "1", "1", "2026-01-01"],
+        ["planted", "review", "2", "3", "2026-01-01"],
     ]
+    assert whole == "2 films, 4 reviews"
+
+
+def test_coverage_in_json_is_one_value(store):
+    told = json.loads(run("coverage", "--store", store.uri, "--json"))
+    assert (told["films"], told["reviews"]) == (2, 4)
+    assert [(each["source"], each["reviews"]) for each in told["sources"]] == [("other", 1), ("planted", 3)]
+    assert told["sources"][0]["newest"].startswith("2026-01-01")
 
 
 def test_coverage_of_each_film_goes_to_a_file(store, tmp_path):
@@ -40,6 +55,7 @@ def test_coverage_of_each_film_goes_to_a_file(store, tmp_path):
 def test_compaction_keeps_all_reviews(store):
     output = run("compact", "--store", store.uri, "--keep-days", "0")
     assert output.endswith(f"version {store.version()}\n")
+    assert json.loads(run("compact", "--store", store.uri, "--json"))["version"] >= store.version() - 1
     assert len(store.reviews.open().file_uris()) == 2
     assert len(store.read(["tt1", "tt2"])) == 4
 
@@ -54,8 +70,12 @@ def test_no_store_is_told_and_none_is_made(command, tmp_path, monkeypatch, capsy
     assert not (tmp_path / "none").exists()
 
 
-def test_refresh_takes_the_options_of_the_flow(capfd):
-    result = CliRunner().invoke(app, ["reviews", "refresh", "--refresh.workers", "0"])
-    assert result.exit_code == 2
-    error = capfd.readouterr().err.splitlines()[-1]
+def test_refresh_takes_the_options_of_the_flow():
+    program = "from latentflix.commands import main; main()"
+    command = [sys.executable, "-c", program, "reviews", "refresh", "--refresh.workers", "0"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 2
+    error = done.stderr.splitlines()[-1]
     assert error.startswith("python -m flows.refresh_reviews: a setting cannot be used; where: --refresh.workers")

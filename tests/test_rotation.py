@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from latentflix.collab import CollabFit
+from latentflix.collab_factors import CollabFit
 from latentflix.rotation import find_axes, in_users_metric, varimax
 
 N_FILMS, N_USERS = 120, 400

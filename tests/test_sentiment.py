@@ -6,9 +6,6 @@ from latentflix.errors import InvalidWeights
 from latentflix.predictions import PredictionConfig
 from latentflix.sentiment import (
     BOTH,
-    NO_TEXT,
-    NOT_UTF8,
-    UNKNOWN_WORDS,
     SentimentConfig,
     SentimentPredictor,
     choose_predictor,
@@ -16,6 +13,7 @@ from latentflix.sentiment import (
 )
 from latentflix.sentiment_classifier import NETWORK
 from latentflix.sentiment_words import BASELINE, WORDS
+from latentflix.text_notes import NO_TEXT, NOT_UTF8, UNKNOWN_WORDS
 from tests.small_sentiment import small_model
 
 GOOD = "Word1 superb wonderful word2 great charming."

@@ -53,8 +53,8 @@ def test_more_lines_than_are_told_at_once_keep_their_order(run):
     assert [line.split()[1] for line in lines] == ["positive", "negative"] * 300
 
 
-def test_json_has_an_object_a_review(run):
-    told = [json.loads(line) for line in run("--json", text=f"{GOOD}\n\n").splitlines()]
+def test_json_is_one_list_of_reviews(run):
+    told = json.loads(run("--json", text=f"{GOOD}\n\n"))
     assert told[0]["label"] == "positive"
     assert told[0]["probability"] == pytest.approx(float(run(GOOD).split()[0]), abs=1e-3)
     assert told[1] == {"label": None, "probability": None, "note": "no text"}

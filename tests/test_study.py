@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.collab import CollabConfig, CollabFit, predict_ratings, seed_fits
+from latentflix.collab import CollabConfig, predict_ratings, seed_fits
+from latentflix.collab_factors import CollabFit
 from latentflix.collab_fit import fit_recommender, seed_groups
 from latentflix.datasets import DataSetConfig, load_data_set
 from latentflix.errors import NoSharedFactors, TooFewFilms

@@ -17,10 +17,11 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 import flows.refresh_reviews
 from flows.refresh_reviews import refresh_reviews
 from latentflix.errors import FetchFailed, StoreError
-from latentflix.films import films_of_report, find_last_run
+from latentflix.films import films_of_report
 from latentflix.refresh import Batch, RefreshConfig, deal
 from latentflix.review_source import Answer
 from latentflix.review_store import ReviewStore
+from latentflix.runs import find_last_run
 from latentflix.settings import RefreshSettings
 from tasks.refresh import read_key, run_batches, wait_for_turn
 from tests.flows.planted_run import OF_RATINGS, copy_stages, run_planted

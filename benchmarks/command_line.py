@@ -1,0 +1,65 @@
+"""How long commands take from start to end, against what they must not exceed: a ratio below 1 is within it.
+
+Run it with `python -m benchmarks.command_line --artifacts-dir artifacts`, where a run has ended. The processor's time
+stands beside the clock's, which hangs on what else the machine does.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from benchmarks.output import print_results, say
+from latentflix.artifacts import Store
+from latentflix.runs import choose_run
+from latentflix.settings import parse_command_line
+
+# In seconds.
+BOUNDS = {"--help": 0.5, "factors": 2.0, "explain": 2.0, "similar": 2.0, "predict": 8.0}
+MAIN = "import sys; from latentflix.commands import main; sys.argv[0] = 'latentflix'; main()"
+REVIEW = "The animation is lovely, the songs are great and my kids laughed all the way through."
+
+
+class BenchmarkSettings(BaseModel):
+    """Commands, each in a process of its own."""
+
+    artifacts_dir: Path = Field(Path("artifacts"), description="where runs keep what they made")
+    repeats: int = Field(5, ge=1, description="how often each command is started")
+    json_: bool = Field(False, alias="json", description="print one JSON object")
+
+
+def measure(arguments: list[str]) -> tuple[float, float]:
+    """What a command takes: seconds by the clock, and of the processor."""
+    before, started = os.times(), time.perf_counter()
+    subprocess.run([sys.executable, "-c", MAIN, *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
+    return time.perf_counter() - started, processor
+
+
+def main() -> None:
+    """Print the median and the ratio to its bound of each command."""
+    settings = parse_command_line(BenchmarkSettings, "python -m benchmarks.command_line")
+    store = Store(settings.artifacts_dir)
+    films = store.read_table(choose_run(store).handle("ratings"), "films")
+    title = films.loc[films["ratings"].idxmax(), "title"]
+    asked = {"explain": [title], "similar": [title], "predict": [REVIEW]}
+    rows = []
+    for command, bound in BOUNDS.items():
+        place = [] if command == "--help" else ["--artifacts-dir", str(settings.artifacts_dir)]
+        times = [measure([command, *asked.get(command, []), *place]) for _ in range(settings.repeats)]
+        clock, processor = (median(column) for column in zip(*times, strict=True))
+        say(f"{command}: {clock:.2f} s, of the processor {processor:.2f} s")
+        rows.append({"command": command, "clock": clock, "processor": processor, "bound": bound})
+    table = pd.DataFrame(rows)
+    ratios = {f"{row.command} / bound": float(row.clock / row.bound) for row in table.itertuples()}
+    print_results(table, ratios, as_json=settings.json_)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from latentflix.artifacts import Handle, Store
+from latentflix.errors import ArtifactError, UnknownRun
+from latentflix.runs import Difference, choose_run, compare_runs, find_last_run, list_runs
+from tests.small_run import write_run
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two runs, the one whose key comes last in the alphabet made first."""
+    store = Store(tmp_path_factory.mktemp("artifacts"))
+    write_run(store, "b" * 20)
+    set_time(store, "b" * 20, "2026-01-01T00:00:00Z")
+    write_run(store, "ab" * 10, epochs=5, auc=0.8)
+    set_time(store, "ab" * 10, "2026-01-02T00:00:00Z")
+    return store
+
+
+def set_time(store, key, made_at):
+    path = store.path(Handle(stage="report", key=key)) / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "made_at": made_at}))
+
+
+def test_without_a_report_there_is_no_run(tmp_path):
+    assert find_last_run(Store(tmp_path)) is None
+    with pytest.raises(UnknownRun, match=r"no finished run yet.*start one with latentflix run"):
+        choose_run(Store(tmp_path))
+
+
+def test_runs_are_listed_the_last_one_first(store):
+    assert [run.key for run in list_runs(store)] == ["ab" * 10, "b" * 20]
+    assert find_last_run(store) == choose_run(store)
+    assert choose_run(store).made_at == "2026-01-02T00:00:00Z"
+    assert choose_run(store).figures["auc"] == 0.8
+    assert choose_run(store, before_last=1).key == "b" * 20
+
+
+def test_a_run_is_known_by_the_beginning_of_its_key(store):
+    assert choose_run(store, "b").key == "b" * 20
+    assert choose_run(store, "ab").key == "ab" * 10
+    with pytest.raises(UnknownRun, match="no run has such a key; .*found: c; .*runs list"):
+        choose_run(store, "c")
+    with pytest.raises(UnknownRun, match=f"several runs have keys that begin so.*{'ab' * 10}, {'b' * 20}"):
+        choose_run(store, "")
+    with pytest.raises(UnknownRun, match="there are no 3 finished runs yet"):
+        choose_run(store, before_last=2)
+
+
+def test_a_run_knows_the_artifacts_that_it_made(store):
+    run = choose_run(store, "b")
+    assert run.handle("names") == Handle(stage="names", key="b" * 20)
+    with pytest.raises(ArtifactError, match=r"the run made no vectors; where: run b+; found: ratings, "):
+        run.handle("vectors")
+
+
+def test_only_settings_and_metrics_that_differ_are_compared(store):
+    comparison = compare_runs(store, choose_run(store, "b"), choose_run(store, "ab"))
+    assert comparison.settings == (Difference("language_model", "epochs", 3, 5),)
+    assert comparison.metrics == (Difference("evaluation", "auc", 0.7, 0.8),)
+
+
+def test_a_run_whose_manifest_is_broken_is_left_out_and_named(store, tmp_path, caplog):
+    folder = tmp_path / "report" / "cafe"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{")
+    write_run(Store(tmp_path), "d" * 20)
+    assert [run.key for run in list_runs(Store(tmp_path))] == ["d" * 20]
+    assert "cafe" in caplog.text
