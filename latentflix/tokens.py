@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from operator import eq
 from typing import Literal, cast
 
@@ -41,7 +42,11 @@ _BLANK = re.compile(r"(?<=\w) (?=\S)|(?<=\S) (?=\w)")
 # What ends a line or so within a word is a token of its own.
 _BREAK = re.compile(r"(?<=\S)([^\S ]+)(?=\S)")
 _MARKS = ("", TK_MAJ, TK_UP)
-_PLAIN = re.compile("([a-z]+)([,.!?]?)")
+# Letters with hyphens between them, and a sign or two on either side.
+_PLAIN = re.compile("""[("]?[a-z]+(?:-[a-z]+)*(?:'s)?[,.!?;:")]{0,3}""")
+# It has a rule as well, which says that it is a token.
+_POSSESSIVE = "'s"
+_PIECES = re.compile(f"[a-z]+|{_POSSESSIVE}|.")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Part = Literal["first", "last"]
@@ -69,14 +74,10 @@ def tokenize(text: str) -> list[str]:
     if any(map(eq, words, words[1:])):
         text = replace_wrep(text)
     text = rm_useless_spaces(spec_add_spaces(text)).strip()
-    tokens = [BOS]
-    for word in _BLANK.split(text):
-        if len(word) <= LONGEST_WORD:
-            tokens += _split_word(word)
-        else:
-            for start in range(0, len(word), LONGEST_WORD):
-                tokens += _split_word(word[start : start + LONGEST_WORD])
-    return tokens
+    words = _BLANK.split(text)
+    if max(map(len, words)) > LONGEST_WORD:
+        words = [word[at : at + LONGEST_WORD] for word in words for at in range(0, len(word), LONGEST_WORD)]
+    return [BOS, *chain.from_iterable(map(_split_word, words))]
 
 
 @lru_cache(REMEMBERED_WORDS)
@@ -86,12 +87,20 @@ def _split_word(word: str) -> tuple[str, ...]:
         return tuple(token for part in parts for token in _split_word(part))
     cased = replace_maj(replace_all_caps(word)).lower()
     marks, _, core = cased.rpartition(" ")
-    plain = _PLAIN.fullmatch(core)
-    rules = _english().rules
-    if plain and marks in _MARKS and core not in rules and plain[1] not in rules:
-        # Letters, and one sign at their end: unless it is one of its special cases, spaCy parts the two and no more.
-        return tuple(token for token in (marks, *plain.groups()) if token)
+    if marks in _MARKS and core.count(".") < 2 and _PLAIN.fullmatch(core):
+        pieces = _PIECES.findall(core)
+        if not _holds_special_case(pieces):
+            # So spaCy parts the signs from the letters and the letters at their hyphens, and no more.
+            return (marks, *pieces) if marks else tuple(pieces)
     return tuple(replace_space(token.text) for token in _english()(cased))
+
+
+def _holds_special_case(pieces: Sequence[str]) -> bool:
+    """Whether any pieces that stand side by side are together what spaCy has a rule for, as `:)` or `that's`."""
+    rules = _english().rules
+    places = range(len(pieces) + 1)
+    together = ("".join(pieces[start:end]) for start in places for end in places[start + 1 :])
+    return any(part in rules for part in together if part != _POSSESSIVE)
 
 
 @cache
