@@ -34,8 +34,8 @@ from fastai.text.core import (
 from spacy.symbols import ORTH
 from spacy.tokenizer import Tokenizer
 
-# Words that are remembered: all that are seen twice in 100,000 reviews, in about 50 MB.
-REMEMBERED_WORDS = 2**17
+# Words that are remembered: more than are seen twice in 100,000 reviews, in about 100 MB.
+REMEMBERED_WORDS = 2**18
 # The time that spaCy takes for a word may grow with the square of its length.
 LONGEST_WORD = 500
 _BLANK = re.compile(r"(?<=\w) (?=\S)|(?<=\S) (?=\w)")
@@ -85,7 +85,7 @@ def _split_word(word: str) -> tuple[str, ...]:
     parts = _BREAK.split(word)
     if len(parts) > 1:
         return tuple(token for part in parts for token in _split_word(part))
-    cased = replace_maj(replace_all_caps(word)).lower()
+    cased = word if word.islower() else replace_maj(replace_all_caps(word)).lower()
     marks, _, core = cased.rpartition(" ")
     if marks in _MARKS and core.count(".") < 2 and _PLAIN.fullmatch(core):
         pieces = _PIECES.findall(core)

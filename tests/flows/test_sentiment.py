@@ -103,7 +103,7 @@ def test_the_planted_mood_is_told(name: str, request: pytest.FixtureRequest) -> 
 
 def test_the_language_model_reads_no_review_that_is_held_out(archive: Run) -> None:
     reviews = archive.store.read_table(archive.handle("sentiment_reviews"), "reviews")
-    unread = set(archive.store.read_table(archive.handle("sentiment_reviews"), "unread")["review_id"])
+    unread = set(archive.store.read_table(archive.handle("sentiment_reviews"), "unread")["text_id"])
     assert unread == set(reviews.loc[reviews["part"] != "train", "review_id"])
     n_train = (reviews["part"] == "train").sum()
     assert archive.store.manifest(archive.handle("language_model")).metrics["texts"] == n_train
