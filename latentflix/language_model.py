@@ -140,6 +140,7 @@ def train_language_model(
         loss_func=CrossEntropyLossFlat(),
         splitter=awd_lstm_lm_split,
         metrics=[accuracy, Perplexity()],
+        n_epochs=config.frozen_epochs + config.epochs,
         cbs=rnn_cbs(alpha=2, beta=1),
         moms=(0.8, 0.7, 0.8),
     )
@@ -180,6 +181,7 @@ def _fit(learner: Learner, config: LanguageModelConfig, checkpoints: Path | None
             freeze()
             if checkpoint and done:
                 restore_optimiser(learner, checkpoint)
+            learner.training_progress.done = before
             learner.fit_one_cycle(n_epochs, rate, wd=config.weight_decay, cbs=keeper, start_epoch=done)
         before += n_epochs
     return history

@@ -8,7 +8,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module imports only modules that stand before it.
 WAY = [
-    *("errors", "config", "parallel", "artifacts", "kept_models", "movielens", "tables", "datasets"),
+    *(
+        "errors",
+        "config",
+        "parallel",
+        "epochs",
+        "markdown",
+        "artifacts",
+        "kept_models",
+        "movielens",
+        "tables",
+        "datasets",
+    ),
     *("ratings_source", "ratings", "splits", "training"),
     *("collab_models", "rating_batches", "collab", "early_stopping", "collab_fit", "trials"),
     *("rotation", "stability", "study", "factors", "labels"),
@@ -18,7 +29,7 @@ WAY = [
     *("token_corpus", "token_stream", "pretrained", "checkpoints", "rate_search"),
     *("sentences", "language_model", "classifier", "predictions"),
     *("embeddings", "words", "baseline", "vectors", "thresholds", "calibration", "evaluation", "encoders", "names"),
-    *("histograms", "pictures", "maps", "pages", "provenance", "study_page", "encoder_page", "report"),
+    *("histograms", "pictures", "maps", "pages", "provenance", "study_page", "encoder_page", "report", "highlights"),
     *("plots_source", "plots", "mixture", "genre_head", "genres", "genre_evaluation"),
     *("genre_films", "genre_pictures", "genre_page", "genre_teller", "genre_command"),
     *("sentiment_source", "sentiment_reviews", "sentiment_classifier", "sentiment_words", "sentiment"),
@@ -27,7 +38,7 @@ WAY = [
 ]
 PACKAGES = ["latentflix", "tasks", "flows"]
 # Of the tasks' modules, those that hold what runs stages, or tasks that make no artifact.
-NO_STAGES = ("__init__", "parallel", "refresh", "stage")
+NO_STAGES = ("__init__", "parallel", "publishing", "refresh", "stage")
 PICKLING_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 PICKLING_CALLS = {
     *("torch.load", "torch.save", "np.load", "np.save", "numpy.load", "numpy.save"),
