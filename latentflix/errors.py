@@ -54,6 +54,10 @@ class TokenizingStopped(LatentflixError):
     """A process that tokenises came to its end too early."""
 
 
+class ProcessFailed(LatentflixError):
+    """One of the processes that train a model together failed."""
+
+
 class InvalidPlots(LatentflixError):
     """The plots or their genres cannot be used as they are."""
 

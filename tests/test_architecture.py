@@ -8,18 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module imports only modules that stand before it.
 WAY = [
-    *(
-        "errors",
-        "config",
-        "parallel",
-        "epochs",
-        "markdown",
-        "artifacts",
-        "kept_models",
-        "movielens",
-        "tables",
-        "datasets",
-    ),
+    *("errors", "config", "parallel", "epochs", "distributed", "markdown"),
+    *("artifacts", "kept_models", "movielens", "tables", "datasets"),
     *("ratings_source", "ratings", "splits", "training"),
     *("collab_models", "rating_batches", "collab", "early_stopping", "collab_fit", "trials"),
     *("rotation", "stability", "study", "factors", "labels"),
