@@ -29,7 +29,7 @@ from latentflix.epochs import Epoch, observe_epochs, report_epoch
 from latentflix.errors import InvalidSettings, ProcessFailed
 
 if TYPE_CHECKING:
-    from multiprocessing.queues import Queue
+    from multiprocessing.queues import Queue, SimpleQueue
 
 Result = TypeVar("Result")
 # How long to wait for the last words of processes that were ended from outside.
@@ -71,7 +71,9 @@ def run_processes(count: int, function: Callable[..., Result], *arguments: Any) 
     """
     if count == 1:
         return function(*arguments)
-    said: Queue[Epoch | logging.LogRecord | None] = multiprocessing.get_context("spawn").Queue()
+    context = multiprocessing.get_context("spawn")
+    said: Queue[Epoch | logging.LogRecord | None] = context.Queue()
+    causes: SimpleQueue[str] = context.SimpleQueue()
     with TemporaryDirectory() as logs, _signals_kept(), _told(said):
         config = LaunchConfig(
             min_nodes=1,
@@ -84,24 +86,21 @@ def run_processes(count: int, function: Callable[..., Result], *arguments: Any) 
             max_restarts=0,
         )
         try:
-            results: dict[int, Result] = elastic_launch(config, _run_one)(said, function, arguments)
+            results: dict[int, Result] = elastic_launch(config, _run_one)(said, causes, function, arguments)
         except ChildFailedError as error:
-            failed, failure = error.get_first_failure()
             raise ProcessFailed(
                 "one of several processes that train together failed, and all were ended",
-                where=f"process {failed} of {count}, counting from 0",
-                found=_cause(failure.message),
+                # The launcher knows only who ended first, and all end soon after one another.
+                found=str(error.get_first_failure()[1].message) if causes.empty() else causes.get(),
             ) from error
     return results[0]
 
 
-def _cause(message: Any) -> str:
-    """What a process said when it failed: of one that raised, torch's own record of the exception."""
-    return str(message["message"] if isinstance(message, dict) else message)
-
-
 def _run_one(
-    said: "Queue[Epoch | logging.LogRecord | None]", function: Callable[..., Result], arguments: tuple[Any, ...]
+    said: "Queue[Epoch | logging.LogRecord | None]",
+    causes: "SimpleQueue[str]",
+    function: Callable[..., Result],
+    arguments: tuple[Any, ...],
 ) -> Result | None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -115,6 +114,10 @@ def _run_one(
         logger.setLevel(logging.INFO)
         with observe_epochs(said.put):
             return function(*arguments)
+    except Exception as error:
+        # Said before the others miss this process, so that what comes of that is said later.
+        causes.put(f"process {rank()} of {world_size()}, counting from 0: {type(error).__name__}: {error}")
+        raise
     finally:
         distributed.destroy_process_group()
 

@@ -117,7 +117,7 @@ def fail_second(_):
 
 
 def test_one_that_fails_ends_all_and_says_why():
-    with pytest.raises(ProcessFailed, match="where: process 1 of 2, .*found: .*the loss is no number.*step 3"):
+    with pytest.raises(ProcessFailed, match="found: process 1 of 2, .*TrainingDiverged: the loss is no number.*step 3"):
         run_processes(2, fail_second, None)
 
 

@@ -4,6 +4,7 @@ import pytest
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
 from latentflix.highlights import PICTURES, Table, Text, highlights, metric_rows, page_text
+from latentflix.markdown import escape
 
 PNG = b"\x89PNG as good as any"
 
@@ -35,8 +36,11 @@ def test_the_figures_of_an_artifact_are_rows_with_names_and_numbers_short_enough
     assert isinstance(table, Table)
     assert (table.name, table.title) == ("factors-metrics", "Figures of factors")
     assert {row["metric"]: row["value"] for row in table.rows} == {
-        **{"films": 3, "auc": 0.1235, "best": "2+"},
-        **{"of.a": 1, "of.b.c": 0.5},
+        "films": 3,
+        "auc": 0.1235,
+        "best": "2+",
+        "of.a": 1,
+        "of.b.c": 0.5,
     }
 
 
@@ -95,4 +99,5 @@ def test_the_page_is_linked_where_artifacts_are_served(store):
     handle = Handle(stage="report", key="k")
     linked = page_text(store, handle, "7 films", "https://films.example/a/")
     assert linked.markdown == "7 films\n\n[Open the page](https://films.example/a/report/k/index.html)\n"
-    assert str(store.root / "report" / "k" / "index.html") in page_text(store, handle, "7 films", None).markdown
+    page = store.root / "report" / "k" / "index.html"
+    assert f"The page: {escape(page)}\n" in page_text(store, handle, "7 films", None).markdown

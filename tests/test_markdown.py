@@ -21,6 +21,5 @@ def test_a_table_has_a_line_for_each_row():
 
 def test_a_picture_lies_in_the_text(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    assert picture(tmp_path / "a.png", "of [A]") == (
-        f"![of &#91;A&#93;](data:image/png;base64,{base64.b64encode(b'\x89PNG').decode()})"
-    )
+    data = base64.b64encode(b"\x89PNG").decode()
+    assert picture(tmp_path / "a.png", "of [A]") == f"![of &#91;A&#93;](data:image/png;base64,{data})"
