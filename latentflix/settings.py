@@ -158,7 +158,9 @@ class SentimentSettings(FlowSettings):
     """The settings of the sentiment flow. What is not said is as the profile has it."""
 
     profile: Profile = Field(
-        "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
+        "sample",
+        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form sends "
+        "all it shows, and that wins over the profile: for another profile take its deployment",
     )
     sentiment_source: SentimentSource = SentimentSource()
     sentiment_reviews: SentimentReviewConfig = SentimentReviewConfig()
@@ -209,7 +211,9 @@ class FullSettings(RatedSettings):
     """The settings of the full flow. What is not said is as the profile has it."""
 
     profile: Profile = Field(
-        "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
+        "sample",
+        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form sends "
+        "all it shows, and that wins over the profile: for another profile take its deployment",
     )
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig()

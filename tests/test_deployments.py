@@ -15,6 +15,7 @@ from prefect import Flow
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect_docker.worker import DockerWorker, DockerWorkerJobConfiguration
 from prefect_kubernetes.worker import KubernetesWorker, KubernetesWorkerJobConfiguration
+from pydantic import BaseModel
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deployments"
@@ -107,6 +108,28 @@ def test_a_deployment_is_of_a_flow_that_takes_its_parameters(deployment):
     assert isinstance(flow, Flow)
     flow.validate_parameters(deployment.get("parameters", {"settings": {}}))
     assert deployment["concurrency_limit"] == 1
+
+
+def as_a_form_sends(model, given):
+    """What the form of the UI sends: every field, by its own default where the deployment does not give it."""
+    sent = {}
+    for name, field in model.model_fields.items():
+        shown = field.alias or name
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        if nested:
+            sent[shown] = as_a_form_sends(field.annotation, given.get(shown, {}))
+        else:
+            sent[shown] = given.get(shown, field.get_default(call_default_factory=True))
+    return sent
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_a_form_that_is_sent_as_it_stands_runs_what_the_settings_say(deployment):
+    settings = type(import_module(deployment["entrypoint"].rsplit(".", 1)[0]).DEFAULTS)
+    given = deployment.get("parameters", {"settings": {}})["settings"]
+    # The profile alone, without what is given here because a form would lose it.
+    said = settings.model_validate({name: value for name, value in given.items() if not isinstance(value, dict)})
+    assert settings.model_validate(as_a_form_sends(settings, given)) == said
 
 
 def test_only_the_refresh_is_scheduled_and_it_waits_to_be_switched_on():
