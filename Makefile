@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test lint deploy clean
+.PHONY: run test lint deploy ui-screenshots clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m flows.full $(ARGS)
@@ -18,6 +18,9 @@ lint: $(INSTALLED)
 
 deploy: $(INSTALLED)
 	$(BIN)/prefect --no-prompt deploy --prefect-file deployments/prefect.yaml --all
+
+ui-screenshots: $(INSTALLED)
+	$(BIN)/python docs/ui_screenshots.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -96,14 +96,14 @@ def _names(store: Store, manifest: Manifest) -> Text:
         (
             f"{axis}{pole}",
             names[f"{axis}{pole}"],
-            "; ".join(films.loc[films["label"] == f"{axis}{pole}", "title"].head(3)),
             decimals(stability),
+            "; ".join(films.loc[films["label"] == f"{axis}{pole}", "title"].head(3)),
         )
         for axis, stability in axes.loc[axes["stable"], "stability"].items()
         for pole in POLES
     ]
     lines = [f"## {len(rows) // 2} of {len(axes)} factors are stable", ""]
-    lines += table(("pole", "name", "films at this end", "stability"), rows)
+    lines += table(("pole", "name", "stability", "films at this end"), rows)
     return Text("factor-names", "What the factors are called", "\n".join(lines) + "\n")
 
 

@@ -159,8 +159,8 @@ class SentimentSettings(FlowSettings):
 
     profile: Profile = Field(
         "sample",
-        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form sends "
-        "all it shows, and that wins over the profile: for another profile take its deployment",
+        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form "
+        "sends all it shows, and that wins over the profile: for another profile take its deployment",
     )
     sentiment_source: SentimentSource = SentimentSource()
     sentiment_reviews: SentimentReviewConfig = SentimentReviewConfig()
@@ -212,8 +212,8 @@ class FullSettings(RatedSettings):
 
     profile: Profile = Field(
         "sample",
-        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form sends "
-        "all it shows, and that wins over the profile: for another profile take its deployment",
+        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form "
+        "sends all it shows, and that wins over the profile: for another profile take its deployment",
     )
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig()

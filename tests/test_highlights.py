@@ -75,8 +75,8 @@ def test_the_poles_of_stable_factors_are_named(store):
     assert isinstance(text, Text)
     lines = text.markdown.splitlines()
     assert lines[0] == "## 1 of 2 factors are stable"
-    assert lines[4] == "| 1+ | love · &#60;b&#62;kiss&#60;/b&#62; | Emma &#124; (1996); Heat (1995) | 0.95 |"
-    assert lines[5] == "| 1- | war | Alien (1979) | 0.95 |"
+    assert lines[4] == "| 1+ | love · &#60;b&#62;kiss&#60;/b&#62; | 0.95 | Emma &#124; (1996); Heat (1995) |"
+    assert lines[5] == "| 1- | war | 0.95 | Alien (1979) |"
     assert len(lines) == 6
 
 
