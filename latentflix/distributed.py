@@ -138,7 +138,7 @@ def _told(said: "Queue[Epoch | logging.LogRecord | None]") -> Iterator[None]:
     """Pass on what another process says, for as long as the context lasts, as if it were said in this thread."""
 
     def listen() -> None:
-        for told in iter(said.get, None):
+        while (told := said.get()) is not None:
             if isinstance(told, Epoch):
                 report_epoch(told)
             else:
