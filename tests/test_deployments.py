@@ -153,6 +153,7 @@ def test_the_image_has_every_package_of_the_project():
 
 @pytest.mark.parametrize("kind", WORKERS)
 def test_what_is_mounted_is_where_runs_write(kind):
+    assert "COPY deployments/prefect.yaml /work/deployments/" in DOCKERFILE
     (home,) = re.findall(r"^WORKDIR (\S+)", DOCKERFILE, re.MULTILINE)
     text = json.dumps(template(kind))
     assert f"{home}/artifacts" in text
