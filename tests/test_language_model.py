@@ -206,7 +206,7 @@ def test_training_from_the_same_corpus_pretrained_starts_better(trained):
 def test_a_backward_model_says_the_token_before():
     config = TINY.model_copy(update={"direction": "backward", "sentences": 2})
     corpus = make_corpus(repeating_texts())
-    trained = train_language_model(corpus, np.arange(len(corpus.review_ids)), config)
+    trained = train_language_model(corpus, np.arange(len(corpus.text_ids)), config)
     model = trained.model
     loaded = fastai_model(len(model.vocabulary), emb_sz=24, n_hid=32, n_layers=1)
     load_weights(loaded, model.weights)
