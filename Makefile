@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test lint screenshots deploy clean
+.PHONY: run test lint screenshots ui-screenshots deploy clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m flows.full $(ARGS)
@@ -21,6 +21,9 @@ screenshots: $(INSTALLED)
 
 deploy: $(INSTALLED)
 	$(BIN)/prefect --no-prompt deploy --prefect-file deployments/prefect.yaml --all
+
+ui-screenshots: $(INSTALLED)
+	$(BIN)/python docs/ui_screenshots.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

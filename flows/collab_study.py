@@ -6,10 +6,10 @@ Run it with `python -m flows.collab_study`; `python -m flows.collab_study --help
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.conclusion import conclude
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.collab_fit import seed_groups
-from latentflix.pages import PAGE
 from latentflix.settings import CollabStudySettings
 from latentflix.trials import trial_configs
 from tasks.collab import fit_collab
@@ -20,7 +20,7 @@ from tasks.trials import compare_all_trials
 DEFAULTS = CollabStudySettings()
 
 
-@flow(name="collab_study", flow_run_name="collab_study", persist_result=False)
+@flow(name="collab_study", flow_run_name="collab_study-{settings.data}", persist_result=False)
 def collab_study(settings: CollabStudySettings = DEFAULTS) -> Outcome:
     """Compare four recommenders under several weight decays, and look at what one of them has learned.
 
@@ -34,13 +34,7 @@ def collab_study(settings: CollabStudySettings = DEFAULTS) -> Outcome:
     collab = run.map(fit_collab, ratings, configs=seed_groups(settings.collab))
     study = run(study_collab, rated, ratings, trials, *collab, config=settings.study)
     figures = run.store.manifest(study).metrics
-    return Outcome(
-        report=str((run.store.path(study) / PAGE).resolve()),
-        headline=figures["models"],
-        sentence=figures["sentence"],
-        seconds=run.seconds,
-        cached=run.cached,
-    )
+    return conclude(run, study, figures["sentence"], figures["models"], settings)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ Run it with `python -m flows.full`; `python -m flows.full --help` lists the sett
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.conclusion import conclude
 from flows.language_models import obtain_language_models
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.changes import find_last
 from latentflix.collab_fit import seed_groups
 from latentflix.datasets import DataSetConfig
-from latentflix.pages import PAGE
 from latentflix.report_summary import headline_sentence
 from latentflix.reviews import identify_reviews
 from latentflix.settings import FullSettings
@@ -41,7 +41,7 @@ from tasks.vectors import predict_all_by_vectors
 DEFAULTS = FullSettings()
 
 
-@flow(name="full", flow_run_name="full-{settings.profile}", persist_result=False)
+@flow(name="full", flow_run_name="full-{settings.profile}-{settings.data}", persist_result=False)
 def full(settings: FullSettings = DEFAULTS) -> Outcome:
     """Learn factors from ratings, learn which words go with them, check that on unread films, and draw it.
 
@@ -87,13 +87,7 @@ def full(settings: FullSettings = DEFAULTS) -> Outcome:
     )
     report = run(write_report, *stages, config=settings.report)
     figures = run.store.manifest(report).metrics
-    return Outcome(
-        report=str((run.store.path(report) / PAGE).resolve()),
-        headline=figures,
-        sentence=headline_sentence(figures),
-        seconds=run.seconds,
-        cached=run.cached,
-    )
+    return conclude(run, report, headline_sentence(figures), figures, settings)
 
 
 if __name__ == "__main__":

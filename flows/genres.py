@@ -6,12 +6,12 @@ Run it with `python -m flows.genres`; `python -m flows.genres --help` lists the 
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.conclusion import conclude
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
 from latentflix.datasets import DataSetConfig
 from latentflix.embeddings import reading_configs
 from latentflix.genre_page import genre_sentence
-from latentflix.pages import PAGE
 from latentflix.plots_source import identify_plots
 from latentflix.settings import GenreSettings
 from tasks.datasets import fetch_data_set
@@ -27,7 +27,7 @@ from tasks.stage import StageRunner
 DEFAULTS = GenreSettings()
 
 
-@flow(name="genres", flow_run_name="genres", persist_result=False)
+@flow(name="genres", flow_run_name="genres-{settings.data}", persist_result=False)
 def genres(settings: GenreSettings = DEFAULTS) -> Outcome:
     """Learn the genres of films from their plots, and score that on plots that were not read.
 
@@ -54,13 +54,7 @@ def genres(settings: GenreSettings = DEFAULTS) -> Outcome:
     films = run(compare_film_genres, plots, told, ratings, config=settings.genre_films)
     page = run(write_genre_page, source, plots, told, evaluation, films, *embeddings, config=settings.genre_page)
     figures = run.store.manifest(page).metrics
-    return Outcome(
-        report=str((run.store.path(page) / PAGE).resolve()),
-        headline=figures,
-        sentence=genre_sentence(figures),
-        seconds=run.seconds,
-        cached=run.cached,
-    )
+    return conclude(run, page, genre_sentence(figures), figures, settings)
 
 
 if __name__ == "__main__":

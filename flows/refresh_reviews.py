@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pooch
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.command_line import Outcome, main
 from flows.ratings import obtain_ratings
@@ -18,6 +17,7 @@ from latentflix.artifacts import Store
 from latentflix.errors import ArtifactError
 from latentflix.fetching import Fetcher
 from latentflix.films import chosen_films, films_of_report, linked_films
+from latentflix.highlights import Table, Text
 from latentflix.refresh import Batch, deal, last_answered, obstacles, stale_films, summarise, usable_sources
 from latentflix.refresh_page import refresh_rows, refresh_sentence, shifts_markdown
 from latentflix.review_source import Film
@@ -28,6 +28,7 @@ from latentflix.shifts import StoredShiftConfig
 from latentflix.sources import build_sources, rejected_rows
 from latentflix.title_catalogs import open_catalogs
 from latentflix.titles import resolve_titles
+from tasks.publishing import publish
 from tasks.refresh import read_key, run_batches, wait_for_turn
 from tasks.shifts import predict_new_reviews
 from tasks.stage import StageRunner
@@ -40,7 +41,7 @@ _ROWS = 1000
 _NO_SHIFTS = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance", "moved", "gained", "lost"])
 
 
-@flow(name="refresh_reviews", flow_run_name="refresh_reviews", persist_result=False)
+@flow(name="refresh_reviews", flow_run_name="refresh_reviews-{settings.data}", persist_result=False)
 def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
     """Ask for new reviews of films, keep them, predict them, and see which histograms of the last report move.
 
@@ -78,12 +79,12 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
     sentence = refresh_sentence(counts, len(films), len(due), version)
     rows = refresh_rows(counts, unusable, obstacles(batches))
     rows += [{"source": host, "note": f"left alone for the rest of the run: {why}"} for host, why in left_alone.items()]
-    create_table_artifact(table=rows, key="refresh-reviews", description=sentence)
+    publish([Table("refresh-reviews", sentence, rows)])
     if rejected:
         shown = f"{len(rejected):,} rows of the file cannot be used; the first {min(len(rejected), _ROWS):,}"
-        create_table_artifact(table=rejected[:_ROWS], key="refresh-rejected", description=shown)
+        publish([Table("refresh-rejected", shown, rejected[:_ROWS])])
     shifts = _find_shifts(run, settings, store, last_run, started)
-    create_markdown_artifact(markdown=shifts_markdown(shifts, ambiguous), key="refresh-shifts", description=sentence)
+    publish([Text("refresh-shifts", sentence, shifts_markdown(shifts, ambiguous))])
     return Outcome(
         report=settings.store.uri,
         headline={

@@ -6,10 +6,10 @@ Run it with `python -m flows.sentiment`; `python -m flows.sentiment --help` list
 from prefect import flow
 
 from flows.command_line import Outcome, main
+from flows.conclusion import conclude
 from flows.language_models import obtain_language_models
 from latentflix.artifacts import Store
 from latentflix.datasets import DataSetConfig
-from latentflix.pages import PAGE
 from latentflix.sentiment_page import sentiment_sentence
 from latentflix.sentiment_source import identify_reviews
 from latentflix.settings import SentimentSettings
@@ -27,7 +27,7 @@ from tasks.token_corpus import tokenize_all_reviews
 DEFAULTS = SentimentSettings()
 
 
-@flow(name="sentiment", flow_run_name="sentiment-{settings.profile}", persist_result=False)
+@flow(name="sentiment", flow_run_name="sentiment-{settings.profile}-{settings.data}", persist_result=False)
 def sentiment(settings: SentimentSettings = DEFAULTS) -> Outcome:
     """Learn whether reviews are positive, and score that on reviews of films that were not read about.
 
@@ -57,13 +57,7 @@ def sentiment(settings: SentimentSettings = DEFAULTS) -> Outcome:
         config=settings.sentiment_page,
     )
     figures = run.store.manifest(page).metrics
-    return Outcome(
-        report=str((run.store.path(page) / PAGE).resolve()),
-        headline=figures,
-        sentence=sentiment_sentence(figures),
-        seconds=run.seconds,
-        cached=run.cached,
-    )
+    return conclude(run, page, sentiment_sentence(figures), figures, settings)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from fastai.learner import Learner
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from latentflix.distributed import bare, rank
+
 logger = logging.getLogger(__name__)
 
 NAME = "training.safetensors"
@@ -61,7 +63,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
 
 def write_checkpoint(folder: Path, learner: Learner, history: list[list[float]]) -> None:
     """Keep where the learner stands, in place of what was kept before, in one step for whoever looks."""
-    tensors = {f"weights.{name}": tensor.clone() for name, tensor in learner.model.state_dict().items()}
+    tensors = {f"weights.{name}": tensor.clone() for name, tensor in bare(learner.model).state_dict().items()}
     for parameter, remembered in learner.opt.opt.state_dict()["state"].items():
         tensors |= {f"optimiser.{parameter}.{name}": tensor for name, tensor in remembered.items()}
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,8 @@ class EpochKeeper(Callback):
         """Seed dropout and the order of the texts, and smooth the training loss over this epoch alone."""
         self.recorder.smooth_loss.reset()
         number = len(self.history)
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]))
+        # Of several processes, each drops out other numbers, and all read the texts in the same order.
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]) + rank())
         self.dls.train.shuffle = np.random.default_rng([self.seed, number])
 
     def after_epoch(self) -> None:

@@ -258,6 +258,7 @@ def train_classifier(
     fit its vocabulary, TrainingDiverged if the loss is no number. Source: Howard and Ruder 2018, sections 3.2 and 3.3.
     """
     torch.manual_seed(config.seed)
+    steps = unfreezing_steps(config)
     vocabulary = language_model.vocabulary
     model = build_classifier(len(vocabulary), indicators.shape[1], encoder_sizes(language_model.weights), config)
     encoder = {key.removeprefix("0."): value for key, value in language_model.weights.items() if key.startswith("0.")}
@@ -279,12 +280,13 @@ def train_classifier(
         model,
         loss_func=BCEWithLogitsLossFlat(),
         splitter=awd_lstm_clas_split,
+        n_epochs=sum(n_epochs for _, _, n_epochs, _ in steps),
         cbs=rnn_cbs(alpha=2, beta=1),
         moms=(0.8, 0.7, 0.8),
     )
     epochs = []
     with learner.no_logging():
-        for step, first_group, n_epochs, rate in unfreezing_steps(config):
+        for step, first_group, n_epochs, rate in steps:
             learner.training_progress.title = f"classifier {name}, {step}"
             learner.freeze_to(first_group)
             learner.fit_one_cycle(n_epochs, slice(rate / RATE_DECAY, rate), wd=config.weight_decay)

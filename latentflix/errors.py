@@ -4,7 +4,12 @@ from typing import Literal
 
 
 class LatentflixError(Exception):
-    """An error whose cause lies outside the program and which its user can mend."""
+    """An error whose cause lies outside the program and which its user can mend. stage: in which it came up, if in one.
+
+    A run says what its last error says, so that names the stage.
+    """
+
+    stage = ""
 
     def __init__(self, what: str, *, where: str = "", found: str = "", expected: str = "", remedy: str = "") -> None:
         """Put the message together from its parts; empty parts are left out."""
@@ -14,7 +19,11 @@ class LatentflixError(Exception):
 
     def __str__(self) -> str:
         """The message. fastai puts words of its own into `args` of an error that passes through a callback."""
-        return self.message
+        return f"{self.stage}: {self.message}" if self.stage else self.message
+
+
+class StageFailed(Exception):
+    """A stage failed for a cause that the program does not foresee."""
 
 
 class InvalidSettings(LatentflixError):
@@ -43,6 +52,10 @@ class InvalidReviews(LatentflixError):
 
 class TokenizingStopped(LatentflixError):
     """A process that tokenises came to its end too early."""
+
+
+class ProcessFailed(LatentflixError):
+    """One of the processes that train a model together failed."""
 
 
 class InvalidPlots(LatentflixError):

@@ -15,16 +15,18 @@ from fastai.metrics import Perplexity, accuracy
 from fastai.text.learner import match_embeds
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config, awd_lstm_lm_split
 from fastai.text.models.core import SequentialRNN, get_language_model
+from pydantic import Field
 
 from latentflix.checkpoints import EpochKeeper, read_checkpoint, restore_optimiser
 from latentflix.config import StageConfig, setting
+from latentflix.distributed import SharedGradients, alone, rank, world_size
 from latentflix.errors import InvalidWeights
 from latentflix.pretrained import Direction, PretrainedModel
 from latentflix.rate_search import RateSearch, search_rate
 from latentflix.sentences import write_sentences
 from latentflix.token_corpus import TokenCorpus
 from latentflix.token_stream import TokenStream, choose_texts
-from latentflix.training import make_learner
+from latentflix.training import make_learner, pick_device
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class LanguageModelConfig(StageConfig):
     n_layers: int = setting(1, "LSTM layers", ge=1, le=8)
     dropout: float = setting(0.1, "factor on all of AWD-LSTM's dropouts", gt=0, le=2)
     max_tokens: int = setting(2_000_000, "tokens of the corpus that are read; the rest is left", ge=1000)
-    batch_size: int = setting(16, "texts side by side", ge=1)
+    batch_size: int = setting(16, "texts side by side, in all processes together", ge=1)
     sequence_length: int = setting(72, "tokens a step", ge=2)
     frozen_epochs: int = setting(0, "passes with all but the embedding frozen", ge=0)
     frozen_learning_rate: float = setting(2e-2, "peak of their schedule", gt=0)
@@ -56,6 +58,13 @@ class LanguageModelConfig(StageConfig):
     sentence_words: int = setting(40, "tokens that it adds", ge=1, le=1000)
     temperature: float = setting(0.75, "below 1 the likely becomes likelier", gt=0, le=10)
     seed: int = setting(0, "seed of the choice of texts and of the weights", ge=0)
+    # As the device does, it changes what is rounded and dropped out, not what is learned from.
+    processes: int | None = Field(
+        None,
+        ge=1,
+        exclude=True,
+        description="processes that train it side by side; not given: one for each GPU, or one [>= 1]",
+    )
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,13 @@ class LanguageModel:
 class TrainedLanguageModel:
     """A language model and what came of its training.
 
-    history: one row an epoch: train_loss, valid_loss, accuracy, perplexity, tokens (read in the epoch). rates: what the
-    learning-rate finder found, if it was asked. sentences: what the model said, column sentence; nothing if it reads
-    backward.
+    texts: how many might be read. history: one row an epoch: train_loss, valid_loss, accuracy, perplexity, tokens (read
+    in the epoch). rates: what the learning-rate finder found, if it was asked. sentences: what the model said, column
+    sentence; nothing if it reads backward.
     """
 
     model: LanguageModel
+    texts: int
     history: pd.DataFrame
     rates: RateSearch
     sentences: pd.DataFrame
@@ -115,8 +125,9 @@ def train_language_model(
     """Learn to say the next token of reviews, or the one before.
 
     rows: the texts of the corpus that may be read; they are read in an order drawn from the seed until `max_tokens` are
-    reached. checkpoints: a folder; what an earlier run left there is gone on from. Raises TrainingDiverged if the loss
-    is no number, InvalidWeights if pretrained weights have other sizes than the config.
+    reached. Each of several processes of `run_processes` reads its part of every batch; all come to the same weights.
+    checkpoints: a folder; what an earlier run left there is gone on from. Raises TrainingDiverged if the loss is no
+    number, InvalidWeights if pretrained weights have other sizes than the config.
     """
     torch.manual_seed(config.seed)
     random = np.random.default_rng(config.seed)
@@ -134,19 +145,23 @@ def train_language_model(
         load_pretrained(model, pretrained, vocabulary)
     learner = make_learner(
         f"language model, {config.direction}",
-        TokenStream(train, config.batch_size, config.sequence_length, random),
+        TokenStream(train, config.batch_size, config.sequence_length, random, rank(), world_size()),
         TokenStream(valid, config.batch_size, config.sequence_length),
         model,
         loss_func=CrossEntropyLossFlat(),
         splitter=awd_lstm_lm_split,
         metrics=[accuracy, Perplexity()],
+        n_epochs=config.frozen_epochs + config.epochs,
+        device=pick_device(rank()),
         cbs=rnn_cbs(alpha=2, beta=1),
         moms=(0.8, 0.7, 0.8),
     )
     with learner.no_logging():
         if config.frozen_epochs:
             learner.freeze()
-        rates = search_rate(learner, config.rate_steps)
+        # fastai keeps the weights meanwhile where only the first process finds them; the others wait to be given them.
+        with alone():
+            rates = search_rate(learner, config.rate_steps if rank() == 0 else 0)
         history = _fit(learner, config, checkpoints)
     table = pd.DataFrame(history, columns=["train_loss", "valid_loss", "accuracy", "perplexity"])
     n_sentences = config.sentences if config.direction == "forward" else 0
@@ -155,6 +170,7 @@ def train_language_model(
     )
     return TrainedLanguageModel(
         LanguageModel(model_weights(model), vocabulary),
+        len(rows),
         table.assign(tokens=n_tokens),
         rates,
         pd.DataFrame({"sentence": sentences}, dtype="str"),
@@ -169,7 +185,7 @@ def _fit(learner: Learner, config: LanguageModelConfig, checkpoints: Path | None
         learner.model.load_state_dict(checkpoint.weights)
         history += checkpoint.history
         logger.info("%s goes on after epoch %d", learner.training_progress.title, len(history))
-    keeper = EpochKeeper(config.seed, history, checkpoints)
+    callbacks = [EpochKeeper(config.seed, history, checkpoints if rank() == 0 else None), SharedGradients()]
     before = 0
     for freeze, n_epochs, rate in (
         (learner.freeze, config.frozen_epochs, config.frozen_learning_rate),
@@ -180,7 +196,8 @@ def _fit(learner: Learner, config: LanguageModelConfig, checkpoints: Path | None
             freeze()
             if checkpoint and done:
                 restore_optimiser(learner, checkpoint)
-            learner.fit_one_cycle(n_epochs, rate, wd=config.weight_decay, cbs=keeper, start_epoch=done)
+            learner.training_progress.done = before
+            learner.fit_one_cycle(n_epochs, rate, wd=config.weight_decay, cbs=callbacks, start_epoch=done)
         before += n_epochs
     return history
 

@@ -1,10 +1,11 @@
 """What a refresh says at its end: in one sentence, as rows of a table, and which histograms have moved."""
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+
+from latentflix.markdown import table
 
 _SHOWN = 50
 
@@ -32,7 +33,7 @@ def shifts_markdown(shifts: pd.DataFrame, ambiguous: pd.DataFrame) -> str:
     moved = shifts[shifts["moved"]]
     lines = [f"## {len(moved):,} of {len(shifts):,} histograms with new reviews have moved", ""]
     if len(moved):
-        lines += _table(
+        lines += table(
             ("film", "reviews", "new", "moved by", "gained", "lost"),
             [
                 (film.title, film.reviews, film.new_reviews, _share(film.distance), film.gained, film.lost)
@@ -41,7 +42,7 @@ def shifts_markdown(shifts: pd.DataFrame, ambiguous: pd.DataFrame) -> str:
         )
     if len(ambiguous):
         lines += ["", f"## {len(ambiguous):,} titles fit several IMDb titles, so none was taken", ""]
-        lines += _table(
+        lines += table(
             ("film", "candidates"), list(ambiguous[["title", "candidates"]].head(_SHOWN).itertuples(index=False))
         )
     return "\n".join(lines) + "\n"
@@ -49,13 +50,3 @@ def shifts_markdown(shifts: pd.DataFrame, ambiguous: pd.DataFrame) -> str:
 
 def _share(distance: float) -> str:
     return "first reviews" if pd.isna(distance) else f"{distance:.0%}"
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    body = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names), *body]
-
-
-def _cell(value: Any) -> str:
-    """A text that can end no cell and start no markup."""
-    return html.escape(str(value)).replace("|", "&#124;").replace("\n", " ")

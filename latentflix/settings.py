@@ -100,6 +100,9 @@ class FlowSettings(BaseModel):
     artifacts_dir: Path = Field(Path("artifacts"), description="where artifacts and the report are kept")
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
+    artifacts_url: str | None = Field(
+        None, description="address under which artifacts_dir is served, if it is: the run then links to its page"
+    )
     json_: bool = Field(False, alias="json", description="print one JSON object instead of lines")
     parallel: ParallelConfig = ParallelConfig()
 
@@ -109,6 +112,11 @@ class RatedSettings(FlowSettings):
 
     ratings_source: RatingsSource = RatingsSource()
     ratings: RatingsConfig = RatingsConfig()
+
+    @property
+    def data(self) -> str:
+        """What a run is named after: the data that it reads."""
+        return _data_name(self.ratings_source.path, self.ratings_source.data_set)
 
 
 class CollabStudySettings(RatedSettings):
@@ -140,12 +148,19 @@ class GenreSettings(RatedSettings):
     genre_films: GenreFilmConfig = GenreFilmConfig()
     genre_page: GenrePageConfig = GenrePageConfig()
 
+    @property
+    def data(self) -> str:
+        """What a run is named after: the plots that it reads."""
+        return _data_name(self.plots_source.path, "film_plots")
+
 
 class SentimentSettings(FlowSettings):
     """The settings of the sentiment flow. What is not said is as the profile has it."""
 
     profile: Profile = Field(
-        "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
+        "sample",
+        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form "
+        "sends all it shows, and that wins over the profile: for another profile take its deployment",
     )
     sentiment_source: SentimentSource = SentimentSource()
     sentiment_reviews: SentimentReviewConfig = SentimentReviewConfig()
@@ -156,6 +171,11 @@ class SentimentSettings(FlowSettings):
     sentiment: SentimentConfig = SentimentConfig()
     sentiment_evaluation: SentimentEvaluationConfig = SentimentEvaluationConfig()
     sentiment_page: SentimentPageConfig = SentimentPageConfig()
+
+    @property
+    def data(self) -> str:
+        """What a run is named after: the reviews that it reads."""
+        return _data_name(self.sentiment_source.path, "imdb_reviews")
 
     @model_validator(mode="before")
     @classmethod
@@ -181,12 +201,19 @@ class RefreshSettings(RatedSettings):
     titles: TitleConfig = TitleConfig()
     shifts: ShiftConfig = ShiftConfig()
 
+    @property
+    def data(self) -> str:
+        """What a run is named after: the sources that it asks."""
+        return "-".join(self.sources.names)
+
 
 class FullSettings(RatedSettings):
     """The settings of the full flow. What is not said is as the profile has it."""
 
     profile: Profile = Field(
-        "sample", description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103"
+        "sample",
+        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form "
+        "sends all it shows, and that wins over the profile: for another profile take its deployment",
     )
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig()
@@ -217,6 +244,10 @@ class FullSettings(RatedSettings):
     def _check_together(self) -> Self:
         _check_sizes(self.language_model)
         return self
+
+
+def _data_name(path: Path | None, data_set: str) -> str:
+    return path.name if path else data_set
 
 
 def _fill(profiles: Mapping[str, Mapping[str, Any]], given: Any) -> Any:

@@ -19,7 +19,7 @@ def choose_texts(corpus: TokenCorpus, rows: np.ndarray, random: np.random.Genera
 class TokenStream:
     """Texts as one stream, cut into `batch_size` stretches side by side, read `sequence_length` tokens at a time.
 
-    A batch is (tokens, the tokens that follow), both int64 (batch_size, up to sequence_length). Texts change their
+    A batch is (tokens, the tokens that follow), both int64 (its stretches, up to sequence_length). Texts change their
     order from epoch to epoch if shuffled. Source: fastai `LMDataLoader`.
     """
 
@@ -29,11 +29,17 @@ class TokenStream:
         batch_size: int,
         sequence_length: int,
         shuffle: np.random.Generator | None = None,
+        part: int = 0,
+        parts: int = 1,
     ) -> None:
-        """Keep the texts' ids; raise TooFewFilms if they do not fill one step."""
+        """Keep the texts' ids; raise TooFewFilms if they do not fill one step.
+
+        part: which of `parts` equal shares of the stretches the batches hold, counting from 0.
+        """
         self.texts, self.sequence_length, self.shuffle = texts, sequence_length, shuffle
         n_tokens = sum(map(len, texts)) - 1
-        self.batch_size = min(batch_size, max(n_tokens // 2, 1))
+        self.rows = max(min(batch_size, max(n_tokens // 2, 1)) // parts, 1)
+        self.first_row, self.batch_size = part * self.rows, parts * self.rows
         self.stretch = n_tokens // self.batch_size
         if self.stretch < 1:
             raise TooFewFilms(
@@ -52,7 +58,8 @@ class TokenStream:
         stream = torch.from_numpy(np.concatenate([self.texts[index] for index in order]))
         end = self.stretch * self.batch_size
         shape = (self.batch_size, self.stretch)
-        tokens, following = stream[:end].view(shape), stream[1 : end + 1].view(shape)
+        rows = slice(self.first_row, self.first_row + self.rows)
+        tokens, following = stream[:end].view(shape)[rows], stream[1 : end + 1].view(shape)[rows]
         for start in range(0, self.stretch, self.sequence_length):
             stop = start + self.sequence_length
             yield tokens[:, start:stop], following[:, start:stop]

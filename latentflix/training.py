@@ -19,6 +19,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from tqdm.auto import tqdm
 
+from latentflix.epochs import Epoch, report_epoch
 from latentflix.errors import TrainingDiverged
 
 logger = logging.getLogger(__name__)
@@ -66,16 +67,25 @@ def one_thread() -> Iterator[None]:
 
 
 class TrainingProgress(Callback):
-    """A bar in a terminal and a line an epoch in the log; raises TrainingDiverged at the first loss that is none."""
+    """A bar in a terminal, a line an epoch in the log, word to whoever observes epochs.
+
+    Raises TrainingDiverged at the first loss that is no number. done: epochs of the training that are behind it.
+    """
 
     order = 60
 
-    def __init__(self, title: str, level: int = logging.INFO) -> None:
-        """Name the training in the bar, in the log and in the error; log its epochs at `level`."""
-        self.title, self.level = title, level
+    def __init__(self, title: str, level: int = logging.INFO, n_epochs: int | None = None) -> None:
+        """Name the training in the bar, in the log and in the error; log its epochs at `level`.
+
+        n_epochs: those of all its fits; not given, each fit counts for itself.
+        """
+        self.training_name, self.title, self.level, self.n_epochs = title, title, level, n_epochs
+        self.done = 0
 
     def before_fit(self) -> None:
         """Open the bar."""
+        if self.n_epochs is None:
+            self.done = 0
         total = self.n_epoch * len(self.dls.train)
         self.next_look = 0
         self.bar = tqdm(total=total, desc=self.title, unit="batch", leave=False, disable=not sys.stderr.isatty())
@@ -94,20 +104,29 @@ class TrainingProgress(Callback):
             self.bar.update(self.train_iter - self.bar.n)
 
     def after_epoch(self) -> None:
-        """Log the losses and metrics of the epoch, unless it was skipped."""
+        """Say what the losses and metrics of the epoch are, unless it was skipped."""
+        self.done += 1
         if not self.recorder.final_record:
             return
         names = self.recorder.metric_names[1:-1]
         values = self.recorder.log[1:]
-        known = ((name, value) for name, value in zip(names, values, strict=False) if value is not None)
-        text = ", ".join(f"{name} {value:.4f}" for name, value in known)
+        self.scores = {name: value for name, value in zip(names, values, strict=False) if value is not None}
+        text = ", ".join(f"{name} {value:.4f}" for name, value in self.scores.items())
         logger.log(self.level, "%s: epoch %d of %d: %s", self.title, self.epoch + 1, self.n_epoch, text)
+        self._report(self.done)
         if not all(math.isfinite(loss) for loss in values[:2] if loss is not None):
             self._diverged()
+
+    def after_cancel_fit(self) -> None:
+        """Count the epochs that are not needed any more as done."""
+        self._report(self.n_epochs or self.n_epoch)
 
     def after_fit(self) -> None:
         """Close the bar."""
         self.bar.close()
+
+    def _report(self, done: int) -> None:
+        report_epoch(Epoch(self.training_name, done, self.n_epochs or self.n_epoch, self.scores))
 
     def _diverged(self) -> None:
         self.bar.close()
@@ -161,19 +180,21 @@ def make_learner(
     opt_func: Callable[..., OptimWrapper] = fused_adam_w,
     small_steps: bool = False,
     level: int = logging.INFO,
+    n_epochs: int | None = None,
     **options: Any,
 ) -> Learner:
     """A Learner over two iterables of batches, quiet but for `TrainingProgress`, on the best device.
 
     device: the best one if none is given. small_steps: a `LeanLearner` where the device allows it. level: that of a
-    line an epoch in the log. Mixed precision is used where the device is a GPU. options go to `Learner`.
+    line an epoch in the log. n_epochs: those of all fits together, if there will be several. Mixed precision is used
+    where the device is a GPU. options go to `Learner`.
     """
     device = device or pick_device()
     learner_class = LeanLearner if small_steps and device.type == "cpu" else Learner
     data = DataLoaders(train, valid, device=device)
     learner = learner_class(data, model.to(device), opt_func=opt_func, **options)
     learner.remove_cb(ProgressCallback)
-    learner.add_cb(TrainingProgress(name, level))
+    learner.add_cb(TrainingProgress(name, level, n_epochs))
     if device.type == "cuda":
         learner.add_cb(MixedPrecision())
     return learner

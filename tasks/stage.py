@@ -14,9 +14,12 @@ from prefect.context import TaskRunContext
 
 from latentflix.artifacts import Artifact, Handle, Store, artifact_key
 from latentflix.config import StageConfig
-from latentflix.errors import DataSetUnavailable
+from latentflix.epochs import observe_epochs
+from latentflix.errors import DataSetUnavailable, LatentflixError, StageFailed
+from latentflix.highlights import highlights
 from latentflix.parallel import ParallelConfig
 from tasks.parallel import task_runner
+from tasks.publishing import progress_publisher, publish
 
 Make = Callable[..., None]
 
@@ -36,7 +39,10 @@ def stage(name: str, run_name: str, *, fetches: bool = False) -> Callable[[Make]
 
         def run(store: Store, inputs: tuple[Handle, ...], config: StageConfig) -> Handle:
             made = handle(inputs, config)
-            return store.ensure(made, inputs, config, lambda artifact: make(artifact, store, *inputs, config=config))
+            with observe_epochs(progress_publisher()):
+                return store.ensure(
+                    made, inputs, config, lambda artifact: make(artifact, store, *inputs, config=config)
+                )
 
         def cache_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
             return handle(parameters["inputs"], parameters["config"]).key
@@ -72,7 +78,7 @@ class StageTask:
 
 @dataclass(frozen=True)
 class StageRunner:
-    """Runs stages against one store and keeps how long each took and whether Prefect's cache had it."""
+    """Runs stages against one store, shows what they made, keeps how long each took and whether the cache had it."""
 
     store: Store
     parallel: ParallelConfig = field(default_factory=ParallelConfig)
@@ -87,7 +93,8 @@ class StageRunner:
     def map(self, stage_task: StageTask, *inputs: Handle, configs: Sequence[StageConfig]) -> list[Handle]:
         """The handles of the stage's artifacts, one for each config, those that are to be made at the same time.
 
-        Raises what the first stage that failed raised, and ClusterUnavailable as `task_runner` does.
+        Raises what the first stage that failed raised, with the stage's name, StageFailed if that is no
+        LatentflixError, and ClusterUnavailable as `task_runner` does.
         """
         started = time.monotonic()
         made = [stage_task.handle(inputs, config) for config in configs]
@@ -113,7 +120,19 @@ class StageRunner:
         name = made[0].stage
         self.seconds[name] = round(self.seconds.get(name, 0) + time.monotonic() - started, 3)
         self.cached[name] = self.cached.get(name, True) and all(state.name == "Cached" for state in states)
+        handles = _results(name, states)
+        publish(highlights(self.store, handles))
+        return handles
+
+
+def _results(stage_name: str, states: Sequence[State[Any]]) -> list[Handle]:
+    try:
         return [state.result() for state in states]
+    except LatentflixError as error:
+        error.stage = stage_name
+        raise
+    except Exception as error:
+        raise StageFailed(f"{stage_name}: {type(error).__name__}: {error}") from error
 
 
 __all__ = ["Artifact", "Handle", "StageRunner", "StageTask", "Store", "stage"]

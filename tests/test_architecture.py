@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each module imports only modules that stand before it.
 WAY = [
-    *("errors", "config", "parallel", "artifacts", "runs", "kept_models", "movielens", "tables", "text_notes"),
+    *("errors", "config", "parallel", "epochs", "distributed", "markdown"),
+    *("artifacts", "runs", "kept_models", "movielens", "tables", "text_notes"),
     *("datasets", "ratings_source", "ratings", "splits", "training"),
     *("collab_factors", "collab_models", "rating_batches", "collab", "early_stopping", "collab_fit", "trials"),
     *("rotation", "stability", "study", "factors", "labels"),
@@ -19,7 +20,7 @@ WAY = [
     *("sentences", "language_model", "classifier", "predictions"),
     *("embeddings", "words", "baseline", "vectors", "thresholds", "calibration", "evaluation", "encoders", "names"),
     *("histograms", "changes", "pictures", "histogram_pictures", "maps", "pages", "provenance", "study_page"),
-    *("encoder_page", "findings", "passages", "report_summary", "report_cards", "report_films", "report"),
+    *("encoder_page", "findings", "passages", "report_summary", "report_cards", "report_films", "report", "highlights"),
     *("console", "text_input", "factor_summary", "film_summary", "film_neighbours", "label_teller"),
     *("plots_source", "plots", "mixture", "genre_head", "genres", "genre_evaluation"),
     *("genre_films", "genre_pictures", "genre_page", "genre_teller", "genre_command"),
@@ -31,7 +32,7 @@ WAY = [
 ]
 PACKAGES = ["latentflix", "tasks", "flows"]
 # Of the tasks' modules, those that hold what runs stages, or tasks that make no artifact.
-NO_STAGES = ("__init__", "parallel", "refresh", "stage")
+NO_STAGES = ("__init__", "parallel", "publishing", "refresh", "stage")
 PICKLING_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 PICKLING_CALLS = {
     *("torch.load", "torch.save", "np.load", "np.save", "numpy.load", "numpy.save"),

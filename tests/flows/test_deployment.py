@@ -1,7 +1,8 @@
-"""The deployments, on a server and a process worker that the test starts and stops."""
+"""The deployments, on a server and a worker that the tests start and stop, in the browser as a user sees them."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,33 +12,59 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
+from playwright.sync_api import Browser, Locator, Page
 
-from tests.flows.small import SMALL_SETTINGS
+from tests.flows.test_full import PLANTED
 
 ROOT = Path(__file__).parents[2]
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
+# What is waited for comes within seconds, unless the machine has other work to do.
+PATIENCE = 300
+SETTINGS = {
+    **PLANTED,
+    "collab": {**PLANTED["collab"], "epochs": 15},
+    "language_model": {**PLANTED["language_model"], "embedding_size": 32, "epochs": 2},
+    "classifier": {"n_folds": 2, "random_split": False, "dropout": 0.1, "all_epochs": 2, "all_learning_rate": 1e-2},
+    "evaluation": {"permutations": 50, "bootstraps": 50},
+}
 
 
 @dataclass(frozen=True)
 class Server:
+    url: str
     environment: dict[str, str]
-    log: Path
+    folder: Path
 
-    def prefect(self, *arguments: str, timeout: float = 120) -> str:
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
+    def prefect(self, *arguments: str) -> str:
         done = subprocess.run(
             [*PREFECT, *arguments],
             env=self.environment,
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def ask(self, path: str, given: Any = None) -> Any:
+        """What the server's API answers; to what is given, if anything is."""
+        data = None if given is None else json.dumps(given).encode()
+        with urlopen(Request(f"{self.url}/api{path}", data, {"Content-Type": "application/json"})) as answer:
+            return json.load(answer)
 
 
 @contextmanager
@@ -62,39 +89,213 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
+    url = f"http://127.0.0.1:{port}"
     of_the_shell = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment = {**of_the_shell, "PREFECT_HOME": str(folder), "PREFECT_API_URL": url, "COLUMNS": "200"}
-    with running(["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, folder / "log"):
-        deadline = time.monotonic() + 120
+    environment = {
+        **of_the_shell,
+        "PREFECT_HOME": str(folder),
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_SERVER_UI_API_URL": f"{url}/api",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PLANTED_FOLDER": str(folder),
+        "COLUMNS": "200",
+    }
+    server = Server(url, environment, folder)
+    with running(["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, server.log):
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                urlopen(f"{url}/health", timeout=2).close()
+                server.ask("/health")
                 break
             except OSError:
-                assert time.monotonic() < deadline, (folder / "log").read_text()
+                assert time.monotonic() < deadline, server.log.read_text()
                 time.sleep(0.5)
-        yield Server(environment, folder / "log")
+        yield server
 
 
-def test_a_worker_runs_the_deployed_flow_to_completion(server: Server, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def deployed(server: Server) -> set[str]:
+    """The names of what `prefect.yaml` deploys."""
     server.prefect("work-pool", "create", "latentflix", "--type", "process")
     server.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
-    deployed = server.prefect("deployment", "ls").replace("│", " ").split()
-    others = ("collab_study/collab-study", "genres/genres", "refresh_reviews/refresh-reviews", "sentiment/sentiment")
-    assert {"full/sample", "full/full", *others} <= set(deployed)
-    settings = {**SMALL_SETTINGS, "artifacts_dir": str(tmp_path / "artifacts")}
+    return {deployment["name"] for deployment in server.ask("/deployments/filter", {})}
+
+
+@pytest.fixture(scope="module")
+def planted(server: Server, deployed: set[str]) -> Iterator[str]:
+    """The id of a deployment like `full/sample`, but for the world that it reads, and a worker that runs it."""
+    like = server.ask("/deployments/name/full/sample")
+    kept = ("flow_id", "work_pool_name", "parameter_openapi_schema", "enforce_parameter_schema", "job_variables")
+    settings = {**SETTINGS, "artifacts_dir": str(server.artifacts), "data_dir": str(server.folder)}
+    made = server.ask(
+        "/deployments/",
+        {
+            **{name: like[name] for name in kept},
+            "name": "planted",
+            "entrypoint": "tests.flows.planted_flow.full",
+            "parameters": {"settings": settings},
+        },
+    )
     with running(["worker", "start", "--pool", "latentflix"], server.environment, server.log):
-        server.prefect(
-            *("deployment", "run", "full/sample", "--params", json.dumps({"settings": settings})),
-            *("--watch", "--watch-timeout", "400"),
-            timeout=420,
-        )
-    (page,) = (tmp_path / "artifacts" / "report").glob("*/index.html")
-    assert "What the factors mean" in page.read_text(encoding="utf-8")
+        yield made["id"]
 
 
-def test_settings_out_of_bounds_are_refused_before_a_run_starts(server: Server) -> None:
-    settings = {"collab": {"epochs": -1}}
-    with pytest.raises(AssertionError, match="(?s)epochs.*minimum|minimum.*epochs|less than"):
-        server.prefect("deployment", "run", "full/sample", "--params", json.dumps({"settings": settings}))
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(PATIENCE * 1000)
+    yield page
+    page.close()
+
+
+def field(page: Page, label: str) -> Locator:
+    """The inputs of the form below a label."""
+    named = f".schema-form-property__label:text-is('{label} (Optional)')"
+    return page.locator(f".schema-form-property:has(> .p-label__header {named}) input")
+
+
+def submit(page: Page) -> tuple[int, Any]:
+    """The status and the answer with which the server takes a form."""
+    with page.expect_response("**/create_flow_run") as answered:
+        page.get_by_role("button", name="Submit").click()
+    return answered.value.status, answered.value.json()
+
+
+def wait_for_end(server: Server, run_id: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        run = server.ask(f"/flow_runs/{run_id}")
+        if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            return run
+        assert time.monotonic() < deadline, server.log.read_text()
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def form(server: Server, planted: str, page: Page) -> Page:
+    page.goto(f"{server.url}/deployments/deployment/{planted}/run")
+    field(page, "Epochs").first.wait_for()
+    return page
+
+
+@pytest.fixture(scope="module")
+def refusal(server: Server, form: Page) -> tuple[int, str, int]:
+    """What comes of a form with epochs: -1: status, answer, and how many runs there are once the page has said it."""
+    epochs = field(form, "Epochs").nth(1)
+    right = epochs.input_value()
+    epochs.fill("-1")
+    status, answer = submit(form)
+    form.get_by_text("-1 is less than the minimum of 1").first.wait_for()
+    epochs.fill(right)
+    return status, answer["detail"], len(server.ask("/flow_runs/filter", {}))
+
+
+@pytest.fixture(scope="module")
+def finished(server: Server, refusal: Any, form: Page) -> Any:
+    """The run that the form starts once it is right, when it has ended."""
+    status, run = submit(form)
+    assert status == 201
+    return wait_for_end(server, run["id"])
+
+
+def test_every_deployment_is_there(deployed: set[str]) -> None:
+    assert deployed == {"full", "sample", "collab-study", "genres", "sentiment", "refresh-reviews"}
+
+
+@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+def test_a_server_takes_the_template_of_a_pool_with_gpus(server: Server, kind: str) -> None:
+    template = json.loads((ROOT / "deployments" / f"{kind}-gpu.json").read_text())
+    pool = {"name": f"gpu-{kind}", "type": kind, "base_job_template": template, "concurrency_limit": 1}
+    made = server.ask("/work_pools/", pool)
+    assert made["base_job_template"] == template
+    assert made["concurrency_limit"] == 1
+
+
+def test_the_form_says_what_settings_mean_and_within_what_bounds(form: Page) -> None:
+    assert form.get_by_text("most passes over the ratings [>= 1 and <= 200]").count() == 1
+    assert form.get_by_text("the settings of all stages; what is not said is as the profile has it").count() == 1
+    assert [epochs.input_value() for epochs in field(form, "Epochs").all()] == ["15", "2"]
+
+
+def test_a_form_with_a_value_out_of_bounds_is_refused_and_starts_no_run(refusal: tuple[int, str, int]) -> None:
+    status, answer, runs = refusal
+    assert status == 409
+    assert "settings.language_model.epochs" in answer
+    assert "-1 is less than the minimum of 1" in answer
+    assert runs == 0
+
+
+def test_a_run_started_in_the_form_completes_and_is_seen_to(server: Server, finished: Any, page: Page) -> None:
+    assert finished["state"]["type"] == "COMPLETED", server.log.read_text()[-3000:]
+    page.goto(f"{server.url}/runs/flow-run/{finished['id']}")
+    page.get_by_text("full-sample-movielens_100k").first.wait_for()
+    page.get_by_text("Completed").first.wait_for()
+    (report,) = (server.artifacts / "report").glob("*/index.html")
+    assert report.is_file()
+
+
+@pytest.fixture(scope="module")
+def artifacts(server: Server, finished: Any) -> dict[str, Any]:
+    """What the UI has to show of the run, by key."""
+    made = server.ask("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [finished["id"]]}}})
+    return {artifact["key"]: artifact for artifact in made}
+
+
+def test_its_artifacts_are_figures_names_and_how_far_trainings_are(artifacts: dict[str, Any]) -> None:
+    coverage = {row["metric"]: row["value"] for row in json.loads(artifacts["reviews-metrics"]["data"])}
+    assert (coverage["films_with_review"], coverage["reviews"]) == (80, 480)
+    assert all(0 <= row["auc"] <= 1 for row in json.loads(artifacts["evaluation-labels"]["data"]))
+    assert artifacts["factor-names"]["data"].startswith("## 3 of 3 factors are stable")
+    language_model = artifacts["training-language-model-forward"]
+    assert (language_model["type"], language_model["data"]) == ("progress", 100)
+    assert language_model["description"].startswith("language model, forward: epoch 2 of 2: train_loss")
+
+
+def test_pictures_of_histograms_are_seen_in_the_ui(server: Server, artifacts: dict[str, Any], page: Page) -> None:
+    page.goto(f"{server.url}/artifacts/artifact/{artifacts['histograms']['id']}")
+    page.locator("img[src^='data:image/png']").first.wait_for()
+    widths = page.evaluate("Array.from(document.images).map(image => image.naturalWidth).filter(width => width > 300)")
+    assert len(widths) == 6
+
+
+def test_the_ui_says_where_the_page_is(server: Server, artifacts: dict[str, Any], page: Page) -> None:
+    (report,) = (server.artifacts / "report").glob("*/index.html")
+    page.goto(f"{server.url}/artifacts/artifact/{artifacts['report']['id']}")
+    page.get_by_text(str(report)).first.wait_for()
+
+
+def test_what_the_library_logs_is_in_the_ui(server: Server, finished: Any) -> None:
+    logs = server.ask("/logs/filter", {"logs": {"flow_run_id": {"any_": [finished["id"]]}}, "limit": 200})
+    told = [log["message"] for log in logs if log["name"].startswith("latentflix")]
+    assert any(re.match("language model, forward: epoch 2 of 2: train_loss", message) for message in told)
+
+
+def test_every_task_has_the_tag_of_its_stage(server: Server, finished: Any) -> None:
+    tasks = server.ask("/task_runs/filter", {"flow_runs": {"id": {"any_": [finished["id"]]}}})
+    tags = {tag for task in tasks for tag in task["tags"]}
+    assert {"ratings", "collab", "classifier", "report"} <= tags
+
+
+def test_a_failed_run_names_stage_and_cause_and_goes_on_from_there(server: Server, planted: str, finished: Any) -> None:
+    settings = {**SETTINGS, "artifacts_dir": str(server.artifacts), "data_dir": str(server.folder)}
+    changed = {"settings": {**settings, "report": {"min_reviews": 2}}}
+    reports = server.artifacts / "report"
+    reports.rename(aside := server.artifacts / "aside")
+    reports.write_text("in the way")
+    run = server.ask(f"/deployments/{planted}/create_flow_run", {"parameters": changed})
+    failed = wait_for_end(server, run["id"])
+    assert failed["state"]["type"] == "FAILED"
+    assert "ArtifactError: report: an artifact cannot be written; where: " in failed["state"]["message"]
+
+    reports.unlink()
+    aside.rename(reports)
+    made = {path: path.stat().st_mtime_ns for path in server.artifacts.glob("*/[!.]*/manifest.json")}
+    retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": False}
+    answer = server.ask(f"/flow_runs/{run['id']}/set_state", retry)
+    assert answer["status"] == "ACCEPT"
+    again = wait_for_end(server, run["id"])
+    assert again["state"]["type"] == "COMPLETED"
+    assert again["run_count"] == 2
+    after = {path: path.stat().st_mtime_ns for path in server.artifacts.glob("*/[!.]*/manifest.json")}
+    assert [path.parent.parent.name for path in after.keys() - made.keys()] == ["report"]
+    assert made.items() <= after.items()

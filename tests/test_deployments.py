@@ -1,0 +1,161 @@
+"""The files of `deployments/`: held to the workers that read them, to the flows, and to the package."""
+
+import asyncio
+import json
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from docker.models.containers import _create_container_args
+from prefect import Flow
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect_docker.worker import DockerWorker, DockerWorkerJobConfiguration
+from prefect_kubernetes.worker import KubernetesWorker, KubernetesWorkerJobConfiguration
+from pydantic import BaseModel
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "deployments"
+WORKERS = {"docker": DockerWorker, "kubernetes": KubernetesWorker}
+DEPLOYMENTS = yaml.safe_load((FOLDER / "prefect.yaml").read_text())["deployments"]
+DOCKERFILE = (FOLDER / "Dockerfile").read_text()
+
+
+def template(kind):
+    return json.loads((FOLDER / f"{kind}-gpu.json").read_text())
+
+
+def configure(kind, **values):
+    """What the worker makes of the template for a run; it asks a server whether blocks are meant."""
+    configuration = {"docker": DockerWorkerJobConfiguration, "kubernetes": KubernetesWorkerJobConfiguration}[kind]
+    return asyncio.run(configuration.from_template_and_values(template(kind), values))
+
+
+def placeholders(value):
+    return set(re.findall(r"{{ (\w+) }}", json.dumps(value)))
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+def test_a_template_is_one_that_its_worker_can_read(kind):
+    own, default = template(kind), WORKERS[kind].get_default_base_job_template()
+    WorkPoolCreate(name="gpu", type=kind, base_job_template=own)
+    assert own["job_configuration"].keys() == default["job_configuration"].keys()
+    properties = own["variables"]["properties"]
+    jsonschema.Draft202012Validator.check_schema(own["variables"])
+    assert placeholders(own["job_configuration"]) == set(properties)
+    # Whatever the worker's own template lets one set may still be set, but for what now has names of its own.
+    assert set(default["variables"]["properties"]) - set(properties) <= {"container_create_kwargs"}
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+def test_the_defaults_of_a_template_keep_to_its_own_schema(kind):
+    variables = template(kind)["variables"]
+    defaults = {name: field["default"] for name, field in variables["properties"].items() if "default" in field}
+    jsonschema.validate(defaults, variables)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**defaults, "gpus": "all"}, variables)
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_container_is_given_its_gpus():
+    configuration = configure("docker", gpus=["0", "1"], env={"PREFECT_API_URL": "https://prefect.example/api"})
+    settings = DockerWorker("gpu")._build_container_settings(None, configuration)
+    arguments = _create_container_args({**settings, "version": "1.44"})
+    (request,) = arguments["host_config"]["DeviceRequests"]
+    assert request["Driver"] == "nvidia"
+    assert request["DeviceIDs"] == ["0", "1"]
+    assert request["Capabilities"] == [["gpu"]]
+    assert arguments["host_config"]["ShmSize"] == 2 * 2**30
+    assert arguments["host_config"]["Binds"] == [
+        "latentflix-artifacts:/work/artifacts",
+        "latentflix-cache:/work/cache",
+    ]
+    assert arguments["image"] == "latentflix:latest"
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_pod_asks_for_its_gpus_and_its_storage():
+    manifest = configure("kubernetes", gpus=2, artifacts_claim="films").job_manifest
+    pod = manifest["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 2
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["latentflix"]["persistentVolumeClaim"] == {"claimName": "films"}
+    assert volumes["shared-memory"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "2Gi"}
+    assert pod["securityContext"] == {"fsGroup": 1000}
+    assert "useradd --uid 1000 " in DOCKERFILE
+    assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
+
+
+def test_the_logs_of_the_library_reach_the_ui_from_every_worker():
+    expected = {"PREFECT_LOGGING_EXTRA_LOGGERS": "latentflix"}
+    assert [template(kind)["variables"]["properties"]["env"]["default"] for kind in WORKERS] == [expected] * 2
+    assert all(deployment["work_pool"]["job_variables"]["env"] == expected for deployment in DEPLOYMENTS)
+
+
+def test_every_flow_has_a_deployment():
+    names = {deployment["name"] for deployment in DEPLOYMENTS}
+    assert names == {"sample", "full", "collab-study", "genres", "sentiment", "refresh-reviews"}
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_a_deployment_is_of_a_flow_that_takes_its_parameters(deployment):
+    module, name = deployment["entrypoint"].rsplit(".", 1)
+    flow = getattr(import_module(module), name)
+    assert isinstance(flow, Flow)
+    flow.validate_parameters(deployment.get("parameters", {"settings": {}}))
+    assert deployment["concurrency_limit"] == 1
+
+
+def as_a_form_sends(model, given):
+    """What the form of the UI sends: every field, by its own default where the deployment does not give it."""
+    sent = {}
+    for name, field in model.model_fields.items():
+        shown = field.alias or name
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        if nested:
+            sent[shown] = as_a_form_sends(field.annotation, given.get(shown, {}))
+        else:
+            sent[shown] = given.get(shown, field.get_default(call_default_factory=True))
+    return sent
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_a_form_that_is_sent_as_it_stands_runs_what_the_settings_say(deployment):
+    settings = type(import_module(deployment["entrypoint"].rsplit(".", 1)[0]).DEFAULTS)
+    given = deployment.get("parameters", {"settings": {}})["settings"]
+    # The profile alone, without what is given here because a form would lose it.
+    said = settings.model_validate({name: value for name, value in given.items() if not isinstance(value, dict)})
+    assert settings.model_validate(as_a_form_sends(settings, given)) == said
+
+
+def test_only_the_refresh_is_scheduled_and_it_waits_to_be_switched_on():
+    schedules = {deployment["name"]: deployment.get("schedules") for deployment in DEPLOYMENTS}
+    (refresh,) = schedules.pop("refresh-reviews")
+    assert refresh["active"] is False
+    assert set(schedules.values()) == {None}
+
+
+def test_the_image_has_every_package_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    copied = set(re.findall(r"^COPY (\w+) /src/\1$", DOCKERFILE, re.MULTILINE))
+    assert copied == set(project["tool"]["setuptools"]["packages"])
+    (extras,) = re.findall(r"/src\[([\w,]+)\]", DOCKERFILE)
+    assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"])
+    allowed = (ROOT / ".dockerignore").read_text().split()
+    assert {f"!{name}" for name in copied} <= set(allowed)
+    (version,) = re.findall(r"^FROM python:([\d.]+)", DOCKERFILE, re.MULTILINE)
+    assert project["project"]["requires-python"] == f">={version}"
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+def test_what_is_mounted_is_where_runs_write(kind):
+    assert "COPY deployments/prefect.yaml /work/deployments/" in DOCKERFILE
+    (home,) = re.findall(r"^WORKDIR (\S+)", DOCKERFILE, re.MULTILINE)
+    text = json.dumps(template(kind))
+    assert f"{home}/artifacts" in text
+    assert f"{home}/cache" in text
+    assert f"XDG_CACHE_HOME={home}/cache" in DOCKERFILE
