@@ -1,17 +1,18 @@
 """What a report finds otherwise than the one before it: factors, names, histograms, scores and settings."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from latentflix.artifacts import MANIFEST, Handle, Manifest, Store
+from latentflix.artifacts import Handle, Manifest, Store
 from latentflix.config import StageConfig, setting
 from latentflix.errors import ArtifactError
 from latentflix.labels import POLES
+from latentflix.runs import list_runs
 from latentflix.stability import match_axes
 
 _COLUMNS = {
@@ -72,20 +73,11 @@ def find_last(store: Store, present: Sequence[Handle]) -> tuple[Handle, ...]:
     None if there is no such report, or none whose artifacts are all as they were written. What comes back hangs on
     what the reports found and not on the reports, so a report that is made again is compared with the same one.
     """
-    for report in sorted(_reports(store), key=lambda manifest: (manifest.made_at, manifest.key), reverse=True):
-        made_of = {handle.stage: handle for handle in report.inputs}
-        last = tuple(made_of[handle.stage] for handle in present if handle.stage in made_of)
+    for run in list_runs(store):
+        last = tuple(run.handles[handle.stage] for handle in present if handle.stage in run.handles)
         if len(last) == len(present) and last != tuple(present) and _is_complete(store, last):
             return last
     return ()
-
-
-def _reports(store: Store) -> Iterator[Manifest]:
-    for path in (store.root / "report").glob(f"[!.]*/{MANIFEST}"):
-        try:
-            yield store.manifest(Handle(stage="report", key=path.parent.name))
-        except ArtifactError:
-            continue
 
 
 def _is_complete(store: Store, handles: Sequence[Handle]) -> bool:

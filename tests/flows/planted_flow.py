@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.full import full
-from tests.flows.test_full import plant
+from tests.flows.planted_run import plant
 from tests.planted_world import make_world
 
 plant(make_world(), Path(os.environ["PLANTED_FOLDER"]), pytest.MonkeyPatch())
