@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -156,9 +157,13 @@ def field(page: Page, label: str) -> Locator:
 
 
 def submit(page: Page) -> tuple[int, Any]:
-    """The status and the answer with which the server takes a form."""
-    with page.expect_response("**/create_flow_run") as answered:
-        page.get_by_role("button", name="Submit").click()
+    """The status and the answer with which the server takes a form, sent again while its database is busy."""
+    for _ in range(10):
+        with page.expect_response("**/create_flow_run") as answered:
+            page.get_by_role("button", name="Submit").click()
+        if answered.value.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(1)
     return answered.value.status, answered.value.json()
 
 
