@@ -17,7 +17,7 @@ QUICK = FetchConfig(
     pause=0,
     jitter=0,
     connect_timeout=2,
-    read_timeout=1,
+    read_timeout=2,
     total_timeout=2,
     max_body=100_000,
 )
