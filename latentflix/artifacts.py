@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -124,6 +124,10 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _table_fields(record: type) -> list[str]:
+    return [name for name, kind in get_type_hints(record).items() if kind is pd.DataFrame]
+
+
 @dataclass(frozen=True)
 class Artifact:
     """An artifact that is being made: write its files here; they appear under its key all at once.
@@ -146,6 +150,11 @@ class Artifact:
         for name, table in tables.items():
             self.write_table(name, table)
             self.metrics[f"{name}_rows"] = len(table)
+
+    def write_table_fields(self, record: Any) -> None:
+        """Write each table of a dataclass as `<field>.parquet`; its other fields are left."""
+        for name in _table_fields(type(record)):
+            self.write_table(name, getattr(record, name))
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a value as `<name>.json`."""
@@ -297,6 +306,10 @@ class Store:
         # Arrow keeps what it read a table through: for 25 million ratings as much memory as the table itself.
         pa.default_memory_pool().release_unused()
         return table
+
+    def read_table_fields(self, handle: Handle, record: type) -> dict[str, pd.DataFrame]:
+        """The tables that `write_table_fields` wrote of such a dataclass, by field. Raises ArtifactError as `file` does."""
+        return {name: self.read_table(handle, name) for name in _table_fields(record)}
 
     def read_json(self, handle: Handle, name: str) -> Any:
         """The value of `<name>.json` of an artifact. Raises ArtifactError as `file` does."""

@@ -3,8 +3,6 @@
 from latentflix.changes import Changes, ChangesConfig, Found, compare_findings, lineage
 from tasks.stage import Artifact, Handle, Store, stage
 
-_TABLES = ("factors", "poles", "histograms", "metrics", "settings")
-
 
 @stage("changes", "changes")
 def compare_with_last(
@@ -21,8 +19,7 @@ def compare_with_last(
     now = _read_found(store, factors, evaluation, names, histograms)
     before = _read_found(store, *last) if last else None
     changes = compare_findings(now, before, config)
-    for name in _TABLES:
-        artifact.write_table(name, getattr(changes, name))
+    artifact.write_table_fields(changes)
     artifact.metrics["since"] = changes.since
 
 
@@ -37,5 +34,4 @@ def _read_found(store: Store, factors: Handle, evaluation: Handle, names: Handle
 
 def read_changes(store: Store, handle: Handle) -> Changes:
     """The changes of a changes artifact."""
-    tables = {name: store.read_table(handle, name) for name in _TABLES}
-    return Changes(since=store.manifest(handle).metrics["since"], **tables)
+    return Changes(since=store.manifest(handle).metrics["since"], **store.read_table_fields(handle, Changes))

@@ -10,8 +10,6 @@ from latentflix.genre_evaluation import (
 )
 from tasks.stage import Artifact, Handle, Store, stage
 
-_TABLES = ("scores", "genres", "curve", "calibration", "confusion")
-
 
 @stage("genre_evaluation", "genre_evaluation")
 def score_genres(
@@ -28,11 +26,10 @@ def score_genres(
         store.manifest(genres).config["shrinkage"],
         config,
     )
-    for name in _TABLES:
-        artifact.write_table(name, getattr(evaluation, name))
+    artifact.write_table_fields(evaluation)
     artifact.metrics["calibration_error"] = calibration_error(evaluation.calibration)
 
 
 def read_evaluation(store: Store, handle: Handle) -> GenreEvaluation:
     """The evaluation of a genre_evaluation artifact."""
-    return GenreEvaluation(**{name: store.read_table(handle, name) for name in _TABLES})
+    return GenreEvaluation(**store.read_table_fields(handle, GenreEvaluation))

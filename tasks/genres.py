@@ -20,6 +20,5 @@ def train_on_plots(artifact: Artifact, store: Store, plots: Handle, *embeddings:
     )
     artifact.write_arrays("model", trained.model.arrays())
     artifact.write_json("model", trained.model.names())
-    for name in ("trials", "history", "probabilities", "words", "vectors"):
-        artifact.write_table(name, getattr(trained, name))
+    artifact.write_table_fields(trained)
     artifact.metrics.update(threshold=trained.model.thresholds.shared, mixture=trained.model.mixture.tolist())

@@ -8,8 +8,7 @@ from tasks.stage import Artifact, Handle, Store, stage
 def prepare_all_plots(artifact: Artifact, store: Store, source: Handle, *, config: PlotConfig) -> None:
     """Clean plots and genres, and deal the plots into train, valid and test."""
     prepared = prepare_plots(store.read_table(source, "plots"), config)
-    for name in ("plots", "carried", "left_out", "rare"):
-        artifact.write_table(name, getattr(prepared, name))
+    artifact.write_table_fields(prepared)
     artifact.metrics.update(
         plots=len(prepared.plots),
         genres=len(prepared.carried.columns),

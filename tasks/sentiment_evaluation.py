@@ -3,8 +3,6 @@
 from latentflix.sentiment_evaluation import SentimentEvaluation, SentimentEvaluationConfig, evaluate_sentiment
 from tasks.stage import Artifact, Handle, Store, stage
 
-_TABLES = ("scores", "steps", "confusion", "calibration", "mistakes")
-
 
 @stage("sentiment_evaluation", "sentiment_evaluation")
 def score_sentiment(
@@ -24,11 +22,10 @@ def score_sentiment(
         store.read_table(reviews, "reviews").set_index("review_id"),
         config,
     )
-    for name in _TABLES:
-        artifact.write_table(name, getattr(evaluation, name))
+    artifact.write_table_fields(evaluation)
     artifact.metrics.update(evaluation.scores.set_index("predictor")["accuracy"].to_dict())
 
 
 def read_evaluation(store: Store, handle: Handle) -> SentimentEvaluation:
     """The evaluation of a sentiment_evaluation artifact."""
-    return SentimentEvaluation(**{name: store.read_table(handle, name) for name in _TABLES})
+    return SentimentEvaluation(**store.read_table_fields(handle, SentimentEvaluation))

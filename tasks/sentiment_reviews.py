@@ -9,9 +9,7 @@ from tasks.stage import Artifact, Handle, Store, stage
 def deal_labelled_reviews(artifact: Artifact, store: Store, corpus: Handle, *, config: SentimentReviewConfig) -> None:
     """Deal the films of labelled reviews into what is learned from, chosen on and scored."""
     prepared = prepare_sentiment(store.read_table(corpus, "reviews"), review_links(), config)
-    artifact.write_table("reviews", prepared.reviews)
-    artifact.write_table("unread", prepared.unread)
-    artifact.write_table("left_out", prepared.left_out)
+    artifact.write_table_fields(prepared)
     artifact.metrics.update(
         parts=prepared.counts(), left_out=len(prepared.left_out), shared_films=prepared.shared_films
     )

@@ -6,8 +6,6 @@ from tasks.collab import read_recommender
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.trials import read_trials
 
-_TABLES = ("predicted", "biases", "similar", "positions")
-
 
 @stage("study", "study")
 def study_collab(
@@ -26,8 +24,7 @@ def study_collab(
         store.read_table(ratings, "films"),
         config,
     )
-    for name in _TABLES:
-        artifact.write_table(name, getattr(study, name))
+    artifact.write_table_fields(study)
     artifact.write_json("figures", study.figures)
     manifests = [store.manifest(handle) for handle in (source, ratings, trials, *collab)]
     artifact.metrics.update(build_study_page(artifact.folder, study, read_trials(store, trials), manifests))
@@ -35,5 +32,4 @@ def study_collab(
 
 def read_study(store: Store, handle: Handle) -> Study:
     """The study of a study artifact."""
-    tables = {name: store.read_table(handle, name) for name in _TABLES}
-    return Study(**tables, figures=store.read_json(handle, "figures"))
+    return Study(**store.read_table_fields(handle, Study), figures=store.read_json(handle, "figures"))

@@ -70,8 +70,8 @@ def test_a_container_is_given_its_gpus():
     assert request["Capabilities"] == [["gpu"]]
     assert arguments["host_config"]["ShmSize"] == 2 * 2**30
     assert arguments["host_config"]["Binds"] == [
-        "latentflix-artifacts:/work/artifacts",
-        "latentflix-cache:/work/cache",
+        "latentflix-artifacts:/srv/latentflix/artifacts",
+        "latentflix-cache:/srv/latentflix/cache",
     ]
     assert arguments["image"] == "latentflix:latest"
 
@@ -153,7 +153,7 @@ def test_the_image_has_every_package_of_the_project():
 
 @pytest.mark.parametrize("kind", WORKERS)
 def test_what_is_mounted_is_where_runs_write(kind):
-    assert "COPY deployments/prefect.yaml /work/deployments/" in DOCKERFILE
+    assert "COPY deployments/prefect.yaml /srv/latentflix/deployments/" in DOCKERFILE
     (home,) = re.findall(r"^WORKDIR (\S+)", DOCKERFILE, re.MULTILINE)
     text = json.dumps(template(kind))
     assert f"{home}/artifacts" in text
