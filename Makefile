@@ -17,13 +17,13 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 screenshots: $(INSTALLED)
-	$(BIN)/python docs/screenshots.py $(ARGS)
+	$(BIN)/python scripts/report_screenshots.py $(ARGS)
 
 deploy: $(INSTALLED)
 	$(BIN)/prefect --no-prompt deploy --prefect-file deployments/prefect.yaml --all
 
 ui-screenshots: $(INSTALLED)
-	$(BIN)/python docs/ui_screenshots.py
+	$(BIN)/python scripts/ui_screenshots.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

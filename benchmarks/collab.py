@@ -18,14 +18,14 @@ from surprise import SVD, Dataset, Reader, SVDpp
 from surprise.prediction_algorithms.algo_base import AlgoBase
 
 from benchmarks.output import print_results, say
-from latentflix.collab import CollabConfig, predict_ratings
-from latentflix.collab_fit import fit_and_score, fit_recommender
-from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.ratings import RatingsConfig, read_ratings
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.ratings import RatingsConfig, read_ratings
+from latentflix.data.splits import Split, SplitConfig, split_ratings
+from latentflix.recommender.fit import fit_and_score, fit_recommender
+from latentflix.recommender.model import CollabConfig, predict_ratings
+from latentflix.recommender.trials import TrialConfig, compare_trials, trial_configs
 from latentflix.settings import parse_command_line
-from latentflix.splits import Split, SplitConfig, split_ratings
 from latentflix.training import one_thread
-from latentflix.trials import TrialConfig, compare_trials, trial_configs
 
 Predict = Callable[[pd.DataFrame], np.ndarray]
 Fit = Callable[[pd.DataFrame], Predict]

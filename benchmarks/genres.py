@@ -13,12 +13,12 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
-from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.embeddings import EmbeddingConfig, Embeddings, Reading, embed_texts, load_encoder
-from latentflix.genre_evaluation import OURS, WORDS, GenreEvaluationConfig, evaluate_genres
-from latentflix.genres import GenreConfig, train_genres
-from latentflix.plots import PlotConfig, prepare_plots
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.genres.evaluation import OURS, WORDS, GenreEvaluationConfig, evaluate_genres
+from latentflix.genres.model import GenreConfig, train_genres
+from latentflix.genres.plot_summaries import PlotConfig, prepare_plots
 from latentflix.settings import parse_command_line
+from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, Reading, embed_texts, load_encoder
 
 
 class BenchmarkSettings(BaseModel):

@@ -19,11 +19,11 @@ from fastai.text.models.awdlstm import awd_lstm_lm_split
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
-from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.language_model import LanguageModelConfig, build_language_model
+from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.settings import parse_command_line
-from latentflix.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
-from latentflix.token_stream import TokenStream
+from latentflix.text.batches import TokenStream
+from latentflix.text.language_model import LanguageModelConfig, build_language_model
+from latentflix.text.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
 from latentflix.training import make_learner
 
 # What the search began with; what is tried otherwise, each by itself; and what is best together.

@@ -20,13 +20,13 @@ from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
 from latentflix.artifacts import Handle, Store
-from latentflix.findings import Findings, ReportConfig
-from latentflix.labels import LabelConfig, label_films
-from latentflix.pages import PAGE
-from latentflix.report import build_report
+from latentflix.factors.labels import LabelConfig, label_films
+from latentflix.report.inputs import Findings, ReportConfig
+from latentflix.report.page import build_report
+from latentflix.report.rendering import PAGE
 from latentflix.settings import parse_command_line
-from tests.small_findings import make_findings, make_scores
-from tests.small_study import make_study
+from tests.support.factories.analysis import make_study
+from tests.support.factories.report import make_findings, make_scores
 
 N_AXES, N_STABLE, N_TERMS = 20, 15, 12
 WORDS_PER_REVIEW, WORDS_PER_SENTENCE = 230, 16

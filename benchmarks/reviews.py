@@ -28,12 +28,12 @@ from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
 from flows.refresh_reviews import refresh_reviews
-from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.delta_tables import LAYOUT
-from latentflix.review_source import Review
-from latentflix.review_store import ReviewStore, partition_of, rows_of
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.reviews.delta import LAYOUT
+from latentflix.reviews.sources.protocol import Review
+from latentflix.reviews.store import ReviewStore, partition_of, rows_of
 from latentflix.settings import RefreshSettings, parse_command_line
-from tests.fake_web import TMDB_KEY, fake_web, review
+from tests.support.fake_web import TMDB_KEY, fake_web, review
 
 REVIEWS_A_FILM = 30
 # What a run on MovieLens 100K asks for: its films that are linked to IMDb.

@@ -22,13 +22,13 @@ from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
-from latentflix.classifier import ClassifierConfig, ReviewBatches, build_classifier
-from latentflix.datasets import DataSetConfig, load_data_set
-from latentflix.language_model import LanguageModelConfig, load_weights, model_weights, train_language_model
-from latentflix.predictions import PredictionConfig, predict_reviews
+from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.settings import parse_command_line
-from latentflix.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
-from latentflix.tokens import numericalize, padding_id, tokenize
+from latentflix.text.classifier import ClassifierConfig, ReviewBatches, build_classifier
+from latentflix.text.language_model import LanguageModelConfig, load_weights, model_weights, train_language_model
+from latentflix.text.predictions import PredictionConfig, predict_reviews
+from latentflix.text.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
+from latentflix.text.tokenizer import numericalize, padding_id, tokenize
 
 
 class BenchmarkSettings(BaseModel):

@@ -9,9 +9,9 @@ from flows.command_line import Outcome, main
 from flows.conclusion import conclude
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
-from latentflix.collab_fit import seed_groups
+from latentflix.recommender.fit import seed_groups
+from latentflix.recommender.trials import trial_configs
 from latentflix.settings import CollabStudySettings
-from latentflix.trials import trial_configs
 from tasks.collab import fit_collab
 from tasks.stage import StageRunner
 from tasks.study import study_collab

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.command_line import Outcome
-from latentflix.highlights import page_text
-from latentflix.pages import PAGE
+from latentflix.report.highlights import page_text
+from latentflix.report.rendering import PAGE
 from latentflix.settings import FlowSettings
 from tasks.publishing import publish
 from tasks.stage import Handle, StageRunner

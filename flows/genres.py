@@ -9,11 +9,11 @@ from flows.command_line import Outcome, main
 from flows.conclusion import conclude
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
-from latentflix.datasets import DataSetConfig
-from latentflix.embeddings import reading_configs
-from latentflix.genre_page import genre_sentence
-from latentflix.plots_source import identify_plots
+from latentflix.data.datasets import DataSetConfig
+from latentflix.genres.plot_file import identify_plots
+from latentflix.report.genres import genre_sentence
 from latentflix.settings import GenreSettings
+from latentflix.text.sentence_embeddings import reading_configs
 from tasks.datasets import fetch_data_set
 from tasks.embeddings import embed_all_texts
 from tasks.genre_evaluation import score_genres

@@ -1,8 +1,8 @@
 """How every flow that needs language models comes by them."""
 
-from latentflix.language_model import direction_configs
-from latentflix.pretrained import PretrainedConfig
 from latentflix.settings import FullSettings, SentimentSettings
+from latentflix.text.language_model import direction_configs
+from latentflix.text.pretrained import PretrainedConfig
 from tasks.language_model import train_on_corpus
 from tasks.pretrained import fetch_pretrained
 from tasks.stage import Handle, StageRunner

@@ -1,7 +1,7 @@
 """How every flow that needs ratings comes by them."""
 
-from latentflix.datasets import DataSetConfig
-from latentflix.ratings_source import identify
+from latentflix.data.datasets import DataSetConfig
+from latentflix.data.ratings_file import identify
 from latentflix.settings import RatedSettings
 from tasks.datasets import fetch_data_set
 from tasks.ratings import check_ratings

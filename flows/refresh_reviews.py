@@ -14,20 +14,29 @@ from prefect import flow
 from flows.command_line import Outcome, main
 from flows.ratings import obtain_ratings
 from latentflix.artifacts import Store
+from latentflix.data.title_catalogs import open_catalogs
+from latentflix.data.titles import resolve_titles
 from latentflix.errors import ArtifactError
-from latentflix.fetching import Fetcher
-from latentflix.films import chosen_films, films_of_report, linked_films
-from latentflix.highlights import Table, Text
-from latentflix.refresh import Batch, deal, last_answered, obstacles, stale_films, summarise, usable_sources
-from latentflix.refresh_page import refresh_rows, refresh_sentence, shifts_markdown
-from latentflix.review_source import Film
-from latentflix.review_store import ReviewStore
+from latentflix.factors.drift import StoredShiftConfig
+from latentflix.report.highlights import Table, Text, refresh_rows, refresh_sentence, shifts_markdown
+from latentflix.reviews.http.client import Fetcher
+from latentflix.reviews.refresh import (
+    Batch,
+    chosen_films,
+    deal,
+    films_of_report,
+    last_answered,
+    linked_films,
+    obstacles,
+    stale_films,
+    summarise,
+    usable_sources,
+)
+from latentflix.reviews.sources.protocol import Film
+from latentflix.reviews.sources.registry import build_sources, rejected_rows
+from latentflix.reviews.store import ReviewStore
 from latentflix.runs import Run, find_last_run
 from latentflix.settings import RefreshSettings
-from latentflix.shifts import StoredShiftConfig
-from latentflix.sources import build_sources, rejected_rows
-from latentflix.title_catalogs import open_catalogs
-from latentflix.titles import resolve_titles
 from tasks.publishing import publish
 from tasks.refresh import read_key, run_batches, wait_for_turn
 from tasks.shifts import predict_new_reviews

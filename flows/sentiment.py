@@ -9,9 +9,9 @@ from flows.command_line import Outcome, main
 from flows.conclusion import conclude
 from flows.language_models import obtain_language_models
 from latentflix.artifacts import Store
-from latentflix.datasets import DataSetConfig
-from latentflix.sentiment_page import sentiment_sentence
-from latentflix.sentiment_source import identify_reviews
+from latentflix.data.datasets import DataSetConfig
+from latentflix.report.sentiment import sentiment_sentence
+from latentflix.sentiment.source import identify_reviews
 from latentflix.settings import SentimentSettings
 from tasks.datasets import fetch_data_set
 from tasks.sentiment import choose_sentiment_predictor

@@ -7,47 +7,46 @@ from typing import Any, Literal, Self, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_settings import BaseSettings, CliSettingsSource
 
-from latentflix.baseline import BaselineConfig
-from latentflix.changes import ChangesConfig
-from latentflix.classifier import ClassifierConfig
-from latentflix.collab import CollabConfig
-from latentflix.embeddings import EmbeddingConfig, Reading
-from latentflix.encoders import EncoderConfig
+from latentflix.config import ParallelConfig
+from latentflix.data.ratings import RatingsConfig
+from latentflix.data.ratings_file import RatingsSource
+from latentflix.data.title_catalogs import TitleConfig
 from latentflix.errors import InvalidSettings
-from latentflix.evaluation import EvaluationConfig
-from latentflix.factors import FactorConfig
-from latentflix.findings import ReportConfig
-from latentflix.genre_evaluation import GenreEvaluationConfig
-from latentflix.genre_films import GenreFilmConfig
-from latentflix.genre_page import GenrePageConfig
-from latentflix.genres import GenreConfig
-from latentflix.histograms import HistogramConfig
-from latentflix.labels import LabelConfig
-from latentflix.language_model import LanguageModelConfig
-from latentflix.names import NameConfig
-from latentflix.parallel import ParallelConfig
-from latentflix.plots import PlotConfig
-from latentflix.plots_source import PlotsSource
-from latentflix.predictions import PredictionConfig
-from latentflix.ratings import RatingsConfig
-from latentflix.ratings_source import RatingsSource
-from latentflix.refresh import RefreshConfig
-from latentflix.review_store import ReviewStoreConfig
-from latentflix.reviews import ReviewConfig
-from latentflix.sentiment import SentimentConfig
-from latentflix.sentiment_classifier import SentimentClassifierConfig
-from latentflix.sentiment_evaluation import SentimentEvaluationConfig
-from latentflix.sentiment_page import SentimentPageConfig
-from latentflix.sentiment_reviews import SentimentReviewConfig
-from latentflix.sentiment_source import SentimentSource
-from latentflix.sentiment_words import SentimentWordConfig
-from latentflix.shifts import ShiftConfig
-from latentflix.sources import SourcesConfig
-from latentflix.study import StudyConfig
-from latentflix.title_catalogs import TitleConfig
-from latentflix.token_corpus import TokenCorpusConfig
-from latentflix.trials import TrialConfig
-from latentflix.vectors import VectorConfig
+from latentflix.factors.baselines import BaselineConfig, VectorConfig
+from latentflix.factors.comparison import EncoderConfig
+from latentflix.factors.drift import ShiftConfig
+from latentflix.factors.evaluation import EvaluationConfig
+from latentflix.factors.extraction import FactorConfig
+from latentflix.factors.histograms import HistogramConfig
+from latentflix.factors.labels import LabelConfig
+from latentflix.factors.naming import NameConfig
+from latentflix.genres.evaluation import GenreEvaluationConfig
+from latentflix.genres.model import GenreConfig
+from latentflix.genres.movielens_comparison import GenreFilmConfig
+from latentflix.genres.plot_file import PlotsSource
+from latentflix.genres.plot_summaries import PlotConfig
+from latentflix.recommender.analysis import StudyConfig
+from latentflix.recommender.model import CollabConfig
+from latentflix.recommender.trials import TrialConfig
+from latentflix.report.changes import ChangesConfig
+from latentflix.report.genres import GenrePageConfig
+from latentflix.report.inputs import ReportConfig
+from latentflix.report.sentiment import SentimentPageConfig
+from latentflix.reviews.join import ReviewConfig
+from latentflix.reviews.refresh import RefreshConfig
+from latentflix.reviews.sources.registry import SourcesConfig
+from latentflix.reviews.store import ReviewStoreConfig
+from latentflix.sentiment.classifier import SentimentClassifierConfig
+from latentflix.sentiment.dataset import SentimentReviewConfig
+from latentflix.sentiment.evaluation import SentimentEvaluationConfig
+from latentflix.sentiment.model import SentimentConfig
+from latentflix.sentiment.source import SentimentSource
+from latentflix.sentiment.tfidf import SentimentWordConfig
+from latentflix.text.classifier import ClassifierConfig
+from latentflix.text.language_model import LanguageModelConfig
+from latentflix.text.predictions import PredictionConfig
+from latentflix.text.sentence_embeddings import EmbeddingConfig, Reading
+from latentflix.text.token_corpus import TokenCorpusConfig
 
 Profile = Literal["sample", "full"]
 Settings = TypeVar("Settings", bound=BaseModel)

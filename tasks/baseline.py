@@ -1,6 +1,6 @@
 """TF-IDF and logistic regression on the same split."""
 
-from latentflix.baseline import BaselineConfig, predict_by_words
+from latentflix.factors.baselines import BaselineConfig, predict_by_words
 from tasks.stage import Artifact, Handle, Store, stage
 
 

@@ -1,6 +1,6 @@
 """What differs from the last report."""
 
-from latentflix.changes import Changes, ChangesConfig, Found, compare_findings, lineage
+from latentflix.report.changes import Changes, ChangesConfig, Found, compare_findings, lineage
 from tasks.stage import Artifact, Handle, Store, stage
 
 

@@ -1,7 +1,7 @@
 """The classifiers of reviews, one for each fold of films."""
 
-from latentflix.classifier import ClassifierConfig, train_classifiers
-from latentflix.tokens import text_id
+from latentflix.text.classifier import ClassifierConfig, train_classifiers
+from latentflix.text.tokenizer import text_id
 from tasks.language_model import read_language_model
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.token_corpus import read_token_corpus

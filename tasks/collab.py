@@ -1,7 +1,7 @@
 """The recommender, fitted from several seeds."""
 
-from latentflix.collab import CollabConfig, Recommender, pack_recommender, unpack_recommender
-from latentflix.collab_fit import fit_and_score
+from latentflix.recommender.fit import fit_and_score
+from latentflix.recommender.model import CollabConfig, Recommender, pack_recommender, unpack_recommender
 from tasks.stage import Artifact, Handle, Store, stage
 
 

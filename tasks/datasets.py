@@ -1,6 +1,6 @@
 """The data sets, fetched and checked."""
 
-from latentflix.datasets import DataSetConfig, load_data_set
+from latentflix.data.datasets import DataSetConfig, load_data_set
 from tasks.stage import Artifact, Store, stage
 
 

@@ -1,6 +1,6 @@
 """The vectors of plots or reviews."""
 
-from latentflix.embeddings import EmbeddingConfig, Embeddings, embed_texts, load_encoder
+from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, embed_texts, load_encoder
 from tasks.stage import Artifact, Handle, Store, stage
 
 _ARRAYS = ("mean", "greatest", "slices", "unknown")

@@ -1,6 +1,6 @@
 """Encoders side by side."""
 
-from latentflix.encoders import OURS, EncoderComparison, EncoderConfig, compare_encoders
+from latentflix.factors.comparison import OURS, EncoderComparison, EncoderConfig, compare_encoders
 from tasks.stage import Artifact, Handle, Store, stage
 
 

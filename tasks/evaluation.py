@@ -1,6 +1,6 @@
 """How far the predictions are to be believed."""
 
-from latentflix.evaluation import EvaluationConfig, evaluate
+from latentflix.factors.evaluation import EvaluationConfig, evaluate
 from tasks.stage import Artifact, Handle, Store, stage
 
 

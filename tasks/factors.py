@@ -1,7 +1,7 @@
 """Axes that mean the same on every run."""
 
-from latentflix.collab import seed_fits
-from latentflix.factors import FactorConfig, extract_factors
+from latentflix.factors.extraction import FactorConfig, extract_factors
+from latentflix.recommender.model import seed_fits
 from tasks.collab import read_recommender
 from tasks.stage import Artifact, Handle, Store, stage
 

@@ -1,7 +1,7 @@
 """How well genres are told."""
 
 from latentflix.calibration import calibration_error
-from latentflix.genre_evaluation import (
+from latentflix.genres.evaluation import (
     OURS,
     WORDS,
     GenreEvaluation,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from latentflix.genre_films import GenreFilmConfig, compare_genres, join_plots
+from latentflix.genres.movielens_comparison import GenreFilmConfig, compare_genres, join_plots
 from tasks.stage import Artifact, Handle, Store, stage
 
 

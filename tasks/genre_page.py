@@ -1,6 +1,6 @@
 """The page about genres."""
 
-from latentflix.genre_page import GenreFindings, GenrePageConfig, build_genre_page
+from latentflix.report.genres import GenreFindings, GenrePageConfig, build_genre_page
 from tasks.genre_evaluation import read_evaluation
 from tasks.stage import Artifact, Handle, Store, stage
 

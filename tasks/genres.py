@@ -1,7 +1,7 @@
 """Genres from plots, learned."""
 
-from latentflix.embeddings import EmbeddingConfig
-from latentflix.genres import GenreConfig, train_genres
+from latentflix.genres.model import GenreConfig, train_genres
+from latentflix.text.sentence_embeddings import EmbeddingConfig
 from tasks.embeddings import read_embeddings
 from tasks.stage import Artifact, Handle, Store, stage
 

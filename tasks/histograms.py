@@ -1,6 +1,6 @@
 """How often each factor is predicted over a film's reviews."""
 
-from latentflix.histograms import HistogramConfig, count_predictions
+from latentflix.factors.histograms import HistogramConfig, count_predictions
 from tasks.stage import Artifact, Handle, Store, stage
 
 

@@ -1,6 +1,6 @@
 """The labels that each film's reviews will carry."""
 
-from latentflix.labels import LabelConfig, label_films
+from latentflix.factors.labels import LabelConfig, label_films
 from tasks.stage import Artifact, Handle, Store, stage
 
 

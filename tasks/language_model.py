@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from latentflix.distributed import n_processes, run_processes
-from latentflix.language_model import (
+from latentflix.text.distributed import n_processes, run_processes
+from latentflix.text.language_model import (
     LanguageModel,
     LanguageModelConfig,
     TrainedLanguageModel,
     train_language_model,
 )
-from latentflix.pretrained import PretrainedModel
+from latentflix.text.pretrained import PretrainedModel
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.token_corpus import read_token_corpus
 

@@ -1,6 +1,6 @@
 """What each pole of a stable axis is called."""
 
-from latentflix.names import NameConfig, name_poles
+from latentflix.factors.naming import NameConfig, name_poles
 from tasks.stage import Artifact, Handle, Store, stage
 
 

@@ -10,8 +10,8 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.asyncutils import run_coro_as_sync
 
+from latentflix.config import ParallelConfig
 from latentflix.errors import ClusterUnavailable
-from latentflix.parallel import ParallelConfig
 
 
 @contextmanager

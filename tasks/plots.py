@@ -1,6 +1,6 @@
 """Plots and genres, cleaned and dealt."""
 
-from latentflix.plots import PlotConfig, prepare_plots
+from latentflix.genres.plot_summaries import PlotConfig, prepare_plots
 from tasks.stage import Artifact, Handle, Store, stage
 
 

@@ -1,6 +1,6 @@
 """Plots of the user's own."""
 
-from latentflix.plots_source import PlotsSourceConfig, load_plots_source
+from latentflix.genres.plot_file import PlotsSourceConfig, load_plots_source
 from tasks.stage import Artifact, Store, stage
 
 

@@ -1,8 +1,8 @@
 """The factors of every review."""
 
-from latentflix.classifier import ClassifierConfig
-from latentflix.predictions import PredictionConfig, predict_held_out
-from latentflix.tokens import text_id
+from latentflix.text.classifier import ClassifierConfig
+from latentflix.text.predictions import PredictionConfig, predict_held_out
+from latentflix.text.tokenizer import text_id
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.token_corpus import read_token_corpus
 

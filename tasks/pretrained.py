@@ -1,6 +1,6 @@
 """fastai's WikiText-103 language model, fetched and checked."""
 
-from latentflix.pretrained import PretrainedConfig, load_wikitext
+from latentflix.text.pretrained import PretrainedConfig, load_wikitext
 from tasks.stage import Artifact, Store, stage
 
 

@@ -14,8 +14,8 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from latentflix.epochs import Epoch
-from latentflix.highlights import Highlight, Table, Text
+from latentflix.report.highlights import Highlight, Table, Text
+from latentflix.training import Epoch
 
 if TYPE_CHECKING:
     from uuid import UUID

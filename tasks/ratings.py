@@ -1,6 +1,6 @@
 """Ratings and films, checked and with one id a film."""
 
-from latentflix.ratings import RatingsConfig, read_ratings
+from latentflix.data.ratings import RatingsConfig, read_ratings
 from tasks.stage import Artifact, Handle, Store, stage
 
 

@@ -1,6 +1,6 @@
 """Ratings of the user's own."""
 
-from latentflix.ratings_source import RatingsSourceConfig, load_ratings_source
+from latentflix.data.ratings_file import RatingsSourceConfig, load_ratings_source
 from tasks.stage import Artifact, Store, stage
 
 

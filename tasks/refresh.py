@@ -15,7 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import SecretStr
 
 from latentflix.errors import FetchFailed, StoreConflict
-from latentflix.refresh import Batch, RefreshConfig
+from latentflix.reviews.refresh import Batch, RefreshConfig
 
 # A task call costs as much as many films of a fast source, so a task is a batch; it is Prefect that runs it again.
 _JITTER = 0.5

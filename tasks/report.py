@@ -1,7 +1,7 @@
 """The page that says it all."""
 
-from latentflix.findings import Findings, ReportConfig
-from latentflix.report import build_report
+from latentflix.report.inputs import Findings, ReportConfig
+from latentflix.report.page import build_report
 from tasks.changes import read_changes
 from tasks.encoders import read_comparison
 from tasks.stage import Artifact, Handle, Store, stage

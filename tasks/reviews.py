@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from latentflix.reviews import ReviewConfig, film_links, gather_reviews, held_out_texts, review_links
+from latentflix.reviews.join import ReviewConfig, film_links, gather_reviews, held_out_texts, review_links
 from tasks.stage import Artifact, Handle, Store, stage
 
 

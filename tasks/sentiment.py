@@ -1,8 +1,8 @@
 """Sentiment: the predictor that is best on validation."""
 
-from latentflix.sentiment import SentimentConfig, SentimentModel, choose_predictor
-from latentflix.sentiment_classifier import NETWORK, SentimentClassifierConfig
-from latentflix.words import restore_words
+from latentflix.sentiment.classifier import NETWORK, SentimentClassifierConfig
+from latentflix.sentiment.model import SentimentConfig, SentimentModel, choose_predictor
+from latentflix.text.tfidf import restore_words
 from tasks.stage import Artifact, Handle, Store, stage
 
 

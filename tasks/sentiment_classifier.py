@@ -1,6 +1,6 @@
 """Sentiment by the language model's encoder."""
 
-from latentflix.sentiment_classifier import SentimentClassifierConfig, train_sentiment
+from latentflix.sentiment.classifier import SentimentClassifierConfig, train_sentiment
 from tasks.language_model import read_language_model
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.token_corpus import read_token_corpus

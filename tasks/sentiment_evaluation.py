@@ -1,6 +1,6 @@
 """How well sentiment is told."""
 
-from latentflix.sentiment_evaluation import SentimentEvaluation, SentimentEvaluationConfig, evaluate_sentiment
+from latentflix.sentiment.evaluation import SentimentEvaluation, SentimentEvaluationConfig, evaluate_sentiment
 from tasks.stage import Artifact, Handle, Store, stage
 
 

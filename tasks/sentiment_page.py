@@ -1,6 +1,6 @@
 """The page about sentiment."""
 
-from latentflix.sentiment_page import SentimentFindings, SentimentPageConfig, build_sentiment_page
+from latentflix.report.sentiment import SentimentFindings, SentimentPageConfig, build_sentiment_page
 from tasks.sentiment_evaluation import read_evaluation
 from tasks.stage import Artifact, Handle, Store, stage
 

@@ -1,7 +1,7 @@
 """Labelled reviews, dealt by film."""
 
-from latentflix.reviews import review_links
-from latentflix.sentiment_reviews import SentimentReviewConfig, prepare_sentiment
+from latentflix.reviews.join import review_links
+from latentflix.sentiment.dataset import SentimentReviewConfig, prepare_sentiment
 from tasks.stage import Artifact, Handle, Store, stage
 
 

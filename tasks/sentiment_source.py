@@ -1,6 +1,6 @@
 """Labelled reviews in a folder of the user's own."""
 
-from latentflix.sentiment_source import SentimentSourceConfig, load_sentiment_source
+from latentflix.sentiment.source import SentimentSourceConfig, load_sentiment_source
 from tasks.stage import Artifact, Store, stage
 
 

@@ -1,6 +1,6 @@
 """Sentiment by words and phrases."""
 
-from latentflix.sentiment_words import SentimentWordConfig, train_sentiment_words
+from latentflix.sentiment.tfidf import SentimentWordConfig, train_sentiment_words
 from tasks.stage import Artifact, Handle, Store, stage
 
 

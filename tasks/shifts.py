@@ -1,9 +1,9 @@
 """What new reviews change in the histograms of the last report."""
 
-from latentflix.classifier import ClassifierConfig, read_reviews
-from latentflix.histograms import HistogramConfig
-from latentflix.predictions import PredictionConfig, predict_held_out
-from latentflix.shifts import StoredShiftConfig, compare_histograms, find_new_reviews
+from latentflix.factors.drift import StoredShiftConfig, compare_histograms, find_new_reviews
+from latentflix.factors.histograms import HistogramConfig
+from latentflix.text.classifier import ClassifierConfig, read_reviews
+from latentflix.text.predictions import PredictionConfig, predict_held_out
 from tasks.stage import Artifact, Handle, Store, stage
 
 

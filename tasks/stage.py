@@ -13,11 +13,10 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 
 from latentflix.artifacts import Artifact, Handle, Store, artifact_key
-from latentflix.config import StageConfig
-from latentflix.epochs import observe_epochs
+from latentflix.config import ParallelConfig, StageConfig
 from latentflix.errors import DataSetUnavailable, LatentflixError, StageFailed
-from latentflix.highlights import highlights
-from latentflix.parallel import ParallelConfig
+from latentflix.report.highlights import highlights
+from latentflix.training import observe_epochs
 from tasks.parallel import task_runner
 from tasks.publishing import progress_publisher, publish
 

@@ -1,7 +1,7 @@
 """One recommender looked at, and the page that shows it beside the others."""
 
-from latentflix.study import Study, StudyConfig, study_recommender
-from latentflix.study_page import build_study_page
+from latentflix.recommender.analysis import Study, StudyConfig, study_recommender
+from latentflix.report.recommender import build_study_page
 from tasks.collab import read_recommender
 from tasks.stage import Artifact, Handle, Store, stage
 from tasks.trials import read_trials

@@ -1,6 +1,6 @@
 """The reviews as token ids."""
 
-from latentflix.token_corpus import TokenCorpus, TokenCorpusConfig, stream_texts, tokenize_corpus
+from latentflix.text.token_corpus import TokenCorpus, TokenCorpusConfig, stream_texts, tokenize_corpus
 from tasks.stage import Artifact, Handle, Store, stage
 
 

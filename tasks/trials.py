@@ -1,6 +1,6 @@
 """Each model under several weight decays, side by side."""
 
-from latentflix.trials import TrialConfig, Trials, compare_trials
+from latentflix.recommender.trials import TrialConfig, Trials, compare_trials
 from tasks.collab import read_recommender
 from tasks.stage import Artifact, Handle, Store, stage
 

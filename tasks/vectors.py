@@ -1,6 +1,6 @@
 """Labels from the vectors of reviews."""
 
-from latentflix.vectors import VectorConfig, predict_by_vectors
+from latentflix.factors.baselines import VectorConfig, predict_by_vectors
 from tasks.embeddings import read_embeddings
 from tasks.stage import Artifact, Handle, Store, stage
 

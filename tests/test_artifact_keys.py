@@ -39,7 +39,7 @@ def test_whatever_makes_another_result_makes_another_key():
         key(inputs=(other, INPUT)),
         key(config=Count(n=2)),
         key(stage="letters"),
-        key(modules=(artifacts, import_module("latentflix.ratings"))),
+        key(modules=(artifacts, import_module("latentflix.data.ratings"))),
     }
     assert len(keys) == 8
 

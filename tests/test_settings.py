@@ -11,14 +11,13 @@ from pydantic import ValidationError
 from typer.main import get_command
 
 from latentflix.artifacts import artifact_key
-from latentflix.collab import CollabConfig
-from latentflix.commands import app
-from latentflix.config import StageConfig
-from latentflix.datasets import DataSetConfig
+from latentflix.cli.main import app
+from latentflix.config import ParallelConfig, StageConfig
+from latentflix.data.datasets import DataSetConfig
+from latentflix.data.splits import SplitConfig
 from latentflix.errors import InvalidSettings
-from latentflix.language_model import LanguageModelConfig
-from latentflix.parallel import ParallelConfig
-from latentflix.pretrained import PretrainedConfig
+from latentflix.recommender.model import CollabConfig
+from latentflix.reviews.sources.registry import SourcesConfig
 from latentflix.settings import (
     PROFILES,
     STUDY_WEIGHT_DECAYS,
@@ -29,8 +28,8 @@ from latentflix.settings import (
     SentimentSettings,
     parse_command_line,
 )
-from latentflix.sources import SourcesConfig
-from latentflix.splits import SplitConfig
+from latentflix.text.language_model import LanguageModelConfig
+from latentflix.text.pretrained import PretrainedConfig
 
 ROOT = Path(__file__).parents[1]
 

@@ -2,10 +2,12 @@ import logging
 import re
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
@@ -14,7 +16,18 @@ from fastai.losses import MSELossFlat
 from fastai.optimizer import Adam
 
 from latentflix.errors import TrainingDiverged
-from latentflix.training import LeanLearner, fused_fastai_adam, make_learner, one_thread, pick_device
+from latentflix.training import (
+    Epoch,
+    LeanLearner,
+    TrainingProgress,
+    fused_fastai_adam,
+    make_learner,
+    observe_epochs,
+    one_thread,
+    pick_device,
+    report_epoch,
+    search_rate,
+)
 
 
 def linear_batches(n_batches):
@@ -208,3 +221,85 @@ def test_trainings_take_the_gpus_in_turn(monkeypatch):
     assert [pick_device(place).index for place in range(5)] == [0, 1, 2, 0, 1]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device(1) == torch.device("cpu")
+
+
+EPOCH = Epoch("a training", 1, 2, {"train_loss": 0.5})
+
+
+def test_an_epoch_is_told_to_who_observes_it_and_to_nobody_else():
+    outer, inner = [], []
+    report_epoch(EPOCH)
+    with observe_epochs(outer.append):
+        with observe_epochs(inner.append):
+            report_epoch(EPOCH)
+        report_epoch(EPOCH)
+        report_epoch(EPOCH)
+    report_epoch(EPOCH)
+    assert (len(outer), inner) == (2, [EPOCH])
+
+
+def test_trainings_of_other_threads_are_not_told_of():
+    told = []
+    with observe_epochs(told.append):
+        thread = threading.Thread(target=report_epoch, args=(EPOCH,))
+        thread.start()
+        thread.join()
+    assert told == []
+
+
+def test_a_learner_tells_of_the_epochs_of_all_its_fits():
+    told = []
+    learner = linear_learner(n_epochs=3)
+    with observe_epochs(told.append), learner.no_logging():
+        learner.fit_one_cycle(1, 0.05)
+        learner.training_progress.title = "a line, second step"
+        learner.fit_one_cycle(2, 0.05)
+    assert [(epoch.training, epoch.done, epoch.planned) for epoch in told] == [
+        ("a line", done, 3) for done in (1, 2, 3)
+    ]
+    assert told[-1].scores == {"train_loss": learner.recorder.log[1], "valid_loss": learner.recorder.log[2]}
+
+
+def line_learner(bad=None):
+    torch.manual_seed(0)
+    inputs = torch.randn(30, 64, 3)
+    targets = inputs @ torch.tensor([[1.0], [-2.0], [0.5]])
+    if bad is not None:
+        targets[:] = bad
+    batches = list(zip(inputs, targets, strict=True))
+    return make_learner("a line", batches, batches[:2], torch.nn.Linear(3, 1), loss_func=MSELossFlat())
+
+
+def test_the_curve_falls_and_the_suggestion_lies_where_it_falls(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = search_rate(line_learner(), 100)
+    rates, losses = found.curve["learning_rate"].to_numpy(), found.curve["loss"].to_numpy()
+    assert 90 <= len(rates) <= 100
+    assert (np.diff(rates) > 0).all()
+    assert losses.min() < 0.7 * losses[10:20].mean()
+    assert 1e-5 < found.suggested < rates[losses.argmin()]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_model_is_left_as_it_was_and_trains_as_ever():
+    searched, plain = line_learner(), line_learner()
+    search_rate(searched, 40)
+    assert torch.equal(searched.model.weight, plain.model.weight)
+    for learner in (searched, plain):
+        with learner.no_logging():
+            learner.fit_one_cycle(2, 0.1)
+    torch.testing.assert_close(searched.model.weight, plain.model.weight)
+    assert any(isinstance(callback, TrainingProgress) for callback in searched.cbs)
+
+
+@pytest.mark.parametrize("steps", [0, 19])
+def test_few_steps_draw_no_curve(steps):
+    found = search_rate(line_learner(), steps)
+    assert found.curve.empty
+    assert found.suggested is None
+
+
+def test_a_loss_that_is_never_a_number_suggests_nothing():
+    found = search_rate(line_learner(bad=float("nan")), 30)
+    assert found.curve.empty
+    assert found.suggested is None

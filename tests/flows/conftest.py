@@ -1,7 +1,7 @@
 import pytest
 
-from tests.flows.planted_run import Run, run_planted
-from tests.planted_world import World, make_world
+from tests.support.synthetic_run import Run, run_planted
+from tests.support.synthetic_world import World, make_world
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from flows.collab_study import collab_study
 from flows.command_line import Outcome, main
 from latentflix.artifacts import Handle, Store
 from latentflix.settings import CollabStudySettings
-from tests.flows.small import as_arguments
+from tests.support.small_settings import as_arguments
 
 QUICK = {
     "collab": {"n_factors": 8, "epochs": 2, "batch_size": 2048, "n_seeds": 2, "seeds_per_task": 1},

@@ -134,7 +134,7 @@ def planted(server: Server, deployed: set[str]) -> Iterator[str]:
         {
             **{name: like[name] for name in kept},
             "name": "planted",
-            "entrypoint": "tests.flows.planted_flow.full",
+            "entrypoint": "tests.support.synthetic_flow.full",
             "parameters": {"settings": settings},
         },
     )

@@ -16,11 +16,11 @@ import pytest
 from flows.full import full
 from latentflix.artifacts import Handle, Store
 from latentflix.errors import DataSetError
+from latentflix.factors.stability import match_axes
 from latentflix.settings import FullSettings
-from latentflix.stability import match_axes
-from tests.flows.planted_run import OF_RATINGS, PLANTED, Run, copy_stages, linked_items, run_planted
-from tests.flows.small import SMALL_SETTINGS, as_arguments
-from tests.planted_world import World, shuffle_links
+from tests.support.small_settings import SMALL_SETTINGS, as_arguments
+from tests.support.synthetic_run import OF_RATINGS, PLANTED, Run, copy_stages, linked_items, run_planted
+from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
     *("datasets", "ratings", "collab", "trials", "study", "factors", "labels", "reviews", "token_corpus"),

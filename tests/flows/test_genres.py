@@ -10,9 +10,9 @@ import tasks.embeddings
 from flows.command_line import Outcome
 from flows.genres import genres
 from latentflix.artifacts import Handle, Store
-from latentflix.genre_teller import GenreTeller, read_model
+from latentflix.genres.predictor import GenreTeller, read_model
 from latentflix.settings import GenreSettings
-from tests.small_genres import QUICK, WORDS, WordEncoder, make_plots
+from tests.support.factories.genres import QUICK, WORDS, WordEncoder, make_plots
 
 STAGES = {
     *("plots_source", "plots", "embeddings", "genres", "genre_evaluation", "datasets", "ratings", "genre_films"),

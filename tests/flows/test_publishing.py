@@ -5,8 +5,8 @@ import logging
 import pytest
 from httpx import ConnectError
 
-from latentflix.epochs import Epoch
-from latentflix.highlights import Table, Text
+from latentflix.report.highlights import Table, Text
+from latentflix.training import Epoch
 from tasks import publishing
 from tasks.publishing import progress_publisher, publish
 

@@ -17,15 +17,14 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 import flows.refresh_reviews
 from flows.refresh_reviews import refresh_reviews
 from latentflix.errors import FetchFailed, StoreError
-from latentflix.films import films_of_report
-from latentflix.refresh import Batch, RefreshConfig, deal
-from latentflix.review_source import Answer
-from latentflix.review_store import ReviewStore
+from latentflix.reviews.refresh import Batch, RefreshConfig, deal, films_of_report
+from latentflix.reviews.sources.protocol import Answer
+from latentflix.reviews.store import ReviewStore
 from latentflix.runs import find_last_run
 from latentflix.settings import RefreshSettings
 from tasks.refresh import read_key, run_batches, wait_for_turn
-from tests.flows.planted_run import OF_RATINGS, copy_stages, run_planted
-from tests.planted_reviews import PlantedSource, films, review
+from tests.support.synthetic_reviews import PlantedSource, films, review
+from tests.support.synthetic_run import OF_RATINGS, copy_stages, run_planted
 
 pytestmark = pytest.mark.usefixtures("prefect")
 QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_rest=5)

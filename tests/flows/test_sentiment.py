@@ -7,15 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import latentflix.datasets
+import latentflix.data.datasets
 import tasks.sentiment_reviews
 from flows.command_line import Outcome
 from flows.sentiment import sentiment
 from latentflix.artifacts import Handle, Store
-from latentflix.datasets import DataSet, SourceFile
-from latentflix.sentiment_teller import SentimentTeller
+from latentflix.data.datasets import DataSet, SourceFile
+from latentflix.sentiment.predictor import SentimentTeller
 from latentflix.settings import SentimentSettings
-from tests.small_sentiment import QUICK, make_links, make_reviews, write_archive
+from tests.support.factories.sentiment import QUICK, make_links, make_reviews, write_archive
 
 STAGES = {
     *("sentiment_reviews", "token_corpus", "language_model", "sentiment_classifier", "sentiment_words", "sentiment"),
@@ -68,11 +68,11 @@ def joined(prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     reviews = make_reviews()
     table = reviews[["text", "positive"]].astype({"positive": int})
     (folder / "reviews").write_text("the file")
-    known_hash = f"md5:{latentflix.datasets._digest(folder / 'reviews', 'md5')}"
+    known_hash = f"md5:{latentflix.data.datasets._digest(folder / 'reviews', 'md5')}"
     source = SourceFile("reviews", "nowhere", known_hash, lambda _: {"reviews": table})
     planted = DataSet("planted", "none", "nowhere", (source,))
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setitem(latentflix.datasets.DATA_SETS, "imdb_reviews", planted)
+        monkeypatch.setitem(latentflix.data.datasets.DATA_SETS, "imdb_reviews", planted)
         monkeypatch.setattr(tasks.sentiment_reviews, "review_links", lambda: make_links(reviews))
         return run(folder, data_dir=folder)
 

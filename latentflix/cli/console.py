@@ -1,0 +1,84 @@
+"""What commands say: tables for people, one JSON value for programs, an error in one line; and options they share."""
+
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+# Where nobody looks at a screen, no line is to be broken.
+_PIPE_WIDTH = 240
+_BAR = "█"
+
+ArtifactsDir = Annotated[Path, typer.Option(help="where runs keep what they made")]
+RunKey = Annotated[
+    str | None, typer.Option("--run", help="the key of a run, or how it begins; without it, the last run")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON value")]
+
+
+def print_json(value: Any) -> None:
+    """Print a value, which may hold dataclasses and numpy numbers, as JSON; what is no number becomes null."""
+    typer.echo(_json(value, indent=1))
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print values as one list in JSON, each on a line of its own as soon as it is there."""
+    before = "["
+    for value in values:
+        typer.echo(f"{before}\n{_json(value)}", nl=False)
+        before = ","
+    typer.echo("[]" if before == "[" else "\n]")
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    from pydantic_core import to_json
+
+    return to_json(value, indent=indent, inf_nan_mode="null", fallback=lambda other: other.item()).decode()
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", right: Sequence[int] = ()
+) -> None:
+    """Print texts as a table. right: the columns, counted from 0, that are flush right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        show_header=any(columns),
+    )
+    for place, column in enumerate(columns):
+        justify: Literal["right", "left"] = "right" if place in right else "left"
+        table.add_column(column, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    # A title such as "Lost in Space [1998]" is no markup.
+    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """A score with the ends of its interval, as "0.54 [0.50, 0.57]"; a dash for one that is not there."""
+    from latentflix.report.rendering import decimals
+
+    told = decimals(value)
+    return f"{told} [{decimals(low)}, {decimals(high)}]" if told[-1].isdigit() else told
+
+
+def bar(share: float, width: int = 12) -> str:
+    """A share, 0 to 1, as a bar."""
+    return _BAR * round(share * width)
+
+
+def set_verbosity(*, verbose: bool) -> None:
+    """Have the library's warnings, or if verbose all that it logs, written to standard error."""
+    logging.basicConfig(format="latentflix: %(message)s", stream=sys.stderr, force=True)
+    logging.getLogger("latentflix").setLevel(logging.DEBUG if verbose else logging.WARNING)

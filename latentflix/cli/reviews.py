@@ -1,0 +1,77 @@
+"""The commands `latentflix reviews`: what the review store holds, fresh reviews for it, and its upkeep."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latentflix.cli.console import AsJson, print_json, print_table
+from latentflix.cli.runs import PASSED_ON, start_flow
+from latentflix.errors import StoreError
+
+if TYPE_CHECKING:
+    from latentflix.reviews.store import ReviewStore
+
+app = typer.Typer(help="See to the review store.")
+
+StorePlace = Annotated[str, typer.Option("--store", help="the review store: a folder, or s3://bucket/folder")]
+
+
+@app.command()
+def coverage(
+    store: StorePlace = "reviews",
+    target: Annotated[
+        Path | None, typer.Option("--to", help="a csv or parquet file for the counts of each film")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many films and reviews the store has, by source and kind."""
+    counts = _open(store).count()
+    if target is not None:
+        from latentflix.data.tables import write_file
+
+        write_file(counts, target)
+    grouped = counts.groupby(["source", "kind"]).agg(
+        films=("tconst", "nunique"), reviews=("reviews", "sum"), newest=("newest", "max")
+    )
+    films, reviews = counts["tconst"].nunique(), int(counts["reviews"].sum())
+    if as_json:
+        print_json({"films": films, "reviews": reviews, "sources": grouped.reset_index().to_dict("records")})
+        return
+    rows = [
+        (source, kind, f"{row.films:,}", f"{row.reviews:,}", f"{row.newest:%Y-%m-%d}")
+        for (source, kind), row in grouped.iterrows()
+    ]
+    print_table(("source", "kind", "films", "reviews", "newest"), rows, right=(2, 3))
+    typer.echo(f"{films:,} films, {reviews:,} reviews")
+
+
+@app.command()
+def compact(
+    store: StorePlace = "reviews",
+    keep_days: Annotated[float, typer.Option(min=0, help="versions that ended longer ago can be read no more")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Put small files together, and remove those that only old versions need."""
+    place = _open(store)
+    replaced, removed = place.compact(), place.vacuum(keep_days)
+    version = place.version()
+    if as_json:
+        print_json({"put_together": replaced, "removed": removed, "version": version})
+    else:
+        typer.echo(f"{replaced:,} files put together, {removed:,} removed; version {version:,}")
+
+
+@app.command(context_settings=PASSED_ON)
+def refresh(context: typer.Context) -> None:
+    """Ask the sources for new reviews: the same as python -m flows.refresh_reviews, with the same options."""
+    start_flow("flows.refresh_reviews", context.args)
+
+
+def _open(uri: str) -> "ReviewStore":
+    from latentflix.reviews.store import ReviewStore
+
+    store = ReviewStore(uri)
+    if not store.reviews.exists():
+        raise StoreError("there is no review store", where=uri, remedy="fill one with latentflix reviews refresh")
+    return store

@@ -1,0 +1,1 @@
+"""Ratings, items and data sets as tables."""

@@ -1,0 +1,223 @@
+"""MovieLens as GroupLens publishes it: its three file forms, in a folder or a zip, and the tables in them.
+
+Source: the README of each set, https://grouplens.org/datasets/movielens/
+"""
+
+import csv
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import pandas as pd
+
+from latentflix.errors import DataSetError
+
+Tables = dict[str, pd.DataFrame]
+
+RATING_TYPES = {"user_id": "int32", "movie_id": "int32", "rating": "float32", "timestamp": "int64"}
+OFFICIAL_FOLDS = range(1, 6)
+# Between names of genres, in the items of every source.
+GENRE_SEPARATOR = "|"
+GENRES = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way in which MovieLens is written: the files that tell it, and how they are read."""
+
+    ratings: str
+    items: str
+    read_ratings: Callable[[Traversable], pd.DataFrame]
+    read_items: Callable[[Traversable], pd.DataFrame]
+
+
+def read_movielens(path: Path) -> Tables:
+    """The tables of a MovieLens set of any size, from its zip or from the folder that the zip unpacks to.
+
+    ratings: user_id int32, movie_id int32, rating float32, timestamp int64 (seconds since 1970), and official_fold
+    int8 (1 to 5, 0 for none) if the set brings its splits `u1` to `u5`. items: movie_id int32, movie_title str,
+    genres str (names, "|" between them), and tconst str (nullable) if it is known. scale: one row, lowest and highest
+    float64. Raises DataSetError if no form is there that is known, or if the official splits do not fit the ratings;
+    what zipfile and pandas raise if a file cannot be read.
+    """
+    with _open_folder(path) as root:
+        form, folder = find_form(root)
+        ratings = form.read_ratings(folder / form.ratings)
+        return {
+            "ratings": _mark_official_folds(ratings, folder),
+            "items": _link(form.read_items(folder / form.items), folder),
+            "scale": whole_stars() if (ratings["rating"] % 1 == 0).all() else half_stars(),
+        }
+
+
+@contextmanager
+def _open_folder(path: Path) -> Iterator[Traversable]:
+    """A folder, or a zip as if it were one."""
+    if path.is_dir():
+        yield path
+    else:
+        with zipfile.ZipFile(path) as archive:
+            yield zipfile.Path(archive)
+
+
+def find_form(root: Traversable) -> tuple[Form, Traversable]:
+    """The form in which a folder, or one directly in it, holds MovieLens, and that folder.
+
+    Raises DataSetError, saying what there is, if none does.
+    """
+    for folder in (root, *_sorted(entry for entry in root.iterdir() if entry.is_dir())):
+        for form in FORMS:
+            if (folder / form.ratings).is_file() and (folder / form.items).is_file():
+                return form, folder
+    raise DataSetError(
+        "ratings are in no form that is known",
+        where=str(root),
+        found=_list_names(root),
+        expected=", or ".join([*(f"{form.ratings} and {form.items}" for form in FORMS), "one csv or parquet file"]),
+        remedy="name the folder or the zip of a MovieLens set, or one table of ratings",
+    )
+
+
+def _list_names(root: Traversable, most: int = 12) -> str:
+    names = [
+        f"{folder.name}/{entry.name}" if folder is not root else entry.name
+        for folder in (root, *_sorted(entry for entry in root.iterdir() if entry.is_dir()))
+        for entry in _sorted(folder.iterdir())
+        if entry.is_file()
+    ]
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more]) or "no file"
+
+
+def _sorted(entries: Iterable[Traversable]) -> list[Traversable]:
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def whole_stars() -> pd.DataFrame:
+    """The scale of MovieLens until February 2003."""
+    return pd.DataFrame({"lowest": [1.0], "highest": [5.0]})
+
+
+def half_stars() -> pd.DataFrame:
+    """The scale of MovieLens since then."""
+    return pd.DataFrame({"lowest": [0.5], "highest": [5.0]})
+
+
+def items_of_flags(table: pd.DataFrame) -> pd.DataFrame:
+    """Items as MovieLens 100K has them, one column a genre that is 1 or 0, with one column `genres` instead."""
+    # A flag that is missing is not set.
+    flags = (table[list(GENRES)] == 1).to_numpy()
+    genres = [GENRE_SEPARATOR.join(genre for genre, is_set in zip(GENRES, row, strict=True) if is_set) for row in flags]
+    items = pd.DataFrame(
+        {"movie_id": table["movie_id"].astype("int32"), "movie_title": table["movie_title"], "genres": genres}
+    )
+    # The set has no links of its own. Those of the package are of its items and of no others.
+    if len(items) != 1682 or items["movie_title"].iloc[0] != "Toy Story (1995)":
+        return items
+    return items.assign(tconst=items["movie_id"].map(film_links().set_index("movie_id")["tconst"]))
+
+
+def film_links() -> pd.DataFrame:
+    """Which IMDb title each MovieLens 100K item is: movie_id int64, tconst str, matched_by str."""
+    with as_file(files("latentflix.data") / "ml100k_imdb_ids.csv") as path:
+        return pd.read_csv(path)
+
+
+def _read_tabbed_ratings(path: Traversable) -> pd.DataFrame:
+    with path.open("rb") as file:
+        return pd.read_csv(file, sep="\t", names=list(RATING_TYPES), dtype=RATING_TYPES)
+
+
+def _read_items_with_flags(path: Traversable) -> pd.DataFrame:
+    columns = ["movie_id", "movie_title", "release_date", "video_release_date", "IMDb_URL", *GENRES]
+    with path.open("rb") as file:
+        table = pd.read_csv(file, sep="|", names=columns, encoding="latin-1", quoting=csv.QUOTE_NONE)
+    return items_of_flags(table)
+
+
+def _read_double_colon_ratings(path: Traversable) -> pd.DataFrame:
+    # pandas reads a separator of one character many times faster; between two colons there is then an empty column.
+    first, *rest = RATING_TYPES
+    columns = [first, *(name for column in rest for name in (f"before {column}", column))]
+    with path.open("rb") as file:
+        return pd.read_csv(file, sep=":", names=columns, usecols=list(RATING_TYPES), dtype=RATING_TYPES)
+
+
+def _read_double_colon_items(path: Traversable) -> pd.DataFrame:
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        # MovieLens 1M is older than the others.
+        text = content.decode("latin-1")
+    lines = pd.Series(text.replace("\r", "").rstrip("\n").split("\n"))
+    return _tidy(lines.str.extract("^(?P<movie_id>[0-9]+)::(?P<movie_title>.*)::(?P<genres>.*)$"))
+
+
+def _read_csv_ratings(path: Traversable) -> pd.DataFrame:
+    columns = dict(zip(("userId", "movieId", "rating", "timestamp"), RATING_TYPES, strict=True))
+    with path.open("rb") as file:
+        types = {name: RATING_TYPES[column] for name, column in columns.items()}
+        return pd.read_csv(file, usecols=list(columns), dtype=types)[list(columns)].rename(columns=columns)
+
+
+def _read_csv_items(path: Traversable) -> pd.DataFrame:
+    columns = {"movieId": "movie_id", "title": "movie_title", "genres": "genres"}
+    with path.open("rb") as file:
+        return _tidy(pd.read_csv(file, usecols=list(columns))[list(columns)].rename(columns=columns))
+
+
+def _tidy(items: pd.DataFrame) -> pd.DataFrame:
+    return items.assign(
+        movie_id=items["movie_id"].astype("int32"),
+        genres=items["genres"].where(items["genres"] != "(no genres listed)", ""),
+    )
+
+
+def _link(items: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
+    """The items with the IMDb title that `links.csv` names for each, if it is there."""
+    path = folder / "links.csv"
+    if not path.is_file():
+        return items
+    with path.open("rb") as file:
+        links = pd.read_csv(file, usecols=["movieId", "imdbId"], dtype={"movieId": "int32", "imdbId": "str"})
+    # IMDb numbers titles with seven digits or more; the file has the digits only.
+    tconst = ("tt" + links["imdbId"].str.zfill(7)).set_axis(links["movieId"])
+    return items.assign(tconst=items["movie_id"].map(tconst))
+
+
+def _mark_official_folds(ratings: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
+    """The ratings with `official_fold`, if the folder has official splits: f where `u<f>.test` holds the rating."""
+    tests = [
+        _read_tabbed_ratings(folder / f"u{fold}.test").assign(official_fold=fold)
+        for fold in OFFICIAL_FOLDS
+        if (folder / f"u{fold}.test").is_file()
+    ]
+    if not tests:
+        return ratings
+    pair = ["user_id", "movie_id"]
+    held_out = pd.concat(tests)[[*pair, "official_fold"]]
+    marked = ratings.merge(held_out, on=pair, how="left")
+    if len(marked) != len(ratings) or marked["official_fold"].notna().sum() != len(held_out):
+        raise DataSetError(
+            "the official splits do not fit the ratings",
+            where=f"{folder}/u*.test",
+            found=f"{len(held_out):,} rows, {marked['official_fold'].notna().sum():,} of them among the ratings",
+            expected="rows of the ratings, each in one split",
+            remedy="unpack the data set again",
+        )
+    return marked.assign(official_fold=marked["official_fold"].fillna(0).astype("int8"))
+
+
+FORMS = (
+    Form("u.data", "u.item", _read_tabbed_ratings, _read_items_with_flags),
+    Form("ratings.dat", "movies.dat", _read_double_colon_ratings, _read_double_colon_items),
+    Form("ratings.csv", "movies.csv", _read_csv_ratings, _read_csv_items),
+)

@@ -1,0 +1,109 @@
+"""Where IMDb ids of titles are looked up: in the package's own table, a newer MovieLens set, cinemagoer's database."""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+from pydantic import Field
+
+from latentflix.config import StageConfig
+from latentflix.data.datasets import UNREADABLE, DataSetConfig, load_data_set
+from latentflix.data.movielens import read_movielens
+from latentflix.data.titles import Catalog, split_title
+from latentflix.errors import DataSetError
+
+# What cinemagoer calls the kinds of titles that MovieLens has.
+_KINDS = "('movie', 'tvMovie', 'video', 'short', 'tv short', 'tv mini series')"
+_NAMES = f"""
+    SELECT primaryTitle, startYear, tconst FROM title_basics
+    WHERE titleType IN {_KINDS} AND startYear BETWEEN :first AND :last
+    UNION ALL
+    SELECT originalTitle, startYear, tconst FROM title_basics
+    WHERE titleType IN {_KINDS} AND startYear BETWEEN :first AND :last
+"""  # noqa: S608 - nothing in it comes from outside
+_OTHER_NAMES = f"""
+    SELECT title_akas.title, startYear, tconst FROM title_basics JOIN title_akas ON titleId = tconst
+    WHERE titleType IN {_KINDS} AND startYear BETWEEN :first AND :last
+"""  # noqa: S608 - nothing in it comes from outside
+
+
+class TitleConfig(StageConfig):
+    """Where IMDb ids are looked up that the source of the ratings does not know."""
+
+    links_path: Path | None = Field(
+        None, description="a newer MovieLens set, as a folder or zip with movies.csv and links.csv"
+    )
+    cinemagoer_path: Path | None = Field(
+        None,
+        description="cinemagoer's local database: the SQLite file that its own tool makes of IMDb's data files",
+    )
+
+
+def open_catalogs(
+    config: TitleConfig, titles: Collection[str], data_dir: Path | None = None, cache_dir: Path | None = None
+) -> list[Catalog]:
+    """The catalogs in the order in which they are asked about `titles`: those of the package, then of the settings.
+
+    data_dir, cache_dir: as in DataSetConfig. Raises DataSetError if one that is named cannot be read.
+    """
+    shipped = load_data_set(DataSetConfig(name="movielens_100k", data_dir=data_dir, cache_dir=cache_dir))
+    catalogs = [catalog_of_items("latentflix", shipped["items"])]
+    if config.links_path:
+        catalogs.append(catalog_of_links(config.links_path))
+    years = [year for title in titles for year in split_title(title)[1:] if isinstance(year, int)]
+    if config.cinemagoer_path and years:
+        catalogs.append(catalog_of_cinemagoer(config.cinemagoer_path, min(years) - 1, max(years) + 1))
+    return catalogs
+
+
+def catalog_of_items(name: str, items: pd.DataFrame) -> Catalog:
+    """The titles of MovieLens items under all their names. items: movie_title, and tconst (nullable)."""
+    linked = items.reindex(columns=["movie_title", "tconst"]).dropna().astype("str")
+    return Catalog(name, _names_of_items(linked))
+
+
+def _names_of_items(linked: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
+    for title, tconst in linked.itertuples(index=False):
+        names, year = split_title(title)
+        if year is not None:
+            yield from ((name, year, tconst) for name in names)
+
+
+def catalog_of_links(path: Path) -> Catalog:
+    """The titles of a MovieLens set that brings `links.csv`. Raises DataSetError if it does not, or is none."""
+    try:
+        items = read_movielens(path)["items"]
+    except (*UNREADABLE, OSError) as error:
+        raise DataSetError("a MovieLens set cannot be read", where=str(path), found=str(error)) from error
+    if "tconst" not in items:
+        raise DataSetError(
+            "a MovieLens set has no links to IMDb", where=str(path), expected="links.csv beside movies.csv"
+        )
+    return catalog_of_items("links.csv", items)
+
+
+def catalog_of_cinemagoer(path: Path, first: int, last: int) -> Catalog:
+    """The films, under all their names, of these years in the local database that cinemagoer builds.
+
+    Raises DataSetError if there is no such database. Source: cinemagoer `parser.s3.importer`.
+    """
+    if not path.is_file():
+        raise DataSetError("there is no such database", where=str(path), remedy="build it with cinemagoer's own tool")
+    years = {"first": first, "last": last}
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            rows = database.execute(_NAMES, years).fetchall()
+            # Whoever wants to save space leaves these out.
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'title_akas'").fetchone():
+                rows += database.execute(_OTHER_NAMES, years).fetchall()
+    except sqlite3.Error as error:
+        raise DataSetError(
+            "cinemagoer's database cannot be read",
+            where=str(path),
+            found=str(error),
+            expected="an SQLite file with the table title_basics",
+            remedy="build it anew with cinemagoer's own tool",
+        ) from error
+    return Catalog("cinemagoer", ((name, year, f"tt{number:07d}") for name, year, number in rows if name))

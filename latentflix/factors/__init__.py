@@ -1,0 +1,1 @@
+"""From common axes to labels, to predictions from reviews, to names."""

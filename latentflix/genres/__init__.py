@@ -1,0 +1,1 @@
+"""Genres from plot summaries."""

@@ -1,0 +1,119 @@
+"""The recommenders: what a model makes of a user and a film, and several seeds of it side by side."""
+
+import copy
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from fastai.collab import EmbeddingDotBias, EmbeddingNN
+from fastai.layers import Embedding, sigmoid_range
+from fastai.tabular.model import emb_sz_rule
+from torch import nn
+from torch.func import functional_call, stack_module_state
+
+from latentflix.recommender.latent_factors import UNKNOWN_ROWS
+
+ModelName = Literal["dot", "dot_range", "bias", "neural"]
+Range = tuple[float, float]
+Tensors = dict[str, torch.Tensor]
+
+# fastai draws a model's first weights from the one generator that all threads share.
+_first_weights = threading.Lock()
+
+
+class DotProduct(nn.Module):
+    """The product of a user's and a film's factors, squashed into `y_range` if there is one.
+
+    Source: https://github.com/fastai/fastbook/blob/master/08_collab.ipynb
+    """
+
+    def __init__(self, n_factors: int, n_users: int, n_items: int, y_range: Range | None) -> None:
+        """n_users, n_items: rows, with that of the unknown."""
+        super().__init__()
+        self.u_weight, self.i_weight = Embedding(n_users, n_factors), Embedding(n_items, n_factors)
+        self.y_range = y_range
+
+    def forward(self, pairs: torch.Tensor) -> torch.Tensor:
+        """pairs: rows of user and film, integers (batch, 2). Returns stars, float32 (batch,)."""
+        product = (self.u_weight(pairs[:, 0]) * self.i_weight(pairs[:, 1])).sum(dim=1)
+        return product if self.y_range is None else sigmoid_range(product, *self.y_range)
+
+
+def build_model(
+    name: ModelName, n_users: int, n_items: int, n_factors: int, layers: Sequence[int], y_range: Range, seed: int
+) -> nn.Module:
+    """A model for so many known users and films, with first weights drawn from `seed`.
+
+    n_factors: of the dot products. layers: sizes of the hidden layers of the neural model, whose embeddings have the
+    sizes of fastai's rule of thumb (`embedding_sizes`).
+    """
+    n_users, n_items = n_users + UNKNOWN_ROWS, n_items + UNKNOWN_ROWS
+    with _first_weights:
+        torch.manual_seed(seed)
+        if name == "neural":
+            return EmbeddingNN(embedding_sizes(n_users, n_items), layers=list(layers), y_range=y_range)
+        if name == "bias":
+            return EmbeddingDotBias(n_factors, n_users, n_items, y_range=y_range)
+        return DotProduct(n_factors, n_users, n_items, y_range if name == "dot_range" else None)
+
+
+def embedding_sizes(n_users: int, n_items: int) -> list[tuple[int, int]]:
+    """Rows and width of the neural model's two embeddings, as fastai's `get_emb_sz` gives them."""
+    return [(n_rows, emb_sz_rule(n_rows)) for n_rows in (n_users, n_items)]
+
+
+class SeedStack(nn.Module):
+    """Models of one architecture side by side, trained in the same steps and without knowing of each other.
+
+    What a step costs besides arithmetic is then paid once for all of them.
+    Source: https://docs.pytorch.org/tutorials/intermediate/ensembling.html
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        """Take over the models' weights. One model alone is called as it is, which is faster than a stack of one."""
+        super().__init__()
+        self.n_seeds = len(models)
+        self.only = models[0] if self.n_seeds == 1 else None
+        weights, buffers = stack_module_state(list(models)) if self.only is None else ({}, {})
+        self.weight_names, self.buffer_names = list(weights), list(buffers)
+        self.weights = nn.ParameterList(nn.Parameter(weight.detach()) for weight in weights.values())
+        for position, buffer in enumerate(buffers.values()):
+            self.register_buffer(f"buffer{position}", buffer)
+        # In a tuple, so that it counts neither as a part of this module nor as weights to train.
+        self._architecture = (copy.deepcopy(models[0]).to("meta"),)
+
+    def forward(self, pairs: torch.Tensor) -> torch.Tensor:
+        """pairs: rows of user and film, integers (seeds, batch, 2). Returns stars, float32 (seeds, batch)."""
+        if self.only is not None:
+            return self.only(pairs[0]).view(1, -1)
+        architecture = self._architecture[0].train(self.training)
+
+        def call(weights: Tensors, buffers: Tensors, pairs: torch.Tensor) -> torch.Tensor:
+            return functional_call(architecture, (weights, buffers), (pairs,)).flatten()
+
+        return torch.vmap(call, randomness="different")(*self._stacked(), pairs)
+
+    def state(self) -> Tensors:
+        """Weights and buffers by the model's own names, the first dimension for the seed, on the CPU."""
+        if self.only is not None:
+            return {name: value.detach().cpu()[None] for name, value in self.only.state_dict().items()}
+        weights, buffers = self._stacked()
+        return {name: value.detach().cpu() for name, value in (weights | buffers).items()}
+
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take over what `state` gave."""
+        if self.only is not None:
+            self.only.load_state_dict({name: value[0] for name, value in state.items()})
+            return
+        weights, buffers = self._stacked()
+        with torch.no_grad():
+            for name, value in (weights | buffers).items():
+                value.copy_(state[name])
+
+    def _stacked(self) -> tuple[Tensors, Tensors]:
+        buffers = (self.get_buffer(f"buffer{position}") for position in range(len(self.buffer_names)))
+        return (
+            dict(zip(self.weight_names, self.weights, strict=True)),
+            dict(zip(self.buffer_names, buffers, strict=True)),
+        )

@@ -1,0 +1,100 @@
+"""Each model under several weight decays, compared on ratings that none of the fits learned from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from latentflix.config import StageConfig, setting
+from latentflix.recommender.model import CollabConfig, Recommender
+from latentflix.recommender.networks import ModelName
+
+_SCORES = ("best_epoch", "rmse", "ensemble_rmse", "ensemble_mae", "seconds")
+
+
+class TrialConfig(StageConfig):
+    """Which fits are compared, besides what they have in common with the recommender."""
+
+    models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = setting(
+        ("dot", "dot_range", "bias", "neural"), "models that are compared"
+    )
+    weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = setting(
+        (0.1, 0.5), "weight decays that each model is tried with"
+    )
+    n_seeds: int = setting(2, "seeds of each trial", ge=1, le=1000)
+    chosen_by: Literal["rmse", "ensemble_rmse", "ensemble_mae"] = setting(
+        "rmse",
+        "the held-out score by which a model's trial is chosen: of a single fit, or of the seeds' mean prediction",
+    )
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What the trials came to.
+
+    trials: one row a trial, the best first: model str, weight_decay, n_seeds, the rows and widths of the embeddings
+    (users, films, user_width, film_width), best_epoch counting from 1, rmse, ensemble_rmse and ensemble_mae as
+    `score_recommender` gives them, seconds that the fit of all its seeds took, chosen bool: the best of its model.
+    curves: model, weight_decay, epoch counting from 1, rmse: mean over the seeds, on the held-out ratings, in stars.
+    """
+
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+
+
+def trial_configs(collab: CollabConfig, config: TrialConfig) -> list[CollabConfig]:
+    """The config of each trial: as `collab`, but for its model, weight decay and number of seeds."""
+    return [
+        collab.model_copy(update={"model": model, "weight_decay": weight_decay, "n_seeds": config.n_seeds})
+        for model in config.models
+        for weight_decay in config.weight_decays
+    ]
+
+
+def compare_trials(
+    recommenders: Sequence[Recommender], scores: Sequence[Mapping[str, Any]], config: TrialConfig
+) -> Trials:
+    """The trials side by side; of each model the one with the least score is chosen.
+
+    scores: of each recommender, as `fit_and_score` gives them. They are of the ratings that epoch and weight decay
+    were chosen on, so a chosen trial's are a little better than those of ratings that had no say would be.
+    """
+    trials = pd.DataFrame(
+        [
+            {**_name(recommender), **_sizes(recommender), **{name: score[name] for name in _SCORES}}
+            for recommender, score in zip(recommenders, scores, strict=True)
+        ]
+    ).sort_values(config.chosen_by, ignore_index=True)
+    curves = [
+        {**_name(recommender), "epoch": epoch, "rmse": rmse}
+        for recommender in recommenders
+        for epoch, rmse in enumerate(np.nanmean(np.sqrt(recommender.valid_loss), axis=1).tolist(), start=1)
+    ]
+    return Trials(trials.assign(chosen=~trials.duplicated("model")), pd.DataFrame(curves))
+
+
+def chosen_sentence(trials: pd.DataFrame) -> str:
+    """The chosen trial of each model in one line, the best first."""
+    return "; ".join(_describe(trial) for trial in trials[trials["chosen"]].to_dict("records"))
+
+
+def _describe(trial: Mapping[str, Any]) -> str:
+    return (
+        f"{trial['model']} {trial['rmse']:.3f} RMSE ({trial['ensemble_rmse']:.3f} averaged over {trial['n_seeds']} "
+        f"seeds; weight decay {trial['weight_decay']:g}, epoch {trial['best_epoch']}, {trial['seconds']:.0f} s)"
+    )
+
+
+def _name(recommender: Recommender) -> dict[str, Any]:
+    return {"model": recommender.config.model, "weight_decay": recommender.config.weight_decay}
+
+
+def _sizes(recommender: Recommender) -> dict[str, int]:
+    neural = recommender.config.model == "neural"
+    of_users, of_films = ("embeds.0.weight", "embeds.1.weight") if neural else ("u_weight.weight", "i_weight.weight")
+    n_seeds, users, user_width = recommender.weights[of_users].shape
+    _, films, film_width = recommender.weights[of_films].shape
+    return {"n_seeds": n_seeds, "users": users, "user_width": user_width, "films": films, "film_width": film_width}

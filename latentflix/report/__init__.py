@@ -1,0 +1,1 @@
+"""HTML pages, charts, and what the UI shows of a run."""

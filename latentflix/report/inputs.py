@@ -1,0 +1,64 @@
+"""What the report is made of, and how much of it is shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from latentflix.artifacts import Manifest
+from latentflix.config import StageConfig, setting
+from latentflix.factors.comparison import EncoderComparison
+from latentflix.recommender.analysis import Study
+from latentflix.recommender.trials import Trials
+from latentflix.report.changes import Changes
+
+
+class ReportConfig(StageConfig):
+    """What the page shows."""
+
+    n_passages: int = setting(3, "passages of reviews for each pole", ge=1, le=20)
+    passage_length: int = setting(280, "longest passage", unit="characters", ge=80, le=2000)
+    passage_films: int = setting(25, "films of a pole, the furthest out, whose reviews passages are taken from", ge=1)
+    false_discoveries: float = setting(
+        0.05, "share of the factors said to be told from reviews that may be so by chance", gt=0, lt=1
+    )
+    min_reviews: int = setting(1, "reviews a film needs to get a histogram", ge=1)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything the report is made of: the tables of the stages, as those write them, and their manifests.
+
+    manifests: one or more of each stage; `data_sets` by name.
+    """
+
+    films: pd.DataFrame
+    scores: pd.DataFrame
+    axes: pd.DataFrame
+    film_labels: pd.DataFrame
+    labels: pd.DataFrame
+    reviews: pd.DataFrame
+    label_scores: pd.DataFrame
+    axis_scores: pd.DataFrame
+    overall: Mapping[str, Any]
+    encoders: EncoderComparison
+    rare: pd.DataFrame
+    terms: pd.DataFrame
+    pole_films: pd.DataFrame
+    genres: pd.DataFrame
+    names: Mapping[str, str]
+    shares: pd.DataFrame
+    dominating: str
+    language_model_history: pd.DataFrame
+    language_model_rates: pd.DataFrame
+    sentences: pd.DataFrame
+    classifier_history: pd.DataFrame
+    trials: Trials
+    study: Study
+    changes: Changes
+    manifests: Sequence[Manifest]
+
+    def manifest(self, stage: str) -> Manifest:
+        """The manifest of a stage; of one that made several artifacts, the last."""
+        return {manifest.stage: manifest for manifest in self.manifests}[stage]

@@ -1,0 +1,225 @@
+"""The section of the films: what is predicted of each, drawn and beside its own labels."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+from tqdm.auto import tqdm
+
+from latentflix.report.figures import CARRIED, OTHER
+from latentflix.report.inputs import Findings, ReportConfig
+from latentflix.report.rendering import render_section
+
+# In inches. Twice as many dots as a screen has by rule keep the small names of the labels sharp.
+WIDTH, HEIGHT, TITLE_HEIGHT = 4.5, 2.9, 0.5
+SCREEN_DPI, POSTER_DPI = 160, 80
+# A poster is as high for its width as a sheet of the A series.
+_POSTER_RATIO = sqrt(2)
+_GRID = "#e4e4e4"
+_BAR_WIDTH = 0.8
+
+
+def _shades(colour: str) -> list[int]:
+    """A colour in eight steps from white, as edges that are drawn smooth need them."""
+    red_green_blue = np.array(to_rgb(colour)) * 255
+    steps = np.linspace(0, 1, 8)[:, None]
+    return np.rint(255 + steps * (red_green_blue - 255)).astype(int).ravel().tolist()
+
+
+# White comes first. The lines of the grid are a colour of their own, for they have no smooth edges.
+PALETTE = [value for colour in ("black", CARRIED, OTHER) for value in _shades(colour)]
+PALETTE += [round(255 * value) for value in to_rgb(_GRID)]
+_WHITE = 0
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """What is predicted of one film.
+
+    before, after: float (labels,), the share of its reviews that vote for each label, with and without the
+    dominating one. own: bool (labels,), whether the film carries the label.
+    """
+
+    title: str
+    before: np.ndarray
+    after: np.ndarray
+    own: np.ndarray
+
+
+class HistogramPainter:
+    """Draws histograms with the same labels, one after the other.
+
+    Axes, labels and headings are drawn once; for each film only its bars are. Source: matplotlib's guide "Faster
+    rendering by using blitting".
+    """
+
+    def __init__(self, labels: Sequence[str], dominating: str, dpi: int, *, titled: bool) -> None:
+        """Draw what the histograms have in common. titled: leave room for the film's title above them."""
+        height = HEIGHT + (TITLE_HEIGHT if titled else 0)
+        figure = Figure(figsize=(WIDTH, height), dpi=dpi)
+        self._figure, self._titled = figure, titled
+        self._canvas = FigureCanvasAgg(figure)
+        top = 1 - (TITLE_HEIGHT if titled else 0) / height
+        figure.subplots_adjust(left=0.075, right=0.995, bottom=0.1, top=top - 0.09, hspace=0.68)
+        headings = ("share of reviews, all labels", f"without {dominating}, the most frequent")
+        self._panels = [
+            _Panel(axes, labels, heading) for axes, heading in zip(figure.subplots(2, 1), headings, strict=True)
+        ]
+        self._title = figure.text(0.5, top, "", ha="center", va="bottom", fontsize=8, parse_math=False, animated=True)
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(figure.bbox)
+        self._palette = Image.new("P", (1, 1))
+        self._palette.putpalette(PALETTE)
+
+    def paint(self, histogram: Histogram) -> Image.Image:
+        """The picture of one film, in the palette that all films share."""
+        self._canvas.restore_region(self._background)
+        if self._titled:
+            self._title.set_text("\n".join(textwrap.wrap(histogram.title, 52, max_lines=2, placeholder=" …")))
+            self._figure.draw_artist(self._title)
+        for panel, shares in zip(self._panels, (histogram.before, histogram.after), strict=True):
+            panel.draw(shares, histogram.own)
+        picture = Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
+        return picture.quantize(palette=self._palette, dither=Image.Dither.NONE)
+
+
+class _Panel:
+    """One histogram: bars, and a mark above each of the film's own labels, which is there even where no bar is."""
+
+    def __init__(self, axes: Axes, labels: Sequence[str], heading: str) -> None:
+        places = np.arange(len(labels))
+        self._axes = axes
+        left, right = places - _BAR_WIDTH / 2, places + _BAR_WIDTH / 2
+        self._corners = np.stack([np.stack([side, np.zeros(len(labels))], 1) for side in (left, left, right, right)], 1)
+        # One artist for all bars is drawn several times as fast as one for each.
+        self._bars = PolyCollection(list(self._corners), linewidth=0, animated=True)
+        axes.add_collection(self._bars, autolim=False)
+        (self._marks,) = axes.plot([], [], "v", color=CARRIED, markersize=3, clip_on=False, animated=True)
+        axes.set_xticks(places, list(labels), rotation=90, fontsize=min(6.5, 210 / len(labels)))
+        axes.set_xlim(-0.7, len(labels) - 0.3)
+        axes.set_ylim(0, 1)
+        axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], fontsize=6.5)
+        axes.tick_params(length=2, pad=1.5)
+        axes.grid(axis="y", color=_GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(heading, fontsize=7.5, loc="left", pad=10, parse_math=False)
+
+    def draw(self, shares: np.ndarray, own: np.ndarray) -> None:
+        self._corners[:, 1:3, 1] = np.nan_to_num(shares)[:, None]
+        self._bars.set_verts(list(self._corners))
+        self._bars.set_facecolor([CARRIED if is_own else OTHER for is_own in own])
+        self._axes.draw_artist(self._bars)
+        places = np.flatnonzero(own)
+        self._marks.set_data(places, np.full(len(places), 1.06))
+        self._axes.draw_artist(self._marks)
+
+
+def draw_histograms(films: Iterable[tuple[Path, Histogram]], labels: Sequence[str], dominating: str) -> None:
+    """Write a PNG for each film: what is predicted of it, before and after the dominating label is removed."""
+    painter = HistogramPainter(labels, dominating, SCREEN_DPI, titled=False)
+    for path, histogram in films:
+        painter.paint(histogram).save(path)
+
+
+def draw_poster(
+    films: Sequence[Histogram], labels: Sequence[str], dominating: str, path: Path
+) -> tuple[int, int] | None:
+    """Write one PNG of all films with their titles, in rows, to print.
+
+    Returns its width and height in dots; None, and no picture, if there are no films.
+    """
+    if not films:
+        return None
+    painter = HistogramPainter(labels, dominating, POSTER_DPI, titled=True)
+    first = painter.paint(films[0])
+    columns = max(round(sqrt(len(films) * first.height / first.width / _POSTER_RATIO)), 1)
+    rows = ceil(len(films) / columns)
+    poster = Image.new("P", (columns * first.width, rows * first.height), color=_WHITE)
+    poster.putpalette(PALETTE)
+    for place, film in enumerate(films):
+        row, column = divmod(place, columns)
+        poster.paste(painter.paint(film), (column * first.width, row * first.height))
+    poster.save(path, dpi=(POSTER_DPI, POSTER_DPI))
+    return poster.size
+
+
+_TEMPLATE = "films.html"
+_PICTURES, _POSTER = "films", "films.png"
+
+
+@dataclass(frozen=True)
+class ReportedFilm:
+    """A film that has reviews, with how many, its own labels, strongest first, and what is predicted of it."""
+
+    movie_id: int
+    title: str
+    ratings: int
+    reviews: int
+    labels: Sequence[str]
+    histogram: Histogram
+
+
+def write_films(folder: Path, findings: Findings, config: ReportConfig) -> Markup:
+    """The section "Films", whose pictures and poster are written into `folder`. The most reviewed film comes first."""
+    labels = _told_labels(findings)
+    films = reported_films(findings, config)
+    (folder / _PICTURES).mkdir()
+    bar = tqdm(films, "histograms", leave=False, disable=None)
+    pictures = ((folder / _PICTURES / f"{film.movie_id}.png", film.histogram) for film in bar)
+    draw_histograms(pictures, labels, findings.dominating)
+    poster = draw_poster([film.histogram for film in films], labels, findings.dominating, folder / _POSTER)
+    return render_section(
+        _TEMPLATE,
+        films=films,
+        dominating=findings.dominating,
+        names=findings.names,
+        rare=list(findings.rare.index),
+        poster=_POSTER,
+        poster_size=poster,
+        pictures=_PICTURES,
+    )
+
+
+def _told_labels(findings: Findings) -> list[str]:
+    """The labels that the classifier tells: all but the rare."""
+    return [label for label in findings.labels.index if label not in findings.rare.index]
+
+
+def reported_films(findings: Findings, config: ReportConfig) -> list[ReportedFilm]:
+    """The films with enough reviews, those with most of them first."""
+    labels = _told_labels(findings)
+    counts = findings.reviews["movie_id"].value_counts()
+    own = findings.film_labels.groupby("movie_id")["label"].agg(list)
+    before, after = (
+        findings.shares.pivot(index="movie_id", columns="label", values=column)[labels]
+        for column in ("share", "share_without")
+    )
+    chosen = [movie_id for movie_id in before.index if counts[movie_id] >= config.min_reviews]
+    films = [
+        ReportedFilm(
+            movie_id=int(movie_id),
+            title=str(findings.films.loc[movie_id, "title"]),
+            ratings=int(findings.films.loc[movie_id, "ratings"]),
+            reviews=int(counts[movie_id]),
+            labels=own[movie_id],
+            histogram=Histogram(
+                title=str(findings.films.loc[movie_id, "title"]),
+                before=before.loc[movie_id].to_numpy(float),
+                after=after.loc[movie_id].to_numpy(float),
+                own=before.columns.isin(own[movie_id]),
+            ),
+        )
+        for movie_id in chosen
+    ]
+    return sorted(films, key=lambda film: (-film.reviews, film.title))

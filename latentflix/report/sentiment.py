@@ -1,0 +1,109 @@
+"""The page about sentiment: how well it is told, what unfreezing brought, and where it goes wrong."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from latentflix.artifacts import Manifest
+from latentflix.config import StageConfig, setting
+from latentflix.genres.plot_summaries import TEST
+from latentflix.report.figures import draw_calibration, draw_unfreezing
+from latentflix.report.rendering import PAGE, decimals, render_page
+from latentflix.sentiment.classifier import NETWORK
+from latentflix.sentiment.evaluation import SentimentEvaluation
+from latentflix.sentiment.model import BOTH, LABELS
+from latentflix.sentiment.tfidf import BASELINE, WORDS
+
+NAMED = {
+    NETWORK: "the network alone",
+    WORDS: "words and phrases, weighed by naive Bayes",
+    BOTH: "network and words together",
+    BASELINE: "TF-IDF and logistic regression",
+}
+
+
+class SentimentPageConfig(StageConfig):
+    """What the page shows."""
+
+    excerpt_length: int = setting(600, "characters shown of a review", ge=40, le=10_000)
+    left_out: int = setting(50, "rows that were left out that are named", ge=0)
+
+
+@dataclass(frozen=True)
+class SentimentFindings:
+    """Everything the page is made of: tables of the stages as those write them, and their manifests.
+
+    reviews: index review_id; text, film. trials, word_trials: what was tried for the predictor and for the words.
+    """
+
+    evaluation: SentimentEvaluation
+    predictor: str
+    trials: pd.DataFrame
+    word_trials: pd.DataFrame
+    reviews: pd.DataFrame
+    left_out: pd.DataFrame
+    manifests: Sequence[Manifest]
+
+
+def sentiment_figures(evaluation: SentimentEvaluation, predictor: str, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The headline's figures: of the predictor that was chosen, and of the baseline."""
+    scores = evaluation.scores.set_index("predictor")
+    chosen = scores.loc[predictor].to_dict()
+    return {
+        "predictor": predictor,
+        "test_reviews": parts[TEST]["reviews"],
+        "test_films": parts[TEST]["films"],
+        **{f"{name}_accuracy": float(scores.loc[name, "accuracy"]) for name in scores.index},
+        **{str(name): float(value) for name, value in chosen.items()},
+    }
+
+
+def sentiment_sentence(figures: Mapping[str, Any]) -> str:
+    """The headline in one line."""
+    accuracy, low, high, baseline, error = (
+        decimals(figures[name], 3) for name in ("accuracy", "low", "high", "baseline_accuracy", "calibration_error")
+    )
+    return (
+        f"{figures['test_reviews']:,} reviews of {figures['test_films']:,} films never read about: accuracy {accuracy} "
+        f"[{low}, {high}] by {NAMED[figures['predictor']]}, chosen on validation; TF-IDF and logistic regression "
+        f"{baseline}; calibration error {error}"
+    )
+
+
+def build_sentiment_page(folder: Path, findings: SentimentFindings, config: SentimentPageConfig) -> dict[str, Any]:
+    """Write the page into `folder` and return its headline's figures."""
+    evaluation = findings.evaluation
+    dealt = next(manifest.metrics for manifest in findings.manifests if manifest.stage == "sentiment_reviews")
+    figures = sentiment_figures(evaluation, findings.predictor, dealt["parts"])
+    draw_calibration(evaluation.calibration, "share of test reviews that are positive", folder / "calibration.png")
+    draw_unfreezing(evaluation.steps, figures["baseline_accuracy"], folder / "unfreezing.png")
+    page = render_page(
+        "sentiment.html",
+        findings.manifests,
+        sentence=sentiment_sentence(figures),
+        figures=figures,
+        named=NAMED,
+        labels=LABELS,
+        parts=dealt["parts"],
+        shared_films=dealt["shared_films"],
+        scores=evaluation.scores.to_dict("records"),
+        trials=findings.trials.to_dict("records"),
+        word_trials=findings.word_trials.to_dict("records"),
+        steps=evaluation.steps.to_dict("records"),
+        confusion=evaluation.confusion.set_index(["truth", "said"])["reviews"].to_dict(),
+        mistakes=[_shown(row, findings.reviews, config) for row in evaluation.mistakes.to_dict("records")],
+        left_out=findings.left_out.head(config.left_out).to_dict("records"),
+        n_left_out=len(findings.left_out),
+    )
+    (folder / PAGE).write_text(page, encoding="utf-8")
+    return figures
+
+
+def _shown(mistake: dict[str, Any], reviews: pd.DataFrame, config: SentimentPageConfig) -> dict[str, Any]:
+    review = reviews.loc[mistake["review_id"]]
+    text = review["text"].replace("<br />", " ")
+    shown = text if len(text) <= config.excerpt_length else text[: config.excerpt_length].rsplit(" ", 1)[0] + " …"
+    return {**mistake, "film": review["film"], "text": shown}

@@ -1,0 +1,1 @@
+"""Collecting reviews, storing them and joining them to items."""

@@ -1,0 +1,71 @@
+"""The sources of reviews that the settings name, in their order."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+
+from latentflix.config import StageConfig
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.reviews.http.client import Fetcher
+from latentflix.reviews.http.politeness import FetchConfig
+from latentflix.reviews.join import review_links
+from latentflix.reviews.sources.corpus import CorpusSource
+from latentflix.reviews.sources.file import FileConfig, FileSource
+from latentflix.reviews.sources.imdbpy import ImdbpyConfig, ImdbpySource
+from latentflix.reviews.sources.large_movie import LargeMovieConfig, LargeMovieSource
+from latentflix.reviews.sources.protocol import Film, ReviewSource
+from latentflix.reviews.sources.tmdb import TmdbConfig, TmdbSource
+from latentflix.reviews.sources.wikipedia import WikipediaConfig, WikipediaSource
+
+SourceName = Literal["corpus", "large_movie", "file", "tmdb", "wikipedia", "imdbpy"]
+
+
+class SourcesConfig(StageConfig):
+    """Where reviews come from."""
+
+    names: tuple[SourceName, ...] = Field(("corpus",), description="the sources, in the order in which they are asked")
+    fetching: FetchConfig = Field(FetchConfig(), description="how the web is asked")
+    large_movie: LargeMovieConfig = Field(LargeMovieConfig(), description="the user's Large Movie Review Dataset")
+    file: FileConfig = Field(FileConfig(), description="the user's own file of reviews")
+    tmdb: TmdbConfig = Field(TmdbConfig(), description="The Movie Database")
+    wikipedia: WikipediaConfig = Field(WikipediaConfig(), description="English Wikipedia")
+    imdbpy: ImdbpyConfig = Field(ImdbpyConfig(), description="IMDb's pages by IMDbPY")
+
+
+def build_sources(
+    config: SourcesConfig,
+    fetcher: Fetcher,
+    films: Iterable[Film] = (),
+    *,
+    tmdb_key: SecretStr | None = None,
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+) -> list[ReviewSource]:
+    """The sources in the order of the settings; those that ask the web ask through `fetcher`.
+
+    films: those that will be asked about; a source may look up many of them at once. data_dir, cache_dir: where the
+    corpus may lie, as in DataSetConfig. Raises what `load_data_set` raises if the corpus cannot be had.
+    """
+    films = tuple(films)
+
+    def corpus() -> ReviewSource:
+        tables = load_data_set(DataSetConfig(name="imdb_reviews", data_dir=data_dir, cache_dir=cache_dir))
+        return CorpusSource(tables["reviews"]["text"], review_links())
+
+    builders: dict[SourceName, Callable[[], ReviewSource]] = {
+        "corpus": corpus,
+        "large_movie": lambda: LargeMovieSource(config.large_movie, films),
+        "file": lambda: FileSource(config.file),
+        "tmdb": lambda: TmdbSource(config.tmdb, fetcher, tmdb_key),
+        "wikipedia": lambda: WikipediaSource(config.wikipedia, fetcher, films),
+        "imdbpy": lambda: ImdbpySource(config.imdbpy, fetcher),
+    }
+    return [builders[name]() for name in dict.fromkeys(config.names)]
+
+
+def rejected_rows(sources: Sequence[ReviewSource]) -> list[dict[str, Any]]:
+    """The rows of the user's own file that cannot be used, if it is among the sources: line and reason of each."""
+    return [asdict(row) for source in sources if isinstance(source, FileSource) for row in source.rejected]

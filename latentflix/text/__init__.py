@@ -1,0 +1,1 @@
+"""Tokens, language models and classifiers of texts."""

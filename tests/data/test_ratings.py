@@ -1,0 +1,337 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.movielens import half_stars, whole_stars
+from latentflix.data.ratings import RatingsConfig, read_ratings
+from latentflix.errors import InvalidRatings
+
+COLUMNS = ["user_id", "movie_id", "rating", "timestamp"]
+
+
+def some_ratings(*rows):
+    return pd.DataFrame(rows or [(1, 1, 3, 10), (2, 1, 4, 11), (1, 2, 5, 12)], columns=COLUMNS)
+
+
+def some_items(*titles, **more):
+    titles = titles or ("Emma (1996)", "Heat (1995)", "Fargo (1996)", "Alien (1979)")
+    return pd.DataFrame({"movie_id": range(1, len(titles) + 1), "movie_title": titles, "genres": ""} | more)
+
+
+def put(table, row, column, value):
+    table = table.astype(object)
+    table.loc[row, column] = value
+    return table
+
+
+def complaint(ratings, items, config=None):
+    with pytest.raises(InvalidRatings) as caught:
+        read_ratings(ratings, items, config or RatingsConfig(), whole_stars())
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def movielens():
+    return load_data_set(DataSetConfig(name="movielens_100k"))
+
+
+@pytest.fixture(scope="module")
+def read(movielens):
+    return read_ratings(movielens["ratings"], movielens["items"], RatingsConfig(), movielens["scale"])
+
+
+def test_ratings_and_films_come_back_as_they_are():
+    items = some_items("Emma (1996)", "Heat (1995)", "Fargo (1996)", genres=["Drama|Romance", "Crime", " Crime |"])
+    read = read_ratings(some_ratings((2, 1, 4, 11), (1, 2, 5, 12), (1, 1, 3, 10)), items, RatingsConfig())
+    assert read.ratings.to_dict("list") == {
+        "user_id": [1, 1, 2],
+        "movie_id": [1, 2, 1],
+        "rating": [3, 5, 4],
+        "timestamp": [10, 12, 11],
+    }
+    assert read.films.to_dict("index") == {
+        1: {"title": "Emma (1996)", "year": 1996, "genres": ["Drama", "Romance"], "ratings": 2},
+        2: {"title": "Heat (1995)", "year": 1995, "genres": ["Crime"], "ratings": 1},
+        3: {"title": "Fargo (1996)", "year": 1996, "genres": ["Crime"], "ratings": 0},
+    }
+    assert read.users.to_dict("index") == {1: {"ratings": 2}, 2: {"ratings": 1}}
+    assert (read.merged, read.lowest, read.highest) == (0, 3, 5)
+
+
+def test_numbers_written_as_text_are_numbers():
+    read = read_ratings(some_ratings(("1", "2", "4.5", "10"), ("2", "1", "3", "11")), some_items(), RatingsConfig())
+    assert read.ratings.to_numpy().tolist() == [[1, 2, 4.5, 10], [2, 1, 3, 11]]
+
+
+def test_ratings_have_the_types_that_are_promised(read):
+    assert read.ratings.dtypes.astype(str).to_dict() == {
+        "user_id": "int32",
+        "movie_id": "int32",
+        "rating": "float32",
+        "timestamp": "int64",
+    }
+
+
+@pytest.mark.parametrize("titles", [("Emma (1996)", "Heat (1995)"), ("Emma (1996)", "unknown")])
+def test_films_have_the_types_that_are_promised(titles):
+    films = read_ratings(some_ratings(), some_items(*titles), RatingsConfig()).films
+    assert films.index.name == "movie_id"
+    assert films.index.dtype == "int32"
+    types = {"title": "str", "year": "Int16", "genres": "object", "ratings": "int32"}
+    assert films.dtypes.astype(str).to_dict() == types
+    linked = read_ratings(some_ratings(), some_items(*titles, tconst=["tt1", None]), RatingsConfig()).films
+    assert linked.dtypes.astype(str).to_dict() == types | {"tconst": "str"}
+
+
+@pytest.mark.parametrize(
+    ("title", "year"),
+    [("Emma (1996)", 1996), ("Land Before Time III (1995) (V)", 1995), ("2001 (no year)", None), ("unknown", None)],
+)
+def test_the_year_stands_in_brackets(title, year):
+    found = read_ratings(some_ratings(), some_items(title, "Heat (1995)"), RatingsConfig()).films["year"].iloc[0]
+    assert pd.isna(found) if year is None else found == year
+
+
+def test_the_input_stays_as_it_is():
+    ratings, items = some_ratings(), some_items("Emma (1996)", "Heat (1995)", "Emma (1996)")
+    ratings_before, items_before = ratings.copy(), items.copy()
+    read_ratings(ratings, items, RatingsConfig())
+    pd.testing.assert_frame_equal(ratings, ratings_before)
+    pd.testing.assert_frame_equal(items, items_before)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_missing_column_of_the_ratings_is_named(column):
+    rest = [name for name in COLUMNS if name != column]
+    message = complaint(some_ratings().drop(columns=column), some_items())
+    assert message == (
+        f"the ratings lack columns; where: {column}; found: {', '.join(rest)}; expected: {', '.join(COLUMNS)}"
+    )
+
+
+@pytest.mark.parametrize("column", ["movie_id", "movie_title", "genres"])
+def test_a_missing_column_of_the_items_is_named(column):
+    message = complaint(some_ratings(), some_items().drop(columns=column))
+    assert message.startswith(f"the items lack columns; where: {column}; found: ")
+
+
+def test_no_ratings_are_told():
+    message = complaint(some_ratings().head(0), some_items())
+    assert message == "there are no ratings; found: 0 rows; expected: at least one row"
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize(
+    ("value", "found"), [("four", "'four'"), (np.nan, "nan"), (None, "None"), ("", "''"), (np.inf, "inf")]
+)
+def test_what_is_no_number_is_named(column, value, found):
+    message = complaint(put(some_ratings(), 1, column, value), some_items())
+    assert message == (
+        f"{column} is not a number; where: row 1 (counting from 0), column {column}; 1 such rows; "
+        f"found: {found}; expected: a number; what to do: mend or remove these rows"
+    )
+
+
+@pytest.mark.parametrize("column", ["user_id", "movie_id", "timestamp"])
+@pytest.mark.parametrize("value", [1.5, 1e30, -1e30, np.inf])
+def test_an_id_or_time_that_is_no_whole_number_of_its_size_is_named(column, value):
+    message = complaint(put(some_ratings(), 1, column, value), some_items())
+    assert f"row 1 (counting from 0), column {column}" in message
+    assert f"found: {value}" in message
+
+
+@pytest.mark.parametrize("column", ["user_id", "movie_id"])
+def test_an_id_that_would_become_another_is_named(column):
+    message = complaint(put(some_ratings(), 1, column, 2**32 + 1), some_items())
+    assert f"row 1 (counting from 0), column {column}" in message
+    assert "found: 4294967297" in message
+
+
+@pytest.mark.parametrize("rating", [0, 0.99, 5.01, 6, -3])
+def test_a_rating_outside_the_scale_is_named(rating):
+    message = complaint(put(some_ratings(), 2, "rating", rating), some_items())
+    assert message.startswith("a rating lies outside the scale; where: row 2 (counting from 0), column rating; 1 such")
+    assert "expected: 1 to 5" in message
+
+
+def test_a_bad_number_is_shown_as_it_was_written():
+    assert "found: 6;" in complaint(some_ratings((1, 1, 6, 10)), some_items())
+    assert "found: 99;" in complaint(some_ratings((1, 99, 3, 10)), some_items())
+
+
+def test_the_scale_is_what_the_settings_say():
+    ratings = some_ratings((1, 1, 0.5, 10), (2, 2, 10, 11))
+    read = read_ratings(ratings, some_items(), RatingsConfig(lowest=0.5, highest=10), whole_stars())
+    assert list(read.ratings["rating"]) == [0.5, 10]
+    assert (read.lowest, read.highest) == (0.5, 10)
+    assert "expected: 0.5 to 9" in complaint(ratings, some_items(), RatingsConfig(lowest=0.5, highest=9))
+    assert "expected: 0.5 to 5" in complaint(ratings, some_items(), RatingsConfig(lowest=0.5))
+
+
+@pytest.mark.parametrize(
+    ("scale", "bounds"), [(whole_stars(), (1, 5)), (half_stars(), (0.5, 5)), (None, (3, 5))], ids=["1", "0.5", "found"]
+)
+def test_the_scale_is_that_of_the_source_unless_the_settings_say_one(scale, bounds):
+    read = read_ratings(some_ratings(), some_items(), RatingsConfig(), scale)
+    assert (read.lowest, read.highest) == bounds
+
+
+def test_a_bound_between_two_floats_is_kept_to():
+    ratings = some_ratings((1, 1, 0.7, 10), (2, 2, 4.1, 11))
+    assert read_ratings(ratings, some_items(), RatingsConfig(lowest=0.7, highest=4.1)).lowest == 0.7
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([(7, 1, 3, 10), (7, 2, 4, 11)], "all ratings are of one user; found: 2 ratings with user_id 7"),
+        ([(7, 2, 3, 10), (8, 2, 4, 11)], "all ratings are of one film; found: 2 ratings with movie_id 2"),
+        ([(7, 1, 3, 10), (8, 2, 3, 11)], "all ratings are of one value; found: 2 ratings with rating 3"),
+    ],
+    ids=["user", "film", "value"],
+)
+def test_ratings_that_tell_nothing_apart_are_told(rows, found):
+    assert complaint(some_ratings(*rows), some_items()).startswith(
+        f"{found}; expected: at least two users, two films and two different ratings"
+    )
+
+
+def test_two_items_of_one_title_are_one_film_only():
+    message = complaint(some_ratings((7, 1, 3, 10), (8, 2, 4, 11)), some_items("Emma (1996)", "Emma (1996)"))
+    assert message.startswith("all ratings are of one film")
+
+
+def test_a_film_rated_twice_by_one_user_is_named():
+    message = complaint(some_ratings((7, 1, 3, 10), (8, 1, 3, 10), (7, 1, 4, 99)), some_items())
+    assert message.startswith("a user rates a film twice; where: row 2 (counting from 0), column user_id and movie_id")
+    assert "found: 7 and 1; expected: one rating each" in message
+
+
+def test_a_rating_of_an_unknown_item_is_named():
+    message = complaint(some_ratings((1, 1, 3, 10), (1, 99, 3, 10)), some_items())
+    assert message.startswith("a rating is of a film that is not among the items; where: row 1 (counting from 0)")
+    assert "99" in message.partition("found: ")[2]
+    assert message.endswith("expected: a known movie_id; what to do: mend or remove these rows")
+
+
+def test_all_bad_rows_are_counted():
+    message = complaint(some_ratings((1, 1, 3, 10), (2, 1, 9, 10), (3, 1, 9, 10)), some_items())
+    assert "row 1 (counting from 0), column rating; 2 such rows" in message
+
+
+def test_rows_are_counted_whatever_the_index_says():
+    ratings = some_ratings((1, 1, 3, 10), (2, 1, 9, 10))
+    ratings.index = pd.Index([50, 50])
+    assert "row 1 (counting from 0)" in complaint(ratings, some_items())
+
+
+def test_two_items_of_one_id_are_named():
+    message = complaint(some_ratings(), some_items().assign(movie_id=[1, 2, 1, 4]))
+    assert message.startswith("two items have one id; where: row 2 (counting from 0), column movie_id; 1 such rows")
+
+
+@pytest.mark.parametrize("title", [None, np.nan, "", "   ", 7], ids=repr)
+def test_an_item_without_a_title_is_named(title):
+    message = complaint(some_ratings(), put(some_items(), 1, "movie_title", title))
+    assert message.startswith("an item has no title; where: row 1 (counting from 0), column movie_title; 1 such rows")
+
+
+@pytest.mark.parametrize("movie_id", ["x", None, 1.5])
+def test_an_item_without_a_whole_number_for_an_id_is_named(movie_id):
+    message = complaint(some_ratings(), put(some_items(), 2, "movie_id", movie_id))
+    assert "row 2 (counting from 0), column movie_id" in message
+    assert f"found: {movie_id!r}" in message
+
+
+def test_no_items_are_told():
+    assert "item" in complaint(some_ratings(), some_items().head(0))
+
+
+def test_items_of_one_title_become_one_film_with_the_lower_id():
+    items = some_items("Heat (1995)", "Emma (1996)", "Emma (1996) ").iloc[::-1]
+    read = read_ratings(some_ratings((1, 3, 4, 10), (2, 2, 5, 11), (3, 1, 1, 12)), items, RatingsConfig())
+    assert read.films["title"].to_dict() == {1: "Heat (1995)", 2: "Emma (1996)"}
+    assert read.films["ratings"].to_dict() == {1: 1, 2: 2}
+    assert read.ratings[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 2], [2, 2], [3, 1]]
+    assert read.merged == 1
+
+
+@pytest.mark.parametrize("rows", [[(1, 1, 2, 10), (1, 2, 5, 20)], [(1, 2, 5, 20), (1, 1, 2, 10)]])
+def test_of_two_ratings_of_one_film_the_later_stands(rows):
+    rows = [*rows, (2, 3, 4, 10)]
+    read = read_ratings(some_ratings(*rows), some_items("Emma (1996)", "Emma (1996)", "Heat (1995)"), RatingsConfig())
+    assert read.ratings.to_numpy().tolist() == [[1, 1, 5, 20], [2, 3, 4, 10]]
+
+
+@pytest.mark.parametrize(
+    ("tconst", "merged", "kept"),
+    [
+        (["tt1", "tt1", "tt3"], 1, {1: "tt1", 3: "tt3"}),
+        ([None, "tt1", None], 1, {1: "tt1", 3: None}),
+        (["tt1", "tt2", "tt3"], 0, {1: "tt1", 2: "tt2", 3: "tt3"}),
+    ],
+    ids=["one IMDb id", "one known", "two IMDb ids"],
+)
+def test_items_of_one_title_are_one_film_unless_imdb_tells_them_apart(tconst, merged, kept):
+    items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)", tconst=tconst)
+    read = read_ratings(some_ratings((1, 1, 3, 10), (2, 2, 4, 11), (2, 3, 5, 12)), items, RatingsConfig())
+    assert read.merged == merged
+    assert {film: given if isinstance(given, str) else None for film, given in read.films["tconst"].items()} == kept
+
+
+def test_items_of_one_title_stay_apart_if_the_settings_say_so():
+    items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)")
+    read = read_ratings(some_ratings(), items, RatingsConfig(merge_titles=False))
+    assert (read.merged, list(read.films.index)) == (0, [1, 2, 3])
+    assert read.ratings["movie_id"].to_list() == [1, 2, 1]
+
+
+def test_a_rating_keeps_its_official_fold():
+    ratings = some_ratings((2, 1, 4, 11), (1, 2, 5, 12), (1, 1, 3, 10)).assign(official_fold=[1, 0, 5])
+    folds = read_ratings(ratings, some_items(), RatingsConfig()).ratings["official_fold"]
+    assert folds.dtype == "int8"
+    assert folds.to_list() == [5, 0, 1]
+
+
+def test_ids_that_are_categories_are_numbered_in_their_order():
+    ratings = some_ratings(("bob", "x", 4, 11), ("ann", "y", 5, 12)).astype(
+        {"user_id": "category", "movie_id": "category"}
+    )
+    items = some_items("Heat", "Fargo", "Emma", movie_id=["y", "w", "x"]).astype({"movie_id": "category"})
+    read = read_ratings(ratings, items, RatingsConfig())
+    assert read.ratings[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 3], [2, 2]]
+    assert read.films["source_id"].to_dict() == {1: "w", 2: "x", 3: "y"}
+    assert read.films["title"].to_dict() == {1: "Fargo", 2: "Emma", 3: "Heat"}
+    assert read.users["source_id"].to_dict() == {1: "ann", 2: "bob"}
+
+
+@pytest.mark.parametrize("genres", [None, np.nan, "", "|"], ids=repr)
+def test_an_item_may_have_no_genre(genres):
+    films = read_ratings(some_ratings(), put(some_items(), 0, "genres", genres), RatingsConfig()).films
+    assert films.loc[1, "genres"] == []
+
+
+def test_movielens_has_eighteen_doubles(read, movielens):
+    assert read.merged == 18
+    assert len(read.films) == 1664
+    assert set(read.films["title"]) == set(movielens["items"]["movie_title"].str.strip())
+    assert read.films["title"].is_unique
+    assert read.films.loc[246, "title"] == "Chasing Amy (1997)"
+    assert 268 not in read.films.index
+
+
+def test_every_movielens_rating_is_kept_unless_a_later_one_stands(read, movielens):
+    title = movielens["items"].set_index("movie_id")["movie_title"].str.strip()
+    before = movielens["ratings"].assign(title=lambda table: table["movie_id"].map(title))
+    expected = before.sort_values("timestamp").groupby(["user_id", "title"]).last()["timestamp"]
+    after = read.ratings.assign(title=lambda table: table["movie_id"].map(read.films["title"]))
+    found = after.set_index(["user_id", "title"])["timestamp"].sort_index()
+    assert len(found) == 99_693
+    assert found.to_dict() == expected.to_dict()
+
+
+def test_movielens_films_have_as_many_ratings_as_are_counted(read):
+    assert read.films["ratings"].sum() == len(read.ratings)
+    assert read.films.loc[50, ["title", "ratings"]].to_list() == ["Star Wars (1977)", 583]
+    assert read.films["year"].isna().sum() == 1

@@ -1,0 +1,169 @@
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from latentflix.data.splits import SplitConfig, split_ratings
+from latentflix.errors import InvalidSplit
+from tests.support.synthetic_world import make_world
+
+KINDS = ["random", "k_fold", "leave_last_out", "official"]
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    table = make_world().ratings
+    return table.assign(official_fold=(np.arange(len(table)) % 6).astype("int8"))
+
+
+def some_ratings(*rows):
+    return pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"])
+
+
+def rows(mask):
+    return np.flatnonzero(mask).tolist()
+
+
+def pairs(ratings, mask):
+    return set(ratings.loc[mask, ["user_id", "movie_id"]].itertuples(index=False, name=None))
+
+
+def split_of(ratings, **settings):
+    return split_ratings(ratings, SplitConfig(**settings))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_rating_is_in_exactly_one_part(ratings, kind):
+    split = split_of(ratings, kind=kind)
+    parts = np.stack([split.train, split.held_out, split.unseen])
+    assert parts.dtype == bool
+    assert (parts.sum(axis=0) == 1).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_the_rows_does_not_matter(ratings, kind):
+    shuffled = ratings.sample(frac=1, random_state=3)
+    one, other = split_of(ratings, kind=kind), split_of(shuffled, kind=kind)
+    assert pairs(ratings, one.held_out) == pairs(shuffled, other.held_out)
+    assert pairs(ratings, one.unseen) == pairs(shuffled, other.unseen)
+
+
+@pytest.mark.parametrize("kind", ["random", "k_fold"])
+def test_a_seed_draws_the_same_again_and_another_seed_otherwise(ratings, kind):
+    one, again, other = (split_of(ratings, kind=kind, seed=seed).held_out for seed in (4, 4, 5))
+    assert (one == again).all()
+    # Two draws of a share agree on about that share of what either holds out.
+    share = one.mean()
+    assert (one & other).sum() / one.sum() == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.9])
+def test_a_random_split_holds_out_its_share(ratings, share):
+    split = split_of(ratings, share=share)
+    assert (split.held_out | split.unseen).sum() == round(share * len(ratings))
+
+
+def test_a_random_split_favours_no_user_and_no_film(ratings):
+    held_out = split_of(ratings, share=0.5).held_out
+    for column in ("user_id", "movie_id"):
+        shares = pd.Series(held_out).groupby(ratings[column].to_numpy()).agg(["mean", "size"])
+        deviations = (shares["mean"] - 0.5) / np.sqrt(0.25 / shares["size"])
+        assert deviations.std() == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize(("share", "train"), [(0.001, [0, 1, 2]), (0.999, None)])
+def test_a_random_split_holds_out_at_least_one_and_not_all(share, train):
+    four = some_ratings((1, 1, 3, 0), (1, 2, 3, 0), (2, 1, 3, 0), (2, 2, 3, 0))
+    if train is None:
+        with pytest.raises(InvalidSplit, match="found: 1 train, 0 held_out, 3 unseen"):
+            split_of(four, share=share)
+    else:
+        assert split_of(four, share=share).counts() == {"train": 3, "held_out": 1, "unseen": 0}
+
+
+def test_folds_are_of_one_size_and_hold_out_every_rating_once(ratings):
+    splits = [split_of(ratings, kind="k_fold", n_folds=7, fold=fold) for fold in range(1, 8)]
+    chosen = np.stack([split.held_out | split.unseen for split in splits])
+    assert (chosen.sum(axis=0) == 1).all()
+    sizes = chosen.sum(axis=1)
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_the_last_rating_of_each_user_is_held_out():
+    ratings = some_ratings((1, 1, 3, 50), (1, 2, 4, 90), (1, 3, 5, 70), (2, 1, 3, 20), (2, 2, 3, 10), (2, 3, 3, 5))
+    assert rows(split_of(ratings, kind="leave_last_out").held_out) == [1, 3]
+
+
+def test_of_ratings_at_one_time_that_of_the_greatest_movie_id_is_the_last():
+    ratings = some_ratings((1, 3, 3, 50), (1, 2, 4, 50), (1, 1, 4, 10), (2, 3, 3, 10), (2, 2, 3, 20), (2, 1, 3, 0))
+    assert rows(split_of(ratings, kind="leave_last_out").held_out) == [0, 4]
+
+
+def test_a_user_with_one_rating_stays_in_train():
+    ratings = some_ratings((1, 1, 3, 50), (1, 2, 4, 90), (2, 2, 3, 99))
+    split = split_of(ratings, kind="leave_last_out")
+    assert rows(split.held_out) == [1]
+    assert rows(split.train) == [0, 2]
+
+
+def test_an_official_fold_is_held_out(ratings):
+    for fold in (1, 5):
+        split = split_of(ratings, kind="official", fold=fold)
+        assert ((split.held_out | split.unseen) == (ratings["official_fold"] == fold)).all()
+
+
+def test_ratings_of_a_film_that_is_not_in_train_are_kept_apart_and_counted():
+    ratings = some_ratings((1, 1, 3, 10), (1, 2, 4, 90), (2, 1, 3, 10), (2, 3, 3, 99), (3, 2, 3, 10), (3, 1, 3, 20))
+    split = split_of(ratings, kind="leave_last_out")
+    assert rows(split.train) == [0, 2, 4]
+    assert rows(split.held_out) == [1, 5]
+    assert rows(split.unseen) == [3]
+    assert split.counts() == {"train": 3, "held_out": 2, "unseen": 1}
+
+
+def test_ratings_of_a_user_who_is_not_in_train_are_kept_apart():
+    ratings = some_ratings((1, 1, 3, 0), (1, 2, 3, 0), (2, 1, 3, 0), (3, 1, 3, 0)).assign(official_fold=[0, 1, 2, 1])
+    with pytest.raises(InvalidSplit):
+        split_of(ratings, kind="official", fold=1)
+    split = split_of(ratings.assign(official_fold=[1, 0, 0, 1]), kind="official", fold=1)
+    assert (rows(split.held_out), rows(split.unseen)) == ([0], [3])
+
+
+def test_nothing_that_is_held_out_is_unknown_in_train(ratings):
+    few = ratings.groupby("movie_id").head(2)
+    split = split_of(few, share=0.4)
+    assert split.unseen.any()
+    for column in ("user_id", "movie_id"):
+        assert set(few.loc[split.held_out, column]) <= set(few.loc[split.train, column])
+    known = [few.loc[split.unseen, column].isin(few.loc[split.train, column]) for column in ("user_id", "movie_id")]
+    assert not (known[0] & known[1]).any()
+
+
+@pytest.mark.parametrize("official_fold", [None, [0, 0, 0], [1, 2, 0]], ids=["no column", "no fold", "others"])
+def test_an_official_fold_that_there_is_not_is_told(official_fold):
+    ratings = some_ratings((1, 1, 3, 0), (1, 2, 3, 0), (2, 1, 3, 0))
+    if official_fold:
+        ratings = ratings.assign(official_fold=np.array(official_fold, "int8"))
+    found = "folds 1, 2" if official_fold == [1, 2, 0] else "no official folds"
+    with pytest.raises(InvalidSplit, match=f"there is no such official fold; where: fold 3; found: {found}"):
+        split_of(ratings, kind="official", fold=3)
+
+
+def test_ratings_without_times_have_no_last():
+    with pytest.raises(InvalidSplit, match=r"the ratings have no times; where: timestamp; found: 0 in every row"):
+        split_of(some_ratings((1, 1, 3, 0), (1, 2, 3, 0)), kind="leave_last_out")
+
+
+def test_a_split_that_leaves_nothing_to_score_is_told():
+    with pytest.raises(InvalidSplit) as caught:
+        split_of(some_ratings((1, 1, 3, 0), (2, 2, 3, 1)), kind="leave_last_out")
+    assert str(caught.value).startswith(
+        "a split leaves nothing to learn from or nothing to score; where: split leave_last_out; "
+        "found: 2 train, 0 held_out, 0 unseen; expected: at least one rating in train"
+    )
+
+
+def test_a_fold_beyond_the_last_is_refused():
+    assert SplitConfig(kind="k_fold", n_folds=3, fold=3).fold == 3
+    with pytest.raises(ValidationError, match="there is no fold 4 of 3"):
+        SplitConfig(kind="k_fold", n_folds=3, fold=4)

@@ -1,0 +1,152 @@
+import gc
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from latentflix.data.tables import extend_file, read_file, write_file
+from latentflix.errors import DataSetError
+
+AWKWARD = ["", "one", 'a "quoted", one', "two\nlines", "映画 🎬", "<br />&amp;<script>", "nul \x00 inside", "x" * 2**20]
+
+
+def measure(texts):
+    """How long each text is, and what is wrong with it."""
+    lengths = [len(text) if isinstance(text, str) else None for text in texts]
+    notes = [{str: "", bytes: "not UTF-8"}.get(type(text), "none") for text in texts]
+    return pd.DataFrame({"length": pd.array(lengths, "Float32"), "note": pd.Series(notes, dtype="str")})
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_what_is_written_is_read(tmp_path, name):
+    table = pd.DataFrame({"text": ["a", "b"], "year": [1999, 2001]})
+    write_file(table, tmp_path / name)
+    pd.testing.assert_frame_equal(read_file(tmp_path / name), table)
+
+
+@pytest.mark.parametrize(("name", "content"), [("p.parquet", b"not a table"), ("p.csv", b'a,b\n"x')])
+def test_a_broken_file_is_refused_in_one_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    for read in (read_file, lambda path: extend_file(path, tmp_path / "o.parquet", "a", measure)):
+        with pytest.raises(DataSetError, match=f"a table cannot be read; where: .*{name}") as error:
+            read(tmp_path / name)
+        assert "\n" not in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+@pytest.mark.parametrize("target", ["o.csv", "o.parquet"])
+@pytest.mark.parametrize("source", ["t.csv", "t.parquet"])
+def test_rows_keep_their_order_and_their_other_columns_whatever_the_texts(tmp_path, source, target):
+    table = pd.DataFrame({"text": AWKWARD * 3, "row": np.arange(3 * len(AWKWARD))})
+    write_file(table, tmp_path / source)
+    assert extend_file(tmp_path / source, tmp_path / target, "text", measure, batch_rows=5) == len(table)
+    out = read_file(tmp_path / target)
+    assert list(out) == ["text", "row", "length", "note"]
+    assert out["row"].astype(int).tolist() == table["row"].tolist()
+    assert out["length"].tolist() == table["text"].str.len().tolist()
+    if target == "o.parquet":
+        assert out["text"].tolist() == table["text"].tolist()
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.dictionary(pa.int32(), pa.string())])
+def test_texts_may_be_of_any_kind_and_missing(tmp_path, kind):
+    column = pa.array(["a", None, "ccc"], pa.string()).cast(kind)
+    pq.write_table(pa.table({"text": column}), tmp_path / "t.parquet")
+    extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure)
+    out = pq.read_table(tmp_path / "o.parquet")
+    assert out["note"].to_pylist() == ["", "none", ""]
+    assert out["length"].to_pylist() == [1, None, 3]
+    assert out["text"].type == kind
+
+
+def broken_strings():
+    offsets = pa.py_buffer(np.array([0, 1, 3, 4], np.int32))
+    return pa.StringArray.from_buffers(3, offsets, pa.py_buffer(b"a\xff\xfeb"))
+
+
+def test_a_text_that_is_not_utf_8_is_told_as_bytes_and_hinders_no_other(tmp_path):
+    pq.write_table(pa.table({"text": broken_strings()}), tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_bytes(b"text,row\na,1\n\xff\xfe,2\nb,3\n")
+    for source in ("t.parquet", "t.csv"):
+        extend_file(tmp_path / source, tmp_path / "o.parquet", "text", measure)
+        out = pq.read_table(tmp_path / "o.parquet", columns=["length", "note"])
+        assert out["note"].to_pylist() == ["", "not UTF-8", ""]
+        assert out["length"].to_pylist() == [1, None, 1]
+
+
+def test_an_empty_table_gets_the_columns(tmp_path):
+    write_file(pd.DataFrame({"text": pd.Series([], dtype="str")}), tmp_path / "t.parquet")
+    assert extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure) == 0
+    assert list(read_file(tmp_path / "o.parquet")) == ["text", "length", "note"]
+
+
+def test_a_file_may_be_written_over_itself(tmp_path):
+    write_file(pd.DataFrame({"text": ["a", "bb"]}), tmp_path / "t.parquet")
+    extend_file(tmp_path / "t.parquet", tmp_path / "t.parquet", "text", measure, batch_rows=1)
+    assert read_file(tmp_path / "t.parquet")["length"].tolist() == [1, 2]
+
+
+def test_a_failure_half_way_leaves_the_target_as_it_was(tmp_path):
+    write_file(pd.DataFrame({"text": ["a", "b", "bad"]}), tmp_path / "t.parquet")
+    (tmp_path / "o.parquet").write_text("as it was")
+
+    def fail(texts):
+        if "bad" in texts:
+            raise RuntimeError("half way")
+        return measure(texts)
+
+    with pytest.raises(RuntimeError, match="half way"):
+        extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", fail, batch_rows=1)
+    assert (tmp_path / "o.parquet").read_text() == "as it was"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"review": ["a"]}, "no such column; where: .*t.parquet: text; found: review"),
+        ({"text": [1, 2]}, "holds no texts; where: .*t.parquet: text; found: int64"),
+        ({"text": ["a"], "note": [1]}, "names of those to be added.*found: note"),
+    ],
+)
+def test_a_table_that_cannot_be_extended_is_refused(tmp_path, table, message):
+    write_file(pd.DataFrame(table), tmp_path / "t.parquet")
+    with pytest.raises(DataSetError, match=message):
+        extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure)
+
+
+def test_files_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(DataSetError, match="cannot be read.*where: .*nowhere.csv"):
+        extend_file(tmp_path / "nowhere.csv", tmp_path / "o.csv", "text", measure)
+    write_file(pd.DataFrame({"text": ["a"]}), tmp_path / "t.csv")
+    with pytest.raises(DataSetError, match="cannot be written; where: .*o.csv"):
+        extend_file(tmp_path / "t.csv", tmp_path / "no" / "o.csv", "text", measure)
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    row_group = pa.table({"text": pa.array([f"{number:0200d}" for number in range(2000)])})
+    with pq.ParquetWriter(tmp_path / "t.parquet", row_group.schema) as file:
+        for _ in range(40):
+            file.write_table(row_group)
+    del row_group
+
+    def peak(rows):
+        gc.collect()
+        tracemalloc.start()
+        before = pa.total_allocated_bytes()
+        seen = []
+
+        def tell(texts):
+            seen.append(pa.total_allocated_bytes() - before + tracemalloc.get_traced_memory()[0])
+            return measure(texts)
+
+        extend_file(tmp_path / f"{rows}.parquet", tmp_path / "o.parquet", "text", tell)
+        tracemalloc.stop()
+        return max(seen)
+
+    pq.write_table(pq.read_table(tmp_path / "t.parquet").slice(0, 8000), tmp_path / "8000.parquet", row_group_size=2000)
+    (tmp_path / "t.parquet").rename(tmp_path / "80000.parquet")
+    assert peak(80_000) < 2 * peak(8000)

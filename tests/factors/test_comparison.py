@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from latentflix.calibration import tune_thresholds
+from latentflix.factors.comparison import OURS, SAME_GUESS, thresholds_by_fold
+from tests.support.factories.comparison import compare, make_case
+
+
+def test_the_encoder_that_sees_more_scores_more_and_a_guess_scores_least():
+    table = compare(make_case()).encoders.set_index("encoder")
+    assert list(table.index) == [OURS, "baseline", SAME_GUESS]
+    for score in ("auc", "average_precision", "micro_f1", "macro_f1"):
+        assert table.loc[OURS, score] > table.loc["baseline", score] > table.loc[SAME_GUESS, score]
+        assert (table[f"{score}_low"] <= table[score]).all()
+        assert (table[score] <= table[f"{score}_high"]).all()
+    assert table.loc[SAME_GUESS, "auc"] == pytest.approx(0.5)
+
+
+def test_the_thresholds_of_a_fold_are_those_of_all_other_films():
+    *_, truth = make_case()
+    said = np.random.default_rng(3).random(truth.shape)
+    groups = np.arange(len(truth)) % 4
+    thresholds = thresholds_by_fold(truth, said, groups, 20)
+    for group in range(4):
+        expected = tune_thresholds(truth[groups != group], said[groups != group], 20).each
+        np.testing.assert_array_equal(thresholds[groups == group], np.tile(expected, (30, 1)))
+    changed = truth ^ (groups == 2)[:, None]
+    np.testing.assert_array_equal(thresholds_by_fold(changed, said, groups, 20)[groups == 2], thresholds[groups == 2])
+
+
+def test_labels_given_are_counted_against_the_films_that_carry_them():
+    case = make_case()
+    labels = compare(case).labels.set_index("label")
+    assert labels["films"].tolist() == case[4].sum(0).tolist()
+    hit = labels["precision"] * labels["given"]
+    assert hit.tolist() == pytest.approx((labels["recall"] * labels["films"]).tolist())
+    f1 = 2 * labels["precision"] * labels["recall"] / (labels["precision"] + labels["recall"])
+    assert labels["f1"].tolist() == pytest.approx(f1.tolist())
+    assert (labels["f1"] > 0.8).all()
+    assert compare(case).encoders["macro_f1"][0] == pytest.approx(labels["f1"].mean())

@@ -1,0 +1,80 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from latentflix.factors.histograms import HistogramConfig, count_predictions
+from latentflix.text.classifier import RANDOM_SPLIT
+
+LABELS = ["1+", "1-", "2+", "2-"]
+PREDICTIONS = pd.DataFrame(
+    [
+        ("0", "a", 0.9, 0.1, 0.8, 0.2),
+        ("0", "b", 0.7, 0.6, 0.1, 0.5),
+        ("1", "c", 0.6, 0.2, 0.1, 0.5),
+        ("1", "d", 0.3, 0.8, 0.9, 0.2),
+    ],
+    columns=["classifier", "review_id", *LABELS],
+)
+MOVIE_IDS = pd.Series({"d": 3, "x": 9, "a": 5, "c": 3, "b": 5})
+
+
+def count(top_k, predictions=PREDICTIONS, movie_ids=MOVIE_IDS):
+    return count_predictions(predictions, movie_ids, LABELS, HistogramConfig(top_k=top_k))
+
+
+def shares(table, movie_id, column):
+    return table[table["movie_id"] == movie_id].set_index("label")[column].to_dict()
+
+
+def test_shares_by_hand():
+    table, dominating = count(2)
+    assert dominating == "1+"
+    assert list(table.columns) == ["movie_id", "label", "share", "share_without"]
+    assert shares(table, 5, "share") == {"1+": 1, "1-": 0.5, "2+": 0.5, "2-": 0}
+    assert shares(table, 3, "share") == {"1+": 0.5, "1-": 0.5, "2+": 0.5, "2-": 0.5}
+
+
+def test_without_the_dominating_label_each_review_votes_for_its_next_best():
+    table, _ = count(2)
+    without = shares(table, 5, "share_without")
+    assert np.isnan(without.pop("1+"))
+    assert without == {"1-": 0.5, "2+": 0.5, "2-": 1}
+    without = shares(table, 3, "share_without")
+    assert np.isnan(without.pop("1+"))
+    assert without == {"1-": 1, "2+": 0.5, "2-": 0.5}
+
+
+def test_one_vote_goes_to_the_most_probable_label():
+    table, dominating = count(1)
+    assert dominating == "1+"
+    assert shares(table, 3, "share") == {"1+": 0.5, "1-": 0, "2+": 0.5, "2-": 0}
+
+
+def test_labels_as_probable_as_each_other_get_no_more_than_the_votes_there_are():
+    table, _ = count(3, PREDICTIONS.assign(**dict.fromkeys(LABELS, 0.5)))
+    assert table.groupby("movie_id")["share"].sum().tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("top_k", [1, 2, 3, 4, 9])
+def test_shares_are_shares_and_add_up_to_the_votes(top_k):
+    random = np.random.default_rng(0)
+    predictions = pd.DataFrame(random.random((40, 4)), columns=LABELS).assign(classifier="0", review_id=range(40))
+    table, _ = count(top_k, predictions, pd.Series(random.integers(0, 6, 40)))
+    assert table["share"].between(0, 1).all()
+    assert table["share_without"].dropna().between(0, 1).all()
+    by_film = table.groupby("movie_id")[["share", "share_without"]].sum()
+    np.testing.assert_allclose(by_film["share"], min(top_k, 4))
+    np.testing.assert_allclose(by_film["share_without"], min(top_k, 3))
+    assert len(table) == 6 * 4
+
+
+def test_a_classifier_that_may_have_read_about_the_film_has_no_vote():
+    leaked = PREDICTIONS.assign(classifier=RANDOM_SPLIT, **{"1+": 0.0, "2-": 1.0})
+    table, dominating = count(2, pd.concat([leaked, PREDICTIONS], ignore_index=True))
+    assert dominating == "1+"
+    pd.testing.assert_frame_equal(table, count(2)[0])
+
+
+def test_the_order_of_the_predictions_does_not_matter():
+    table, _ = count(2, PREDICTIONS.iloc[[2, 0, 3, 1]])
+    pd.testing.assert_frame_equal(table, count(2)[0])

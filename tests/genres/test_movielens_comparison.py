@@ -1,0 +1,101 @@
+import pandas as pd
+import pytest
+
+from latentflix.data.movielens import GENRES
+from latentflix.genres.movielens_comparison import SAME_GENRE, GenreFilmConfig, compare_genres, join_plots, title_key
+
+FILMS = pd.DataFrame(
+    {
+        "title": [
+            "Postman, The (1997)",
+            "Alien (1979)",
+            "Heat (1995)",
+            "Kolya (1996)",
+            "Kolya (1996)",
+            "Solaris (1972)",
+        ],
+        "year": pd.array([1997, 1979, 1995, 1996, 1996, 1972], dtype="Int16"),
+        "genres": [["Drama"], ["Horror", "Sci-Fi"], ["Crime"], ["Comedy"], ["Comedy"], []],
+    },
+    index=pd.Index([10, 20, 30, 40, 50, 60], name="movie_id"),
+)
+
+
+def plots(titles, years=None):
+    return pd.DataFrame({"title": titles, "year": years}, index=pd.Index(range(len(titles)), name="plot_id"))
+
+
+def join(titles, years=None):
+    return join_plots(FILMS, plots(titles, years), GenreFilmConfig())
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Postman, The (1997)", "The Postman"),
+        ("Amélie", "amelie (2001)"),
+        ("Dr. Strangelove", "Dr Strangelove"),
+        ("Butch & Sundance", "Butch and Sundance"),
+        ("Schindler's List", "Schindlers List"),
+        ("Bread and Chocolate (Pane e cioccolata) (1973)", "Bread and Chocolate"),
+    ],
+)
+def test_titles_that_are_written_otherwise_are_the_same(left, right):
+    assert title_key(left) == title_key(right)
+
+
+def test_titles_that_differ_in_a_word_are_not_the_same():
+    assert title_key("Alien (1979)") != title_key("Aliens (1986)")
+    assert title_key("Die Hard 2") != title_key("Die Hard")
+
+
+def test_films_and_plots_are_joined_by_title():
+    joined = join(["The Postman", "alien", "Nowhere"])
+    assert joined.films[["movie_id", "plot_id"]].to_numpy().tolist() == [[10, 0], [20, 1]]
+    assert joined.ambiguous == 0
+
+
+def test_titles_of_several_films_or_several_plots_are_left_out_and_counted():
+    joined = join(["Kolya", "Heat", "Heat", "Alien"])
+    assert joined.films["movie_id"].tolist() == [20]
+    assert joined.ambiguous == 3
+
+
+def test_plots_without_titles_are_joined_with_no_film():
+    joined = join([None, None])
+    assert joined.films.empty
+    assert joined.ambiguous == 0
+    said = pd.DataFrame({"Drama": [0.9, 0.1]})
+    assert compare_genres(joined.films, said, pd.Series({"Drama": 0.5})).empty
+
+
+def test_years_that_differ_by_more_than_one_keep_film_and_plot_apart():
+    joined = join(["Solaris", "Alien", "The Postman"], [2002, 1980, None])
+    assert joined.films["movie_id"].tolist() == [10, 20]
+    assert joined.ambiguous == 1
+
+
+def test_predicted_genres_stand_beside_those_of_movielens():
+    joined = join(["Alien", "The Postman"]).films
+    names = ["Horror", "Science Fiction", "Drama", "Slasher"]
+    said = pd.DataFrame([[0.9, 0.2, 0.6, 0.8], [0.1, 0.1, 0.9, 0.1]], columns=names)
+    compared = compare_genres(joined, said, pd.Series(0.5, names)).set_index("movie_id")
+    columns = ["predicted", "told", "agreed", "missed", "added"]
+    assert compared.loc[20, columns].tolist() == [["Horror", "Slasher", "Drama"], True, 1, 1, 1]
+    assert compared.loc[10, columns].tolist() == [["Drama"], True, 1, 0, 0]
+
+
+@pytest.mark.parametrize("genres", [[], ["unknown"]])
+def test_a_film_that_movielens_knows_no_genre_of_is_marked(genres):
+    joined = join(["Solaris"]).films.assign(genres=[genres])
+    compared = compare_genres(joined, pd.DataFrame({"Drama": [0.9]}), pd.Series({"Drama": 0.5}))
+    assert compared.loc[0, ["predicted", "told", "agreed", "missed", "added"]].tolist() == [["Drama"], False, 0, 0, 1]
+
+
+def test_a_film_whose_title_movielens_does_not_know_is_joined_with_no_plot():
+    film = pd.DataFrame({"title": ["unknown"], "year": pd.array([None], dtype="Int16"), "genres": [["unknown"]]})
+    assert join_plots(film.rename_axis("movie_id"), plots(["Unknown"]), GenreFilmConfig()).films.empty
+
+
+def test_the_genres_that_both_know_are_genres_of_movielens():
+    assert set(SAME_GENRE) == set(GENRES) - {"unknown"}

@@ -1,0 +1,101 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.errors import InvalidPlots
+from latentflix.genres.plot_summaries import (
+    TEST,
+    TRAIN,
+    VALID,
+    PlotConfig,
+    deal_plots,
+    prepare_plots,
+    split_genres,
+    unify_spelling,
+)
+from tests.support.factories.genres import make_plots, prepare
+
+
+@pytest.mark.parametrize(
+    ("raw", "separator", "expected"),
+    [
+        ('"Thriller",  "Science Fiction",  "Horror"', ",", ["Thriller", "Science Fiction", "Horror"]),
+        ("Drama|Comedy", "|", ["Drama", "Comedy"]),
+        ('"Gay, Lesbian", Drama', ",", ["Gay, Lesbian", "Drama"]),
+        (' Drama ,, "Drama",drama, \'Film  noir\' ,"', ",", ["Drama", "Film noir"]),
+        (["Drama ", " Comedy", "", "drama"], ",", ["Drama", "Comedy"]),
+        (np.array(["War"]), ",", ["War"]),
+        ("Drama :: War", "::", ["Drama", "War"]),
+        ("", ",", []),
+        (None, ",", []),
+        (float("nan"), ",", []),
+    ],
+)
+def test_genres_are_read_without_stray_quotes_blanks_and_doubles(raw, separator, expected):
+    assert split_genres(raw, separator) == expected
+
+
+def test_names_that_differ_in_case_are_one_genre_in_its_frequent_spelling():
+    assert unify_spelling([["Drama"], ["drama", "War"], ["Drama"]]) == [["Drama"], ["Drama", "War"], ["Drama"]]
+
+
+def test_every_row_that_cannot_be_used_is_named_with_the_reason():
+    table = make_plots()
+    table.loc[3, "plot"] = "  "
+    table.loc[4, "plot"] = None
+    table.loc[5, "genres"] = ' "" ,'
+    table.loc[9, "plot"] = table.loc[8, "plot"]
+    prepared = prepare(table)
+    assert prepared.left_out.to_dict("list") == {
+        "plot_id": [3, 4, 5, 9],
+        "reason": ["no plot", "no plot", "no genre", "the plot of an earlier row once more"],
+    }
+    assert sorted([*prepared.plots.index, *prepared.left_out["plot_id"]]) == list(range(240))
+
+
+def test_a_genre_that_only_one_film_has_is_named_and_its_film_stays():
+    table = make_plots()
+    table.loc[7, "genres"] = "Biopic"
+    prepared = prepare(table)
+    assert prepared.rare["films"].to_dict() == {"Biopic": 1}
+    assert sorted(prepared.carried) == ["Comedy", "Horror", "Western"]
+    assert not prepared.carried.loc[7].any()
+
+
+def test_the_genres_that_count_are_those_of_the_table():
+    table = make_plots()
+    prepared = prepare(table)
+    for genre in prepared.carried:
+        assert prepared.carried[genre].tolist() == table["genres"].str.contains(genre).tolist()
+
+
+def test_a_very_long_plot_is_kept_whole():
+    table = make_plots()
+    table.loc[0, "plot"] = "word " * 100_000
+    assert prepare(table).plots.loc[0, "plot"] == ("word " * 100_000).strip()
+
+
+def test_too_few_genres_are_refused_with_what_there_is():
+    with pytest.raises(InvalidPlots, match="found: Comedy: .* films.*at least 1000 films.*--plots.min-films"):
+        prepare(min_films=1000)
+
+
+def test_rare_genres_are_in_every_part_as_often_as_the_part_is_large():
+    carried = np.random.default_rng(0).random((2000, 8)) < np.array([0.4, 0.2, 0.1, 0.05, 0.02, 0.02, 0.01, 0.01])
+    config = PlotConfig()
+    parts = deal_plots(carried, config)
+    for part, share in ((TEST, 0.2), (VALID, 0.16), (TRAIN, 0.64)):
+        assert (parts == part).mean() == pytest.approx(share, abs=0.01)
+        assert np.abs(carried[parts == part].sum(0) - share * carried.sum(0)).max() <= 3
+    assert (deal_plots(carried, config) == parts).all()
+    assert (deal_plots(carried, PlotConfig(seed=1)) != parts).any()
+
+
+def test_the_embedded_plots_have_54_genres_that_50_films_carry():
+    prepared = prepare_plots(load_data_set(DataSetConfig(name="film_plots"))["plots"], PlotConfig())
+    assert prepared.carried.shape == (5000, 54)
+    assert prepared.carried.iloc[:, :3].sum().to_dict() == {"Drama": 2296, "Comedy": 1247, "Romance Film": 811}
+    assert len(prepared.rare) == 210
+    assert prepared.left_out.empty
+    assert isinstance(prepared.plots["plot"].dtype, pd.StringDtype)

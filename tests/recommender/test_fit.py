@@ -1,0 +1,370 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.ratings import RatingsConfig, read_ratings
+from latentflix.data.splits import Split, SplitConfig, split_ratings
+from latentflix.errors import InvalidSettings, TrainingDiverged, UnknownIds
+from latentflix.recommender import fit as collab_fit
+from latentflix.recommender import fit as rating_batches
+from latentflix.recommender.fit import RatingBatches, fit_and_score, fit_recommender, score_recommender, seed_groups
+from latentflix.recommender.model import CollabConfig, predict_ratings, seed_fits
+from latentflix.training import LeanLearner
+from tests.support.synthetic_world import make_world
+
+MODELS = ("dot", "dot_range", "bias", "neural")
+QUICK = CollabConfig(n_factors=6, epochs=5, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=3)
+SHORT = QUICK.model_copy(update={"epochs": 2})
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world(n_users=200, n_films=60)
+
+
+@pytest.fixture(scope="module")
+def ratings(world):
+    return world.ratings
+
+
+def changed(config, **fields):
+    return CollabConfig.model_validate(config.model_dump() | fields)
+
+
+def ids_of(ratings):
+    return ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy()
+
+
+def hold_none_out(ratings):
+    everything = np.ones(len(ratings), bool)
+    return Split(everything, ~everything, ~everything)
+
+
+def assert_same_weights(left, right, seeds=slice(None), **tolerance):
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        assert_allclose(value[seeds], right[name], err_msg=name, **tolerance)
+
+
+@pytest.mark.parametrize("name", ["dot", "dot_range", "bias"])
+def test_seeds_side_by_side_learn_what_each_learns_alone(ratings, name):
+    together = fit_recommender(ratings, changed(QUICK, model=name, seed=4))
+    for place in range(3):
+        alone = fit_recommender(ratings, changed(QUICK, model=name, seed=4 + place, n_seeds=1))
+        assert_same_weights(together.weights, alone.weights, [place], atol=1e-5)
+        assert_allclose(together.valid_loss[:, [place]], alone.valid_loss, rtol=1e-4)
+
+
+def test_seeds_of_the_neural_model_begin_side_by_side_as_alone(ratings):
+    # Where a unit is silenced, rounding decides, and what it decides grows from step to step.
+    config = changed(QUICK, model="neural", epochs=1, batch_size=8192)
+    together = fit_recommender(ratings, config)
+    for seed in range(3):
+        alone = fit_recommender(ratings, changed(config, seed=seed, n_seeds=1))
+        assert_same_weights(together.weights, alone.weights, [seed], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_the_same_seed_gives_the_same_fit_and_another_one_another(ratings, name, n_seeds):
+    config = changed(SHORT, model=name, n_seeds=n_seeds)
+    one, again, other = (fit_recommender(ratings, changed(config, seed=seed)) for seed in (1, 1, 7))
+    assert_same_weights(one.weights, again.weights, rtol=0)
+    assert_array_equal(one.valid_loss, again.valid_loss)
+    for weights, others in zip(one.weights.values(), other.weights.values(), strict=True):
+        assert not weights.is_floating_point() or not weights.numel() or not torch.allclose(weights, others)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 10])
+def test_how_many_seeds_fit_into_memory_makes_no_other_fit(ratings, monkeypatch, at_once):
+    whole = fit_recommender(ratings, SHORT)
+    stacked = []
+    fit_stack = collab_fit._fit_stack
+    monkeypatch.setattr(
+        collab_fit, "_fit_stack", lambda stack, *rest: stacked.append(stack.n_seeds) or fit_stack(stack, *rest)
+    )
+    n_weights = sum(weight[0].numel() for weight in whole.weights.values())
+    monkeypatch.setattr(collab_fit, "_WEIGHTS_AT_ONCE", at_once * n_weights)
+    parts = fit_recommender(ratings, SHORT)
+    assert stacked == {1: [1, 1, 1], 2: [2, 1], 10: [3]}[at_once]
+    assert_same_weights(whole.weights, parts.weights, atol=1e-5)
+    assert_allclose(whole.valid_loss, parts.valid_loss, rtol=1e-4)
+
+
+def test_groups_of_seeds_fit_what_one_group_fits(ratings):
+    whole = fit_recommender(ratings, changed(SHORT, seed=5))
+    groups = [fit_recommender(ratings, group) for group in seed_groups(changed(SHORT, seed=5, seeds_per_task=2))]
+    parts = {name: torch.cat([group.weights[name] for group in groups]) for name in whole.weights}
+    assert_same_weights(whole.weights, parts, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("seed", "n_seeds", "seeds_per_task", "expected"),
+    [(0, 32, 16, [(0, 16), (16, 16)]), (3, 5, 2, [(3, 2), (5, 2), (7, 1)]), (0, 2, 16, [(0, 2)])],
+)
+def test_every_seed_is_in_one_group(seed, n_seeds, seeds_per_task, expected):
+    groups = seed_groups(changed(QUICK, seed=seed, n_seeds=n_seeds, seeds_per_task=seeds_per_task))
+    assert [(group.seed, group.n_seeds) for group in groups] == expected
+    assert {(group.model, group.epochs, group.seeds_per_task) for group in groups} == {("bias", 5, seeds_per_task)}
+
+
+def test_groups_of_seeds_take_the_gpus_in_turn(ratings, monkeypatch):
+    places = []
+    monkeypatch.setattr(collab_fit, "pick_device", lambda place: places.append(place) or torch.device("cpu"))
+    for group in seed_groups(changed(SHORT, epochs=1, n_seeds=5, seeds_per_task=2)):
+        fit_recommender(ratings, group)
+    assert places == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
+def test_held_out_ratings_are_told_far_better_than_by_their_mean(ratings, name):
+    recommender, scores = fit_and_score(ratings, changed(QUICK, model=name, epochs=8))
+    held_out = ratings[split_ratings(ratings, QUICK.split).held_out]
+    assert scores["rmse"] < 0.5 * held_out["rating"].std()
+    assert scores["ensemble_rmse"] < scores["rmse"]
+    assert (scores["train"], scores["held_out"], scores["unseen"]) == (len(ratings) - len(held_out), len(held_out), 0)
+    assert scores["seconds"] == recommender.seconds > 0
+
+
+@pytest.mark.parametrize("name", ["dot_range", "bias"])
+def test_item_factors_span_the_planted_ones(world, name):
+    fits = seed_fits(fit_recommender(world.ratings, changed(QUICK, model=name, epochs=8)))
+    planted = world.true_factors.loc[fits[0].movie_ids].to_numpy()
+    for fit in fits:
+        columns = np.column_stack([np.ones(len(planted)), fit.item_factors])
+        left = planted - columns @ np.linalg.lstsq(columns, planted)[0]
+        assert (1 - (left**2).sum(0) / (planted**2).sum(0) > 0.9).all()
+
+
+def test_scores_are_those_of_the_predictions(ratings):
+    recommender = fit_recommender(ratings, SHORT)
+    some = ratings.sample(50, random_state=0)
+    off = predict_ratings(recommender, *ids_of(some)) - some["rating"].to_numpy()
+    scores = score_recommender(recommender, some)
+    assert scores["rmse"] == pytest.approx(np.mean([np.sqrt(np.mean(seed**2)) for seed in off]))
+    assert scores["ensemble_rmse"] == pytest.approx(np.sqrt(np.mean(off.mean(0) ** 2)))
+    assert scores["ensemble_mae"] == pytest.approx(np.mean(abs(off.mean(0))))
+
+
+def test_ratings_of_strangers_have_no_score(ratings):
+    with pytest.raises(UnknownIds):
+        score_recommender(fit_recommender(ratings, SHORT), ratings.assign(user_id=10_000))
+
+
+def test_the_curve_is_the_loss_on_the_held_out_ratings(ratings):
+    recommender = fit_recommender(ratings, QUICK)
+    assert (recommender.valid_loss.shape, recommender.valid_loss.dtype) == ((5, 3), np.float32)
+    held_out = ratings[split_ratings(ratings, QUICK.split).held_out]
+    # The curve is of predictions that may lie off the scale.
+    unbounded = replace(recommender, scale=(-np.inf, np.inf))
+    off = predict_ratings(unbounded, *ids_of(held_out)) - held_out["rating"].to_numpy()
+    assert_allclose(recommender.valid_loss[-1], (off**2).mean(1), rtol=1e-5)
+    assert (recommender.valid_loss[-1] < 0.5 * recommender.valid_loss[0]).all()
+
+
+def test_a_fit_that_learns_by_heart_stops_and_keeps_its_best_epoch(ratings):
+    few = ratings.sample(600, random_state=0)
+    config = changed(QUICK, epochs=60, weight_decay=0, batch_size=32, patience=3)
+    recommender, scores = fit_and_score(few, config)
+    curve = recommender.valid_loss.mean(1)
+    assert scores["best_epoch"] == curve.argmin() + 1 < 57
+    assert len(curve) == recommender.valid_loss.argmin(0).max() + 1 + 3
+    held_out = few[split_ratings(few, config.split).held_out]
+    off = predict_ratings(replace(recommender, scale=(-9, 9)), *ids_of(held_out)) - held_out["rating"].to_numpy()
+    np.testing.assert_allclose((off**2).mean(1), recommender.valid_loss.min(0), rtol=1e-4)
+
+
+def test_groups_in_memory_may_stop_at_different_epochs(ratings, monkeypatch):
+    few = ratings.sample(600, random_state=0)
+    monkeypatch.setattr(collab_fit, "_WEIGHTS_AT_ONCE", 1)
+    config = changed(QUICK, epochs=60, weight_decay=0, batch_size=32, patience=1, n_seeds=8)
+    recommender, scores = fit_and_score(few, config)
+    lengths = (~np.isnan(recommender.valid_loss)).sum(0)
+    assert lengths.min() < lengths.max() == len(recommender.valid_loss)
+    assert scores["best_epoch"] == np.nanmean(recommender.valid_loss, axis=1).argmin() + 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_without_held_out_ratings_all_epochs_are_gone_through(ratings, name):
+    recommender = fit_recommender(ratings, changed(QUICK, model=name, patience=1, epochs=4), hold_none_out(ratings))
+    assert recommender.valid_loss.shape == (4, 3)
+    assert np.isnan(recommender.valid_loss).all()
+    assert score_recommender(recommender, ratings)["rmse"] < ratings["rating"].std()
+
+
+def test_ids_that_no_training_rating_has_are_in_no_table_and_in_no_score(ratings):
+    film, user = ratings["movie_id"].iloc[0], ratings["user_id"].iloc[-1]
+    strange = ((ratings["movie_id"] == film) | (ratings["user_id"] == user)).to_numpy()
+    folds = ratings.assign(official_fold=np.where(strange | (np.arange(len(ratings)) % 10 == 0), 1, 2))
+    config = changed(SHORT, split=SplitConfig(kind="official", fold=1))
+    recommender, scores = fit_and_score(folds, config)
+    assert film not in recommender.movie_ids
+    assert user not in recommender.user_ids
+    assert (len(recommender.user_ids), len(recommender.movie_ids)) == (199, 59)
+    assert recommender.weights["u_weight.weight"].shape == (3, 200, 6)
+    assert scores["unseen"] == strange.sum()
+    assert scores["train"] + scores["held_out"] + scores["unseen"] == len(ratings)
+    held_out = folds[(folds["official_fold"] == 1) & ~strange]
+    assert scores["ensemble_rmse"] == score_recommender(recommender, held_out)["ensemble_rmse"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_ids_that_keep_their_order_keep_their_predictions(ratings, name):
+    config, split = changed(SHORT, model=name), split_ratings(ratings, SHORT.split)
+    other = ratings.assign(user_id=ratings["user_id"] * 7 + 3, movie_id=ratings["movie_id"] ** 2)
+    stars = predict_ratings(fit_recommender(ratings, config, split), *ids_of(ratings))
+    assert_array_equal(stars, predict_ratings(fit_recommender(other, config, split), *ids_of(other)))
+
+
+def test_ratings_in_another_order_teach_nearly_the_same(ratings):
+    shuffled = ratings.sample(frac=1, random_state=0)
+    one, other = (
+        predict_ratings(fit_recommender(table, changed(QUICK, epochs=8)), *ids_of(ratings)).mean(0)
+        for table in (ratings, shuffled)
+    )
+    assert np.sqrt(np.mean((one - other) ** 2)) < 0.15 * ratings["rating"].std()
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "y_range"), [(1, 5, (0, 5.5)), (0.5, 5, (-0.625, 5.5625)), (1, 10, (-1.25, 11.125))]
+)
+def test_predictions_may_reach_beyond_the_scale_of_the_ratings(ratings, lowest, highest, y_range):
+    stars = np.round(2 * np.interp(ratings["rating"], (1, 5), (lowest, highest))) / 2
+    recommender, scores = fit_and_score(ratings.assign(rating=stars), QUICK)
+    assert recommender.scale == (lowest, highest)
+    assert recommender.y_range == y_range
+    assert scores["rmse"] < 0.5 * stars.std()
+
+
+@pytest.mark.parametrize(
+    ("given", "y_range"),
+    [({"y_lowest": 0.5}, (0.5, 5.5)), ({"y_highest": 6}, (0, 6)), ({"y_lowest": 0, "y_highest": 5}, (0, 5))],
+)
+def test_ends_of_the_predictions_that_are_given_win(ratings, given, y_range):
+    assert fit_recommender(ratings, changed(SHORT, epochs=1, **given)).y_range == y_range
+
+
+@pytest.mark.parametrize("given", [{"y_lowest": 6}, {"y_highest": -1}, {"y_lowest": 3, "y_highest": 3}])
+def test_predictions_without_a_range_are_refused(ratings, given):
+    with pytest.raises(InvalidSettings, match="--collab.y-lowest and --collab.y-highest; found: .* and "):
+        fit_recommender(ratings, changed(SHORT, **given))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_last_batch_of_one_rating_is_none(ratings, name):
+    some = ratings.iloc[:1025]
+    config = changed(SHORT, model=name, batch_size=256)
+    recommender = fit_recommender(some, config, hold_none_out(some))
+    assert np.isfinite(predict_ratings(recommender, *ids_of(some))).all()
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_a_rating_that_is_no_number_stops_the_fit(ratings, n_seeds):
+    stars = ratings["rating"].astype(float)
+    stars[split_ratings(ratings, SHORT.split).train.argmax()] = np.nan
+    expected = rf"collab bias, seeds 4 to {3 + n_seeds} .* step \d+ of 60; found: loss nan, learning rate \d.*lower the"
+    with pytest.raises(TrainingDiverged, match=expected):
+        fit_recommender(ratings.assign(rating=stars), changed(SHORT, seed=4, n_seeds=n_seeds))
+
+
+@pytest.mark.parametrize("name", ["dot", "bias", "neural"])
+def test_a_fit_that_diverges_says_at_which_step_and_learning_rate(ratings, name):
+    config = changed(SHORT, model=name, learning_rate=1, weight_decay=1e4)
+    with pytest.raises(TrainingDiverged, match=r"step \d+ of 60; found: loss (nan|inf), learning rate (0\.\d+|1);"):
+        fit_recommender(ratings, config)
+
+
+def test_steps_are_lean_and_as_many_as_the_batches(ratings, monkeypatch):
+    learners = []
+    make_learner = collab_fit.make_learner
+
+    def keep_learner(*arguments, **options):
+        learners.append(make_learner(*arguments, **options))
+        return learners[-1]
+
+    monkeypatch.setattr(collab_fit, "make_learner", keep_learner)
+    fit_recommender(ratings, SHORT)
+    (learner,) = learners
+    assert type(learner) is LeanLearner
+    assert learner.train_iter == 2 * len(learner.dls.train) == 60
+
+
+def test_movielens_is_told_as_well_as_is_known_of_it():
+    tables = load_data_set(DataSetConfig(name="movielens_100k"))
+    ratings = read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"]).ratings
+    recommender, scores = fit_and_score(ratings, CollabConfig(n_seeds=2))
+    assert recommender.y_range == (0, 5.5)
+    assert scores["rmse"] < 0.92
+    assert scores["ensemble_rmse"] < 0.915
+    assert scores["unseen"] > 0
+    assert scores["train"] + scores["held_out"] + scores["unseen"] == len(ratings)
+
+
+def numbered(n_ratings, batch_size, seeds=(0, 1), shuffle=True):
+    """Rating n is of user n and film -n."""
+    numbers = torch.arange(n_ratings, dtype=torch.int32)
+    return RatingBatches(torch.stack([numbers, -numbers], dim=1), numbers.float(), batch_size, seeds, shuffle=shuffle)
+
+
+def read_epoch(batches):
+    """The ratings of an epoch in their order, a row a seed."""
+    return torch.cat([ratings for _, ratings in batches], dim=1)
+
+
+@pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
+@pytest.mark.parametrize(("n_ratings", "n_batches"), [(1, 1), (10, 1), (11, 2), (35, 4)])
+def test_every_seed_has_every_rating_once_an_epoch(n_ratings, n_batches, shuffle):
+    batches = numbered(n_ratings, 10, seeds=(3, 1, 2), shuffle=shuffle)
+    for _ in range(2):
+        sizes = [tuple(ratings.shape) for _, ratings in batches]
+        assert len(sizes) == len(batches) == n_batches
+        assert sizes[:-1] == [(3, 10)] * (n_batches - 1)
+        for seed in read_epoch(batches):
+            assert sorted(seed.tolist()) == list(range(n_ratings))
+
+
+@pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
+def test_a_rating_stays_with_its_user_and_film(shuffle):
+    for pairs, ratings in numbered(35, 10, shuffle=shuffle):
+        assert torch.equal(pairs, torch.stack([ratings, -ratings], dim=2).int())
+        assert (pairs.dtype, ratings.dtype) == (torch.int32, torch.float32)
+
+
+def test_orders_differ_between_seeds_and_epochs():
+    batches = numbered(50, 10)
+    (one, other), (later, _) = read_epoch(batches), read_epoch(batches)
+    for left, right in ((one, other), (one, later), (one, torch.arange(50.0))):
+        assert not torch.equal(left, right)
+
+
+def test_the_order_of_a_seed_is_its_own_whatever_is_beside_it():
+    together, alone = numbered(50, 10, seeds=(4, 7, 9)), numbered(50, 10, seeds=(7,))
+    torch.manual_seed(1)
+    for _ in range(3):
+        assert torch.equal(read_epoch(together)[1], read_epoch(alone)[0])
+
+
+@pytest.mark.parametrize("at_once", [1, 10, 25, 40, 1000])
+def test_the_order_does_not_hang_on_how_much_is_gathered_at_once(at_once, monkeypatch):
+    expected = read_epoch(numbered(95, 10))
+    monkeypatch.setattr(rating_batches, "_RATINGS_AT_ONCE", at_once)
+    assert [ratings.shape[1] for _, ratings in numbered(95, 10)] == [10] * 9 + [5]
+    assert torch.equal(read_epoch(numbered(95, 10)), expected)
+
+
+def test_unshuffled_batches_are_views_of_the_ratings():
+    batches = numbered(35, 10, seeds=range(100), shuffle=False)
+    for pairs, ratings in batches:
+        assert pairs.untyped_storage().data_ptr() == batches.pairs.untyped_storage().data_ptr()
+        assert ratings.untyped_storage().data_ptr() == batches.ratings.untyped_storage().data_ptr()
+    assert torch.equal(read_epoch(batches), torch.arange(35.0).expand(100, -1))
+
+
+@pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
+def test_no_ratings_make_no_batch(shuffle):
+    batches = numbered(0, 10, shuffle=shuffle)
+    assert len(batches) == len(list(batches)) == 0

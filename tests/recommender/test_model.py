@@ -1,0 +1,228 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+from scipy.stats import spearmanr
+
+from latentflix.artifacts import Handle, Store
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.ratings import RatingsConfig, read_ratings
+from latentflix.data.splits import split_ratings
+from latentflix.errors import NoSharedFactors, UnknownIds
+from latentflix.recommender.fit import fit_recommender
+from latentflix.recommender.model import CollabConfig, pack_recommender, predict_ratings, seed_fits, unpack_recommender
+from tests.support.synthetic_world import make_world
+
+MODELS = ("dot", "dot_range", "bias", "neural")
+QUICK = CollabConfig(n_factors=6, epochs=5, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=2)
+HANDLE = Handle(stage="collab", key="0" * 20)
+IN_A_NEW_PROCESS = """
+import json, sys
+from pathlib import Path
+from latentflix.artifacts import Handle, Store
+from latentflix.recommender.model import CollabConfig, predict_ratings, unpack_recommender
+
+root, stage, key, pairs = sys.argv[1:]
+store, handle = Store(Path(root)), Handle(stage=stage, key=key)
+config = CollabConfig.model_validate(store.manifest(handle).config)
+recommender = unpack_recommender(store.read_arrays(handle, "recommender"), config)
+print(json.dumps(predict_ratings(recommender, *json.loads(pairs)).tolist()))
+"""
+
+
+@pytest.fixture(scope="module")
+def movielens():
+    tables = load_data_set(DataSetConfig(name="movielens_100k"))
+    return tables["items"], read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
+
+
+@pytest.fixture(scope="module")
+def movielens_fit(movielens):
+    return fit_recommender(movielens[1].ratings, QUICK.model_copy(update={"epochs": 1, "batch_size": 2048}))
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    return make_world(n_users=200, n_films=60).ratings
+
+
+@pytest.fixture(scope="module")
+def fits(ratings):
+    """A fit of each model."""
+    return {name: fit_recommender(ratings, QUICK.model_copy(update={"model": name, "seed": 3})) for name in MODELS}
+
+
+def ids_of(ratings):
+    return ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy()
+
+
+def predict_by_id(fit, ratings, y_range):
+    users, films = (
+        pd.Series(range(len(known)), index=known)[asked].to_numpy()
+        for known, asked in zip((fit.user_ids, fit.movie_ids), ids_of(ratings), strict=True)
+    )
+    product = (fit.user_factors[users] * fit.item_factors[films]).sum(1) + fit.user_bias[users] + fit.item_bias[films]
+    lowest, highest = y_range or (0, 0)
+    return lowest + (highest - lowest) / (1 + np.exp(-product)) if y_range else product
+
+
+@pytest.mark.parametrize("name", ["dot", "dot_range", "bias"])
+def test_every_row_of_both_tables_belongs_to_its_id(fits, ratings, name):
+    recommender = fits[name]
+    y_range = None if name == "dot" else recommender.y_range
+    expected = [predict_by_id(fit, ratings, y_range).clip(1, 5) for fit in seed_fits(recommender)]
+    np.testing.assert_allclose(predict_ratings(recommender, *ids_of(ratings)), expected, atol=1e-5)
+    assert recommender.user_ids.tolist() == sorted(set(ratings["user_id"]))
+    assert recommender.movie_ids.tolist() == sorted(set(ratings["movie_id"]))
+
+
+def test_factors_are_those_of_each_seed_in_turn(fits):
+    one, other = seed_fits(fits["bias"])
+    assert one.user_factors.shape == (200, 6)
+    assert one.item_factors.shape == (60, 6)
+    assert one.user_bias.shape == (200,)
+    for name in ("user_factors", "item_factors", "user_bias", "item_bias"):
+        assert not np.allclose(getattr(one, name), getattr(other, name), atol=0.01)
+
+
+def test_a_model_without_biases_has_biases_of_zero(fits):
+    for name in ("dot", "dot_range"):
+        for fit in seed_fits(fits[name]):
+            assert not fit.user_bias.any()
+            assert not fit.item_bias.any()
+
+
+def test_the_neural_model_has_no_factors_to_share(fits):
+    with pytest.raises(NoSharedFactors, match=r"--collab.model; found: neural; expected: dot, dot_range or bias"):
+        seed_fits(fits["neural"])
+
+
+def test_no_two_films_of_movielens_have_the_same_row(movielens_fit):
+    for fit in seed_fits(movielens_fit):
+        for factors in (fit.user_factors, fit.item_factors):
+            assert len(np.unique(factors, axis=0)) == len(factors)
+
+
+def test_double_titles_of_movielens_share_one_row(movielens, movielens_fit):
+    items, ratings = movielens
+    doubles = items[items.duplicated("movie_title", keep=False)].groupby("movie_title")["movie_id"].agg(["min", "max"])
+    assert len(doubles) == ratings.merged > 10
+    assert not set(doubles["max"]) & set(movielens_fit.movie_ids)
+
+
+def test_users_and_films_that_only_held_out_ratings_name_have_no_row(movielens, movielens_fit):
+    ratings = movielens[1].ratings
+    split = split_ratings(ratings, movielens_fit.config.split)
+    unseen = set(ratings["movie_id"]) - set(ratings.loc[split.train, "movie_id"])
+    assert len(unseen) > 5
+    assert set(movielens_fit.movie_ids) == set(ratings["movie_id"]) - unseen
+    with pytest.raises(UnknownIds, match=f"{len(unseen)} film ids"):
+        predict_ratings(movielens_fit, np.full(len(unseen), 1), np.array(list(unseen)))
+
+
+def test_biases_follow_the_means_that_were_planted_by_id():
+    random = np.random.default_rng(0)
+    users, films = random.permutation(900)[:120], random.permutation(900)[:50]
+    ratings = pd.DataFrame([(user, film) for user in users for film in films], columns=["user_id", "movie_id"])
+    generous, good = ratings["user_id"] * 37 % 97 / 97, ratings["movie_id"] * 31 % 101 / 101
+    ratings["rating"] = 1.5 + 1.5 * generous + 1.5 * good + random.normal(0, 0.1, len(ratings))
+    for fit in seed_fits(fit_recommender(ratings.sample(frac=1, random_state=1), QUICK)):
+        assert spearmanr(fit.user_bias, fit.user_ids * 37 % 97).statistic > 0.97
+        assert spearmanr(fit.item_bias, fit.movie_ids * 31 % 101).statistic > 0.97
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_prediction_does_not_hang_on_what_else_is_asked(fits, ratings, name):
+    asked = ratings.sample(frac=1, random_state=0)
+    stars = predict_ratings(fits[name], *ids_of(ratings))
+    shuffled = pd.DataFrame(predict_ratings(fits[name], *ids_of(asked)).T, index=asked.index).loc[ratings.index]
+    np.testing.assert_allclose(stars, shuffled.T, atol=1e-5)
+    np.testing.assert_allclose(predict_ratings(fits[name], *ids_of(ratings.iloc[[7]])), stars[:, [7]], atol=1e-5)
+    assert (stars.shape, stars.dtype) == ((2, len(ratings)), np.float32)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_nothing_asked_is_nothing_answered(fits, name):
+    nothing = np.array([], np.int64)
+    assert predict_ratings(fits[name], nothing, nothing).shape == (2, 0)
+
+
+@pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
+def test_predictions_end_where_the_scale_ends(fits, name):
+    pairs = pd.MultiIndex.from_product([fits[name].user_ids, fits[name].movie_ids]).to_frame(index=False)
+    stars = predict_ratings(fits[name], pairs[0].to_numpy(), pairs[1].to_numpy())
+    assert (stars.min(), stars.max()) == fits[name].scale == (1, 5)
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(10, 5), (-10, 1)])
+def test_a_plain_product_too_ends_where_the_scale_ends(fits, ratings, factor, expected):
+    weights = {**fits["dot"].weights, "u_weight.weight": fits["dot"].weights["u_weight.weight"] * factor}
+    assert (predict_ratings(replace(fits["dot"], weights=weights), *ids_of(ratings)) == expected).all()
+
+
+def test_unknown_users_are_named(fits, ratings):
+    users, films = ids_of(ratings.iloc[:3])
+    users = np.append(users, [9001, 9000, 9001])
+    with pytest.raises(UnknownIds) as raised:
+        predict_ratings(fits["bias"], users, np.append(films, films))
+    known = fits["bias"].user_ids
+    assert str(raised.value) == (
+        "the recommender has never seen this user; where: 2 user ids; found: 9000, 9001; "
+        f"expected: one of 200 ids from {known[0]} to {known[-1]}; "
+        "what to do: leave these out, or fit again with ratings of them"
+    )
+
+
+def test_unknown_films_are_named_the_first_ten(fits):
+    films = np.arange(9000, 9012)
+    with pytest.raises(UnknownIds) as raised:
+        predict_ratings(fits["neural"], np.repeat(fits["neural"].user_ids[0], 12), films)
+    assert "12 film ids; found: 9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, …;" in str(raised.value)
+
+
+@pytest.mark.parametrize("stranger", [0, -1, 2**40])
+def test_an_id_that_no_table_has_is_unknown(fits, stranger):
+    film = fits["bias"].movie_ids[:1]
+    with pytest.raises(UnknownIds, match=f"found: {stranger};"):
+        predict_ratings(fits["bias"], np.array([stranger]), film)
+
+
+def keep(recommender, root):
+    store = Store(root)
+    with store.new(HANDLE, [], recommender.config) as artifact:
+        artifact.write_arrays("recommender", pack_recommender(recommender))
+    return store
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_recommender_comes_back_from_the_store_as_it_was(fits, ratings, name, tmp_path):
+    store = keep(fits[name], tmp_path)
+    config = CollabConfig.model_validate(store.manifest(HANDLE).config)
+    back = unpack_recommender(store.read_arrays(HANDLE, "recommender"), config)
+    np.testing.assert_array_equal(
+        predict_ratings(back, *ids_of(ratings)), predict_ratings(fits[name], *ids_of(ratings))
+    )
+    for field in ("config", "scale", "y_range", "seconds"):
+        assert getattr(back, field) == getattr(fits[name], field)
+    np.testing.assert_array_equal(back.valid_loss, fits[name].valid_loss)
+
+
+def test_a_new_process_predicts_what_this_one_does(fits, ratings, tmp_path):
+    keep(fits["neural"], tmp_path)
+    pairs = [ids.tolist() for ids in ids_of(ratings.iloc[:50])]
+    command = [sys.executable, "-c", IN_A_NEW_PROCESS, str(tmp_path), HANDLE.stage, HANDLE.key, json.dumps(pairs)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), predict_ratings(fits["neural"], *map(np.array, pairs)))
+
+
+@pytest.mark.parametrize("given", [{"layers": (0,)}, {"layers": (100, -5)}, {"batch_size": 1}, {"model": "svd"}])
+def test_what_no_model_can_be_made_of_is_refused(given):
+    with pytest.raises(ValidationError, match=next(iter(given))):
+        CollabConfig(**given)

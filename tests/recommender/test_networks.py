@@ -1,0 +1,137 @@
+import threading
+from types import SimpleNamespace
+
+import pytest
+import torch
+from fastai.collab import EmbeddingDotBias, EmbeddingNN, get_emb_sz
+from torch.nn.functional import mse_loss
+
+from latentflix.recommender.networks import DotProduct, SeedStack, build_model, embedding_sizes
+
+MODELS = ("dot", "dot_range", "bias", "neural")
+N_USERS, N_ITEMS, N_FACTORS, LAYERS, Y_RANGE = 20, 15, 4, (6, 5), (0.0, 5.5)
+
+
+def build(name, seed):
+    return build_model(name, N_USERS, N_ITEMS, N_FACTORS, LAYERS, Y_RANGE, seed)
+
+
+def draw_pairs(*shape, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    columns = [torch.randint(0, n_rows + 1, shape, generator=random) for n_rows in (N_USERS, N_ITEMS)]
+    return torch.stack(columns, dim=-1).int()
+
+
+def train_steps(model, pairs, stars, n_steps=30):
+    """The way a fit goes, in double precision: what a neural model makes of rounding grows from step to step."""
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=0.1)
+    for _ in range(n_steps):
+        loss = mse_loss(model(pairs), stars, reduction="sum") / stars.shape[1]
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    return model.state()
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_a_stack_gives_what_each_of_its_models_gives_alone(name, training):
+    pairs = draw_pairs(3, 12)
+    stack = SeedStack([build(name, seed) for seed in range(3)]).train(training)
+    expected = torch.stack([build(name, seed).train(training)(pairs[seed]).flatten() for seed in range(3)])
+    assert stack(pairs).shape == (3, 12)
+    torch.testing.assert_close(stack(pairs), expected)
+    assert not torch.allclose(expected[0], expected[1])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_stack_of_one_gives_what_its_model_gives(name):
+    pairs = draw_pairs(1, 12)
+    torch.testing.assert_close(SeedStack([build(name, 4)])(pairs)[0], build(name, 4)(pairs[0]).flatten())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_side_by_side_learn_what_each_learns_alone(name):
+    pairs = draw_pairs(3, 40)
+    stars = (pairs.sum(-1) % 5 + 1).double()
+    together = train_steps(SeedStack([build(name, seed) for seed in range(3)]).double(), pairs, stars)
+    for seed in range(3):
+        alone = SeedStack([build(name, seed)]).double()
+        before = {weight: value.clone() for weight, value in alone.state().items()}
+        after = train_steps(alone, pairs[[seed]], stars[[seed]])
+        assert together.keys() == after.keys()
+        for weight, value in after.items():
+            torch.testing.assert_close(together[weight][seed], value[0], msg=weight)
+            # fastai's neural model normalises its continuous inputs, of which a recommender has none.
+            assert torch.equal(before[weight], value) is weight.startswith("bn_cont")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_one_model_gets_wrong_is_nothing_to_the_others(name):
+    stack = SeedStack([build(name, seed) for seed in range(2)])
+    (stack(draw_pairs(2, 12))[0] - 3).square().sum().backward()
+    gradients = [weights.grad for weights in stack.weights if weights.numel()]
+    assert all(gradient[0].any() for gradient in gradients)
+    assert not any(gradient[1].any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_a_state_comes_back_as_it_was(name, n_seeds):
+    pairs = draw_pairs(n_seeds, 40)
+    stars = (pairs.sum(-1) % 5 + 1).double()
+    trained = SeedStack([build(name, seed) for seed in range(n_seeds)]).double()
+    state = train_steps(trained, pairs, stars, n_steps=3)
+    other = SeedStack([build(name, 10 + seed) for seed in range(n_seeds)]).double().eval()
+    assert not torch.allclose(other(pairs), trained.eval()(pairs))
+    other.load_state(state)
+    assert torch.equal(other(pairs), trained(pairs))
+    assert {len(value) for value in state.values()} == {n_seeds}
+
+
+def test_the_models_are_fastais_own():
+    assert type(build("bias", 0)) is EmbeddingDotBias
+    assert type(build("neural", 0)) is EmbeddingNN
+    assert type(build("dot", 0)) is type(build("dot_range", 0)) is DotProduct
+
+
+def test_the_sizes_of_the_neural_models_embeddings_are_fastais():
+    table = SimpleNamespace(classes={"user": range(944), "film": range(1665)}, cat_names=["user", "film"])
+    assert embedding_sizes(944, 1665) == get_emb_sz(table)
+    assert [(table.num_embeddings, table.embedding_dim) for table in build("neural", 0).embeds] == [(21, 9), (16, 8)]
+
+
+@pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
+def test_predictions_of_great_weights_reach_the_ends_of_their_range(name):
+    model = build(name, 0).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1e3)
+        stars = model(draw_pairs(500))
+    assert (stars.min().item(), stars.max().item()) == pytest.approx(Y_RANGE, abs=1e-3)
+
+
+def test_a_plain_product_has_no_range():
+    model, pairs = build("dot", 0), draw_pairs(50)
+    users, items = model.u_weight.weight[pairs[:, 0]], model.i_weight.weight[pairs[:, 1]]
+    torch.testing.assert_close(model(pairs), (users * items).sum(1))
+    assert (model(pairs) < 0).any()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_first_weights_are_the_seeds_own_whatever_other_threads_draw(name):
+    expected = [build(name, seed).state_dict() for seed in range(8)]
+    found = [None] * 8
+
+    def draw(seed):
+        found[seed] = build(name, seed).state_dict()
+
+    threads = [threading.Thread(target=draw, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one, other in zip(expected, found, strict=True):
+        assert all(torch.equal(one[weight], other[weight]) for weight in one)
+    first = next(iter(expected[0]))
+    assert not torch.equal(expected[0][first], expected[1][first])

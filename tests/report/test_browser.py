@@ -1,0 +1,250 @@
+"""The report in a real browser, opened from disk."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from latentflix.report.inputs import Findings, ReportConfig
+from latentflix.report.page import build_report
+from latentflix.report.rendering import PAGE
+from tests.support.factories.analysis import TITLES, make_study
+from tests.support.factories.report import HANDLER, LABELS, SCRIPT, make_findings
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+LONG_TITLE = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb and Everything Else There Is (1963)"
+UNBROKEN_TITLE = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenfälscher (1991)"
+N_FILMS = 60
+
+
+def many_films() -> Findings:
+    """The small findings with many films more, so that the last stand far below the first screen."""
+    few = make_findings()
+    titles = [LONG_TITLE, UNBROKEN_TITLE, *(f"Film {number:03d} (1995)" for number in range(N_FILMS - 5))]
+    ids = pd.Index(range(100, 100 + len(titles)), name="movie_id")
+    films = pd.concat([few.films, pd.DataFrame({"title": titles, "ratings": 10}, index=ids)])
+    more = few.reviews.iloc[[1] * len(ids)].assign(movie_id=ids, review_id=[f"m{movie_id}" for movie_id in ids])
+    shares = pd.DataFrame([(film, label) for film in ids for label in LABELS], columns=["movie_id", "label"])
+    labels = pd.DataFrame({"movie_id": ids, "label": "1-", "strength": 0.5})
+    ends = pd.DataFrame({"label": "1-", "movie_id": ids[:2], "title": titles[:2], "score": 2.0})
+    return make_findings(
+        films=films,
+        reviews=pd.concat([few.reviews, more], ignore_index=True),
+        shares=pd.concat([few.shares, shares.assign(share=0.5, share_without=0.5)], ignore_index=True),
+        film_labels=pd.concat([few.film_labels, labels], ignore_index=True),
+        pole_films=pd.concat([few.pole_films, ends], ignore_index=True),
+        study=make_study(positions=few.study.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
+    )
+
+
+@dataclass
+class Opened:
+    """A page, what it complained of, and what it asked for."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    build_report(folder, many_films(), ReportConfig())
+    return folder / PAGE
+
+
+def open_report(browser: Browser, report: Path, *, size: dict[str, int] = DESKTOP, dark: bool = False) -> Opened:
+    page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
+    opened = Opened(page)
+    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    page.on("dialog", lambda dialog: (opened.complaints.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda said: said.type in ("error", "warning") and opened.complaints.append(said.text))
+    page.on("request", lambda request: opened.requests.append(request.url))
+    page.on("requestfailed", lambda request: opened.complaints.append(f"failed: {request.url}"))
+    page.goto(report.as_uri())
+    return opened
+
+
+@pytest.fixture
+def desktop(browser: Browser, report: Path) -> Iterator[Opened]:
+    opened = open_report(browser, report)
+    yield opened
+    opened.page.close()
+    assert opened.complaints == []
+
+
+def scroll_through(page: Page) -> None:
+    """Have everything come into view, as a reader would."""
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for top in range(0, height, 700):
+        page.evaluate(f"scrollTo(0, {top})")
+        page.wait_for_timeout(15)
+
+
+def brightness(page: Page, selector: str) -> float:
+    colour = page.locator(selector).first.evaluate("element => getComputedStyle(element).backgroundColor")
+    return sum(float(part) for part in colour.strip("rgba()").split(",")[:3]) / 3
+
+
+def test_nothing_is_asked_of_a_network_and_nothing_fails_however_far_one_reads(desktop: Opened, report: Path) -> None:
+    scroll_through(desktop.page)
+    desktop.page.wait_for_load_state("networkidle")
+    own = report.parent.as_uri()
+    assert [url for url in desktop.requests if not url.startswith((own, "data:", "blob:"))] == []
+    assert f"{own}/map.html" in desktop.requests
+    assert len([url for url in desktop.requests if f"{own}/films/" in url]) == N_FILMS
+
+
+def test_pictures_are_loaded_as_they_come_into_view(desktop: Opened) -> None:
+    desktop.page.wait_for_load_state("networkidle")
+    assert len([url for url in desktop.requests if "/films/" in url]) < N_FILMS / 2
+    last = desktop.page.locator("#film-list img").last
+    last.scroll_into_view_if_needed()
+    desktop.page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=last.element_handle())
+
+
+def test_the_finding_stands_on_the_first_screen_and_is_seen_at_once(desktop: Opened) -> None:
+    for text in ("The recommender sorts films", "mean AUC on unread films", "films with a review", "Settings"):
+        box = desktop.page.get_by_text(text).first.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < DESKTOP["height"]
+
+
+def test_the_search_shows_the_films_whose_title_has_the_words(desktop: Opened) -> None:
+    page = desktop.page
+    search = page.get_by_label("Search by title")
+    search.fill("fILM 01")
+    assert page.locator("#film-list > li:visible").count() == 10
+    assert page.get_by_role("status").inner_text() == "10 films"
+    search.fill("no such film")
+    assert page.locator("#film-list > li:visible").count() == 0
+    assert page.get_by_role("status").inner_text() == "0 films"
+    search.fill("")
+    assert page.locator("#film-list > li:visible").count() == N_FILMS
+
+
+def test_a_link_to_a_film_that_the_search_has_hidden_shows_it(desktop: Opened) -> None:
+    page = desktop.page
+    page.get_by_label("Search by title").fill("film 01")
+    page.locator("#factor-1").get_by_role("link", name="Alpha (1990)").first.click()
+    page.wait_for_function("document.querySelector('#film-3').hidden === false")
+    assert page.get_by_label("Search by title").input_value() == ""
+    page.wait_for_function("document.querySelector('#film-3').getBoundingClientRect().top < innerHeight")
+
+
+DOTS = """
+() => {
+  const { frame, model } = Bokeh.index.roots[0];
+  const { axis_1, axis_2 } = model.renderers[0].data_source.data;
+  return Array.from(axis_1, (across, row) => [frame.x_scale.compute(across), frame.y_scale.compute(axis_2[row])]);
+}
+"""
+
+
+def test_pointing_at_a_dot_of_the_map_tells_its_film(desktop: Opened) -> None:
+    page = desktop.page
+    iframe = page.locator("iframe")
+    iframe.scroll_into_view_if_needed()
+    framed = iframe.content_frame
+    framed.locator(".bk-Figure").wait_for()
+    box = iframe.bounding_box()
+    assert box is not None
+    for title, (across, down) in zip(TITLES, page.frames[-1].evaluate(DOTS), strict=True):
+        page.mouse.move(box["x"] + across - 4, box["y"] + down - 4)
+        page.mouse.move(box["x"] + across + 1, box["y"] + down + 1, steps=3)
+        framed.get_by_text(title, exact=True).wait_for(timeout=5000)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_light_and_dark_follow_the_reader(browser: Browser, report: Path, dark: bool) -> None:
+    opened = open_report(browser, report, dark=dark)
+    page = opened.page
+    for selector in ("body", "#factor-1", "#search"):
+        assert (brightness(page, selector) < 60) == dark
+    picture = page.locator("#film-list img").first
+    assert ("invert" in picture.evaluate("image => getComputedStyle(image).filter")) == dark
+    text = page.locator("body").evaluate("element => getComputedStyle(element).color")
+    assert (sum(float(part) for part in text.strip("rgb()").split(",")) / 3 > 128) == dark
+    page.close()
+    assert opened.complaints == []
+
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.mark.parametrize(
+    ("dark", "rules"), [(False, RULES), (True, {"type": "rule", "values": ["color-contrast"]})], ids=["light", "dark"]
+)
+def test_the_page_keeps_the_rules_of_accessibility(
+    browser: Browser, report: Path, dark: bool, rules: list[str] | dict[str, object]
+) -> None:
+    page = open_report(browser, report, dark=dark).page
+    # The films are all made alike.
+    context = {"exclude": [["#film-list > li:nth-child(n+4)"]]}
+    found = Axe().run(page, context, {"runOnly": rules, "iframes": False})
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found.response["violations"]] == []
+    assert "color-contrast" in {rule["id"] for rule in found.response["passes"]}
+    page.close()
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_nothing_is_wider_than_the_screen(browser: Browser, report: Path, width: int) -> None:
+    page = open_report(browser, report, size={"width": width, "height": 844}).page
+    scroll_through(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    beyond = page.evaluate(
+        """() => [...document.querySelectorAll("body *")]
+            .filter((element) => !element.closest(".scroll, nav, .skip, iframe, svg, details"))
+            .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+            .map((element) => element.outerHTML.slice(0, 80))"""
+    )
+    assert beyond == []
+    page.close()
+
+
+def test_the_longest_titles_fit_their_boxes(browser: Browser, report: Path) -> None:
+    page = open_report(browser, report, size=PHONE).page
+    for title in (LONG_TITLE, UNBROKEN_TITLE):
+        for place in page.get_by_text(title).all():
+            inside, box = (
+                place.evaluate(f"element => element.{name}") for name in ("scrollWidth", "clientWidth || 9999")
+            )
+            assert inside <= box
+    page.close()
+
+
+def test_what_reviews_and_titles_say_is_shown_and_never_run(desktop: Opened) -> None:
+    page = desktop.page
+    scroll_through(page)
+    assert page.locator("blockquote", has_text=SCRIPT).count() >= 1
+    assert page.locator("#film-7 h3").text_content() == f"Beta {HANDLER} (1991)"
+    assert page.locator("[onerror]").count() == 0
+    assert page.locator("script").count() == 1
+
+
+def test_the_page_can_be_gone_through_by_keyboard(desktop: Opened) -> None:
+    page = desktop.page
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.inner_text() == "To the content"
+    box = focused.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert focused.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#content")
+
+
+def test_a_reader_of_the_screen_finds_landmarks_and_names(desktop: Opened) -> None:
+    page = desktop.page
+    for role in ("banner", "navigation", "main"):
+        assert page.get_by_role(role).count() == 1
+    assert page.get_by_role("region", name="Factors", exact=True).count() == 1
+    assert page.get_by_role("article", name="Factor 1").count() == 1
+    assert page.get_by_role("searchbox", name="Search by title").count() == 1
+    assert page.get_by_role("columnheader", name="stability").count() == 1
+    assert page.get_by_role("img", name="Held-out score 0.33").count() == 2

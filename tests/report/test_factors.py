@@ -1,0 +1,227 @@
+import re
+
+import pandas as pd
+import pytest
+
+from latentflix.report.factors import find_passages, find_terms, write_factors
+from latentflix.report.headline import TOLD, UNSTABLE, UNTOLD
+from latentflix.report.inputs import ReportConfig
+from tests.support.factories.report import FILLER, HANDLER, LABELS, SCRIPT, make_findings
+from tests.support.html import Page
+
+VERDICTS = pd.Series([TOLD, UNTOLD, UNSTABLE], index=pd.Index(["1", "2", "3"], name="axis"))
+
+
+def write(config=None, **changes):
+    return str(write_factors(make_findings(**changes), VERDICTS, config or ReportConfig()))
+
+
+def card(html, axis):
+    return re.search(rf'<article [^>]*id="factor-{axis}".*?</article>', html, re.DOTALL).group(0)
+
+
+def pole(html, axis, place):
+    return re.search(rf'<section aria-labelledby="pole-{axis}-{place}">.*?</section>', html, re.DOTALL).group(0)
+
+
+def said(html):
+    return " ".join(Page(html).text.split())
+
+
+def test_every_factor_has_a_card_and_a_row_at_a_glance():
+    page = Page(write())
+    assert [name for name in page.attributes("id") if re.fullmatch(r"factor-\d+", name)] == [
+        *("factor-1", "factor-2", "factor-3")
+    ]
+    assert [link for link in page.attributes("href") if link.startswith("#factor-")] == [
+        *("#factor-1", "#factor-2", "#factor-3")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("axis", "badge", "faded"),
+    [("1", "● told from reviews", False), ("2", "○ not told from reviews", True), ("3", "◌ not stable", True)],
+)
+def test_a_factor_that_is_not_stable_or_not_told_is_grey_and_says_so_in_words(axis, badge, faded):
+    html = card(write(), axis)
+    assert badge in said(html)
+    assert ('class="card faded"' in html) == faded
+
+
+def test_a_stable_factor_shows_how_sure_it_is():
+    text = said(card(write(), "2"))
+    assert "Stability 0.95" in text
+    assert "axes turned at random reach 0.44 (95 % below 0.57)" in text
+    assert "It moves 30.0 % of the variance" in text
+    assert "Held-out score 0.33 [0.33, 0.33], chance 0.33 ± 0.33, p = 0.400; counting words 0.33" in text
+
+
+def test_a_stable_factor_with_a_label_too_rare_to_learn_says_why_it_has_no_score():
+    text = said(card(write(axis_scores=make_findings().axis_scores.loc[["1"]]), "2"))
+    assert "No held-out score: too few films with reviews carry the label of one of its ends." in text
+    assert "No held-out score" not in said(card(write(), "3"))
+
+
+def test_the_score_is_drawn_with_its_chance_and_read_out():
+    (drawing,) = [attrs for tag, attrs in Page(card(write(), "1")).tags if tag == "svg"]
+    assert drawing["role"] == "img"
+    assert drawing["aria-label"].startswith("Held-out score 0.33, interval 0.33 to 0.33; chance gives 0.33")
+
+
+def test_both_ends_have_name_words_genres_films_and_passages():
+    html = write()
+    for label in LABELS:
+        assert f"{label} name of {label}" in said(html)
+    assert "war" in said(pole(html, 1, 1))
+    assert "Drama (50 % here, 25 % of all)" in said(pole(html, 2, 2))
+    assert re.search(r'<a href="#film-3">Alpha \(1990\)</a> <span>2.5</span>', pole(html, 1, 1))
+    assert "No review of theirs uses any of the words." in said(pole(html, 2, 1))
+
+
+def test_terms_are_marked_in_passages_of_films_at_that_end():
+    html = write()
+    (quote,) = re.findall(r"<blockquote>(.*?)</blockquote>", pole(html, 1, 1), re.DOTALL)
+    assert re.findall(r"<mark>(.*?)</mark>", quote) == ["war", "war"]
+    assert said(quote) == "… A war film with a war hero. … of Alpha (1990)"
+    titles = re.findall(r'of <a href="#film-(\d+)">', pole(html, 1, 2))
+    assert titles == ["7", "7"]
+
+
+def test_no_review_is_shown_whole():
+    reviews = make_findings().reviews
+    text = said(write(ReportConfig(n_passages=20, passage_length=2000)))
+    assert FILLER.strip() in reviews["text"][0]
+    assert not [review for review in reviews["text"] if review.strip() in text]
+
+
+def test_only_the_films_furthest_out_give_passages():
+    reviews = pd.DataFrame(
+        {"review_id": ["a", "b"], "movie_id": [3, 12], "text": f"{FILLER}A war film with a hero. {FILLER}"}
+    )
+    film_labels = pd.DataFrame({"movie_id": [3, 12], "label": "1+", "strength": [1.0, 2.0]})
+    html = write(ReportConfig(passage_films=1), reviews=reviews, film_labels=film_labels)
+    assert re.findall(r'of <a href="#film-(\d+)">', html) == ["12"]
+
+
+def test_a_factor_that_is_not_stable_has_its_films_but_no_name_words_or_passages():
+    html = card(write(), "3")
+    text = said(html)
+    assert "Below 0.9, so it gets no name and no label" in text
+    assert "3+ not named" in text
+    assert "Words" not in text
+    # Only films with 55 ratings or more are shown at an end.
+    assert re.findall(r"#film-(\d+)", html) == ["12", "7", "7", "12"]
+
+
+def test_what_reviews_and_titles_say_is_shown_and_never_run():
+    html = write()
+    page = Page(html)
+    assert SCRIPT not in html
+    assert not page.attributes("onerror")
+    assert not [tag for tag, _ in page.tags if tag in ("script", "b")]
+    assert SCRIPT in page.text
+    assert HANDLER in page.text
+    assert "<b>" in page.text
+
+
+PADDING = "Nothing of note is said in this part of it. "
+WEIGHTS = {"war": 2.0, "love story": 3.0, "hero": 1.0}
+
+
+def reviews(*texts, films=None):
+    movie_ids = films or list(range(1, len(texts) + 1))
+    return pd.DataFrame({"review_id": [f"r{n}" for n in range(len(texts))], "movie_id": movie_ids, "text": texts})
+
+
+def text(passage):
+    return "".join(part for part, _ in passage.parts)
+
+
+def marked(passage):
+    return [part for part, is_term in passage.parts if is_term]
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("A war, then War again.", ["war"]),
+        ("wars and warfare", []),
+        ("a love story", ["love story"]),
+        ("a love of the story", ["love of the story"]),
+        ("a love. story", []),
+        ("a love big story", []),
+        ("war hero", ["war", "hero"]),
+    ],
+)
+def test_terms_are_found_as_whole_small_words_one_after_the_other_within_a_sentence(written, found):
+    assert [written[start:end] for (start, end), _ in find_terms(written, WEIGHTS)] == found
+
+
+def test_the_passage_has_the_terms_that_weigh_most_and_they_are_marked():
+    (passage,) = find_passages(reviews(f"A war. {PADDING}What a love story of a hero! {PADDING}The end."), WEIGHTS, 3, 60)
+    assert text(passage) == "What a love story of a hero!"
+    assert marked(passage) == ["love story", "hero"]
+    assert passage.weight == 4
+    assert not passage.starts
+    assert not passage.ends
+
+
+def test_a_term_counts_once_however_often_it_is_used():
+    (passage,) = find_passages(reviews(f"War, war, war is all. {PADDING}The love story. {PADDING}"), WEIGHTS, 1, 44)
+    assert marked(passage) == ["love story"]
+
+
+def test_sentences_that_stand_together_make_one_passage_and_the_shorter_of_two_alike_is_taken():
+    (passage,) = find_passages(reviews(f"{PADDING}A war. A hero. {PADDING * 4}"), WEIGHTS, 1, 200)
+    assert text(passage) == "A war. A hero."
+
+
+@pytest.mark.parametrize("length", [60, 200, 2000])
+def test_no_passage_is_longer_than_asked_or_than_half_of_its_review(length):
+    long = "war " * 30 + "and then it goes on without a stop " * 40 + "love story"
+    for written in (long, f"{PADDING}A war. {PADDING}", "A war and a hero in a love story. " * 4):
+        (passage,) = find_passages(reviews(written), WEIGHTS, 1, length)
+        assert 0 < len(text(passage)) <= min(length, len(written) // 2)
+        assert text(passage) in written
+
+
+def test_a_sentence_that_is_too_long_is_cut_between_words():
+    (passage,) = find_passages(reviews("so it goes " * 30 + "war " + "on and on " * 30), WEIGHTS, 1, 50)
+    assert marked(passage) == ["war"]
+    assert text(passage).split()[0] in {"so", "it", "goes"}
+    assert text(passage).split()[-1] in {"on", "and"}
+
+
+def test_a_review_too_short_to_be_shown_in_part_gives_nothing():
+    assert find_passages(reviews("A war hero."), WEIGHTS, 3, 200) == []
+
+
+def test_reviews_without_a_term_and_poles_without_terms_give_nothing():
+    assert find_passages(reviews(PADDING * 4), WEIGHTS, 3, 200) == []
+    assert find_passages(reviews(f"{PADDING}A war. {PADDING}"), {}, 3, 200) == []
+    assert find_passages(reviews(f"{PADDING}A war. {PADDING}").head(0), WEIGHTS, 3, 200) == []
+
+
+def test_every_film_gives_its_best_before_any_gives_a_second():
+    texts = [f"{PADDING}A {words} there. {PADDING}" for words in ("war hero love story", "love story", "war", "hero")]
+    found = find_passages(reviews(*texts, films=[1, 1, 2, 3]), WEIGHTS, 4, 200)
+    assert [(passage.movie_id, passage.weight) for passage in found] == [(1, 6), (2, 2), (3, 1), (1, 3)]
+    assert len(find_passages(reviews(*texts, films=[1, 1, 2, 3]), WEIGHTS, 2, 200)) == 2
+
+
+def test_line_breaks_of_the_source_are_blanks_and_other_markup_stays_text():
+    (passage,) = find_passages(reviews(f"{PADDING}A <b>war</b><br /><br />with a hero. {PADDING}"), WEIGHTS, 1, 60)
+    assert text(passage) == "A <b>war</b> with a hero."
+
+
+def test_terms_that_overlap_are_marked_as_one():
+    weights = {"love": 1.0, "love story": 3.0, "story told": 2.0}
+    (passage,) = find_passages(reviews(f"{PADDING}A love story told again. {PADDING}"), weights, 1, 60)
+    assert marked(passage) == ["love story told"]
+    assert passage.weight == 6
+
+
+def test_a_passage_at_the_begin_or_end_of_its_review_says_so():
+    first, last = find_passages(reviews(f"A war. {PADDING * 2}", f"{PADDING * 2}A hero."), WEIGHTS, 2, 60)
+    assert (first.starts, first.ends) == (True, False)
+    assert (last.starts, last.ends) == (False, True)

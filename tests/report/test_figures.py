@@ -1,0 +1,154 @@
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from latentflix.genres.evaluation import OURS, WORDS, GenreEvaluationConfig, evaluate_genres
+from latentflix.report.figures import (
+    _draw_losses,
+    _write_titles,
+    draw_calibration,
+    draw_classifiers,
+    draw_confusion,
+    draw_curves,
+    draw_genre_bars,
+    draw_language_model,
+    draw_map,
+    draw_rates,
+    draw_stability,
+    draw_threshold_curve,
+    draw_unfreezing,
+)
+from tests.genres.test_evaluation import CARRIED, METHODS, PARTS
+from tests.support.factories.analysis import make_study, make_trials
+
+HISTORY = pd.DataFrame({"train_loss": [3.0, 2.0], "valid_loss": [3.1, 2.5]})
+CLASSIFIER_HISTORY = pd.DataFrame(
+    {"classifier": ["0", "0", "random"], "train_loss": [0.6, 0.5, 0.6], "valid_loss": [0.7, 0.6, 0.5]}
+)
+AXES = pd.DataFrame(
+    {"stability": [0.99, 0.3], "stability_null": [0.6, 0.2], "stability_null_95": [0.8, 0.4], "stable": [True, False]},
+    index=pd.Index(["1", "2"], name="axis"),
+)
+
+
+def draw_the_language_model(path):
+    draw_language_model(HISTORY, path)
+
+
+def draw_the_classifiers(path):
+    draw_classifiers(CLASSIFIER_HISTORY, path)
+
+
+def draw_the_rates(path):
+    curve = pd.DataFrame({"learning_rate": np.geomspace(1e-7, 1, 50), "loss": 9 - np.sin(np.linspace(0, 5, 50))})
+    draw_rates(curve, 2e-3, [1e-2], path)
+
+
+def draw_the_stability(path):
+    draw_stability(AXES, 0.9, path)
+
+
+def draw_the_curves(path):
+    trials = make_trials()
+    draw_curves(trials.curves, trials.trials[trials.trials["chosen"]], path)
+
+
+def draw_the_map(path):
+    draw_map(make_study().positions, path)
+
+
+def draw_a_calibration(path):
+    table = pd.DataFrame({"said": [0.1, 0.9], "carried": [0.2, 0.8], "pairs": [50, 60]})
+    draw_calibration(table, "share that is so", path)
+
+
+def draw_the_unfreezing(path):
+    steps = pd.DataFrame({"step": ["head", "all"], "valid": [0.7, 0.8], "test": [0.6, 0.85]})
+    draw_unfreezing(steps, 0.9, path)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        draw_the_language_model,
+        draw_the_classifiers,
+        draw_the_rates,
+        draw_the_stability,
+        draw_the_curves,
+        draw_the_map,
+        draw_a_calibration,
+        draw_the_unfreezing,
+    ],
+)
+def test_a_png_with_something_on_it_is_written(tmp_path, draw):
+    path = tmp_path / "picture.png"
+    draw(path)
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    pixels = matplotlib.image.imread(path)[..., :3]
+    height, width, _ = pixels.shape
+    assert width >= 300
+    assert height > 150
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+
+
+@pytest.mark.parametrize("history", [HISTORY, HISTORY.head(1), pd.concat([HISTORY] * 20, ignore_index=True)])
+def test_epochs_are_whole_however_many_there_are(history):
+    axes = Figure().subplots()
+    _draw_losses(axes, history)
+    axes.figure.canvas.draw()
+    ticks = axes.get_xticks()
+    assert (ticks == np.rint(ticks)).all()
+    assert [line.get_ydata().tolist() for line in axes.lines] == [
+        history["train_loss"].tolist(),
+        history["valid_loss"].tolist(),
+    ]
+
+
+def test_several_classifiers_make_two_kinds_of_lines_in_the_legend():
+    axes = Figure().subplots()
+    for _ in range(3):
+        _draw_losses(axes, HISTORY)
+    assert axes.get_legend_handles_labels()[1] == ["training", "held out"]
+
+
+def test_chance_is_drawn_beside_the_stability(tmp_path):
+    for name, table in (("one", AXES), ("other", AXES.assign(stability_null_95=[0.7, 0.3]))):
+        draw_stability(table, 0.9, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
+
+
+def test_titles_that_would_lie_over_another_are_left_out_and_the_first_rows_come_first():
+    axes = Figure(figsize=(6, 4)).subplots()
+    places = [("First (1990)", 0.5, 0.5), ("Hidden", 0.501, 0.501), ("$7 or $8", 0.1, 0.9), ("Last", 0.9, 0.1)]
+    positions = pd.DataFrame(places, columns=["title", "axis_1", "axis_2"])
+    axes.scatter(positions["axis_1"], positions["axis_2"])
+    _write_titles(axes, positions)
+    assert [text.get_text() for text in axes.texts] == ["First (1990)", "$7 or $8", "Last"]
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    methods = {OURS: METHODS[OURS], WORDS: METHODS[WORDS]}
+    return evaluate_genres(methods, CARRIED, PARTS, 20, GenreEvaluationConfig(bootstraps=20))
+
+
+@pytest.mark.parametrize("name", ["genres", "curve", "confusion"])
+def test_a_picture_is_drawn_with_ink_on_it(evaluation, name, tmp_path):
+    draw = {
+        "genres": lambda path: draw_genre_bars(evaluation.genres, path),
+        "curve": lambda path: draw_threshold_curve(evaluation.curve, 0.3, path),
+        "confusion": lambda path: draw_confusion(evaluation.confusion, path),
+    }[name]
+    draw(tmp_path / "picture.png")
+    picture = matplotlib.image.imread(tmp_path / "picture.png")
+    assert picture.shape[1] >= 300
+    assert (picture[..., :3] < 0.5).any(axis=2).mean() > 0.002
+
+
+def test_the_bars_grow_with_the_genres(evaluation, tmp_path):
+    few, many = tmp_path / "few.png", tmp_path / "many.png"
+    draw_genre_bars(evaluation.genres.head(1), few)
+    draw_genre_bars(evaluation.genres, many)
+    assert matplotlib.image.imread(many).shape[0] > matplotlib.image.imread(few).shape[0]

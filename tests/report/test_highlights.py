@@ -1,0 +1,196 @@
+import base64
+
+import pandas as pd
+import pytest
+
+from latentflix.artifacts import Handle, Store
+from latentflix.config import StageConfig
+from latentflix.report.highlights import (
+    PICTURES,
+    Table,
+    Text,
+    escape,
+    highlights,
+    metric_rows,
+    page_text,
+    picture,
+    refresh_rows,
+    refresh_sentence,
+    shifts_markdown,
+    table,
+)
+
+PNG = b"\x89PNG as good as any"
+
+
+def make(store, stage, *inputs, key="0", metrics=None, tables=None, values=None, pictures=()):
+    """An artifact that holds these."""
+    handle = Handle(stage=stage, key=key)
+    with store.new(handle, inputs, StageConfig()) as artifact:
+        for name, table in (tables or {}).items():
+            artifact.write_table(name, table)
+        for name, value in (values or {}).items():
+            artifact.write_json(name, value)
+        (artifact.folder / "films").mkdir()
+        for number in pictures:
+            (artifact.folder / "films" / f"{number}.png").write_bytes(PNG)
+        artifact.metrics.update(metrics or {})
+    return handle
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def test_the_figures_of_an_artifact_are_rows_with_names_and_numbers_short_enough_to_read(store):
+    metrics = {"films": 3, "auc": 0.123456, "best": "2+", "of": {"a": 1, "b": {"c": 0.5}}, "list": [1], "none": None}
+    handle = make(store, "factors", metrics=metrics)
+    (table,) = highlights(store, [handle])
+    assert isinstance(table, Table)
+    assert (table.name, table.title) == ("factors-metrics", "Figures of factors")
+    assert {row["metric"]: row["value"] for row in table.rows} == {
+        "films": 3,
+        "auc": 0.1235,
+        "best": "2+",
+        "of.a": 1,
+        "of.b.c": 0.5,
+    }
+
+
+def test_several_artifacts_of_a_stage_are_a_row_each(store):
+    handles = [make(store, "collab", key=key, metrics={"rmse": rmse}) for key, rmse in (("a", 0.9), ("b", 0.8))]
+    manifests = [store.manifest(handle) for handle in handles]
+    assert metric_rows(manifests) == [{"artifact": "a", "rmse": 0.9}, {"artifact": "b", "rmse": 0.8}]
+
+
+def test_an_artifact_that_measured_nothing_shows_nothing(store):
+    assert list(highlights(store, [make(store, "embeddings")])) == []
+
+
+def test_a_table_is_shown_with_its_index(store):
+    labels = pd.DataFrame({"auc": [0.61239]}, index=pd.Index(["1+"], name="label"))
+    axes = pd.DataFrame({"axis": ["1"], "correlation": [float("nan")]})
+    handle = make(store, "evaluation", tables={"labels": labels, "axes": axes})
+    shown = {table.name: table.rows for table in highlights(store, [handle])}
+    assert shown["evaluation-labels"] == [{"label": "1+", "auc": 0.6124}]
+    assert [row["axis"] for row in shown["evaluation-axes"]] == ["1"]
+
+
+def name_artifact(store, name="love · <b>kiss</b>"):
+    axes = pd.DataFrame({"stability": [0.95, 0.4], "stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
+    factors = make(store, "factors", tables={"axes": axes})
+    films = pd.DataFrame({"label": ["1+", "1+", "1-"], "title": ["Emma | (1996)", "Heat (1995)", "Alien (1979)"]})
+    return make(store, "names", factors, values={"names": {"1+": name, "1-": "war"}}, tables={"films": films})
+
+
+def test_the_poles_of_stable_factors_are_named(store):
+    (text,) = highlights(store, [name_artifact(store)])
+    assert isinstance(text, Text)
+    lines = text.markdown.splitlines()
+    assert lines[0] == "## 1 of 2 factors are stable"
+    assert lines[4] == "| 1+ | love · &#60;b&#62;kiss&#60;/b&#62; | 0.95 | Emma &#124; (1996); Heat (1995) |"
+    assert lines[5] == "| 1- | war | 0.95 | Alien (1979) |"
+    assert len(lines) == 6
+
+
+def test_the_films_with_most_reviews_are_drawn(store):
+    ids = list(range(1, PICTURES + 4))
+    reviews = make(store, "reviews", tables={"reviews": pd.DataFrame({"movie_id": [i for i in ids for _ in range(i)]})})
+    titles = pd.DataFrame({"title": [f"Film {i} [x]" for i in ids]}, index=pd.Index(ids, name="movie_id"))
+    ratings = make(store, "ratings", tables={"films": titles})
+    labels = make(store, "labels", tables={"films": pd.DataFrame({"movie_id": ids, "label": "1+"})})
+    inputs = (reviews, ratings, labels, name_artifact(store))
+    (text,) = highlights(store, [make(store, "report", *inputs, pictures=ids[:-1])])
+    most = ids[-2]
+    assert text.markdown.count("](data:image/png;base64,") == PICTURES
+    assert f"## Film {most} &#91;x&#93;" in text.markdown
+    assert "## Film 1 " not in text.markdown
+    assert f"{most} reviews; 1+ love" in text.markdown
+
+
+def test_the_page_is_linked_where_artifacts_are_served(store):
+    handle = Handle(stage="report", key="k")
+    linked = page_text(store, handle, "7 films", "https://films.example/a/")
+    assert linked.markdown == "7 films\n\n[Open the page](https://films.example/a/report/k/index.html)\n"
+    page = store.root / "report" / "k" / "index.html"
+    assert f"The page: {escape(page)}\n" in page_text(store, handle, "7 films", None).markdown
+
+
+def test_nothing_in_a_text_is_markup():
+    hostile = "<script>alert(1)</script> | a [b](javascript:c) *d* _e_ `f` &lt; \\g # h\nnext"
+    escaped = escape(hostile)
+    assert not set("<>|[]*_`\\\n") & set(escaped)
+    assert escaped.startswith("&#60;script&#62;alert(1)&#60;/script&#62; &#124; a ")
+    assert escaped.endswith(" h next")
+
+
+def test_plain_words_stay_as_they_are():
+    assert escape("Amélie (2001), the 1st: 50 % – isn't it?") == "Amélie (2001), the 1st: 50 % – isn't it?"
+
+
+def test_a_table_has_a_line_for_each_row():
+    assert table(("film", "score"), [("A|B", 1.5)]) == ["| film | score |", "| --- | --- |", "| A&#124;B | 1.5 |"]
+
+
+def test_a_picture_lies_in_the_text(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    data = base64.b64encode(b"\x89PNG").decode()
+    assert picture(tmp_path / "a.png", "of [A]") == f"![of &#91;A&#93;](data:image/png;base64,{data})"
+
+
+COUNTS = pd.DataFrame(
+    {"asked": [5, 2], "new": [1200, 3], "changed": [1, 0], "unchanged": [7, 0], "repeated": [2, 0]}
+    | {"ok": [2, 1], "empty": [1, 0], "not_covered": [1, 0], "blocked": [1, 0], "unsupported": [0, 0], "error": [0, 1]},
+    pd.Index(["tmdb", "wikipedia"], name="source"),
+)
+SHIFTS = pd.DataFrame(
+    {
+        "movie_id": [1, 2, 3],
+        "title": ["Emma (1996)", "<script>alert(1)</script> | a|b", "Heat (1995)"],
+        "reviews": [4, 0, 9],
+        "new_reviews": [2, 1, 1],
+        "distance": [0.25, float("nan"), 0.01],
+        "moved": [True, True, False],
+        "gained": ["1+, 2-", "1-", "1+"],
+        "lost": ["3+", "", "2-"],
+    }
+)
+NOTHING = pd.DataFrame(columns=["title", "candidates"])
+
+
+def test_a_refresh_is_said_in_a_sentence():
+    assert refresh_sentence(COUNTS, 9, 7, 12) == (
+        "7 of 9 films were due; 1,203 new reviews, 1 changed, 7 unchanged, 2 left out as repeated; 1 films blocked, "
+        "1 in error; the review store is at version 12"
+    )
+
+
+def test_every_source_is_a_row_with_what_stood_in_its_way():
+    rows = refresh_rows(COUNTS, {"imdbpy": "no reviews any more"}, {"tmdb": "blocked: a bot wall (1 films)"})
+    assert [(row["source"], row["note"]) for row in rows] == [
+        ("tmdb", "blocked: a bot wall (1 films)"),
+        ("wikipedia", ""),
+        ("imdbpy", "cannot work here: no reviews any more"),
+    ]
+    assert {name: rows[0][name] for name in COUNTS} == COUNTS.loc["tmdb"].to_dict()
+
+
+def test_histograms_that_moved_are_listed():
+    lines = shifts_markdown(SHIFTS, NOTHING).splitlines()
+    assert lines[0] == "## 2 of 3 histograms with new reviews have moved"
+    assert lines[4] == "| Emma (1996) | 4 | 2 | 25% | 1+, 2- | 3+ |"
+    assert "| 0 | 1 | first reviews | 1- |  |" in lines[5]
+    assert len(lines) == 6
+
+
+def test_no_title_can_run_anything_or_end_a_cell():
+    line = shifts_markdown(SHIFTS, NOTHING).splitlines()[5]
+    assert line.startswith("| &#60;script&#62;alert(1)&#60;/script&#62; &#124; a&#124;b | 0 |")
+
+
+def test_titles_that_fit_several_films_are_listed():
+    ambiguous = pd.DataFrame({"movie_id": [1], "title": ["Emma (1996)"], "candidates": ["tt1 tt2"]})
+    lines = shifts_markdown(SHIFTS[:0], ambiguous).splitlines()
+    assert lines[0] == "## 0 of 0 histograms with new reviews have moved"
+    assert lines[-1] == "| Emma (1996) | tt1 tt2 |"

@@ -1,0 +1,217 @@
+import re
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from latentflix.report.figures import CARRIED, OTHER
+from latentflix.report.inputs import ReportConfig
+from latentflix.report.items import (
+    HEIGHT,
+    PALETTE,
+    POSTER_DPI,
+    SCREEN_DPI,
+    TITLE_HEIGHT,
+    WIDTH,
+    Histogram,
+    HistogramPainter,
+    draw_histograms,
+    draw_poster,
+    reported_films,
+    write_films,
+)
+from tests.support.factories.report import HANDLER, make_findings
+from tests.support.html import Page
+
+
+@pytest.fixture
+def written(tmp_path):
+    return tmp_path, str(write_films(tmp_path, make_findings(), ReportConfig()))
+
+
+def test_every_film_with_reviews_has_its_section_the_most_reviewed_first(written):
+    page = Page(written[1])
+    assert page.attributes("data-title") == [
+        'beta <img src=x onerror="alert(2)"> (1991)',
+        "alpha (1990)",
+        "gamma & co (1992)",
+    ]
+    assert [name for name in page.attributes("id") if name.startswith("film-") and name != "film-list"] == [
+        *("film-7", "film-3", "film-12")
+    ]
+    assert "2 reviews, 60 ratings" in page.text
+    assert "1 review, 50 ratings" in page.text
+
+
+def test_a_film_leads_to_its_factors(written):
+    section = re.search(r'<li class="card" id="film-3".*?</li>', written[1], re.DOTALL).group(0)
+    assert re.findall(r'<a href="#factor-(\d)" title="name of [^"]*">([^<]*)</a>', section) == [
+        ("1", "1+"),
+        ("2", "2-"),
+    ]
+
+
+def test_every_film_has_a_picture_that_is_loaded_when_it_comes_into_view(written):
+    folder, html = written
+    pictures = [attrs for tag, attrs in Page(html).tags if tag == "img"]
+    assert [attrs["src"] for attrs in pictures] == ["films/7.png", "films/3.png", "films/12.png"]
+    assert {attrs["loading"] for attrs in pictures} == {"lazy"}
+    for attrs in pictures:
+        width, height = Image.open(folder / attrs["src"]).size
+        assert (attrs["width"], attrs["height"]) == (str(width), str(height))
+    assert pictures[0]["alt"] == f"Predicted labels over the reviews of Beta {HANDLER} (1991), with and without 2+"
+
+
+def test_a_label_too_rare_to_learn_has_no_bar(tmp_path):
+    findings = make_findings()
+    rare = pd.DataFrame({"films": [2]}, index=pd.Index(["1-"], name="label"))
+    findings = make_findings(rare=rare, shares=findings.shares[findings.shares["label"] != "1-"])
+    films = {film.movie_id: film for film in reported_films(findings, ReportConfig())}
+    assert films[7].labels == ["1-", "2-"]
+    assert films[7].histogram.own.tolist() == [False, False, True]
+    text = Page(str(write_films(tmp_path, findings, ReportConfig()))).text
+    assert "No bar for 1-: too few films with reviews carry it." in text
+
+
+def test_there_is_a_poster_of_all_films(written):
+    folder, html = written
+    size = Image.open(folder / "films.png").size
+    assert re.search(r'<a href="films.png">All 3 films as one picture', html)
+    assert f"{size[0]:,} × {size[1]:,} dots" in html
+
+
+def test_titles_are_shown_and_never_run(written):
+    page = Page(written[1])
+    assert not page.attributes("onerror")
+    assert HANDLER in page.text
+
+
+def test_films_with_too_few_reviews_are_left_out(tmp_path):
+    html = write_films(tmp_path, make_findings(), ReportConfig(min_reviews=2))
+    assert [path.name for path in (tmp_path / "films").iterdir()] == ["7.png"]
+    assert len(Page(html).attributes("data-title")) == 1
+
+
+def test_a_page_without_any_film_has_no_poster(tmp_path):
+    html = write_films(tmp_path, make_findings(), ReportConfig(min_reviews=5))
+    assert "films.png" not in html
+    assert list((tmp_path / "films").iterdir()) == []
+
+
+def test_a_histogram_has_the_shares_and_own_labels_of_its_film():
+    findings = make_findings()
+    shares = findings.shares.assign(share=np.arange(12) / 12, share_without=np.arange(12) / 24)
+    films = {film.movie_id: film for film in reported_films(make_findings(shares=shares), ReportConfig())}
+    histogram = films[7].histogram
+    assert histogram.before == pytest.approx(np.arange(4, 8) / 12)
+    assert histogram.after == pytest.approx(np.arange(4, 8) / 24)
+    assert histogram.own.tolist() == [False, True, False, True]
+
+
+LABELS = [f"{axis}{pole}" for axis in range(1, 5) for pole in "+-"]
+
+
+def make_histogram(before, after=None, own=(), title="Alpha (1990)"):
+    before = np.array(before, float)
+    after = before if after is None else np.array(after, float)
+    return Histogram(title, before, after, np.isin(np.arange(len(LABELS)), own))
+
+
+def dots(picture, colour):
+    """Where a picture has exactly a colour: bool (height, width)."""
+    pixels = np.asarray(picture.convert("RGB"))
+    return (pixels == np.rint(np.array(to_rgb(colour)) * 255)).all(-1)
+
+
+def bars(picture, colour):
+    """The height in dots of each bar of a colour, left to right, in the upper and in the lower half."""
+    found = dots(picture, colour)
+    middle = picture.height // 2
+    halves = []
+    for half in (found[:middle], found[middle:]):
+        columns = half.sum(0)
+        # The marks above the bars are narrow and low.
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], columns > 0, [0]])))
+        wide = [(start, end) for start, end in edges.reshape(-1, 2) if end - start > 20]
+        halves.append([int(np.median(columns[start:end])) for start, end in wide])
+    return halves
+
+
+@pytest.fixture(scope="module")
+def painter():
+    return HistogramPainter(LABELS, "2+", SCREEN_DPI, titled=False)
+
+
+def test_bars_are_as_high_as_the_shares_before_and_after(painter):
+    picture = painter.paint(make_histogram([1, 0.5, 0, 0.25, 0, 0, 0, 0], [0.5, 1, 0, 0, 0, 0, 0, 0.75]))
+    upper, lower = bars(picture, OTHER)
+    assert np.array(upper) / max(upper) == pytest.approx([1, 0.5, 0.25], abs=0.03)
+    assert np.array(lower) / max(lower) == pytest.approx([0.5, 1, 0.75], abs=0.03)
+
+
+def test_a_share_that_is_no_number_has_no_bar(painter):
+    upper, lower = bars(painter.paint(make_histogram([1] * 8, [1, 1, np.nan, 1, 1, 1, 1, 1])), OTHER)
+    assert (len(upper), len(lower)) == (8, 7)
+
+
+def test_the_films_own_labels_have_a_colour_of_their_own_and_a_mark_also_without_a_bar(painter):
+    picture = painter.paint(make_histogram([0.5, 0.5, 0, 0, 0, 0, 0, 0], own=(1, 7)))
+    upper, _ = bars(picture, OTHER)
+    own, _ = bars(picture, CARRIED)
+    assert (len(upper), len(own)) == (1, 1)
+    columns = np.flatnonzero(dots(picture, CARRIED).any(0))
+    assert columns.max() > 0.9 * picture.width
+
+
+def test_a_picture_hangs_on_its_own_film_alone(painter):
+    one, other = make_histogram([1, 0.2, 0, 0, 0, 0, 0, 0.4], own=(0,)), make_histogram([0.9] * 8, own=(3, 4))
+    first = painter.paint(one)
+    between = painter.paint(other)
+    assert first.tobytes() == painter.paint(one).tobytes()
+    assert first.tobytes() != between.tobytes()
+
+
+def test_pictures_are_white_and_small(tmp_path, painter):
+    path = tmp_path / "1.png"
+    draw_histograms([(path, make_histogram([0.5] * 8))], LABELS, "2+")
+    picture = Image.open(path)
+    assert picture.size == (WIDTH * SCREEN_DPI, round(HEIGHT * SCREEN_DPI))
+    assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert picture.mode == "P"
+    assert path.stat().st_size < 20_000
+
+
+def test_the_palette_begins_with_white_and_holds_the_colours_as_they_are():
+    colours = list(zip(*[iter(PALETTE)] * 3, strict=True))
+    assert colours[0] == (255, 255, 255)
+    assert {tuple(round(255 * value) for value in to_rgb(colour)) for colour in (CARRIED, OTHER)} <= set(colours)
+
+
+@pytest.mark.parametrize(("films", "columns", "rows"), [(1, 1, 1), (7, 2, 4), (30, 4, 8)])
+def test_the_poster_has_every_film_in_rows_on_a_sheet_higher_than_wide(tmp_path, films, columns, rows):
+    histograms = [make_histogram([1] * 8, title=f"Film {number}") for number in range(films)]
+    size = draw_poster(histograms, LABELS, "2+", tmp_path / "poster.png")
+    width, height = round(WIDTH * POSTER_DPI), round((HEIGHT + TITLE_HEIGHT) * POSTER_DPI)
+    assert size == (columns * width, rows * height)
+    pixels = matplotlib.image.imread(tmp_path / "poster.png")[..., :3]
+    cells = pixels.reshape(rows, height, columns, width, 3).transpose(0, 2, 1, 3, 4).reshape(-1, height, width, 3)
+    assert [bool((cell < 1).any()) for cell in cells] == [True] * films + [False] * (rows * columns - films)
+
+
+@pytest.mark.parametrize("title", ["$7 or $8 (1990)", "Long " * 40, "Word" * 60, "日本 (1990)"])
+def test_any_title_fits_its_cell(tmp_path, title):
+    draw_poster([make_histogram([0] * 8, title=title)], LABELS, "2+", tmp_path / "poster.png")
+    pixels = matplotlib.image.imread(tmp_path / "poster.png")[..., :3]
+    strip = pixels[: round(TITLE_HEIGHT * POSTER_DPI)]
+    assert (strip < 0.5).any()
+    assert (pixels[:2] == 1).all()
+    assert (strip[:, :2] == 1).all()
+    assert (strip[:, -2:] == 1).all()
+
+
+def test_without_films_there_is_no_poster(tmp_path):
+    assert draw_poster([], LABELS, "2+", tmp_path / "poster.png") is None
+    assert not (tmp_path / "poster.png").exists()

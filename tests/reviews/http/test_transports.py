@@ -1,0 +1,82 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from latentflix.reviews.http.transports import DatingTransport, SigningTransport, origin, read_date
+
+REQUEST = httpx.Request("GET", "https://example.org/x")
+
+
+def ago(seconds):
+    return format_datetime(datetime.now(UTC) - timedelta(seconds=seconds), usegmt=True)
+
+
+def answering(**headers):
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.MockTransport(lambda _: httpx.Response(headers.pop("status", 200), headers=headers))
+
+
+def sign(request):
+    url = request.url.copy_set_param("api_key", "secret")
+    return httpx.Request(request.method, url, headers={**request.headers, "Authorization": "Bearer secret"})
+
+
+@pytest.mark.parametrize(
+    "sent, headers, age",
+    [
+        (None, {}, 0),
+        (50, {}, 50),
+        (None, {"age": "70"}, 70),
+        (50, {"age": "70"}, 70),
+        (90, {"age": "70"}, 90),
+        (-3600, {}, 0),
+        (None, {"date": "yesterday", "age": "-5"}, 0),
+    ],
+)
+def test_an_answer_is_dated_by_when_it_was_made(sent, headers, age):
+    date = {} if sent is None else {"date": ago(sent)}
+    response = DatingTransport(answering(**headers, **date)).handle_request(REQUEST)
+    made = read_date(response.headers["Date"])
+    assert (datetime.now(UTC) - made).total_seconds() == pytest.approx(age, abs=8)
+
+
+def test_requests_to_a_host_are_signed_and_no_others():
+    seen = []
+    transport = SigningTransport(httpx.MockTransport(lambda request: seen.append(request) or httpx.Response(200)))
+    transport.sign(httpx.URL("https://example.org/anything"), sign)
+    for url in (
+        "https://example.org/x?page=2",
+        "http://example.org/x",
+        "https://example.org:8443/x",
+        "https://other.org/",
+    ):
+        transport.handle_request(httpx.Request("GET", url))
+    assert [str(request.url) for request in seen] == [
+        "https://example.org/x?page=2&api_key=secret",
+        "http://example.org/x",
+        "https://example.org:8443/x",
+        "https://other.org/",
+    ]
+    assert ["Authorization" in request.headers for request in seen] == [True, False, False, False]
+
+
+def test_a_redirection_does_not_tell_the_signature():
+    transport = SigningTransport(answering(status=301, Location="/y?api_key=secret&page=2"))
+    transport.sign(REQUEST.url, sign)
+    assert transport.handle_request(REQUEST).headers["Location"] == "/y?page=2"
+
+
+def test_the_origin_of_a_url_is_its_scheme_host_and_port():
+    assert origin(httpx.URL("https://example.org:443/x?y")) == "https://example.org"
+    assert origin(httpx.URL("http://127.0.0.1:8000/x")) == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2024"])
+def test_what_is_no_date_is_none(text):
+    assert read_date(text) is None
+
+
+def test_a_date_without_zone_is_in_utc():
+    assert read_date("Fri, 31 Dec 1999 23:59:59 -0000") == datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC)

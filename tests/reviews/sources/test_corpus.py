@@ -1,0 +1,63 @@
+import hashlib
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.reviews.join import review_links
+from latentflix.reviews.sources.corpus import CorpusSource
+from latentflix.reviews.sources.protocol import Film
+
+
+def links(*rows):
+    table = pd.DataFrame(rows, columns=["text", "tconst", "rating"]).astype({"rating": "int8"})
+    return table.assign(review_sha256=[hashlib.sha256(text.encode()).hexdigest() for text in table["text"]])
+
+
+SMALL = CorpusSource(
+    ["good", "bad", "twice", "unlinked"],
+    links(("good", "tt1", 9), ("bad", "tt1", 2), ("twice", "tt1", 5), ("twice", "tt2", 5), ("elsewhere", "tt3", 5)),
+)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return CorpusSource(load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"], review_links())
+
+
+def test_a_film_has_the_reviews_that_are_linked_to_it_alone():
+    answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), None, 10)
+    assert answer.outcome == "ok"
+    assert {(review.text, review.rating) for review in answer.reviews} == {("good", 9.0), ("bad", 2.0)}
+    assert all(review.training_allowed and review.kind == "review" for review in answer.reviews)
+
+
+@pytest.mark.parametrize("tconst", ["tt2", "tt3", "tt4", None])
+def test_a_film_without_a_review_of_its_own_is_not_covered(tconst):
+    assert SMALL.fetch(Film("Fargo", 1996, tconst), None, 10).outcome == "not_covered"
+
+
+def test_no_more_reviews_come_than_are_asked_for():
+    assert len(SMALL.fetch(Film("Fargo", 1996, "tt1"), None, 1).reviews) == 1
+
+
+def test_the_corpus_never_has_anything_new():
+    answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), datetime(1970, 1, 1, tzinfo=UTC), 10)
+    assert (answer.outcome, answer.reviews) == ("ok", ())
+
+
+def test_a_corpus_whose_reviews_are_nobodys_cannot_work():
+    assert not CorpusSource(["unlinked"], links(("good", "tt1", 9))).check().works
+    assert SMALL.check().works
+
+
+def test_the_reviews_of_a_film_of_the_corpus_are_known(whole):
+    linked = review_links()
+    one_film = linked[~linked["review_sha256"].duplicated(keep=False)]
+    counts = one_film["tconst"].value_counts()
+    assert whole.check().works
+    for tconst in counts.index[:3]:
+        reviews = whole.fetch(Film("", None, tconst), None, 1000).reviews
+        assert len(reviews) == counts[tconst]
+        assert len({review.review_id for review in reviews}) == counts[tconst]

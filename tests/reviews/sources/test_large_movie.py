@@ -1,0 +1,125 @@
+import tarfile
+from datetime import UTC, datetime
+
+import pytest
+
+from latentflix.errors import DataSetError
+from latentflix.reviews.sources.large_movie import LargeMovieConfig, LargeMovieSource, read_large_movie
+from latentflix.reviews.sources.protocol import Film
+
+FARGO, HEAT, EMMA = (Film(title, year, tconst) for title, year, tconst in (
+    ("Fargo", 1996, "tt0116282"), ("Heat", 1995, "tt0113277"), ("Emma", 1996, "tt0116191"),
+))  # fmt: skip
+# By half and label: the film and the stars of each review, in the order of their numbers.
+PLANTED = {
+    ("train", "pos"): [(FARGO, 9), (HEAT, 8), (FARGO, 10)],
+    ("train", "neg"): [(HEAT, 1), (FARGO, 3)],
+    ("train", "unsup"): [(EMMA, 0), (FARGO, 0)],
+    ("test", "pos"): [(HEAT, 7)],
+    ("test", "neg"): [(FARGO, 2)],
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "aclImdb"
+    for (half, label), reviews in PLANTED.items():
+        (root / half / label).mkdir(parents=True)
+        urls = [f"http://www.imdb.com/title/{film.tconst}/usercomments" for film, _ in reviews]
+        (root / half / f"urls_{label}.txt").write_text("\n".join(urls) + "\n")
+        for number, (film, stars) in enumerate(reviews):
+            file = root / half / label / f"{number}_{stars}.txt"
+            file.write_text(f"{film.title} {half} {label} {number} é<br />", encoding="utf-8")
+    (root / "README").write_text("read me")
+    (root / "train" / "labeledBow.feat").write_text("1 0:1")
+    return root
+
+
+@pytest.fixture(params=["folder", "folder above", "archive"])
+def copy(request, folder):
+    if request.param == "archive":
+        path = folder.with_name("aclImdb_v1.tar.gz")
+        with tarfile.open(path, "w:gz") as archive:
+            archive.add(folder, "aclImdb")
+        return path
+    return folder if request.param == "folder" else folder.parent
+
+
+def source(path, *films):
+    return LargeMovieSource(LargeMovieConfig(path=path), films)
+
+
+def test_line_n_of_a_list_is_the_film_of_review_n(copy):
+    answer = source(copy, FARGO, HEAT).fetch(FARGO, None, 100)
+    assert answer.outcome == "ok"
+    assert [(review.source_review_id, review.rating) for review in answer.reviews] == [
+        ("test/neg/0_2", 2.0),
+        ("train/neg/1_3", 3.0),
+        ("train/pos/0_9", 9.0),
+        ("train/pos/2_10", 10.0),
+        ("train/unsup/1_0", None),
+    ]
+    assert all(review.text.startswith("Fargo ") and review.text.endswith("é<br />") for review in answer.reviews)
+    assert {review.tconst for review in answer.reviews} == {FARGO.tconst}
+    assert {review.url for review in answer.reviews} == {"http://www.imdb.com/title/tt0116282/usercomments"}
+
+
+def test_reviews_of_other_films_are_not_kept(copy):
+    found = read_large_movie(copy, {HEAT.tconst, "tt9999999"})
+    assert {tconst: len(reviews) for tconst, reviews in found.items()} == {HEAT.tconst: 3}
+
+
+@pytest.mark.parametrize("film", [Film("", None, "tt9999999"), Film("Fargo", 1996)])
+def test_a_film_without_a_review_is_not_covered(folder, film):
+    assert source(folder, FARGO, film).fetch(film, None, 100).outcome == "not_covered"
+
+
+def test_there_is_never_anything_new(folder):
+    answer = source(folder, FARGO).fetch(FARGO, datetime(1990, 1, 1, tzinfo=UTC), 100)
+    assert (answer.outcome, answer.reviews) == ("ok", ())
+    assert len(source(folder, FARGO).fetch(FARGO, None, 2).reviews) == 2
+
+
+def test_what_is_there_is_counted(folder):
+    check = source(folder, FARGO, HEAT).check()
+    assert (check.works, check.reason) == (True, "8 reviews of 2 films")
+
+
+def test_a_copy_without_lists_of_films_cannot_work(folder):
+    for file in folder.rglob("urls_*.txt"):
+        file.unlink()
+    check = source(folder, FARGO).check()
+    assert not check.works
+    assert "does not say which film" in check.reason
+
+
+def test_a_list_that_is_too_short_is_refused(folder):
+    (folder / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
+    with pytest.raises(DataSetError, match=r"belongs to no line.*urls_pos.txt has 1 lines"):
+        read_large_movie(folder, {FARGO.tconst})
+
+
+@pytest.mark.parametrize("body", [b"", b"no archive", b"\x1f\x8b\x08\x00 cut short"])
+def test_what_is_no_archive_cannot_work(tmp_path, body):
+    (tmp_path / "aclImdb_v1.tar.gz").write_bytes(body)
+    check = source(tmp_path / "aclImdb_v1.tar.gz", FARGO).check()
+    assert not check.works
+    assert "cannot be read" in check.reason
+
+
+def test_an_archive_that_was_cut_short_cannot_work(folder):
+    path = folder.with_name("aclImdb_v1.tar.gz")
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, "aclImdb")
+    path.write_bytes(path.read_bytes()[:-40])
+    assert not source(path, FARGO).check().works
+
+
+def test_a_review_that_is_not_text_is_refused(folder):
+    (folder / "train" / "pos" / "0_9.txt").write_bytes(b"\xff\xfe\xff")
+    assert "cannot be read" in source(folder, FARGO).check().reason
+
+
+@pytest.mark.parametrize("path", [None, "nowhere.tar.gz"])
+def test_without_a_copy_it_does_not_work_and_says_so(tmp_path, path):
+    assert not source(path and tmp_path / path, FARGO).check().works

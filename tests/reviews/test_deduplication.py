@@ -1,0 +1,49 @@
+import pytest
+
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.reviews.deduplication import find_near_duplicates
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"].tolist()[:40]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text,
+        str.upper,
+        lambda text: text.replace(" ", "<br /><br />", 5),
+        lambda text: text.replace(" the ", " teh "),
+        lambda text: text + " I have mended a word.",
+        lambda text: "  " + text.replace(" ", "\n", 9),
+    ],
+    ids=["the same", "case", "line breaks", "typing errors", "a line more", "white space"],
+)
+def test_an_edited_copy_of_a_real_review_is_found(texts, edit):
+    long = [text for text in texts if len(text) > 600][:10]
+    assert len(long) == 10
+    assert find_near_duplicates([edit(text) for text in long], texts).all()
+
+
+def test_no_two_real_reviews_are_taken_for_one(texts):
+    assert not find_near_duplicates(texts, []).any()
+
+
+def test_of_new_copies_of_one_text_the_first_is_kept(texts):
+    new = [texts[0], texts[1], texts[0] + "!", texts[0]]
+    assert find_near_duplicates(new, []).tolist() == [False, False, True, True]
+
+
+def test_what_repeats_a_left_out_text_alone_is_kept():
+    known = "a" * 100
+    near = "a" * 91 + "b" * 9
+    far = "a" * 82 + "b" * 18
+    assert find_near_duplicates([near], [known]).tolist() == [True]
+    assert find_near_duplicates([far], [near]).tolist() == [True]
+    assert find_near_duplicates([near, far], [known]).tolist() == [True, False]
+
+
+def test_nothing_repeats_nothing():
+    assert find_near_duplicates([], ["a text"]).tolist() == []

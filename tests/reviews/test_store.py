@@ -1,0 +1,254 @@
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from latentflix.errors import StoreConflict, StoreError
+from latentflix.reviews.store import REVIEWS, Attempt, Merged, ReviewStore, partition_of
+from tests.support.synthetic_reviews import BEGAN, review, write
+
+LATER = BEGAN + timedelta(days=7)
+TCONSTS = [f"tt{number:07d}" for number in range(1, 41)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ReviewStore(str(tmp_path / "store"))
+
+
+def table(store, tconsts=TCONSTS, version=None):
+    return store.read(tconsts, version).sort_values("review_id", ignore_index=True)
+
+
+def some_reviews():
+    return [review(tconst, number) for tconst in TCONSTS for number in range(3)]
+
+
+def test_reviews_come_back_as_they_went_in(store):
+    whole = review(
+        "tt0114709",
+        1,
+        "Toys <b>live</b>\x00 — 🧸",
+        rating=9.0,
+        author="Ann O'Nymous",
+        url="https://example.org/1",
+        attribution="by Ann",
+        kind="plot",
+        training_allowed=False,
+    )
+    assert store.merge([whole], BEGAN) == Merged(new=Counter(planted=1))
+    (row,) = store.read(["tt0114709"]).to_dict("records")
+    for name in ("tconst", "source", "source_review_id", "kind", "text", "rating", "author", "url", "attribution"):
+        assert row[name] == getattr(whole, name)
+    assert (row["review_id"], row["content_sha256"]) == (whole.review_id, whole.content_sha256)
+    assert row["written_at"] == whole.written_at
+    assert row["training_allowed"] is False
+    assert row["fetched_at"] == row["first_seen"] == row["last_seen"] == BEGAN
+    assert list(store.read(["tt0114709"]).columns) == REVIEWS.names
+
+
+def test_only_the_films_that_are_asked_for_are_read(store):
+    store.merge(some_reviews(), BEGAN)
+    assert sorted(store.read(["tt0000003", "tt9999999"])["tconst"]) == ["tt0000003"] * 3
+    assert store.read([]).empty
+    assert list(store.read(["tt0000003"], columns=["text"]).columns) == ["text"]
+
+
+def test_the_same_reviews_again_change_nothing_but_when_they_were_last_seen(store):
+    store.merge(some_reviews(), BEGAN)
+    before = table(store)
+    assert store.merge(some_reviews(), LATER) == Merged(unchanged=Counter(planted=120))
+    after = table(store)
+    assert (after["last_seen"] == LATER).all()
+    assert after.drop(columns="last_seen").equals(before.drop(columns="last_seen"))
+
+
+def test_a_changed_review_is_kept_in_its_place(store):
+    store.merge([review("tt1", 1), review("tt1", 2)], BEGAN)
+    changed = review("tt1", 1, write("another"), rating=3.0)
+    assert store.merge([changed], LATER) == Merged(changed=Counter(planted=1))
+    rows = store.read(["tt1"]).set_index("review_id")
+    assert len(rows) == 2
+    row = rows.loc[changed.review_id]
+    assert (row["text"], row["rating"], row["content_sha256"]) == (changed.text, 3.0, changed.content_sha256)
+    assert (row["first_seen"], row["fetched_at"], row["last_seen"]) == (BEGAN, LATER, LATER)
+
+
+def test_a_licence_that_comes_later_counts_although_the_text_is_the_same(store):
+    store.merge([review("tt1", 1, training_allowed=False)], BEGAN)
+    store.merge([review("tt1", 1, training_allowed=True)], LATER)
+    (row,) = store.read(["tt1"]).to_dict("records")
+    assert row["training_allowed"] is True
+    assert row["fetched_at"] == BEGAN
+
+
+def test_nearly_the_same_text_of_a_film_is_kept_once_and_stays_out(store):
+    text = write("long", 200)
+    first, copy = review("tt1", 1, text), review("tt1", 2, text + " mended", source="other")
+    elsewhere = review("tt2", 3, text, source="other")
+    assert store.merge([first, copy, elsewhere], BEGAN) == Merged(
+        new=Counter(planted=1, other=1), repeated=Counter(other=1)
+    )
+    again = store.merge([copy, elsewhere], LATER)
+    assert again == Merged(unchanged=Counter(other=1), repeated=Counter(other=1))
+    assert sorted(store.read(["tt1", "tt2"])["review_id"]) == sorted([first.review_id, elsewhere.review_id])
+
+
+def test_a_review_that_comes_twice_at_once_is_kept_once(store):
+    assert store.merge([review("tt1", 1), review("tt1", 1)], BEGAN).new == Counter(planted=1)
+    assert len(store.read(["tt1"])) == 1
+
+
+def test_nothing_is_written_of_nothing(store):
+    store.merge([review("tt1", 1)], BEGAN)
+    assert store.merge([], LATER) == Merged()
+    store.record([])
+    assert store.version() == 1
+
+
+def test_half_a_character_is_no_reason_to_lose_a_review(store):
+    broken = review("tt1", 1, "half \ud83d of a bear")
+    store.merge([broken], BEGAN)
+    assert store.merge([broken], LATER).unchanged == Counter(planted=1)
+    assert store.read(["tt1"])["text"].tolist() == ["half ? of a bear"]
+
+
+def test_every_version_can_be_read_until_its_files_are_removed(store):
+    for number in range(1, 4):
+        store.merge([review("tt1", number)], BEGAN)
+    assert [len(store.read(["tt1"], version)) for version in range(4)] == [0, 1, 2, 3]
+    before = table(store, ["tt1"])
+    assert store.compact() > 0
+    assert len(store.read(["tt1"], 2)) == 2
+    assert store.vacuum(keep_days=0) > 0
+    assert table(store, ["tt1"]).equals(before)
+    with pytest.raises(StoreError, match="a table cannot be read"):
+        store.read(["tt1"], 2)
+    with pytest.raises(StoreError, match=r"no such version; where: .*reviews; found: version 99"):
+        store.read(["tt1"], 99)
+
+
+def test_compaction_changes_no_row_and_leaves_a_file_a_partition(store):
+    for number in range(3):
+        store.merge([review(tconst, number) for tconst in TCONSTS], BEGAN)
+    before = table(store)
+    store.compact()
+    assert table(store).equals(before)
+    assert len(store.reviews.open().file_uris()) == len({partition_of(tconst) for tconst in TCONSTS})
+
+
+def test_the_newest_date_of_each_film_and_source(store):
+    store.merge([*some_reviews(), review("tt0000001", 9, source="other"), review("tt2", 1, written_at=None)], BEGAN)
+    assert store.newest(["tt0000001", "tt2"]) == {
+        ("tt0000001", "planted"): BEGAN,
+        ("tt0000001", "other"): BEGAN - timedelta(days=9),
+    }
+
+
+def test_attempts_are_all_kept_and_the_last_is_told(store):
+    assert store.last_attempts().empty
+    store.record([Attempt("tt1", "planted", LATER, "ok", "", 3), Attempt("tt1", "planted", BEGAN, "error", "no luck")])
+    store.record([Attempt("tt1", "other", BEGAN, "empty", "nothing")])
+    last = store.last_attempts().set_index("source")
+    assert last.loc["planted"].to_dict() == {
+        "tconst": "tt1",
+        "asked_at": LATER,
+        "outcome": "ok",
+        "reason": "",
+        "reviews": 3,
+    }
+    assert last.loc["other", "outcome"] == "empty"
+
+
+def test_the_store_is_counted_by_film_source_and_kind(store):
+    store.merge([review("tt1", 1), review("tt1", 2), review("tt1", 3, kind="plot"), review("tt2", 4)], BEGAN)
+    counts = store.count().set_index(["tconst", "kind"])["reviews"].to_dict()
+    assert counts == {("tt1", "review"): 2, ("tt1", "plot"): 1, ("tt2", "review"): 1}
+
+
+@pytest.mark.parametrize("first", [[], [review("tt1", 9)]], ids=["empty", "filled"])
+def test_of_two_writers_of_one_film_the_second_writes_nothing_until_it_looks_again(store, monkeypatch, first):
+    store.merge(first, BEGAN)
+    other = ReviewStore(store.uri)
+    opened = ReviewStore(store.uri).reviews.open()
+    other.merge([review("tt1", 1)], BEGAN)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.reviews), "open", lambda *_: opened)
+        with pytest.raises(StoreConflict, match="another writer changed the same films"):
+            store.merge([review("tt1", 1), review("tt1", 2)], LATER)
+    assert len(store.read(["tt1"])) == 1 + len(first)
+    assert store.merge([review("tt1", 1), review("tt1", 2)], LATER) == Merged(
+        new=Counter(planted=1), unchanged=Counter(planted=1)
+    )
+
+
+def test_writers_of_films_in_other_partitions_do_not_meet(store, monkeypatch):
+    one, other = TCONSTS[0], next(tconst for tconst in TCONSTS if partition_of(tconst) != partition_of(TCONSTS[0]))
+    opened = store.reviews.open()
+    store.merge([review(one, 1)], BEGAN)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.reviews), "open", lambda *_: opened)
+        store.merge([review(other, 1)], BEGAN)
+    assert len(store.read([one, other])) == 2
+
+
+def test_threads_of_one_process_wait_for_each_other(store):
+    def write_all(number):
+        store.merge([review(tconst, number) for tconst in TCONSTS], BEGAN)
+
+    threads = [threading.Thread(target=write_all, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.read(TCONSTS)) == 4 * len(TCONSTS)
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A bucket of a stand-in for S3 that lives as long as the test."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})
+    try:
+        for _ in range(300):
+            try:
+                urlopen(Request(f"{url}/films", method="PUT")).close()
+                break
+            except URLError:
+                time.sleep(0.1)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        yield "s3://films/reviews", {"aws_endpoint_url": url, "aws_allow_http": "true", "aws_region": "us-east-1"}
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_store_may_be_in_a_bucket(bucket, monkeypatch):
+    store = ReviewStore(*bucket)
+    assert not store.reviews.exists()
+    store.merge(some_reviews(), BEGAN)
+    store.record([Attempt("tt0000001", "planted", BEGAN, "ok", "", 3)])
+    assert store.merge(some_reviews(), LATER).unchanged == Counter(planted=120)
+    assert len(store.read(TCONSTS)) == 120
+    assert store.compact() > 0
+    assert len(store.read(TCONSTS, version=1)) == 120
+    other, opened = ReviewStore(*bucket), store.reviews.open()
+    other.merge([review("tt1", 1)], BEGAN)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.reviews), "open", lambda *_: opened)
+        with pytest.raises(StoreConflict):
+            store.merge([review("tt1", 1)], BEGAN)
+    assert len(store.last_attempts()) == 1

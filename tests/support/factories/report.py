@@ -1,0 +1,135 @@
+"""Findings of three films and three factors, with values that can be told apart on a page."""
+
+from typing import Any
+
+import pandas as pd
+
+from latentflix.artifacts import Manifest
+from latentflix.report.changes import ChangesConfig, compare_findings
+from latentflix.report.inputs import Findings
+from latentflix.text.language_model import LanguageModelConfig
+from tests.support.factories.analysis import make_study, make_trials
+from tests.support.factories.comparison import compare, make_case
+
+LABELS = ["1+", "1-", "2+", "2-"]
+SCRIPT = "<script>alert(1)</script>"
+HANDLER = '<img src=x onerror="alert(2)">'
+COVERAGE = {"films_asked": 5, "films_linked": 4, "films_with_review": 3, "reviews": 4, "ambiguous_reviews": 1}
+FILLER = "Nothing of note is said in this part of it. "
+
+
+def make_manifest(stage: str, config: dict[str, Any] | None = None, metrics: dict[str, Any] | None = None) -> Manifest:
+    """A manifest with a key of the stage's own."""
+    return Manifest(
+        stage=stage,
+        key=f"{stage}key",
+        inputs=(),
+        config=config or {},
+        files={},
+        seconds=1.25,
+        metrics=metrics or {},
+        versions={"python": "3.11"},
+        made_at="2026-01-01T00:00:00Z",
+    )
+
+
+def make_scores(names: list[str], value: float) -> dict[str, float]:
+    """Scores as `evaluate` gives them, all of one value."""
+    ends = ("", "_null", "_null_sd", "_p", "_low", "_high")
+    return {f"{name}{end}": value for name in names for end in ends} | {f"words_{name}": value for name in names}
+
+
+def make_findings(**changes: Any) -> Findings:
+    """Findings with parts exchanged: factor 1 told from reviews, factor 2 not, factor 3 not stable."""
+    films = pd.DataFrame(
+        {"title": ["Alpha (1990)", f"Beta {HANDLER} (1991)", "Gamma & Co (1992)"], "ratings": [50, 60, 70]},
+        index=pd.Index([3, 7, 12], name="movie_id"),
+    )
+    reviews = pd.DataFrame(
+        {
+            "review_id": ["a", "b", "c", "d"],
+            "movie_id": [3, 7, 7, 12],
+            "text": [
+                f"{FILLER}A war film with a war hero. {FILLER}",
+                f"{FILLER}Nice <br />film {SCRIPT} {HANDLER} of love lost. {FILLER}{FILLER}",
+                f"{FILLER}Dull love. {FILLER}",
+                FILLER * 4,
+            ],
+        }
+    )
+    shares = pd.DataFrame([(film, label) for film in films.index for label in LABELS], columns=["movie_id", "label"])
+    label_scores = pd.DataFrame(
+        [
+            {"axis": label[0], "films": 2, "prevalence": 0.4} | make_scores(["auc", "average_precision"], 0.71)
+            for label in LABELS
+        ],
+        index=pd.Index(LABELS, name="label"),
+    )
+    review_aucs = {f"{words}review_auc_{split}": 0.8 for words in ("", "words_") for split in ("random", "grouped")}
+    axis_scores = [make_scores(["correlation"], 0.33) | {"correlation_p": p} for p in (0.001, 0.4)]
+    names = {label: f"name of {label}" for label in LABELS}
+    parts = {
+        "films": films,
+        "scores": pd.DataFrame({"1": [2.5, -1, -1.5], "2": [0.5, 1, -1.5], "3": [0.1, -1.2, 1.1]}, index=films.index),
+        "axes": pd.DataFrame(
+            {
+                "explained": [0.6, 0.3, 0.1],
+                "stability": [0.99, 0.95, 0.41],
+                "stability_null": [0.71, 0.44, 0.22],
+                "stability_null_95": [0.88, 0.57, 0.33],
+                "stable": [True, True, False],
+            },
+            index=pd.Index(["1", "2", "3"], name="axis"),
+        ),
+        "film_labels": pd.DataFrame(
+            {"movie_id": [3, 3, 7, 7, 12], "label": ["1+", "2-", "1-", "2-", "2+"], "strength": [2.5, 1, 2, 1, 1]}
+        ),
+        "labels": pd.DataFrame(
+            {"share": [0.5, 0.5, 1.0, 0.0], "dominating": [False, False, True, False]},
+            index=pd.Index(LABELS, name="label"),
+        ),
+        "reviews": reviews,
+        "label_scores": label_scores,
+        "axis_scores": pd.DataFrame(axis_scores, index=pd.Index(["1", "2"], name="axis")),
+        "overall": {
+            "films": 3,
+            "reviews": 4,
+            "prevalence": 0.4,
+            **make_scores(["auc", "average_precision"], 0.61),
+            "auc_p": 0.01,
+            **review_aucs,
+        },
+        "terms": pd.DataFrame(
+            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "film"], "z": 3.0, "films": 5}
+        ),
+        "pole_films": pd.DataFrame({"label": ["1+"], "movie_id": [3], "title": ["Alpha (1990)"], "score": [2.5]}),
+        "genres": pd.DataFrame(
+            {"label": ["2-"], "genre": ["Drama"], "share": [0.5], "share_all": [0.25], "p": [0.001]}
+        ),
+        "names": names,
+        "shares": shares.assign(share=0.5, share_without=0.25),
+        "dominating": "2+",
+        "encoders": compare(make_case()),
+        "rare": pd.DataFrame({"films": []}, index=pd.Index([], name="label")),
+        "language_model_history": pd.DataFrame(
+            {"train_loss": [4.0, 3.0], "valid_loss": [3.0, 2.0], "accuracy": [0.2, 0.25], "perplexity": [20.09, 7.389]}
+        ),
+        "language_model_rates": pd.DataFrame({"learning_rate": [1e-7, 1e-3, 1.0], "loss": [9.0, 8.0, 12.0]}),
+        "sentences": pd.DataFrame({"sentence": ["I liked this movie because it ends", HANDLER]}),
+        "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
+        "trials": make_trials(),
+        "study": make_study(),
+        "manifests": [
+            make_manifest("datasets", {"name": "movielens_100k"}),
+            make_manifest("factors", {"stable_from": 0.9, "n_axes": 3, "rotation": "pca"}),
+            make_manifest("names", {"min_ratings": 55, "n_films": 8}),
+            make_manifest(
+                "language_model",
+                LanguageModelConfig(max_tokens=1000).model_dump(),
+                {"texts": 20, "tokens": 900.0, "perplexity": 7.389, "accuracy": 0.25, "suggested_rate": 2e-3},
+            ),
+            make_manifest("reviews", metrics=COVERAGE),
+        ],
+    } | changes
+    nothing = compare_findings(parts["scores"], None, ChangesConfig())
+    return Findings(**{"changes": nothing, **parts})

@@ -1,0 +1,89 @@
+"""The full flow in the planted world."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import latentflix.data.datasets
+import tasks.reviews
+from flows.command_line import Outcome
+from flows.full import full
+from latentflix.artifacts import Handle, Store, file_sha256
+from latentflix.data.datasets import DataSet, SourceFile
+from latentflix.settings import FullSettings
+from tests.support.synthetic_world import World
+
+PLANTED = {
+    "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
+    "trials": {"models": ["bias"], "weight_decays": [0.3], "n_seeds": 2},
+    "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
+    "labels": {"top_k": 3},
+    "language_model": {
+        "embedding_size": 64,
+        "vocabulary_size": 1000,
+        "epochs": 4,
+        "batch_size": 16,
+        "sequence_length": 32,
+    },
+    "classifier": {
+        "n_folds": 4,
+        "random_split": False,
+        "batch_size": 8,
+        "dropout": 0.1,
+        "all_epochs": 8,
+        "all_learning_rate": 1e-2,
+    },
+    "evaluation": {"permutations": 200, "bootstraps": 200},
+    "names": {"min_ratings": 20, "min_films": 3},
+}
+# What is learned from ratings alone.
+OF_RATINGS = ("collab", "trials", "study", "factors", "labels")
+
+
+@dataclass(frozen=True)
+class Run:
+    outcome: Outcome
+    store: Store
+    settings: FullSettings
+
+    def handle(self, stage: str) -> Handle:
+        (folder,) = (self.store.root / stage).iterdir()
+        return Handle(stage=stage, key=folder.name)
+
+    def table(self, stage: str, name: str) -> pd.DataFrame:
+        return self.store.read_table(self.handle(stage), name)
+
+
+def linked_items(world: World) -> pd.DataFrame:
+    return world.items.merge(world.film_titles[["movie_id", "tconst"]], on="movie_id")
+
+
+def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {
+        "movielens_100k": {"ratings": world.ratings, "items": linked_items(world), "scale": world.scale},
+        "imdb_reviews": {"reviews": world.reviews},
+    }
+    for name, content in tables.items():
+        path = folder / name
+        path.write_text("".join(table.to_json() for table in content.values()))
+        source = SourceFile(name, "", f"sha256:{file_sha256(path)}", lambda _, content=content: content)
+        monkeypatch.setitem(latentflix.data.datasets.DATA_SETS, name, DataSet(name, "", "", (source,)))
+    monkeypatch.setattr(tasks.reviews, "review_links", lambda: world.review_films)
+
+
+def run_planted(world: World, folder: Path, **changed: dict[str, object]) -> Run:
+    settings = FullSettings.model_validate(
+        {**PLANTED, **changed, "artifacts_dir": folder / "artifacts", "data_dir": folder}
+    )
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        plant(world, folder, monkeypatch)
+        return Run(full(settings), Store(settings.artifacts_dir), settings)
+
+
+def copy_stages(run: Run, folder: Path, *stages: str) -> None:
+    """Give a run in `folder` what another has made in these stages; in all, if none is named."""
+    for stage in stages or run.outcome.seconds:
+        shutil.copytree(run.store.root / stage, folder / "artifacts" / stage)

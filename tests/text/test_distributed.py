@@ -1,0 +1,142 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from torch import distributed
+
+from latentflix.errors import InvalidSettings, ProcessFailed, TrainingDiverged
+from latentflix.text.batches import TokenStream
+from latentflix.text.checkpoints import NAME
+from latentflix.text.distributed import n_processes, rank, run_processes, world_size
+from latentflix.text.language_model import LanguageModelConfig, train_language_model
+from latentflix.training import observe_epochs
+from tests.support.factories.corpus import make_corpus
+from tests.text.test_language_model import TINY, repeating_texts
+
+CONFIG = TINY.model_copy(update={"frozen_epochs": 1, "epochs": 3, "rate_steps": 20})
+
+
+def train(config, checkpoints=None):
+    """What each process does: train, then show the others its weights and what it has read."""
+    read = []
+    batches = TokenStream.__iter__
+
+    def remember(stream):
+        for tokens, following in batches(stream):
+            read.append(tokens)
+            yield tokens, following
+
+    TokenStream.__iter__ = remember
+    try:
+        corpus = make_corpus(repeating_texts())
+        trained = train_language_model(corpus, np.arange(100), config, None, checkpoints)
+    finally:
+        TokenStream.__iter__ = batches
+    weights = torch.cat([torch.from_numpy(weight).flatten() for weight in trained.model.weights.values()])
+    told = {"weights": weights, "rows": [len(tokens) for tokens in read], "pid": os.getpid(), "rank": rank()}
+    everyone = [None] * world_size()
+    if world_size() > 1:
+        distributed.all_gather_object(everyone, told)
+    return trained, everyone
+
+
+@pytest.fixture(scope="module")
+def epochs():
+    return []
+
+
+@pytest.fixture(scope="module")
+def together(epochs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    before = signal.getsignal(signal.SIGTERM)
+    with observe_epochs(epochs.append):
+        trained, everyone = run_processes(2, train, CONFIG, folder)
+    assert signal.getsignal(signal.SIGTERM) is before
+    return trained, everyone, folder
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return run_processes(1, train, CONFIG)[0]
+
+
+def test_two_processes_end_with_equal_weights(together):
+    _, (first, second), _ = together
+    assert (first["rank"], second["rank"]) == (0, 1)
+    assert len({first["pid"], second["pid"], os.getpid()}) == 3
+    assert torch.equal(first["weights"], second["weights"])
+
+
+def test_they_learn_what_one_process_learns(together, alone):
+    trained, _, _ = together
+    assert trained.model.vocabulary == alone.model.vocabulary
+    assert trained.history["tokens"].tolist() == alone.history["tokens"].tolist()
+    # They drop out other numbers, and little of them.
+    np.testing.assert_allclose(trained.history["valid_loss"], alone.history["valid_loss"], rtol=0.05)
+    assert trained.history["valid_loss"].iloc[-1] < 0.8 * trained.history["valid_loss"].iloc[0]
+    assert 1e-7 < trained.rates.suggested < 10
+
+
+def test_each_reads_its_own_half_of_a_batch():
+    texts = [np.arange(1000)]
+    whole, *halves = (list(TokenStream(texts, 8, 20, None, *part)) for part in ((), (0, 2), (1, 2)))
+    assert len(whole) == len(halves[0]) == len(halves[1]) == 7
+    for batch, first, second in zip(whole, *halves, strict=True):
+        for side in (0, 1):
+            assert torch.equal(batch[side], torch.cat([first[side], second[side]]))
+        assert set(first[0].flatten().tolist()).isdisjoint(second[0].flatten().tolist())
+
+
+def test_the_halves_are_what_they_are_trained_on(together):
+    _, (first, second), _ = together
+    assert {CONFIG.batch_size // 2} <= set(second["rows"]) <= {CONFIG.batch_size // 2, 8}
+    assert len(first["rows"]) > len(second["rows"])
+
+
+def test_what_the_first_process_says_of_its_epochs_is_told_here(together, epochs):
+    trained, _, _ = together
+    assert [(epoch.done, epoch.planned) for epoch in epochs] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    told = [epoch.scores["valid_loss"] for epoch in epochs]
+    np.testing.assert_allclose(told, trained.history["valid_loss"], rtol=1e-6)
+
+
+def test_the_checkpoint_of_several_processes_is_gone_on_from_by_one(together):
+    trained, _, folder = together
+    assert [path.name for path in folder.iterdir()] == [NAME]
+    again, _ = train(CONFIG, folder)
+    for name, weight in trained.model.weights.items():
+        np.testing.assert_array_equal(weight, again.model.weights[name])
+
+
+def fail_second(_):
+    if rank() == 1:
+        raise TrainingDiverged("the loss is no number any more", where="step 3")
+    distributed.barrier()
+
+
+def test_one_that_fails_ends_all_and_says_why():
+    with pytest.raises(ProcessFailed, match="found: process 1 of 2, .*TrainingDiverged: the loss is no number.*step 3"):
+        run_processes(2, fail_second, None)
+
+
+def test_one_process_is_this_one():
+    assert run_processes(1, os.getpid) == os.getpid()
+    assert (rank(), world_size()) == (0, 1)
+
+
+@pytest.mark.parametrize(("gpus", "asked", "expected"), [(0, None, 1), (0, 2, 2), (4, None, 4), (4, 2, 2)])
+def test_there_is_a_process_for_each_gpu_unless_asked_otherwise(monkeypatch, gpus, asked, expected):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert n_processes(asked) == expected
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(InvalidSettings, match="where: --language-model.processes; found: 3; expected: at most 2"):
+        n_processes(3)
+
+
+def test_the_number_of_processes_makes_no_other_artifact():
+    assert LanguageModelConfig(processes=2).model_dump() == LanguageModelConfig().model_dump()

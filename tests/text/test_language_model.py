@@ -1,0 +1,302 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fastai.text.core import defaults
+from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
+from fastai.text.models.core import get_language_model
+from pydantic import ValidationError
+
+from latentflix.artifacts import Handle, Store
+from latentflix.errors import InvalidWeights, TrainingDiverged
+from latentflix.text import checkpoints
+from latentflix.text.checkpoints import write_checkpoint
+from latentflix.text.classifier import ClassifierConfig
+from latentflix.text.language_model import (
+    LanguageModelConfig,
+    direction_configs,
+    encoder_sizes,
+    load_pretrained,
+    load_weights,
+    model_weights,
+    train_language_model,
+)
+from latentflix.text.pretrained import PretrainedModel
+from tests.support.factories.corpus import make_corpus
+
+SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
+TINY = LanguageModelConfig(
+    embedding_size=24,
+    hidden_size=32,
+    n_layers=1,
+    dropout=0.01,
+    max_tokens=4000,
+    min_frequency=1,
+    batch_size=8,
+    sequence_length=20,
+    epochs=6,
+    learning_rate=2e-2,
+    valid_share=0.1,
+    rate_steps=0,
+    sentences=0,
+)
+CYCLE = ["bread", "milk", "stone", "river", "cloud", "horse", "table", "green", "piano", "seven", "apple", "chair"]
+
+
+def repeating_texts(n_texts=100, length=36):
+    return [" ".join(CYCLE[(start + step) % len(CYCLE)] for step in range(length)) for start in range(n_texts)]
+
+
+def fit(texts, config, *more):
+    corpus = make_corpus(texts)
+    trained = train_language_model(corpus, np.arange(len(texts)), config, *more)
+    return trained.model, trained.history
+
+
+def fastai_model(n_tokens, seed=0, **sizes):
+    torch.manual_seed(seed)
+    return get_language_model(AWD_LSTM, n_tokens, {**awd_lstm_lm_config, **SIZES, **sizes})
+
+
+def outputs(model, n_tokens):
+    model.eval()
+    model.reset()
+    with torch.no_grad():
+        return model(torch.arange(40).view(2, 20) % n_tokens)[0]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return fit(repeating_texts(), TINY)
+
+
+def test_a_repeating_corpus_is_learned(trained):
+    model, history = trained
+    assert set(CYCLE) <= set(model.vocabulary)
+    assert history["perplexity"].iloc[-1] < 2 < 0.2 * len(model.vocabulary)
+    np.testing.assert_allclose(history["perplexity"], np.exp(history["valid_loss"]), rtol=1e-4)
+    assert history["accuracy"].iloc[-1] > 0.85
+
+
+def test_vocabulary_begins_with_fastais_special_tokens(trained):
+    model, _ = trained
+    assert model.vocabulary[: len(defaults.text_spec_tok)] == defaults.text_spec_tok
+    assert len(set(model.vocabulary)) == len(model.vocabulary) == len(model.weights["0.encoder.weight"])
+
+
+def test_same_seed_gives_the_same_weights():
+    config = TINY.model_copy(update={"epochs": 1})
+    one, again, other = (fit(repeating_texts(), config.model_copy(update={"seed": seed}))[0] for seed in (1, 1, 2))
+    assert one.vocabulary == again.vocabulary
+    for name, weight in one.weights.items():
+        np.testing.assert_array_equal(weight, again.weights[name])
+    assert not np.allclose(one.weights["0.encoder.weight"].sum(), other.weights["0.encoder.weight"].sum())
+
+
+def test_no_more_tokens_are_read_than_allowed():
+    config = TINY.model_copy(update={"epochs": 1, "max_tokens": 1000, "valid_share": 0.05})
+    _, history = fit(repeating_texts(n_texts=200, length=40), config)
+    read = history["tokens"].iloc[0] / 0.95
+    assert 900 < read <= 1100
+
+
+def test_only_frequent_words_of_the_vocabulary_get_an_id():
+    texts = [*repeating_texts(), "hapax legomenon", "hapax"]
+    model, _ = fit(texts, TINY.model_copy(update={"epochs": 1, "min_frequency": 2}))
+    assert "hapax" in model.vocabulary
+    assert "legomenon" not in model.vocabulary
+
+
+def test_history_has_a_row_for_every_epoch_frozen_or_not():
+    _, history = fit(repeating_texts(), TINY.model_copy(update={"frozen_epochs": 1, "epochs": 2}))
+    assert list(history.columns) == ["train_loss", "valid_loss", "accuracy", "perplexity", "tokens"]
+    assert len(history) == 3
+
+
+def test_weights_come_back_from_disk_as_they_were(tmp_path):
+    model, other = fastai_model(50, seed=1), fastai_model(50, seed=2)
+    store, handle = Store(tmp_path), Handle(stage="language_model", key="0")
+    with store.new(handle, [], TINY) as artifact:
+        artifact.write_arrays("weights", model_weights(model))
+    assert not torch.allclose(outputs(model, 50), outputs(other, 50))
+    load_weights(other, store.read_arrays(handle, "weights"))
+    assert torch.equal(outputs(model, 50), outputs(other, 50))
+
+
+def test_trained_weights_say_the_next_token(trained):
+    model, _ = trained
+    loaded = fastai_model(len(model.vocabulary), emb_sz=24, n_hid=32, n_layers=1)
+    load_weights(loaded, model.weights)
+    ids = [model.vocabulary.index(word) for word in CYCLE * 3]
+    loaded.eval()
+    with torch.no_grad():
+        said = loaded(torch.tensor([ids[:-1]]))[0].argmax(-1)[0]
+    assert (said[5:] == torch.tensor(ids[6:])).float().mean() > 0.9
+
+
+def test_a_tied_weight_is_kept_once():
+    names = list(model_weights(fastai_model(50)))
+    assert "0.encoder.weight" in names
+    assert not {"1.decoder.weight", "0.encoder_dp.emb.weight"} & set(names)
+
+
+def test_a_missing_weight_is_named():
+    weights = model_weights(fastai_model(50))
+    weights.pop("0.rnns.1.weight_hh_l0_raw")
+    with pytest.raises(InvalidWeights, match=re.escape("where: 0.rnns.1.weight_hh_l0_raw; found: no such weight")):
+        load_weights(fastai_model(50), weights)
+
+
+def test_the_first_weight_of_another_shape_is_named():
+    with pytest.raises(InvalidWeights, match=re.escape("0.encoder.weight; found: (51, 8); expected: (50, 8)")):
+        load_weights(fastai_model(50), model_weights(fastai_model(51)))
+
+
+@pytest.mark.parametrize("sizes", [SIZES, {"emb_sz": 9, "n_hid": 10, "n_layers": 3}])
+def test_sizes_are_read_from_the_weights(sizes):
+    assert encoder_sizes(model_weights(fastai_model(20, **sizes))) == sizes
+
+
+def test_weights_without_an_encoder_are_refused():
+    with pytest.raises(InvalidWeights, match="found: a, b"):
+        encoder_sizes({"a": np.zeros((2, 2)), "b": np.zeros(2)})
+
+
+def pretrained_model(vocabulary):
+    weights = fastai_model(len(vocabulary), seed=4).state_dict()
+    return PretrainedModel({name: tensor.clone() for name, tensor in weights.items()}, vocabulary)
+
+
+def test_pretrained_rows_are_matched_by_token():
+    pretrained = pretrained_model(["xxunk", "xxpad", "the", "film", "war", "love"])
+    vocabulary = ["xxunk", "xxpad", "love", "starship", "the"]
+    model = fastai_model(len(vocabulary), seed=5)
+    old, old_bias = pretrained.weights["0.encoder.weight"].clone(), pretrained.weights["1.decoder.bias"].clone()
+    load_pretrained(model, pretrained, vocabulary)
+    rows, bias = model[0].encoder.weight.detach(), model[1].decoder.bias.detach()
+    for token in ("xxunk", "love", "the"):
+        there, here = pretrained.vocabulary.index(token), vocabulary.index(token)
+        assert torch.equal(rows[here], old[there])
+        assert bias[here] == old_bias[there]
+    torch.testing.assert_close(rows[3], old.mean(0))
+    torch.testing.assert_close(bias[3], old_bias.mean())
+    assert model[1].decoder.weight is model[0].encoder.weight
+
+
+def test_loading_pretrained_weights_leaves_them_as_they_are():
+    pretrained = pretrained_model(["xxunk", "xxpad", "the", "film"])
+    before = {name: tensor.clone() for name, tensor in pretrained.weights.items()}
+    load_pretrained(fastai_model(3), pretrained, ["xxunk", "xxpad", "film"])
+    assert pretrained.weights.keys() == before.keys()
+    assert all(torch.equal(pretrained.weights[name], before[name]) for name in before)
+
+
+def test_training_from_the_same_corpus_pretrained_starts_better(trained):
+    model, history = trained
+    pretrained = PretrainedModel(
+        {name: torch.tensor(weight) for name, weight in model.weights.items()}, model.vocabulary
+    )
+    config = TINY.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
+    _, continued = fit(repeating_texts(), config, pretrained)
+    assert continued["valid_loss"].iloc[0] < 1.2 * history["valid_loss"].iloc[-1] < 0.3 * history["valid_loss"].iloc[0]
+
+
+def test_a_backward_model_says_the_token_before():
+    config = TINY.model_copy(update={"direction": "backward", "sentences": 2})
+    corpus = make_corpus(repeating_texts())
+    trained = train_language_model(corpus, np.arange(len(corpus.text_ids)), config)
+    model = trained.model
+    loaded = fastai_model(len(model.vocabulary), emb_sz=24, n_hid=32, n_layers=1)
+    load_weights(loaded, model.weights)
+    ids = [model.vocabulary.index(word) for word in CYCLE[::-1] * 3]
+    loaded.eval()
+    with torch.no_grad():
+        said = loaded(torch.tensor([ids[:-1]]))[0].argmax(-1)[0]
+    assert (said[5:] == torch.tensor(ids[6:])).float().mean() > 0.9
+    assert trained.sentences.empty
+
+
+def test_both_directions_are_a_config_each():
+    configs = direction_configs(LanguageModelConfig(bidirectional=True, epochs=7))
+    assert [(config.direction, config.bidirectional, config.epochs) for config in configs] == [
+        ("forward", False, 7),
+        ("backward", False, 7),
+    ]
+    assert direction_configs(TINY) == [TINY]
+
+
+def test_what_is_not_among_the_rows_is_not_read():
+    texts = [*repeating_texts(20), *["unheard words of another film"] * 20]
+    corpus = make_corpus(texts)
+    one, other = (
+        train_language_model(corpus, rows, TINY.model_copy(update={"epochs": 1})).history["tokens"].iloc[0]
+        for rows in (np.arange(20), np.arange(40))
+    )
+    assert (one, other) == (18 * 37, 18 * 37 + 18 * 6)
+
+
+def test_a_learning_rate_at_which_the_loss_is_no_number_is_said():
+    with pytest.raises(TrainingDiverged, match=re.escape("language model, forward is no number any more; where: step")):
+        fit(repeating_texts(), TINY.model_copy(update={"learning_rate": 1e30}))
+
+
+def test_rates_and_sentences_come_with_the_model():
+    config = TINY.model_copy(update={"rate_steps": 40, "sentences": 2, "sentence_words": 5, "epochs": 2})
+    plain = fit(repeating_texts(), config.model_copy(update={"rate_steps": 0}))
+    trained = train_language_model(make_corpus(repeating_texts()), np.arange(100), config)
+    assert 1e-7 < trained.rates.suggested < 10
+    assert len(trained.sentences) == 2
+    for name, weight in plain[0].weights.items():
+        np.testing.assert_array_equal(weight, trained.model.weights[name])
+
+
+class Killed(Exception):
+    """What stands for the end of a process."""
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3])
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, killed_after):
+    config = TINY.model_copy(update={"frozen_epochs": 2, "epochs": 2})
+    whole = fit(repeating_texts(), config)
+
+    def kill(folder, learner, history):
+        write_checkpoint(folder, learner, history)
+        if len(history) == killed_after:
+            raise Killed("after an epoch")
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoints, "write_checkpoint", kill)
+        fit(repeating_texts(), config, None, tmp_path)
+    with monkeypatch.context() as patch:
+        steps = []
+        patch.setattr(checkpoints, "write_checkpoint", lambda *arguments: steps.append(len(arguments[2])))
+        model, history = fit(repeating_texts(), config, None, tmp_path)
+    assert steps == list(range(killed_after + 1, 5))
+    for name, weight in whole[0].weights.items():
+        np.testing.assert_array_equal(weight, model.weights[name])
+    pd.testing.assert_frame_equal(history, whole[1])
+
+
+def test_a_training_whose_checkpoint_was_cut_short_begins_anew(tmp_path, caplog):
+    config = TINY.model_copy(update={"epochs": 2})
+    whole = fit(repeating_texts(), config, None, tmp_path)
+    path = tmp_path / "training.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    again = fit(repeating_texts(), config, None, tmp_path)
+    assert "training.safetensors cannot be read" in caplog.text
+    assert (tmp_path / "training.broken").is_file()
+    for name, weight in whole[0].weights.items():
+        np.testing.assert_array_equal(weight, again[0].weights[name])
+
+
+def test_pretrained_weights_of_other_sizes_are_refused():
+    with pytest.raises(InvalidWeights, match=re.escape("where: 0.encoder.weight; found: (")):
+        fit(repeating_texts(), TINY, pretrained_model(["xxunk", "xxpad", "bread"]))
+
+
+@pytest.mark.parametrize("config", [LanguageModelConfig, ClassifierConfig])
+def test_a_dropout_of_nothing_is_refused_for_fastai_cannot_train_with_it(config):
+    with pytest.raises(ValidationError, match="dropout"):
+        config(dropout=0)

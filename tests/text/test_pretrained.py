@@ -1,0 +1,256 @@
+import hashlib
+import io
+import os
+import pickle
+import tarfile
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
+from fastai.text.models.core import get_language_model
+
+from latentflix.artifacts import Handle, Store
+from latentflix.config import StageConfig
+from latentflix.data.datasets import FASTAI_CHECK
+from latentflix.errors import DataSetError
+from latentflix.text import pretrained
+from latentflix.text.language_model import LanguageModelConfig
+from latentflix.text.pretrained import WIKITEXT_103, PretrainedConfig, load_wikitext, read_archive
+from latentflix.text.token_corpus import TokenCorpusConfig
+from latentflix.text.tokenizer import text_id
+from tasks.language_model import train_on_corpus
+from tasks.pretrained import fetch_pretrained
+from tasks.token_corpus import tokenize_all_reviews
+
+VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "film", "Amélie", "was", "good", "bad", "."]
+SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
+
+
+@pytest.fixture(scope="module")
+def weights():
+    torch.manual_seed(0)
+    return get_language_model(AWD_LSTM, len(VOCABULARY), {**awd_lstm_lm_config, **SIZES}).state_dict()
+
+
+def saved(weights):
+    file = io.BytesIO()
+    torch.save(weights, file)
+    return file.getvalue()
+
+
+def write_archive(path, **members):
+    with tarfile.open(path, "w:gz") as archive:
+        for suffix, content in members.items():
+            member = tarfile.TarInfo(f"lstm_fwd.{suffix}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def archive(tmp_path, weights):
+    return write_archive(tmp_path / "wt103-fwd.tgz", pth=saved(weights), pkl=pickle.dumps(VOCABULARY))
+
+
+def known_by(monkeypatch, known_hash, direction="forward"):
+    published = WIKITEXT_103[direction]
+    source = replace(published.files[0], known_hash=f"{FASTAI_CHECK}:{known_hash}")
+    monkeypatch.setitem(pretrained.WIKITEXT_103, direction, replace(published, files=(source,)))
+
+
+def fastai_check(content):
+    return f"{len(content)}-{hashlib.md5(content[: 2**20]).hexdigest()}"
+
+
+def test_an_archive_is_read_as_it_was_written(archive, weights):
+    model = read_archive(archive)
+    assert model.vocabulary == VOCABULARY
+    assert list(model.weights) == list(weights)
+    assert all(np.array_equal(model.weights[name], weight.numpy()) for name, weight in weights.items())
+
+
+def test_weights_below_a_model_entry_are_found(tmp_path, weights):
+    path = write_archive(tmp_path / "a.tgz", pth=saved({"model": weights}), pkl=pickle.dumps(VOCABULARY))
+    assert list(read_archive(path).weights) == list(weights)
+
+
+def test_weights_of_half_precision_become_single(tmp_path, weights):
+    halves = {name: weight.half() for name, weight in weights.items()}
+    path = write_archive(tmp_path / "a.tgz", pth=saved(halves), pkl=pickle.dumps(VOCABULARY))
+    assert {weight.dtype for weight in read_archive(path).weights.values()} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_vocabulary_of_any_pickle_protocol_is_read(tmp_path, weights, protocol):
+    path = write_archive(tmp_path / "a.tgz", pth=saved(weights), pkl=pickle.dumps(VOCABULARY, protocol))
+    assert read_archive(path).vocabulary == VOCABULARY
+
+
+def calls(command):
+    return f"cos\nsystem\n(S'{command}'\ntR.".encode()
+
+
+def test_a_vocabulary_that_calls_something_is_refused_uncalled(tmp_path, weights):
+    trace = tmp_path / "trace"
+    path = write_archive(tmp_path / "a.tgz", pth=saved(weights), pkl=calls(f"touch {trace}"))
+    with pytest.raises(DataSetError, match=r"found: os\.system in a vocabulary"):
+        read_archive(path)
+    assert not trace.exists()
+    assert pickle.loads(calls(f"touch {trace}")) == 0  # noqa: S301
+    assert trace.exists()
+
+
+def test_weights_that_call_something_are_refused_uncalled(tmp_path):
+    trace = tmp_path / "trace"
+
+    def reduce(_):
+        return os.system, (f"touch {trace}",)
+
+    evil = type("Evil", (), {"__reduce__": reduce})()
+    path = write_archive(tmp_path / "a.tgz", pth=saved({"0.encoder.weight": evil}), pkl=pickle.dumps(VOCABULARY))
+    with pytest.raises(DataSetError, match="cannot be read"):
+        read_archive(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9, 0.99])
+def test_an_archive_that_was_cut_short_is_refused(archive, share):
+    content = archive.read_bytes()
+    archive.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(DataSetError, match=rf"cannot be read; where: {archive}"):
+        read_archive(archive)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98])
+def test_an_archive_with_a_flipped_bit_is_refused(archive, share):
+    content = bytearray(archive.read_bytes())
+    content[int(len(content) * share)] ^= 4
+    archive.write_bytes(content)
+    with pytest.raises(DataSetError, match=rf"cannot be read; where: {archive}"):
+        read_archive(archive)
+
+
+@pytest.mark.parametrize("missing", ["pth", "pkl"])
+def test_an_archive_without_weights_or_vocabulary_is_refused(tmp_path, weights, missing):
+    members = {"pth": saved(weights), "pkl": pickle.dumps(VOCABULARY)}
+    del members[missing]
+    with pytest.raises(DataSetError, match=rf"found: '\.{missing}'; expected: one \.pth file"):
+        read_archive(write_archive(tmp_path / "a.tgz", **members))
+
+
+@pytest.mark.parametrize(
+    "vocabulary",
+    [b"", b"\x00", pickle.dumps(7), pickle.dumps(None), pickle.dumps("words"), pickle.dumps([1, 2])],
+    ids=["nothing", "no pickle", "a number", "none", "one string", "numbers"],
+)
+def test_a_vocabulary_that_is_no_list_of_strings_is_refused(tmp_path, weights, vocabulary):
+    with pytest.raises(DataSetError, match=r"expected: .*a list of tokens"):
+        read_archive(write_archive(tmp_path / "a.tgz", pth=saved(weights), pkl=vocabulary))
+
+
+@pytest.mark.parametrize("state", [[1, 2], {"0.encoder.weight": "text"}, 7], ids=["list", "text", "number"])
+def test_weights_that_are_no_tensors_by_name_are_refused(tmp_path, state):
+    with pytest.raises(DataSetError, match=r"expected: one \.pth file of weights"):
+        read_archive(write_archive(tmp_path / "a.tgz", pth=saved(state), pkl=pickle.dumps(VOCABULARY)))
+
+
+@pytest.mark.parametrize("broken", [b"\x80\x02.", b"\x80\x02K\x01b.", b"garbage"], ids=["empty", "stack", "garbage"])
+def test_weights_of_a_broken_pickle_are_refused(tmp_path, weights, broken):
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(saved(weights))) as whole, zipfile.ZipFile(file, "w") as copy:
+        for name in whole.namelist():
+            copy.writestr(name, broken if name.endswith("/data.pkl") else whole.read(name))
+    with pytest.raises(DataSetError, match="the archive of a pretrained language model cannot be read"):
+        read_archive(write_archive(tmp_path / "a.tgz", pth=file.getvalue(), pkl=pickle.dumps(VOCABULARY)))
+
+
+def test_a_file_that_passes_fastais_check_is_loaded(monkeypatch, archive):
+    known_by(monkeypatch, fastai_check(archive.read_bytes()))
+    assert load_wikitext(PretrainedConfig(data_dir=archive.parent)).vocabulary == VOCABULARY
+
+
+def longer_by_one(content):
+    return content + b"\0"
+
+
+def other_at_the_start(content):
+    return content[:10] + b"\0" + content[11:]
+
+
+@pytest.mark.parametrize("change", [longer_by_one, other_at_the_start])
+def test_a_file_that_fails_fastais_check_is_refused(monkeypatch, archive, change):
+    content = archive.read_bytes()
+    known_by(monkeypatch, fastai_check(content))
+    archive.write_bytes(change(content))
+    found = fastai_check(change(content))
+    with pytest.raises(DataSetError) as caught:
+        load_wikitext(PretrainedConfig(data_dir=archive.parent))
+    for part in (str(archive), f"found: fastai {found}", f"expected: fastai {fastai_check(content)}"):
+        assert part in str(caught.value)
+
+
+def test_fastais_check_looks_at_the_size_and_the_first_mebibyte_alone(monkeypatch, tmp_path):
+    content = bytes(range(256)) * 8192
+    known_by(monkeypatch, fastai_check(content))
+    (tmp_path / "wt103-fwd.tgz").write_bytes(content[:-1] + b"\0")
+    with pytest.raises(DataSetError, match="the archive of a pretrained language model cannot be read"):
+        load_wikitext(PretrainedConfig(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("direction", "name", "check"),
+    [
+        ("forward", "wt103-fwd.tgz", "105067061-7d1114cd9684bf9d1ca3c9f6a54da6f9"),
+        ("backward", "wt103-bwd.tgz", "105205312-20b06f5830fd5a891d21044c28d3097f"),
+    ],
+)
+def test_the_published_models_are_pinned(direction, name, check):
+    (source,) = WIKITEXT_103[direction].files
+    assert source.known_hash == f"fastai:{check}"
+    assert source.url == f"https://s3.amazonaws.com/fast-ai-modelzoo/{name}"
+
+
+def test_a_direction_is_read_from_its_own_archive(monkeypatch, tmp_path, weights):
+    for direction, name, words in (("forward", "fwd", VOCABULARY), ("backward", "bwd", VOCABULARY[::-1])):
+        path = write_archive(tmp_path / f"wt103-{name}.tgz", pth=saved(weights), pkl=pickle.dumps(words))
+        known_by(monkeypatch, fastai_check(path.read_bytes()), direction)
+    found = [
+        load_wikitext(PretrainedConfig(direction=direction, data_dir=tmp_path)).vocabulary
+        for direction in ("forward", "backward")
+    ]
+    assert found == [VOCABULARY, VOCABULARY[::-1]]
+
+
+def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypatch, archive, tmp_path):
+    known_by(monkeypatch, fastai_check(archive.read_bytes()))
+    store = Store(tmp_path / "artifacts")
+    kept = fetch_pretrained.task.fn(store, (), PretrainedConfig(data_dir=archive.parent))
+    assert store.read_json(kept, "vocabulary") == VOCABULARY
+
+    texts = pd.DataFrame({"text": [f"the film was good . the film was bad {number}" for number in range(40)]})
+    corpus, reviews = (Handle(stage=name, key="k") for name in ("corpus", "reviews"))
+    unread = pd.DataFrame({"text_id": [text_id(texts["text"][0])]})
+    store.ensure(corpus, [], StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
+    store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("unread", unread))
+    tokens = tokenize_all_reviews.task.fn(store, (corpus,), TokenCorpusConfig())
+    config = LanguageModelConfig(
+        pretrained=True,
+        embedding_size=SIZES["emb_sz"],
+        hidden_size=SIZES["n_hid"],
+        n_layers=SIZES["n_layers"],
+        vocabulary_size=100,
+        rate_steps=0,
+        learning_rate=1e-12,
+        weight_decay=0,
+    )
+    trained = train_on_corpus.task.fn(store, (tokens, reviews, kept), config)
+    found, before = store.read_arrays(trained, "weights"), read_archive(archive).weights
+    film = store.read_json(trained, "vocabulary").index("film")
+    assert found["0.encoder.weight"][film] == pytest.approx(
+        before["0.encoder.weight"][VOCABULARY.index("film")], abs=1e-6
+    )
+    assert found["0.rnns.1.weight_hh_l0_raw"] == pytest.approx(before["0.rnns.1.weight_hh_l0_raw"], abs=1e-6)

@@ -1,0 +1,211 @@
+import hashlib
+import multiprocessing
+import os
+import signal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from fastai.text.core import SpacyTokenizer, TokenizeWithRules, defaults
+
+from latentflix.artifacts import Handle, Store
+from latentflix.config import StageConfig
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.errors import ArtifactError, InvalidReviews, TokenizingStopped
+from latentflix.text.token_corpus import TokenCorpusConfig, _processes, stream_texts, tokenize_corpus
+from latentflix.text.tokenizer import text_id, tokenize
+from tasks.token_corpus import read_token_corpus, tokenize_all_reviews
+from tests.support.factories.corpus import make_corpus
+
+N_SPECIAL = len(defaults.text_spec_tok)
+EVERYTHING = 10**9
+BAD = {
+    "nothing": "",
+    "blanks": " \n\t ",
+    "one word": "good",
+    "a megabyte": "word " * 200_000,
+    "a megabyte without a blank": "wörter" * 170_000,
+    "a megabyte of brackets": ")(" * 500_000,
+    "NUL": "a\x00b \x00 c",
+    "half of a pair": "one \ud800 two \udfff",
+    "HTML": "<br /><b>bold</b> &amp; <script>alert(1)</script>",
+    "emoji": "😀😀😀 👩\u200d👧 ☺",
+    "another script": "これは良い映画です。 Очень хороший фильм.",
+    "badly decoded": "caf\ufffd\ufffd \x92s \xe2\x80\x99",
+}
+
+
+def tokens_of(corpus, row):
+    (ids,) = corpus.texts([row], EVERYTHING, EVERYTHING)
+    return [corpus.vocabulary[number] for number in ids]
+
+
+def write_reviews(store, reviews):
+    handle = Handle(stage="datasets", key="reviews")
+    store.ensure(handle, [], StageConfig(), lambda artifact: artifact.write_table("reviews", reviews))
+    return handle
+
+
+@pytest.fixture(scope="module")
+def reviews():
+    table = load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
+    return table.sample(300, random_state=1).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def kept(reviews, tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("artifacts"))
+    handle = tokenize_all_reviews.task.fn(store, (write_reviews(store, reviews),), TokenCorpusConfig())
+    return store, handle
+
+
+def test_every_token_of_a_corpus_that_went_to_disk_is_fastais(kept, reviews):
+    corpus = read_token_corpus(*kept)
+    expected = list(TokenizeWithRules(SpacyTokenizer())(list(reviews["text"])))
+    assert sum(map(len, expected)) == len(corpus.ids) > 80_000
+    for row, tokens in enumerate(expected):
+        assert tokens_of(corpus, row) == list(tokens)
+
+
+def test_arrays_are_mapped_and_not_read(kept):
+    store, handle = kept
+    before = pa.total_allocated_bytes()
+    ids = store.map_array(handle, "ids")
+    assert pa.total_allocated_bytes() - before < ids.nbytes / 10
+    assert not ids.flags.owndata
+    assert not ids.flags.writeable
+    assert ids.dtype == np.int32
+
+
+def test_an_altered_array_is_refused(kept, tmp_path, reviews):
+    store = Store(tmp_path)
+    handle = tokenize_all_reviews.task.fn(store, (write_reviews(store, reviews.head(3)),), TokenCorpusConfig())
+    path = store.path(handle) / "ids.arrow"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ArtifactError, match="altered by hand"):
+        read_token_corpus(store, handle)
+
+
+def test_nothing_but_the_named_files_is_left(kept):
+    store, handle = kept
+    assert store.fault(handle) is None
+    names = {"ids.arrow", "offsets.arrow", "counts.arrow", "vocabulary.json", "texts.parquet", "manifest.json"}
+    assert {path.name for path in store.path(handle).iterdir()} == names
+
+
+def test_special_tokens_come_first_then_frequent_ones_and_the_alphabet_decides_between_equals():
+    corpus = make_corpus(["pear fig fig", "apple pear plum fig"])
+    assert corpus.vocabulary == [*defaults.text_spec_tok, "fig", "pear", "apple", "plum"]
+    assert corpus.counts.tolist() == [0, 0, 2, 0, 0, 0, 0, 0, 0, 3, 2, 1, 1]
+
+
+def test_counts_are_those_of_the_ids(kept):
+    corpus = read_token_corpus(*kept)
+    np.testing.assert_array_equal(np.bincount(corpus.ids, minlength=len(corpus.vocabulary)), corpus.counts)
+    assert (np.diff(corpus.counts[N_SPECIAL:]) <= 0).all()
+    assert len(set(corpus.vocabulary)) == len(corpus.vocabulary)
+
+
+def test_one_array_serves_every_vocabulary_size():
+    corpus = make_corpus(["pear fig fig apple", "pear"])
+    large, small = (corpus.texts([0], size, EVERYTHING)[0] for size in (N_SPECIAL + 3, N_SPECIAL + 1))
+    assert [corpus.vocabulary[number] for number in large] == ["xxbos", "pear", "fig", "fig", "apple"]
+    assert [corpus.vocabulary[number] for number in small] == ["xxbos", "xxunk", "fig", "fig", "xxunk"]
+    assert large.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("at_most", "min_frequency", "expected"),
+    [(100, 1, N_SPECIAL + 3), (100, 2, N_SPECIAL + 2), (100, 3, N_SPECIAL), (N_SPECIAL + 1, 1, N_SPECIAL + 1)],
+)
+def test_a_vocabulary_has_no_rarer_and_no_more_tokens_than_asked(at_most, min_frequency, expected):
+    assert make_corpus(["pear fig fig apple", "pear"]).vocabulary_size(at_most, min_frequency) == expected
+
+
+def test_a_text_is_cut_where_asked():
+    corpus = make_corpus(["one two three", "four"])
+    assert [len(text) for text in corpus.texts([0, 1], EVERYTHING, 3)] == [3, 2]
+    assert corpus.lengths(np.array([1, 0])).tolist() == [2, 4]
+
+
+def test_reviews_are_found_by_what_they_say():
+    corpus = make_corpus(["one", "two", "one", "three"])
+    ids = [text_id(text) for text in ("three", "one")]
+    assert ids[1] == hashlib.sha256(b"one").hexdigest()
+    assert corpus.rows(ids).tolist() == [3, 0]
+    assert corpus.other_rows(ids).tolist() == [1]
+
+
+def test_a_review_that_is_not_there_is_named():
+    with pytest.raises(InvalidReviews, match="where: text_id nobody; 1 such reviews of 2"):
+        make_corpus(["one"]).rows([text_id("one"), "nobody"])
+
+
+def test_odd_texts_keep_their_places():
+    texts = [text for bad in BAD.values() for text in (bad, f"neighbour of {len(bad)}")]
+    corpus = make_corpus(texts)
+    assert len(corpus.offsets) == len(texts) + 1
+    for row in range(1, len(texts), 2):
+        assert tokens_of(corpus, row) == tokenize(f"neighbour of {len(texts[row - 1])}")
+    for row, (name, text) in enumerate(BAD.items()):
+        found = tokens_of(corpus, 2 * row)
+        assert found[0] == "xxbos", name
+        assert (len(found) == 1) == (not text.strip()), name
+    assert tokens_of(corpus, 2 * list(BAD).index("half of a pair")) == tokenize("one \ufffd two \ufffd")
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), 7])
+def test_what_is_no_text_is_refused_by_its_row(nothing):
+    with pytest.raises(InvalidReviews, match=r"where: row 2 \(counting from 0\); found: (None|nan|7)"):
+        tokenize_corpus(4, [["one", "two"], [nothing, "four"]], TokenCorpusConfig())
+
+
+def test_a_corpus_of_nothing_is_refused():
+    with pytest.raises(InvalidReviews, match="found: 0 texts"):
+        tokenize_corpus(0, [], TokenCorpusConfig())
+
+
+def test_texts_are_streamed_in_their_order(tmp_path):
+    texts = [f"text {number}" for number in range(1234)]
+    pd.DataFrame({"text": texts, "positive": 1}).to_parquet(tmp_path / "reviews.parquet")
+    n_texts, chunks = stream_texts(tmp_path / "reviews.parquet")
+    read = list(chunks)
+    assert n_texts == 1234
+    assert max(map(len, read)) <= 500
+    assert [text for chunk in read for text in chunk] == texts
+
+
+def test_processes_take_chunks_only_when_they_need_them_and_give_them_back_in_order():
+    taken = []
+
+    def chunks():
+        for number in range(40):
+            taken.append(number)
+            yield [f"text {number}"] * 3
+
+    with _processes(2) as run:
+        tokenized = run(chunks())
+        first = next(tokenized)
+        assert len(taken) == 2 * 2 + 1
+        places = [chunk.tokens[2] for chunk in (first, *tokenized)]
+    assert places == [str(number) for number in range(40)]
+
+
+def test_a_process_that_is_killed_is_said(monkeypatch):
+    def chunks():
+        for number in range(1000):
+            if number == 6:
+                os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+            yield [f"text {number}"] * 200
+
+    with pytest.raises(TokenizingStopped, match=r"expected: 2 processes"):
+        tokenize_corpus(200_000, chunks(), TokenCorpusConfig(processes=2))
+
+
+def test_the_number_of_processes_makes_no_other_artifact():
+    handles = [
+        tokenize_all_reviews.handle((Handle(stage="datasets", key="a"),), TokenCorpusConfig(processes=number))
+        for number in (None, 1, 4)
+    ]
+    assert len(set(handles)) == 1
