@@ -25,7 +25,7 @@ from latentflix.recommender.fit import fit_and_score, fit_recommender
 from latentflix.recommender.model import CollabConfig, predict_ratings
 from latentflix.recommender.trials import TrialConfig, compare_trials, trial_configs
 from latentflix.settings import parse_command_line
-from latentflix.training import one_thread
+from latentflix.training import single_threaded
 
 Predict = Callable[[pd.DataFrame], np.ndarray]
 Fit = Callable[[pd.DataFrame], Predict]
@@ -70,7 +70,7 @@ def fit_all(train: pd.DataFrame, config: CollabConfig) -> Predict:
     recommender = fit_recommender(train, config, Split(train=~nothing, held_out=nothing, unseen=nothing))
 
     def predict(asked: pd.DataFrame) -> np.ndarray:
-        stars = predict_ratings(recommender, asked["user_id"].to_numpy(), asked["movie_id"].to_numpy())
+        stars = predict_ratings(recommender, asked["user_id"].to_numpy(), asked["item_id"].to_numpy())
         return stars.mean(axis=0)
 
     return predict
@@ -81,7 +81,7 @@ def fit_collab_learner(train: pd.DataFrame, threads: AbstractContextManager[None
     torch.manual_seed(0)
     with threads, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        columns = train[["user_id", "movie_id", "rating"]].reset_index(drop=True)
+        columns = train[["user_id", "item_id", "rating"]].reset_index(drop=True)
         loaders = CollabDataLoaders.from_df(columns, valid_pct=1 / len(columns), bs=TUTORIAL.batch_size, seed=0)
         learner = collab_learner(loaders, n_factors=TUTORIAL.n_factors, y_range=(0, 5.5))
         with learner.no_bar(), learner.no_logging():
@@ -90,7 +90,7 @@ def fit_collab_learner(train: pd.DataFrame, threads: AbstractContextManager[None
     def predict(asked: pd.DataFrame) -> np.ndarray:
         with warnings.catch_warnings(), learner.no_bar(), learner.no_logging():
             warnings.simplefilter("ignore")
-            loader = loaders.test_dl(asked[["user_id", "movie_id", "rating"]].reset_index(drop=True))
+            loader = loaders.test_dl(asked[["user_id", "item_id", "rating"]].reset_index(drop=True))
             return learner.get_preds(dl=loader)[0].numpy().ravel()
 
     return predict
@@ -98,12 +98,12 @@ def fit_collab_learner(train: pd.DataFrame, threads: AbstractContextManager[None
 
 def fit_surprise(train: pd.DataFrame, algorithm: AlgoBase) -> Predict:
     """One of Surprise's algorithms, with its defaults."""
-    columns = Dataset.load_from_df(train[["user_id", "movie_id", "rating"]], Reader(rating_scale=(1, 5)))
+    columns = Dataset.load_from_df(train[["user_id", "item_id", "rating"]], Reader(rating_scale=(1, 5)))
     algorithm.fit(columns.build_full_trainset())
 
     def predict(asked: pd.DataFrame) -> np.ndarray:
         return np.array(
-            [algorithm.predict(user, film).est for user, film in zip(asked["user_id"], asked["movie_id"], strict=True)]
+            [algorithm.predict(user, item).est for user, item in zip(asked["user_id"], asked["item_id"], strict=True)]
         )
 
     return predict
@@ -119,7 +119,7 @@ def methods(settings: BenchmarkSettings) -> dict[Method, Fit]:
         "ours-averaged": lambda train: choose_and_fit(train, CollabConfig(n_seeds=settings.n_seeds, epochs=5), several),
         "ours-as-fastai": lambda train: fit_all(train, TUTORIAL),
         "fastai": lambda train: fit_collab_learner(train, nullcontext()),
-        "fastai-one-thread": lambda train: fit_collab_learner(train, one_thread()),
+        "fastai-one-thread": lambda train: fit_collab_learner(train, single_threaded()),
         "svd": lambda train: fit_surprise(train, SVD(random_state=0)),
         # Ratings kept in memory: Surprise's own way to make it faster.
         "svd++": lambda train: fit_surprise(train, SVDpp(random_state=0, cache_ratings=True)),

@@ -46,8 +46,8 @@ def main() -> None:
     """Print the median and the ratio to its bound of each command."""
     settings = parse_command_line(BenchmarkSettings, "python -m benchmarks.command_line")
     store = Store(settings.artifacts_dir)
-    films = store.read_table(choose_run(store).handle("ratings"), "films")
-    title = films.loc[films["ratings"].idxmax(), "title"]
+    items = store.read_table(choose_run(store).handle("ratings"), "items")
+    title = items.loc[items["ratings"].idxmax(), "title"]
     asked = {"explain": [title], "similar": [title], "predict": [REVIEW]}
     rows = []
     for command, bound in BOUNDS.items():

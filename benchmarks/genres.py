@@ -1,4 +1,4 @@
-"""Plots to genres: speed beside `SentenceTransformer.encode`, and quality on several splits beside words alone.
+"""PlotSummaries to genres: speed beside `SentenceTransformer.encode`, and quality on several splits beside words alone.
 
 Run it with `python -m benchmarks.genres`, after `pip install 'latentflix[genres]'`.
 """
@@ -14,21 +14,21 @@ from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.genres.evaluation import OURS, WORDS, GenreEvaluationConfig, evaluate_genres
+from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluationConfig, evaluate_genres
 from latentflix.genres.model import GenreConfig, train_genres
-from latentflix.genres.plot_summaries import PlotConfig, prepare_plots
+from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
 from latentflix.settings import parse_command_line
-from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, Reading, embed_texts, load_encoder
+from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, LongTextStrategy, embed_texts, load_encoder
 
 
 class BenchmarkSettings(BaseModel):
-    """Plots to vectors, and vectors to genres."""
+    """PlotSummaries to vectors, and vectors to genres."""
 
     plots: int = Field(256, ge=8, description="plots that are read for the speed")
     rounds: int = Field(3, ge=1, description="times that each is measured, in turns; the fastest counts")
     splits: int = Field(0, ge=0, description="splits on which the quality is measured; all plots are then read")
     first_split: int = Field(0, ge=0, description="seed of the first of them; those after it count on")
-    readings: tuple[Reading, ...] = Field(("slices",), description="ways to read long plots that are compared")
+    readings: tuple[LongTextStrategy, ...] = Field(("slices",), description="ways to read long plots that are compared")
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 
@@ -61,31 +61,31 @@ def measure_speed(texts: Sequence[str], encoder: Any, rounds: int) -> pd.DataFra
 def measure_quality(plots: pd.DataFrame, encoder: Any, settings: BenchmarkSettings) -> pd.DataFrame:
     """Scores on the test plots of every split, of ours, of words alone, and of each way of reading by itself."""
     configs = [EmbeddingConfig(reading=reading) for reading in settings.readings]
-    embedded: dict[Reading, Embeddings] = {}
+    embedded: dict[LongTextStrategy, Embeddings] = {}
     for config in configs:
         embedded[config.reading] = embed_texts(list(plots["plot"].str.strip()), encoder, config)
     places = pd.Series(np.arange(len(plots)), plots["plot_id"])
     rows: list[dict[str, Any]] = []
     for split in range(settings.first_split, settings.first_split + settings.splits):
-        prepared = prepare_plots(plots, PlotConfig(seed=split))
-        kept = places[prepared.plots.index].to_numpy()
+        prepared = prepare_plots(plots, PlotSummaryConfig(seed=split))
+        kept = places[prepared.plot_summaries.index].to_numpy()
         trained = train_genres(
-            prepared.plots,
-            prepared.carried,
+            prepared.plot_summaries,
+            prepared.has_genre,
             [(config, _rows(embedded[config.reading], kept)) for config in configs],
             GenreConfig(),
         )
         evaluation = evaluate_genres(
-            {OURS: trained.probabilities, WORDS: trained.words},
-            prepared.carried,
-            prepared.plots["part"],
+            {COMBINED: trained.probabilities, WORDS: trained.words},
+            prepared.has_genre,
+            prepared.plot_summaries["part"],
             GenreConfig().shrinkage,
             GenreEvaluationConfig(bootstraps=20),
         )
         scores = evaluation.scores.set_index(["method", "thresholds", "metric"])["score"]
         rows += [
             {"split": split, "method": method, **{"_".join(key): score for key, score in scores[method].items()}}
-            for method in (OURS, WORDS)
+            for method in (COMBINED, WORDS)
         ]
         say(f"split {split}:\n{trained.trials.to_string(index=False)}")
     return pd.DataFrame(rows)
@@ -108,7 +108,9 @@ def main() -> None:
     if settings.splits:
         table = measure_quality(plots, encoder, settings)
         means = table.drop(columns="split").groupby("method").mean()
-        ratios |= {f"{name}, ours over words": float(means.loc[OURS, name] / means.loc[WORDS, name]) for name in means}
+        ratios |= {
+            f"{name}, ours over words": float(means.loc[COMBINED, name] / means.loc[WORDS, name]) for name in means
+        }
     print_results(table, ratios, as_json=settings.json_)
 
 

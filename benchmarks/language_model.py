@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 from benchmarks.output import print_results, say
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.settings import parse_command_line
-from latentflix.text.batches import TokenStream
+from latentflix.text.batches import LanguageModelBatches
 from latentflix.text.language_model import LanguageModelConfig, build_language_model
 from latentflix.text.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
 from latentflix.training import make_learner
@@ -86,8 +86,8 @@ def train_and_score(corpus: TokenCorpus, config: LanguageModelConfig, seconds: f
     size = corpus.vocabulary_size(config.vocabulary_size, config.min_frequency)
     texts = corpus.texts(np.arange(len(corpus.text_ids)), size, len(corpus.ids))
     n_valid = len(texts) // 20
-    valid = TokenStream(texts[:n_valid], 32, 72)
-    train = TokenStream(texts[n_valid:], config.batch_size, config.sequence_length, np.random.default_rng(0))
+    valid = LanguageModelBatches(texts[:n_valid], 32, 72)
+    train = LanguageModelBatches(texts[n_valid:], config.batch_size, config.sequence_length, np.random.default_rng(0))
     learner = make_learner(
         "a language model",
         train,

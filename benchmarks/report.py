@@ -20,8 +20,8 @@ from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
 from latentflix.artifacts import Handle, Store
-from latentflix.factors.labels import LabelConfig, label_films
-from latentflix.report.inputs import Findings, ReportConfig
+from latentflix.factors.labels import LabelConfig, label_items
+from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
 from latentflix.report.rendering import PAGE
 from latentflix.settings import parse_command_line
@@ -39,22 +39,22 @@ PAINTED = "performance.getEntriesByName('first-contentful-paint')"
 class ReportSettings(BaseModel):
     """What a report of many films costs, and how long one waits for its first screen."""
 
-    films: int = Field(1000, ge=10, description="films with reviews")
+    items: int = Field(1000, ge=10, description="films with reviews")
     reviews: int = Field(30, ge=1, description="reviews of each film")
     opened: int = Field(5, ge=1, description="times that the report is opened in a browser of its own")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 
 
-def plant_findings(n_films: int, n_reviews: int, seed: int = 0) -> Findings:
+def plant_findings(n_items: int, n_reviews: int, seed: int = 0) -> ReportInputs:
     """Findings of so many films with so many reviews each, in which the ends of each stable factor have own words."""
     random = np.random.default_rng(seed)
-    ids = pd.Index(np.arange(1, n_films + 1), name="movie_id")
+    ids = pd.Index(np.arange(1, n_items + 1), name="item_id")
     titles = [
         f"Film {number}: A Title of {random.integers(1, 9) * 'Some '}Length ({1920 + number % 80})" for number in ids
     ]
-    films = pd.DataFrame({"title": titles, "ratings": random.integers(30, 600, n_films)}, index=ids)
+    items = pd.DataFrame({"title": titles, "ratings": random.integers(30, 600, n_items)}, index=ids)
     names = [str(number + 1) for number in range(N_AXES)]
-    scores = pd.DataFrame(random.normal(size=(n_films, N_AXES)), ids, names)
+    scores = pd.DataFrame(random.normal(size=(n_items, N_AXES)), ids, names)
     axes = pd.DataFrame(
         {
             "explained": np.sort(random.dirichlet(np.ones(N_AXES)))[::-1],
@@ -65,7 +65,7 @@ def plant_findings(n_films: int, n_reviews: int, seed: int = 0) -> Findings:
         },
         index=pd.Index(names, name="axis"),
     )
-    labelled = label_films(scores, axes, films["ratings"], LabelConfig())
+    labelled = label_items(scores, axes, items["ratings"], LabelConfig())
     labels = list(labelled.labels.index)
     words = np.array([f"word{first}{second}" for first in "abcdefghijklmnopqrst" for second in "abcdefghijklmnopqrst"])
     terms = pd.DataFrame(
@@ -77,27 +77,27 @@ def plant_findings(n_films: int, n_reviews: int, seed: int = 0) -> Findings:
         columns=["label", "term", "z"],
     )
     named = terms.groupby("label")["term"].agg(lambda words: f"Drama / Romance · {', '.join(words.head(3))}")
-    shares = pd.DataFrame({"movie_id": np.repeat(ids, len(labels)), "label": np.tile(labels, n_films)})
-    ends = labelled.films.sort_values("strength", ascending=False).groupby("label").head(8)
-    label_score = {"axis": "1", "films": 9, "prevalence": 0.2} | make_scores(["auc", "average_precision"], 0.6)
+    shares = pd.DataFrame({"item_id": np.repeat(ids, len(labels)), "label": np.tile(labels, n_items)})
+    ends = labelled.items.sort_values("strength", ascending=False).groupby("label").head(8)
+    label_score = {"axis": "1", "items": 9, "prevalence": 0.2} | make_scores(["auc", "average_precision"], 0.6)
     return make_findings(
-        films=films,
+        items=items,
         scores=scores,
         axes=axes,
-        film_labels=labelled.films,
+        item_labels=labelled.items,
         labels=labelled.labels,
         reviews=_write_reviews(random, ids, n_reviews, words),
         label_scores=pd.DataFrame([label_score] * len(labels), index=pd.Index(labels, name="label")),
         axis_scores=pd.DataFrame([make_scores(["correlation"], 0.03)] * N_STABLE, index=axes.index[:N_STABLE]),
         terms=terms,
-        pole_films=ends.assign(title=ends["movie_id"].map(films["title"])).rename(columns={"strength": "score"}),
+        pole_items=ends.assign(title=ends["item_id"].map(items["title"])).rename(columns={"strength": "score"}),
         names=named.to_dict(),
         shares=shares.assign(share=random.random(len(shares)), share_without=random.random(len(shares))),
-        dominating=labels[0],
-        study=make_study(
-            positions=films.head(300).assign(
-                year=pd.array([1990] * min(n_films, 300), "Int16"),
-                **{f"axis_{axis}": random.normal(size=min(n_films, 300)) for axis in (1, 2, 3)},
+        most_frequent=labels[0],
+        analysis=make_study(
+            positions=items.head(300).assign(
+                year=pd.array([1990] * min(n_items, 300), "Int16"),
+                **{f"axis_{axis}": random.normal(size=min(n_items, 300)) for axis in (1, 2, 3)},
             )
         ),
     )
@@ -119,17 +119,17 @@ def _write_reviews(random: np.random.Generator, ids: pd.Index, n_reviews: int, w
         sentences = [review[at : at + WORDS_PER_SENTENCE] for at in range(0, len(review), WORDS_PER_SENTENCE)]
         texts.append(" ".join(" ".join(sentence) + "." for sentence in sentences))
     numbers = np.arange(len(texts))
-    return pd.DataFrame({"review_id": numbers.astype(str), "movie_id": np.repeat(ids, n_reviews), "text": texts})
+    return pd.DataFrame({"review_id": numbers.astype(str), "item_id": np.repeat(ids, n_reviews), "text": texts})
 
 
-def build(root: Path, n_films: int, n_reviews: int) -> dict[str, float]:
+def build(root: Path, n_items: int, n_reviews: int) -> dict[str, float]:
     """Build a report as the flow does, files checked and written out; what it cost, and how large it is."""
-    findings = plant_findings(n_films, n_reviews)
+    findings = plant_findings(n_items, n_reviews)
     config = ReportConfig()
     handle = Handle(stage="report", key="benchmark")
     store = Store(root)
     started = time.monotonic()
-    with store.new(handle, [], config) as artifact:
+    with store.new(handle, {}, config) as artifact:
         artifact.metrics.update(build_report(artifact.folder, findings, config))
     seconds = time.monotonic() - started
     files = [path.stat().st_size for path in store.path(handle).rglob("*") if path.is_file()]
@@ -165,9 +165,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # A process of its own, so that its peak of memory is the report's.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            result = pool.submit(build, Path(folder), settings.films, settings.reviews).result()
+            result = pool.submit(build, Path(folder), settings.items, settings.reviews).result()
         result["first_screen_seconds"] = first_screen(Path(folder) / "report" / "benchmark" / PAGE, settings.opened)
-    row = {"films": settings.films, "reviews": settings.films * settings.reviews, **result}
+    row = {"items": settings.items, "reviews": settings.items * settings.reviews, **result}
     ratios = {f"{name}, of what it may take": result[name] / bound for name, bound in BOUNDS.items()}
     print_results(pd.DataFrame([row]), ratios, as_json=settings.json_)
 

@@ -31,7 +31,7 @@ from flows.refresh_reviews import refresh_reviews
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.reviews.delta import LAYOUT
 from latentflix.reviews.sources.protocol import Review
-from latentflix.reviews.store import ReviewStore, partition_of, rows_of
+from latentflix.reviews.store import ReviewStore, partition_of, to_arrow
 from latentflix.settings import RefreshSettings, parse_command_line
 from tests.support.fake_web import TMDB_KEY, fake_web, review
 
@@ -140,7 +140,7 @@ def fill(store: ReviewStore, reviews: int, texts: list[str]) -> list[str]:
             for number in range(REVIEWS_A_FILM)
         ]
         table = store.reviews.open()
-        write_deltalake(table, rows_of(made, at), mode="append", writer_properties=LAYOUT)
+        write_deltalake(table, to_arrow(made, at), mode="append", writer_properties=LAYOUT)
     store.compact()
     return films
 

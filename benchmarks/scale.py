@@ -23,7 +23,7 @@ from latentflix.recommender.model import CollabConfig
 from latentflix.settings import parse_command_line
 
 # MovieLens 25M; fewer ratings are those of fewer of its users.
-N_RATINGS, N_USERS, N_FILMS = 25_000_095, 162_541, 59_047
+N_RATINGS, N_USERS, N_ITEMS = 25_000_095, 162_541, 59_047
 N_FACTORS = 8
 NOISE = 0.7
 
@@ -39,35 +39,35 @@ class ScaleSettings(BaseModel):
 def make_ratings(n_ratings: int, seed: int = 0) -> pd.DataFrame:
     """Ratings of half stars, 0.5 to 5, by planted factors, biases and noise.
 
-    user_id and movie_id int32, rating float32, timestamp int64; no user rates a film twice. How often a film is rated
+    user_id and item_id int32, rating float32, timestamp int64; no user rates a film twice. How often a film is rated
     falls off with its rank by a power law, how much a user rates is log-normal.
     """
     random = np.random.default_rng(seed)
     n_users = max(round(N_USERS * n_ratings / N_RATINGS), 50)
     # The most rated film of MovieLens 25M has 81,491 ratings, half of the films have six or fewer.
-    popularity = (np.arange(N_FILMS) + 150) ** -1.5
+    popularity = (np.arange(N_ITEMS) + 150) ** -1.5
     activity = random.lognormal(0, 1.1, n_users)
     drawn = np.empty(0, np.int64)
     while len(drawn) < n_ratings:
         missing = int(1.2 * (n_ratings - len(drawn))) + 100
         users = random.choice(n_users, missing, p=activity / activity.sum())
-        films = random.choice(N_FILMS, missing, p=popularity / popularity.sum())
-        drawn = np.unique(np.concatenate([drawn, users * N_FILMS + films]))
+        items = random.choice(N_ITEMS, missing, p=popularity / popularity.sum())
+        drawn = np.unique(np.concatenate([drawn, users * N_ITEMS + items]))
     pairs = random.permutation(drawn)[:n_ratings]
-    users, films = pairs // N_FILMS, pairs % N_FILMS
-    user_factors, film_factors = (
-        random.normal(size=(rows, N_FACTORS)).astype(np.float32) for rows in (n_users, N_FILMS)
+    users, items = pairs // N_ITEMS, pairs % N_ITEMS
+    user_factors, item_factors = (
+        random.normal(size=(rows, N_FACTORS)).astype(np.float32) for rows in (n_users, N_ITEMS)
     )
-    user_bias, film_bias = (random.normal(0, 0.4, rows).astype(np.float32) for rows in (n_users, N_FILMS))
+    user_bias, item_bias = (random.normal(0, 0.4, rows).astype(np.float32) for rows in (n_users, N_ITEMS))
     stars = np.empty(n_ratings, np.float32)
     for rows in np.array_split(np.arange(n_ratings), max(n_ratings // 10**6, 1)):
-        user, film = users[rows], films[rows]
-        liking = (user_factors[user] * film_factors[film]).sum(axis=1) * 0.6 / np.sqrt(N_FACTORS)
-        stars[rows] = 3.5 + user_bias[user] + film_bias[film] + liking + random.normal(0, NOISE, len(rows))
+        user, item = users[rows], items[rows]
+        liking = (user_factors[user] * item_factors[item]).sum(axis=1) * 0.6 / np.sqrt(N_FACTORS)
+        stars[rows] = 3.5 + user_bias[user] + item_bias[item] + liking + random.normal(0, NOISE, len(rows))
     return pd.DataFrame(
         {
             "user_id": (users + 1).astype(np.int32),
-            "movie_id": (films + 1).astype(np.int32),
+            "item_id": (items + 1).astype(np.int32),
             "rating": np.clip(np.round(stars * 2) / 2, 0.5, 5),
             "timestamp": np.zeros(n_ratings, np.int64),
         }
@@ -96,7 +96,7 @@ def measure(path: Path, epochs: int) -> dict[str, Any]:
     return {
         "ratings": len(ratings),
         "users": len(recommender.user_ids),
-        "films": len(recommender.movie_ids),
+        "items": len(recommender.item_ids),
         "seconds_an_epoch": seconds,
         "rows_per_second": split.train.sum() / seconds,
         "peak_gib": peak,

@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field
 from benchmarks.output import print_results, say
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.settings import parse_command_line
-from latentflix.text.classifier import ClassifierConfig, ReviewBatches, build_classifier
+from latentflix.text.classifier import ClassifierBatches, ClassifierConfig, build_classifier
 from latentflix.text.language_model import LanguageModelConfig, load_weights, model_weights, train_language_model
 from latentflix.text.predictions import PredictionConfig, predict_reviews
 from latentflix.text.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
@@ -149,7 +149,7 @@ def measure_predictions(
 
     batches = [
         tokens
-        for tokens, _ in ReviewBatches(
+        for tokens, _ in ClassifierBatches(
             read(), np.zeros((len(texts), 2), np.float32), PredictionConfig().batch_size, padding_id(vocabulary)
         )
     ]

@@ -10,7 +10,7 @@ from latentflix.errors import LatentflixError
 from latentflix.settings import parse_command_line
 
 
-class Outcome(BaseModel):
+class FlowResult(BaseModel):
     """What a flow ends with: where its report is, its headline, and how long each stage took.
 
     seconds, cached: by stage; cached says whether the stage's result was there already.
@@ -24,7 +24,7 @@ class Outcome(BaseModel):
 
 
 def main(
-    flow: Callable[[Any], Outcome], settings: type[BaseModel], program: str, arguments: Sequence[str] | None = None
+    flow: Callable[[Any], FlowResult], settings: type[BaseModel], program: str, arguments: Sequence[str] | None = None
 ) -> None:
     """Read the settings, run the flow, and print its report's path and headline; with --json one JSON object instead.
 

@@ -5,89 +5,115 @@ Run it with `python -m flows.full`; `python -m flows.full --help` lists the sett
 
 from prefect import flow
 
-from flows.command_line import Outcome, main
-from flows.conclusion import conclude
-from flows.language_models import obtain_language_models
-from flows.ratings import obtain_ratings
+from flows.command_line import FlowResult, main
+from flows.steps import fetch, finish, load_ratings, train_language_models
 from latentflix.artifacts import Store
-from latentflix.data.datasets import DataSetConfig
 from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.trials import trial_configs
-from latentflix.report.changes import find_last
+from latentflix.report.changes import find_previous
 from latentflix.report.headline import headline_sentence
-from latentflix.reviews.join import identify_reviews
+from latentflix.reviews.join import with_store_version
 from latentflix.settings import FullSettings
-from tasks.baseline import predict_all_by_words
-from tasks.changes import compare_with_last
-from tasks.classifier import train_on_folds
-from tasks.collab import fit_collab
-from tasks.datasets import fetch_data_set
-from tasks.embeddings import embed_all_texts
-from tasks.encoders import compare_all_encoders
-from tasks.evaluation import score_predictions
-from tasks.factors import find_axes
-from tasks.histograms import count_all_predictions
-from tasks.labels import label_all_films
-from tasks.names import name_all_poles
-from tasks.predictions import predict_all_reviews
-from tasks.report import write_report
-from tasks.reviews import join_film_reviews
+from tasks import factors, recommender, report, reviews, text
 from tasks.stage import StageRunner
-from tasks.study import study_collab
-from tasks.token_corpus import tokenize_all_reviews
-from tasks.trials import compare_all_trials
-from tasks.vectors import predict_all_by_vectors
 
 DEFAULTS = FullSettings()
 
 
 @flow(name="full", flow_run_name="full-{settings.profile}-{settings.data}", persist_result=False)
-def full(settings: FullSettings = DEFAULTS) -> Outcome:
-    """Learn factors from ratings, learn which words go with them, check that on unread films, and draw it.
+def full(settings: FullSettings = DEFAULTS) -> FlowResult:
+    """Learn factors from ratings, learn which words go with them, check that on held-out items, and show it.
 
     Args:
-        settings: the settings of all stages; what is not said is as the profile has it
+        settings: the settings of all stages; what is not given is as the profile has it
     """
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
-    folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
+    source, ratings = load_ratings(run, settings)
+    corpus = fetch(run, settings, "imdb_reviews")
 
-    rated, ratings = obtain_ratings(run, settings)
-    corpus = run(fetch_data_set, config=DataSetConfig(name="imdb_reviews", **folders))
-    collab = run.map(fit_collab, ratings, configs=seed_groups(settings.collab))
-    tried = run.map(fit_collab, ratings, configs=trial_configs(settings.collab, settings.trials))
-    trials = run(compare_all_trials, *tried, config=settings.trials)
-    study = run(study_collab, rated, ratings, trials, *collab, config=settings.study)
-    factors = run(find_axes, ratings, *collab, config=settings.factors)
-    labels = run(label_all_films, factors, ratings, config=settings.labels)
-    reviews = run(join_film_reviews, corpus, ratings, labels, config=identify_reviews(settings.reviews))
+    fits = run.map(recommender.fit, ratings=ratings, configs=seed_groups(settings.collab))
+    tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
+    trials = run(recommender.compare_models, fits=tried, config=settings.trials)
+    analysis = run(
+        recommender.analyse, source=source, ratings=ratings, trials=trials, fits=fits, config=settings.analysis
+    )
 
-    stored = [reviews] if settings.reviews.store else []
-    tokens = run(tokenize_all_reviews, corpus, *stored, config=settings.token_corpus)
-    language_models = obtain_language_models(run, tokens, reviews, settings)
-    classifier = run(train_on_folds, reviews, labels, tokens, *language_models, config=settings.classifier)
-    predictions = run(predict_all_reviews, reviews, tokens, language_models[0], classifier, config=settings.predictions)
-    baseline = run(predict_all_by_words, reviews, labels, classifier, config=settings.baseline)
+    axes = run(factors.extract, ratings=ratings, fits=fits, config=settings.factors)
+    labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
+    joined = run(
+        reviews.join_reviews,
+        corpus=corpus,
+        ratings=ratings,
+        labels=labels,
+        config=with_store_version(settings.reviews),
+    )
+
+    stored = [joined] if settings.reviews.store else []
+    tokens = run(text.tokenize, reviews=[corpus, *stored], config=settings.token_corpus)
+    language_models = train_language_models(run, tokens, joined, settings)
+    classifier = run(
+        factors.train_classifiers,
+        reviews=joined,
+        labels=labels,
+        token_corpus=tokens,
+        language_models=language_models,
+        config=settings.classifier,
+    )
+    predictions = run(
+        factors.predict,
+        reviews=joined,
+        token_corpus=tokens,
+        language_model=language_models[0],
+        classifier=classifier,
+        config=settings.predictions,
+    )
+
+    known = {"reviews": joined, "labels": labels, "classifier": classifier}
+    baseline = run(factors.predict_tfidf_baseline, **known, config=settings.baseline)
     evaluation = run(
-        score_predictions, predictions, baseline, reviews, classifier, labels, factors, config=settings.evaluation
+        factors.evaluate, **known, predictions=predictions, baseline=baseline, factors=axes, config=settings.evaluation
     )
     others = [baseline]
-    if settings.encoders.sentences:
-        embedded = run(embed_all_texts, reviews, config=settings.embeddings.model_copy(update=folders))
-        others.append(run(predict_all_by_vectors, reviews, embedded, labels, classifier, config=settings.vectors))
-    encoders = run(compare_all_encoders, reviews, labels, classifier, predictions, *others, config=settings.encoders)
-    names = run(name_all_poles, reviews, corpus, labels, factors, ratings, config=settings.names)
-    histograms = run(count_all_predictions, predictions, reviews, config=settings.histograms)
-
-    found = (factors, evaluation, names, histograms)
-    changes = run(compare_with_last, *found, *find_last(run.store, found), config=settings.changes)
-
-    stages = (
-        *(rated, corpus, ratings, trials, study, factors, labels, reviews, tokens, language_models[0], classifier),
-        *(predictions, baseline, evaluation, encoders, names, histograms, changes, *collab),
+    if settings.comparison.sentences:
+        folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
+        embeddings = run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))
+        others.append(
+            run(factors.predict_embedding_baseline, **known, embeddings=embeddings, config=settings.embedding_baseline)
+        )
+    comparison = run(factors.compare, **known, predictions=predictions, others=others, config=settings.comparison)
+    names = run(
+        factors.name_poles,
+        reviews=joined,
+        corpus=corpus,
+        labels=labels,
+        factors=axes,
+        ratings=ratings,
+        config=settings.names,
     )
-    report = run(write_report, *stages, config=settings.report)
-    figures = run.store.manifest(report).metrics
-    return conclude(run, report, headline_sentence(figures), figures, settings)
+    histograms = run(factors.count_votes, predictions=predictions, reviews=joined, config=settings.histograms)
+
+    found = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}
+    previous = find_previous(run.store, tuple(found.values()))
+    changes = run(report.compare_with_previous, **found, previous=previous, config=settings.changes)
+    page = run(
+        report.write_report,
+        **(found | known),
+        source=source,
+        corpus=corpus,
+        ratings=ratings,
+        trials=trials,
+        analysis=analysis,
+        token_corpus=tokens,
+        language_model=language_models[0],
+        predictions=predictions,
+        baseline=baseline,
+        comparison=comparison,
+        changes=changes,
+        fits=fits,
+        config=settings.report,
+    )
+    figures = run.store.manifest(page).metrics
+    return finish(run, page, headline_sentence(figures), figures, settings)
 
 
 if __name__ == "__main__":

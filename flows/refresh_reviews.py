@@ -11,23 +11,23 @@ import pandas as pd
 import pooch
 from prefect import flow
 
-from flows.command_line import Outcome, main
-from flows.ratings import obtain_ratings
+from flows.command_line import FlowResult, main
+from flows.steps import load_ratings
 from latentflix.artifacts import Store
 from latentflix.data.title_catalogs import open_catalogs
 from latentflix.data.titles import resolve_titles
 from latentflix.errors import ArtifactError
-from latentflix.factors.drift import StoredShiftConfig
-from latentflix.report.highlights import Table, Text, refresh_rows, refresh_sentence, shifts_markdown
-from latentflix.reviews.http.client import Fetcher
+from latentflix.factors.drift import StoredDriftConfig
+from latentflix.report.highlights import Table, Text, drift_markdown, refresh_rows, refresh_sentence
+from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.refresh import (
     Batch,
-    chosen_films,
-    deal,
-    films_of_report,
+    chunked,
+    failure_reasons,
+    films_by_id,
+    films_in_report,
+    films_with_imdb_id,
     last_answered,
-    linked_films,
-    obstacles,
     stale_films,
     summarise,
     usable_sources,
@@ -37,21 +37,21 @@ from latentflix.reviews.sources.registry import build_sources, rejected_rows
 from latentflix.reviews.store import ReviewStore
 from latentflix.runs import Run, find_last_run
 from latentflix.settings import RefreshSettings
-from tasks.publishing import publish
-from tasks.refresh import read_key, run_batches, wait_for_turn
-from tasks.shifts import predict_new_reviews
+from tasks import factors
+from tasks.reviews import rate_limiter, read_secret, refresh_batches
 from tasks.stage import StageRunner
+from tasks.ui import publish
 
 DEFAULTS = RefreshSettings()
-# What the last run is needed for, in the order in which the stage takes it.
+# The artifacts of the last run that drift is measured against.
 _OF_LAST_RUN = ("ratings", "reviews", "language_model", "classifier", "predictions", "histograms")
 # Rows that a table in the UI shows.
 _ROWS = 1000
-_NO_SHIFTS = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance", "moved", "gained", "lost"])
+_NO_SHIFTS = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance", "drifted", "gained", "lost"])
 
 
 @flow(name="refresh_reviews", flow_run_name="refresh_reviews-{settings.data}", persist_result=False)
-def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
+def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
     """Ask for new reviews of films, keep them, predict them, and see which histograms of the last report move.
 
     Args:
@@ -65,36 +65,36 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
     attempts = store.last_attempts()
     due = stale_films(films, attempts, settings.refresh, started)
 
-    with Fetcher(settings.sources.fetching, _pages(settings)) as fetcher:
+    with CachedClient(settings.sources.fetching, _pages(settings)) as fetcher:
         named = build_sources(
             settings.sources,
             fetcher,
             due,
-            tmdb_key=read_key("latentflix-tmdb-key", "TMDB_API_KEY"),
+            tmdb_key=read_secret("latentflix-tmdb-key", "TMDB_API_KEY"),
             data_dir=settings.data_dir,
             cache_dir=settings.cache_dir,
         )
         sources, unusable = usable_sources(named)
         names = [source.name for source in sources]
-        answered, wait = last_answered(attempts), wait_for_turn(names)
+        answered, wait = last_answered(attempts), rate_limiter(names)
         batches = [
             Batch(group, store, sources, settings.refresh, answered, wait)
-            for group in deal(due, settings.refresh.batch_size)
+            for group in chunked(due, settings.refresh.batch_size)
         ]
-        run_batches(batches, settings.refresh)
+        refresh_batches(batches, settings.refresh)
         left_alone, rejected = dict(fetcher.blocked), rejected_rows(sources)
 
     counts, version = summarise(batches, names), store.version()
     sentence = refresh_sentence(counts, len(films), len(due), version)
-    rows = refresh_rows(counts, unusable, obstacles(batches))
+    rows = refresh_rows(counts, unusable, failure_reasons(batches))
     rows += [{"source": host, "note": f"left alone for the rest of the run: {why}"} for host, why in left_alone.items()]
     publish([Table("refresh-reviews", sentence, rows)])
     if rejected:
         shown = f"{len(rejected):,} rows of the file cannot be used; the first {min(len(rejected), _ROWS):,}"
         publish([Table("refresh-rejected", shown, rejected[:_ROWS])])
-    shifts = _find_shifts(run, settings, store, last_run, started)
-    publish([Text("refresh-shifts", sentence, shifts_markdown(shifts, ambiguous))])
-    return Outcome(
+    drift = _find_shifts(run, settings, store, last_run, started)
+    publish([Text("refresh-drift", sentence, drift_markdown(drift, ambiguous))])
+    return FlowResult(
         report=settings.store.uri,
         headline={
             "films": len(films),
@@ -103,7 +103,7 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> Outcome:
             "sources": rows,
             "ambiguous_titles": len(ambiguous),
             "rejected_rows": rejected,
-            "moved": shifts[shifts["moved"].astype(bool)].to_dict("records"),
+            "drifted": drift[drift["drifted"].astype(bool)].to_dict("records"),
         },
         sentence=sentence,
         seconds=run.seconds,
@@ -121,16 +121,16 @@ def _choose_films(
             raise ArtifactError(
                 "there is no report whose films could be asked about",
                 where=str(run.store.root),
-                remedy="run python -m flows.full first, or take --films linked",
+                hint="run python -m flows.full first, or take --films linked",
             )
-        return films_of_report(run.store, last_run), nothing
-    _, ratings = obtain_ratings(run, settings)
-    films = run.store.read_table(ratings, "films")
+        return films_in_report(run.store, last_run), nothing
+    _, ratings = load_ratings(run, settings)
+    films = run.store.read_table(ratings, "items")
     if settings.tconsts:
-        return chosen_films(films, settings.tconsts), nothing
+        return films_by_id(films, settings.tconsts), nothing
     catalogs = open_catalogs(settings.titles, films["title"], settings.data_dir, settings.cache_dir)
     resolved = resolve_titles(films, catalogs)
-    return linked_films(resolved.links), resolved.ambiguous
+    return films_with_imdb_id(resolved.links), resolved.ambiguous
 
 
 def _find_shifts(
@@ -139,16 +139,16 @@ def _find_shifts(
     """Which histograms of the last report the new reviews move; of no run, none."""
     if last_run is None:
         return _NO_SHIFTS
-    config = StoredShiftConfig(
-        **settings.shifts.model_dump(),
+    config = StoredDriftConfig(
+        **settings.drift.model_dump(),
         store=settings.store.uri,
         storage_options=settings.store.storage_options,
         store_id=store.table_id(),
         store_version=store.version(),
         new_since=started.isoformat(),
     )
-    shifts = run(predict_new_reviews, *(last_run.handles[stage] for stage in _OF_LAST_RUN), config=config)
-    return run.store.read_table(shifts, "shifts")
+    drift = run(factors.measure_drift, **{stage: last_run.handles[stage] for stage in _OF_LAST_RUN}, config=config)
+    return run.store.read_table(drift, "drift")
 
 
 def _pages(settings: RefreshSettings) -> Path:

@@ -1,63 +1,62 @@
-"""From labelled reviews to a page that says how well their sentiment can be told, and to a model that tells it.
+"""From labelled reviews to a page that says how well their sentiment can be predicted, and to a model that predicts it.
 
 Run it with `python -m flows.sentiment`; `python -m flows.sentiment --help` lists the settings.
 """
 
 from prefect import flow
 
-from flows.command_line import Outcome, main
-from flows.conclusion import conclude
-from flows.language_models import obtain_language_models
+from flows.command_line import FlowResult, main
+from flows.steps import fetch_or_read, finish, train_language_models
 from latentflix.artifacts import Store
-from latentflix.data.datasets import DataSetConfig
 from latentflix.report.sentiment import sentiment_sentence
-from latentflix.sentiment.source import identify_reviews
+from latentflix.sentiment.source import with_fingerprint
 from latentflix.settings import SentimentSettings
-from tasks.datasets import fetch_data_set
-from tasks.sentiment import choose_sentiment_predictor
-from tasks.sentiment_classifier import train_sentiment_classifier
-from tasks.sentiment_evaluation import score_sentiment
-from tasks.sentiment_page import write_sentiment_page
-from tasks.sentiment_reviews import deal_labelled_reviews
-from tasks.sentiment_source import read_sentiment_source
-from tasks.sentiment_words import train_words_of_sentiment
+from tasks import sentiment as tasks
+from tasks import text
 from tasks.stage import StageRunner
-from tasks.token_corpus import tokenize_all_reviews
 
 DEFAULTS = SentimentSettings()
 
 
 @flow(name="sentiment", flow_run_name="sentiment-{settings.profile}-{settings.data}", persist_result=False)
-def sentiment(settings: SentimentSettings = DEFAULTS) -> Outcome:
-    """Learn whether reviews are positive, and score that on reviews of films that were not read about.
+def sentiment(settings: SentimentSettings = DEFAULTS) -> FlowResult:
+    """Learn whether reviews are positive, and score that on reviews of films that were held out.
 
     Args:
-        settings: the settings of all stages; what is not said is as the profile has it
+        settings: the settings of all stages; what is not given is as the profile has it
     """
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
-    folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
-
-    corpus = (
-        run(read_sentiment_source, config=identify_reviews(settings.sentiment_source))
-        if settings.sentiment_source.path
-        else run(fetch_data_set, config=DataSetConfig(name="imdb_reviews", **folders))
+    own = settings.sentiment_source
+    corpus = fetch_or_read(
+        run, settings, "imdb_reviews", tasks.read_source, with_fingerprint(own) if own.path else None
     )
-    reviews = run(deal_labelled_reviews, corpus, config=settings.sentiment_reviews)
-    tokens = run(tokenize_all_reviews, corpus, config=settings.token_corpus)
-    language_models = obtain_language_models(run, tokens, reviews, settings)
+    reviews = run(tasks.split_reviews, corpus=corpus, config=settings.sentiment_reviews)
+    tokens = run(text.tokenize, reviews=[corpus], config=settings.token_corpus)
+    language_models = train_language_models(run, tokens, reviews, settings)
     classifier = run(
-        train_sentiment_classifier, reviews, tokens, *language_models, config=settings.sentiment_classifier
+        tasks.train_classifier,
+        reviews=reviews,
+        token_corpus=tokens,
+        language_models=language_models,
+        config=settings.sentiment_classifier,
     )
-    words = run(train_words_of_sentiment, reviews, config=settings.sentiment_words)
-    told = run(choose_sentiment_predictor, reviews, classifier, words, config=settings.sentiment)
-    evaluation = run(score_sentiment, reviews, classifier, told, config=settings.sentiment_evaluation)
+    tfidf = run(tasks.train_tfidf, reviews=reviews, config=settings.sentiment_tfidf)
+    known = {"reviews": reviews, "classifier": classifier}
+    model = run(tasks.choose, **known, tfidf=tfidf, config=settings.sentiment)
+    evaluation = run(tasks.evaluate, **known, sentiment=model, config=settings.sentiment_evaluation)
     page = run(
-        write_sentiment_page,
-        *(corpus, reviews, tokens, classifier, words, told, evaluation, *language_models),
+        tasks.write_page,
+        **known,
+        source=corpus,
+        token_corpus=tokens,
+        language_models=language_models,
+        tfidf=tfidf,
+        sentiment=model,
+        evaluation=evaluation,
         config=settings.sentiment_page,
     )
     figures = run.store.manifest(page).metrics
-    return conclude(run, page, sentiment_sentence(figures), figures, settings)
+    return finish(run, page, sentiment_sentence(figures), figures, settings)
 
 
 if __name__ == "__main__":

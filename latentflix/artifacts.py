@@ -5,7 +5,6 @@ the source of the library that the stage uses, so whatever would make another re
 `manifest.json` names every file with its SHA-256.
 """
 
-import ast
 import errno
 import hashlib
 import json
@@ -14,21 +13,19 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
-from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -40,7 +37,6 @@ logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 CHECKPOINTS = ".checkpoints"
 _VERSIONS_OF = ("torch", "fastai", "pandas", "numpy", "scikit-learn", "spacy")
-_PACKAGE = Path(__file__).parent
 
 
 class Handle(BaseModel):
@@ -59,7 +55,7 @@ class Manifest(BaseModel):
 
     stage: str
     key: str
-    inputs: tuple[Handle, ...]
+    inputs: dict[str, tuple[Handle, ...]]
     config: dict[str, Any]
     files: dict[str, str]
     metrics: dict[str, Any]
@@ -67,65 +63,22 @@ class Manifest(BaseModel):
     made_at: str
     seconds: float
 
-
-def artifact_key(stage: str, inputs: Sequence[Handle], config: StageConfig, modules: Sequence[ModuleType]) -> str:
-    """The key of what `stage` makes: 20 hexadecimal digits.
-
-    modules: where the stage's work is done; they count with every latentflix module that they import.
-    """
-    made_of = {
-        "stage": stage,
-        "inputs": [(handle.stage, handle.key) for handle in inputs],
-        "config": config.model_dump(mode="json"),
-        "source": _source_digest(tuple(sorted(str(module.__file__) for module in modules))),
-    }
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:20]
+    @property
+    def input_handles(self) -> list[Handle]:
+        """All inputs, in the order in which they were passed."""
+        return [handle for handles in self.inputs.values() for handle in handles]
 
 
-@cache
-def _source_digest(files: tuple[str, ...]) -> str:
-    seen: dict[Path, str] = {}
-    waiting = [Path(file) for file in files]
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        # The tree, not the text: a comment or a line break more makes no other result.
-        seen[path] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-        for data in _package_data(tree):
-            seen[data] = file_sha256(data)
-        waiting.extend(_library_imports(tree))
-    return hashlib.sha256("".join(sorted(seen.values())).encode()).hexdigest()
-
-
-def _library_imports(tree: ast.Module) -> Iterator[Path]:
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            path = _PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
-            if name.split(".")[0] == _PACKAGE.name and path.is_file():
-                yield path
-
-
-def _package_data(tree: ast.Module) -> Iterator[Path]:
-    """The files of the package, other than modules, that a module names."""
-    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return (path for folder in ("data", "templates") for path in (_PACKAGE / folder).glob("*") if path.name in named)
+Record = TypeVar("Record")
+Arrays = dict[str, np.ndarray]
+Inputs = Mapping[str, tuple[Handle, ...]]
+"""By parameter of the function that makes an artifact: the artifacts that it reads."""
 
 
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _table_fields(record: type) -> list[str]:
-    return [name for name, kind in get_type_hints(record).items() if kind is pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -151,10 +104,29 @@ class Artifact:
             self.write_table(name, table)
             self.metrics[f"{name}_rows"] = len(table)
 
-    def write_table_fields(self, record: Any) -> None:
-        """Write each table of a dataclass as `<field>.parquet`; its other fields are left."""
-        for name in _table_fields(type(record)):
-            self.write_table(name, getattr(record, name))
+    def write(self, record: Any) -> None:
+        """Write a dataclass, a file for each field; `Store.read` reads it.
+
+        Args:
+            record: its fields are tables, series, arrays, arrays by name (once or twice), or values that JSON can hold.
+        """
+        for name, kind in get_type_hints(type(record)).items():
+            value = getattr(record, name)
+            match kind:
+                case _ if kind is pd.DataFrame:
+                    self.write_table(name, value)
+                case _ if kind is pd.Series:
+                    self.write_table(name, value.to_frame())
+                case _ if kind is np.ndarray:
+                    self.write_arrays(name, {name: value})
+                case _ if kind == Arrays:
+                    self.write_arrays(name, value)
+                case _ if kind == dict[str, Arrays]:
+                    self.write_json(name, list(value))
+                    for key, arrays in value.items():
+                        self.write_arrays(f"{name}_{key}", arrays)
+                case _:
+                    self.write_json(name, TypeAdapter(kind).dump_python(value, mode="json"))
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a value as `<name>.json`."""
@@ -184,7 +156,7 @@ class Store:
         """Where the artifact of a handle is or will be."""
         return self.root / handle.stage / handle.key
 
-    def fault(self, handle: Handle) -> str | None:
+    def find_problem(self, handle: Handle) -> str | None:
         """What is wrong with an artifact, or None if it is there and every file is as it was written."""
         folder = self.path(handle)
         try:
@@ -208,30 +180,28 @@ class Store:
         try:
             return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise ArtifactError("there is no such artifact", where=str(path), remedy="run the flow again") from error
+            raise ArtifactError("there is no such artifact", where=str(path), hint="run the flow again") from error
         except (OSError, ValueError) as error:
             raise ArtifactError(
                 "a manifest cannot be read",
                 where=str(path),
                 found=str(error).splitlines()[0],
-                remedy="remove the folder and run the flow again",
+                hint="remove the folder and run the flow again",
             ) from error
 
-    def ensure(
-        self, handle: Handle, inputs: Sequence[Handle], config: StageConfig, make: Callable[[Artifact], None]
-    ) -> Handle:
+    def ensure(self, handle: Handle, inputs: Inputs, config: StageConfig, make: Callable[[Artifact], None]) -> Handle:
         """Have `make` fill the artifact of `handle`, unless it is there as it was written. Raises as `new` does."""
-        fault = self.fault(handle)
-        if fault is None:
+        problem = self.find_problem(handle)
+        if problem is None:
             return handle
         if self.path(handle).exists():
-            logger.warning("%s is made anew: %s", handle.stage, fault)
+            logger.warning("%s is made anew: %s", handle.stage, problem)
         with self.new(handle, inputs, config) as artifact:
             make(artifact)
         return handle
 
     @contextmanager
-    def new(self, handle: Handle, inputs: Sequence[Handle], config: StageConfig) -> Iterator[Artifact]:
+    def new(self, handle: Handle, inputs: Inputs, config: StageConfig) -> Iterator[Artifact]:
         """Make an artifact: the body writes its files, and at its end they appear under the key.
 
         If the body fails, or the process dies in it, nothing appears. Raises ArtifactError if the disk is full or
@@ -256,13 +226,13 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _publish(self, artifact: Artifact, inputs: Sequence[Handle], config: StageConfig, seconds: float) -> None:
+    def _publish(self, artifact: Artifact, inputs: Inputs, config: StageConfig, seconds: float) -> None:
         folder, handle = artifact.folder, artifact.handle
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         manifest = Manifest(
             stage=handle.stage,
             key=handle.key,
-            inputs=tuple(inputs),
+            inputs=dict(inputs),
             config=config.model_dump(mode="json"),
             files={str(path.relative_to(folder)): file_sha256(path) for path in files},
             metrics=artifact.metrics,
@@ -273,16 +243,16 @@ class Store:
         path = folder / MANIFEST
         path.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         for file in [*files, path]:
-            _flush(file)
+            _fsync(file)
         folder.chmod(0o755)
         destination = self.path(handle)
-        if self.fault(handle):
-            _set_aside(destination, folder.with_name(f"{folder.name}-old"))
+        if self.find_problem(handle):
+            _discard(destination, folder.with_name(f"{folder.name}-old"))
         try:
             folder.rename(destination)
         except OSError:
             # Another run may have made the same artifact meanwhile; then either of the two will do.
-            if self.fault(handle):
+            if self.find_problem(handle):
                 raise
 
     def file(self, handle: Handle, name: str) -> Path:
@@ -296,7 +266,7 @@ class Store:
                 where=str(path),
                 found=f"sha256 {found}",
                 expected=f"sha256 {expected}" if expected else "a file that its manifest names",
-                remedy="run the flow again: it makes the artifact anew",
+                hint="run the flow again: it makes the artifact anew",
             )
         return path
 
@@ -307,9 +277,24 @@ class Store:
         pa.default_memory_pool().release_unused()
         return table
 
-    def read_table_fields(self, handle: Handle, record: type) -> dict[str, pd.DataFrame]:
-        """The tables that `write_table_fields` wrote of such a dataclass, by field. Raises ArtifactError as `file` does."""
-        return {name: self.read_table(handle, name) for name in _table_fields(record)}
+    def read(self, handle: Handle, record: type[Record]) -> Record:
+        """Read a dataclass that `Artifact.write` wrote. Raises ArtifactError as `file` does."""
+        return record(**{name: self.read_field(handle, record, name) for name in get_type_hints(record)})
+
+    def read_field(self, handle: Handle, record: type, name: str) -> Any:
+        """Read one field of a dataclass that `Artifact.write` wrote. Raises ArtifactError as `file` does."""
+        kind = get_type_hints(record)[name]
+        if kind is pd.DataFrame:
+            return self.read_table(handle, name)
+        if kind is pd.Series:
+            return self.read_table(handle, name).iloc[:, 0]
+        if kind is np.ndarray:
+            return self.read_arrays(handle, name)[name]
+        if kind == Arrays:
+            return self.read_arrays(handle, name)
+        if kind == dict[str, Arrays]:
+            return {key: self.read_arrays(handle, f"{name}_{key}") for key in self.read_json(handle, name)}
+        return TypeAdapter(kind).validate_python(self.read_json(handle, name))
 
     def read_json(self, handle: Handle, name: str) -> Any:
         """The value of `<name>.json` of an artifact. Raises ArtifactError as `file` does."""
@@ -332,7 +317,7 @@ class Store:
         return pa.ipc.open_file(file).get_batch(0).column(0).to_numpy(zero_copy_only=True)
 
 
-def _set_aside(path: Path, aside: Path) -> None:
+def _discard(path: Path, aside: Path) -> None:
     """Remove what stands at `path`, in one step for whoever looks; do nothing if it is gone."""
     try:
         path.rename(aside)
@@ -344,7 +329,7 @@ def _set_aside(path: Path, aside: Path) -> None:
         aside.unlink()
 
 
-def _flush(path: Path) -> None:
+def _fsync(path: Path) -> None:
     """Have the system write a file out, so that no rename can come before its contents."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
@@ -366,5 +351,5 @@ def _unwritable(folder: Path, error: Exception) -> ArtifactError:
         where=str(folder),
         found=str(error),
         expected="a folder with free space that may be written to",
-        remedy="free some space, or name another folder with --artifacts-dir",
+        hint="free some space, or name another folder with --artifacts-dir",
     )

@@ -84,7 +84,7 @@ def _f1(true_positives: np.ndarray, given: np.ndarray, positives: np.ndarray) ->
     return np.asarray(2 * true_positives / np.maximum(given + positives, 1e-9))
 
 
-def weigh(parts: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
+def fit_stacking(parts: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
     """The mixture of logits under which the truth is most probable: a weight for each part, and what is added.
 
     parts, truth: (texts, labels) each. Returns float64 (parts + 1,). Sources: Wolpert 1992, stacked generalization;
@@ -95,6 +95,6 @@ def weigh(parts: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
     return np.array([*model.coef_[0], model.intercept_[0]])
 
 
-def mix(parts: Sequence[np.ndarray], mixture: np.ndarray) -> np.ndarray:
+def apply_stacking(parts: Sequence[np.ndarray], mixture: np.ndarray) -> np.ndarray:
     """The probabilities that follow from logits of all parts: float64 (texts, labels)."""
     return np.asarray(expit(np.tensordot(mixture[:-1], np.stack(parts), axes=1) + mixture[-1]))

@@ -1,132 +1,94 @@
-"""What can go wrong, as one small tree. Every message says what, where, found, expected and what to do."""
+"""What can go wrong. Every message says what, where, found, expected and what to do.
 
+LatentflixError               a cause outside the program, which its user can remove
+├── SettingsError             a setting is unknown, of the wrong type, out of bounds, or contradicts another
+├── DataError                 data are not what they should be
+│   └── DataUnavailable       a data set could not be fetched now; trying again may help
+├── NotEnoughData             too few items, factors or fits for what is asked
+├── NotFound                  a name or id that this run or recommender does not know
+├── ModelError                a model and what is asked of it do not fit together
+├── TrainingError             a training, or a process that takes part in one, failed
+├── DependencyError           an optional package or a service is missing
+├── ArtifactError             an artifact is missing, was altered, or cannot be written
+├── FetchError                a request failed
+│   ├── PermanentFetchError   the same request would fail again
+│   └── TransientFetchError   the same request may succeed later
+└── StoreError                the review store cannot be read or written
+    └── StoreConflict         another writer was faster; trying again may help
+
+StageFailed                   a stage failed for a cause that the program does not foresee
+"""
+
+from collections.abc import Mapping
 from typing import Literal
 
 
 class LatentflixError(Exception):
-    """An error whose cause lies outside the program and which its user can mend. stage: in which it came up, if in one.
+    """An error whose cause lies outside the program and which its user can remove.
 
-    A run says what its last error says, so that names the stage.
+    Attributes:
+        message: what, where, found, expected and what to do, in one line.
+        stage: the stage in which it occurred, empty outside of stages.
     """
 
     stage = ""
 
-    def __init__(self, what: str, *, where: str = "", found: str = "", expected: str = "", remedy: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", found: str = "", expected: str = "", hint: str = "") -> None:
         """Put the message together from its parts; empty parts are left out."""
-        parts = {"where": where, "found": found, "expected": expected, "what to do": remedy}
+        parts = {"where": where, "found": found, "expected": expected, "what to do": hint}
         self.message = "; ".join([what, *(f"{name}: {text}" for name, text in parts.items() if text)])
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        """The message. fastai puts words of its own into `args` of an error that passes through a callback."""
+        """The stage and the message; not `args`, to which fastai adds its own text when a callback raises."""
         return f"{self.stage}: {self.message}" if self.stage else self.message
 
 
-class StageFailed(Exception):
-    """A stage failed for a cause that the program does not foresee."""
+class SettingsError(LatentflixError):
+    """A setting is unknown, of the wrong type, out of bounds, or contradicts another."""
 
 
-class InvalidSettings(LatentflixError):
-    """A setting is unknown, of the wrong type or out of its bounds."""
+class DataError(LatentflixError):
+    """Data are not what they should be."""
 
 
-class DataSetError(LatentflixError):
-    """A data set cannot be had, or is not what it should be."""
+class DataUnavailable(DataError):
+    """A data set could not be fetched now; trying again may help."""
 
 
-class DataSetUnavailable(DataSetError):
-    """A data set could not be fetched now; another time it may."""
+class NotEnoughData(LatentflixError):
+    """There are too few items, factors or fits for what is asked."""
 
 
-class InvalidRatings(LatentflixError):
-    """The ratings or the items cannot be used as they are."""
+class NotFound(LatentflixError):
+    """A name or id that this run or recommender does not know, or that fits more than one item."""
 
 
-class InvalidSplit(LatentflixError):
-    """The ratings cannot be split as asked."""
+class ModelError(LatentflixError):
+    """A model and what is asked of it do not fit together."""
 
 
-class InvalidReviews(LatentflixError):
-    """The reviews cannot be used as they are."""
+class TrainingError(LatentflixError):
+    """A training, or a process that takes part in one, failed."""
 
 
-class TokenizingStopped(LatentflixError):
-    """A process that tokenises came to its end too early."""
-
-
-class ProcessFailed(LatentflixError):
-    """One of the processes that train a model together failed."""
-
-
-class InvalidPlots(LatentflixError):
-    """The plots or their genres cannot be used as they are."""
-
-
-class MissingPackage(LatentflixError):
-    """An optional package is not installed."""
-
-
-class UnknownIds(LatentflixError):
-    """A prediction is asked for of users or films that the recommender has never seen."""
-
-
-class NoSharedFactors(LatentflixError):
-    """A recommender has no factors that its users share with its films."""
-
-
-class TooFewAxes(LatentflixError):
-    """There are fewer factors than the labels need."""
-
-
-class TooFewFilms(LatentflixError):
-    """There are too few films to learn from or to hold out."""
-
-
-class TooFewSeeds(LatentflixError):
-    """There are too few fits to compare."""
-
-
-class ClusterUnavailable(LatentflixError):
-    """A cluster that is to run fits cannot be reached or used."""
-
-
-class TrainingDiverged(LatentflixError):
-    """A loss became NaN or infinite."""
-
-
-class InvalidWeights(LatentflixError):
-    """Saved weights do not fit the model or the vocabulary they are to be loaded with."""
+class DependencyError(LatentflixError):
+    """An optional package or a service is missing."""
 
 
 class ArtifactError(LatentflixError):
-    """An artifact is missing, altered or cannot be written."""
+    """An artifact is missing, was altered, or cannot be written."""
 
 
-class UnknownRun(LatentflixError):
-    """There is no such run."""
+class FetchError(LatentflixError):
+    """A request failed."""
 
 
-class UnknownFilm(LatentflixError):
-    """No film, or more than one, is called so."""
+class PermanentFetchError(FetchError):
+    """A request failed, and the same request would fail again.
 
-
-class UnknownFactor(LatentflixError):
-    """There is no such factor."""
-
-
-class FetchFailed(LatentflixError):
-    """A request failed in a way that may pass: asking again, after `retry_after` seconds, may help."""
-
-    def __init__(self, what: str, *, retry_after: float | None = None, where: str = "", found: str = "") -> None:
-        """Keep how long the other side asks to be left alone, None if it does not say."""
-        super().__init__(what, where=where, found=found, expected="an answer", remedy="try again later")
-        self.retry_after = retry_after
-
-
-class NotFetched(LatentflixError):
-    """A request brought nothing, and asking again would bring nothing else.
-
-    `outcome` is what that means for the film that was asked about: not_covered, blocked or error.
+    Attributes:
+        outcome: what that means for the film that was asked about.
     """
 
     def __init__(
@@ -137,29 +99,43 @@ class NotFetched(LatentflixError):
         where: str = "",
         found: str = "",
         expected: str = "",
-        remedy: str = "",
+        hint: str = "",
     ) -> None:
         """Keep the outcome beside the message."""
-        super().__init__(what, where=where, found=found, expected=expected, remedy=remedy)
+        super().__init__(what, where=where, found=found, expected=expected, hint=hint)
         self.outcome = outcome
+
+
+class TransientFetchError(FetchError):
+    """A request failed that may succeed later.
+
+    Attributes:
+        retry_after: seconds that the server asks to wait; None if it does not say.
+        films: of a batch, the films without an answer, by IMDb id, and why; empty for a single request.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        retry_after: float | None = None,
+        films: Mapping[str, str] | None = None,
+        where: str = "",
+        found: str = "",
+    ) -> None:
+        """Keep how long to wait and which films are unanswered."""
+        super().__init__(what, where=where, found=found, expected="an answer", hint="try again later")
+        self.retry_after = retry_after
+        self.films = dict(films or {})
 
 
 class StoreError(LatentflixError):
     """The review store cannot be read or written, or is not what it should be."""
 
 
-class StoreConflict(LatentflixError):
+class StoreConflict(StoreError):
     """Another writer changed the same part of the review store: nothing was written, trying again may help."""
 
 
-class NoReviewSource(LatentflixError):
-    """No source of reviews is named, or none of those named can work here."""
-
-
-class FilmsUnanswered(FetchFailed):
-    """Some films of a batch could not be asked about; all others are done. `films` says why, by tconst."""
-
-    def __init__(self, films: dict[str, str]) -> None:
-        """Keep the films."""
-        super().__init__(f"{len(films):,} films could not be asked about", found=next(iter(films.values()), ""))
-        self.films = films
+class StageFailed(Exception):
+    """A stage failed for a cause that the program does not foresee."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentflix.artifacts import MANIFEST, Handle, Store
-from latentflix.errors import ArtifactError, UnknownRun
+from latentflix.errors import ArtifactError, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Run:
                 f"the run made no {stage}",
                 where=f"run {self.key}",
                 found=", ".join(self.handles),
-                remedy=f"start it again with {PROGRAM}",
+                hint=f"start it again with {PROGRAM}",
             )
         return self.handles[stage]
 
@@ -71,7 +71,7 @@ def list_runs(store: Store) -> list[Run]:
         except ArtifactError as error:
             logger.warning("%s", error)
             continue
-        handles = {handle.stage: handle for handle in manifest.inputs}
+        handles = {handle.stage: handle for handle in manifest.input_handles}
         runs.append(Run(manifest.key, manifest.made_at, handles, manifest.metrics))
     return sorted(runs, key=lambda run: (run.made_at, run.key), reverse=True)
 
@@ -84,26 +84,26 @@ def find_last_run(store: Store) -> Run | None:
 def choose_run(store: Store, key: str | None = None, before_last: int = 0) -> Run:
     """The run whose key begins so; without one, the last, or the run that came so many before it.
 
-    Raises UnknownRun if there is none, or if several keys begin so.
+    Raises NotFound if there is none, or if several keys begin so.
     """
     runs = list_runs(store)
     if len(runs) <= (before_last if key is None else 0):
-        raise UnknownRun(
+        raise NotFound(
             f"there are no {before_last + 1} finished runs yet" if runs else "there is no finished run yet",
             where=str(store.root / REPORT),
-            remedy=f"start one with {PROGRAM}, or name another folder with --artifacts-dir",
+            hint=f"start one with {PROGRAM}, or name another folder with --artifacts-dir",
         )
     if key is None:
         return runs[before_last]
     chosen = [run for run in runs if run.key.startswith(key)]
     if len(chosen) == 1:
         return chosen[0]
-    raise UnknownRun(
+    raise NotFound(
         "several runs have keys that begin so" if chosen else "no run has such a key",
         where=str(store.root / REPORT),
         found=f"{key}: {', '.join(run.key for run in chosen)}" if chosen else key,
         expected=f"the key of one run, as {runs[0].key}",
-        remedy="see latentflix runs list",
+        hint="see latentflix runs list",
     )
 
 
@@ -114,7 +114,7 @@ def compare_runs(store: Store, one: Run, other: Run) -> Comparison:
     out, for it repeats metrics of the stages.
     """
     reports = [store.manifest(run.report) for run in (one, other)]
-    made_of = [[store.manifest(handle) for handle in report.inputs] for report in reports]
+    made_of = [[store.manifest(handle) for handle in report.input_handles] for report in reports]
     settings = [
         _values((manifest.stage, manifest.config) for manifest in [*manifests, report])
         for manifests, report in zip(made_of, reports, strict=True)
@@ -159,6 +159,6 @@ def newest(store: Store, stage: str, program: str) -> Handle:
         raise ArtifactError(
             f"no model of {stage} was trained yet",
             where=str(store.root / stage),
-            remedy=f"run {program}, or name another folder with --artifacts-dir",
+            hint=f"run {program}, or name another folder with --artifacts-dir",
         )
     return max(handles, key=lambda handle: store.manifest(handle).made_at)

@@ -11,10 +11,10 @@ from latentflix.config import ParallelConfig
 from latentflix.data.ratings import RatingsConfig
 from latentflix.data.ratings_file import RatingsSource
 from latentflix.data.title_catalogs import TitleConfig
-from latentflix.errors import InvalidSettings
-from latentflix.factors.baselines import BaselineConfig, VectorConfig
-from latentflix.factors.comparison import EncoderConfig
-from latentflix.factors.drift import ShiftConfig
+from latentflix.errors import SettingsError
+from latentflix.factors.baselines import BaselineConfig, EmbeddingBaselineConfig
+from latentflix.factors.comparison import ComparisonConfig
+from latentflix.factors.drift import DriftConfig
 from latentflix.factors.evaluation import EvaluationConfig
 from latentflix.factors.extraction import FactorConfig
 from latentflix.factors.histograms import HistogramConfig
@@ -22,10 +22,10 @@ from latentflix.factors.labels import LabelConfig
 from latentflix.factors.naming import NameConfig
 from latentflix.genres.evaluation import GenreEvaluationConfig
 from latentflix.genres.model import GenreConfig
-from latentflix.genres.movielens_comparison import GenreFilmConfig
-from latentflix.genres.plot_file import PlotsSource
-from latentflix.genres.plot_summaries import PlotConfig
-from latentflix.recommender.analysis import StudyConfig
+from latentflix.genres.movielens_comparison import MovieLensComparisonConfig
+from latentflix.genres.plot_file import PlotSource
+from latentflix.genres.plot_summaries import PlotSummaryConfig
+from latentflix.recommender.analysis import AnalysisConfig
 from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.trials import TrialConfig
 from latentflix.report.changes import ChangesConfig
@@ -41,11 +41,11 @@ from latentflix.sentiment.dataset import SentimentReviewConfig
 from latentflix.sentiment.evaluation import SentimentEvaluationConfig
 from latentflix.sentiment.model import SentimentConfig
 from latentflix.sentiment.source import SentimentSource
-from latentflix.sentiment.tfidf import SentimentWordConfig
+from latentflix.sentiment.tfidf import SentimentTfidfConfig
 from latentflix.text.classifier import ClassifierConfig
 from latentflix.text.language_model import LanguageModelConfig
 from latentflix.text.predictions import PredictionConfig
-from latentflix.text.sentence_embeddings import EmbeddingConfig, Reading
+from latentflix.text.sentence_embeddings import EmbeddingConfig, LongTextStrategy
 from latentflix.text.token_corpus import TokenCorpusConfig
 
 Profile = Literal["sample", "full"]
@@ -123,7 +123,7 @@ class CollabStudySettings(RatedSettings):
 
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS)
-    study: StudyConfig = StudyConfig()
+    analysis: AnalysisConfig = AnalysisConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -136,21 +136,21 @@ class CollabStudySettings(RatedSettings):
 class GenreSettings(RatedSettings):
     """The settings of the genre flow."""
 
-    plots_source: PlotsSource = PlotsSource()
-    plots: PlotConfig = PlotConfig()
+    plot_source: PlotSource = PlotSource()
+    plot_summaries: PlotSummaryConfig = PlotSummaryConfig()
     embeddings: EmbeddingConfig = EmbeddingConfig()
-    compared_readings: tuple[Reading, ...] = Field(
+    compared_strategies: tuple[LongTextStrategy, ...] = Field(
         (), description="further ways to read long plots; the way that is best on validation is taken"
     )
     genres: GenreConfig = GenreConfig()
     genre_evaluation: GenreEvaluationConfig = GenreEvaluationConfig()
-    genre_films: GenreFilmConfig = GenreFilmConfig()
+    genre_comparison: MovieLensComparisonConfig = MovieLensComparisonConfig()
     genre_page: GenrePageConfig = GenrePageConfig()
 
     @property
     def data(self) -> str:
         """What a run is named after: the plots that it reads."""
-        return _data_name(self.plots_source.path, "film_plots")
+        return _data_name(self.plot_source.path, "film_plots")
 
 
 class SentimentSettings(FlowSettings):
@@ -166,7 +166,7 @@ class SentimentSettings(FlowSettings):
     token_corpus: TokenCorpusConfig = TokenCorpusConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()
     sentiment_classifier: SentimentClassifierConfig = SentimentClassifierConfig()
-    sentiment_words: SentimentWordConfig = SentimentWordConfig()
+    sentiment_tfidf: SentimentTfidfConfig = SentimentTfidfConfig()
     sentiment: SentimentConfig = SentimentConfig()
     sentiment_evaluation: SentimentEvaluationConfig = SentimentEvaluationConfig()
     sentiment_page: SentimentPageConfig = SentimentPageConfig()
@@ -198,7 +198,7 @@ class RefreshSettings(RatedSettings):
     refresh: RefreshConfig = RefreshConfig()
     sources: SourcesConfig = SourcesConfig()
     titles: TitleConfig = TitleConfig()
-    shifts: ShiftConfig = ShiftConfig()
+    drift: DriftConfig = DriftConfig()
 
     @property
     def data(self) -> str:
@@ -216,7 +216,7 @@ class FullSettings(RatedSettings):
     )
     collab: CollabConfig = CollabConfig()
     trials: TrialConfig = TrialConfig()
-    study: StudyConfig = StudyConfig()
+    analysis: AnalysisConfig = AnalysisConfig()
     factors: FactorConfig = FactorConfig()
     labels: LabelConfig = LabelConfig()
     reviews: ReviewConfig = ReviewConfig()
@@ -226,9 +226,9 @@ class FullSettings(RatedSettings):
     predictions: PredictionConfig = PredictionConfig()
     baseline: BaselineConfig = BaselineConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    encoders: EncoderConfig = EncoderConfig()
+    comparison: ComparisonConfig = ComparisonConfig()
     embeddings: EmbeddingConfig = EmbeddingConfig()
-    vectors: VectorConfig = VectorConfig()
+    embedding_baseline: EmbeddingBaselineConfig = EmbeddingBaselineConfig()
     names: NameConfig = NameConfig()
     histograms: HistogramConfig = HistogramConfig()
     changes: ChangesConfig = ChangesConfig()
@@ -272,7 +272,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def parse_command_line(settings: type[Settings], program: str, arguments: Sequence[str] | None = None) -> Settings:
     """The settings that a command line gives; without `arguments`, that of this process.
 
-    Exits with the usage on an unknown option and with the whole help on --help. Raises InvalidSettings, naming the
+    Exits with the usage on an unknown option and with the whole help on --help. Raises SettingsError, naming the
     setting, if a value is of the wrong type or out of bounds.
     """
     source = cli_settings_source(settings, program, arguments)
@@ -298,14 +298,14 @@ def cli_settings_source(
     )
 
 
-def invalid_settings(error: ValidationError) -> InvalidSettings:
+def invalid_settings(error: ValidationError) -> SettingsError:
     """The first of pydantic's complaints, in one line."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    return InvalidSettings(
+    return SettingsError(
         "a setting cannot be used",
         where=f"--{name.replace('_', '-')}" if name else "",
         found=repr(first.get("input")) if name else "",
         expected=first["msg"],
-        remedy="see --help",
+        hint="see --help",
     )

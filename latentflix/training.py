@@ -26,7 +26,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from tqdm.auto import tqdm
 
-from latentflix.errors import TrainingDiverged
+from latentflix.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ fused_adam_w = partial(OptimWrapper, opt=partial(torch.optim.AdamW, fused=True))
 # MSE 0.803 against 0.828 with PyTorch's) and worse for the language model (perplexity 140 against 113).
 fused_fastai_adam = partial(OptimWrapper, opt=partial(torch.optim.AdamW, fused=True, betas=(0.9, 0.99), eps=1e-5))
 # Looking at the loss makes a GPU wait.
-STEPS_BETWEEN_LOOKS = 20
+LOSS_CHECK_INTERVAL = 20
 # A call of every callback costs more than a small step.
 STEPS_BETWEEN_CALLS = 50
 _counting = threading.Lock()
-# For each training inside `one_thread`, how many threads there were before the first of them.
+# For each training inside `single_threaded`, how many threads there were before the first of them.
 _threads_before: list[int] = []
 
 
@@ -84,7 +84,7 @@ def pick_device(place: int = 0) -> torch.device:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """Have PyTorch compute in the calling thread alone, and take numbers that are as good as zero for zero.
 
     Where a step's arithmetic is below a millisecond, threads wait for one another longer than they work: steps of 64
@@ -107,7 +107,7 @@ def one_thread() -> Iterator[None]:
 class TrainingProgress(Callback):
     """A bar in a terminal, a line an epoch in the log, word to whoever observes epochs.
 
-    Raises TrainingDiverged at the first loss that is no number. done: epochs of the training that are behind it.
+    Raises TrainingError at the first loss that is no number. done: epochs of the training that are behind it.
     """
 
     order = 60
@@ -132,7 +132,7 @@ class TrainingProgress(Callback):
         """Look at the loss, once every few steps."""
         if not self.training or self.train_iter < self.next_look:
             return
-        self.next_look = self.train_iter + STEPS_BETWEEN_LOOKS
+        self.next_look = self.train_iter + LOSS_CHECK_INTERVAL
         if not math.isfinite(self.loss.item()):
             self._diverged()
 
@@ -168,11 +168,11 @@ class TrainingProgress(Callback):
 
     def _diverged(self) -> None:
         self.bar.close()
-        raise TrainingDiverged(
+        raise TrainingError(
             f"the loss of {self.title} is no number any more",
             where=f"step {self.train_iter} of {self.n_epoch * len(self.dls.train)}",
             found=f"loss {self.loss.item()}, learning rate {self.opt.hypers[-1]['lr']:.3g}",
-            remedy="lower the learning rate",
+            hint="lower the learning rate",
         )
 
 
@@ -242,21 +242,21 @@ LEAST_STEPS = 20
 
 
 @dataclass(frozen=True)
-class RateSearch:
+class LRFinderResult:
     """curve: learning_rate, loss (smoothed), a row a step. suggested: a learning rate, by where the loss falls."""
 
     curve: pd.DataFrame
     suggested: float | None
 
 
-def search_rate(learner: Learner, n_steps: int) -> RateSearch:
+def find_learning_rate(learner: Learner, n_steps: int) -> LRFinderResult:
     """Let the learning rate grow from 1e-7 to 10 in `n_steps` steps, until the loss does too; then undo them.
 
     The model is left as it was. Fewer than 20 steps draw no curve: then nothing is done and nothing suggested.
     Source: Smith 2015, section 3.3; fastai `Learner.lr_find` and its suggestion "valley".
     """
     if n_steps < LEAST_STEPS:
-        return RateSearch(pd.DataFrame({"learning_rate": [], "loss": []}, dtype=float), None)
+        return LRFinderResult(pd.DataFrame({"learning_rate": [], "loss": []}, dtype=float), None)
     path = learner.path
     with TemporaryDirectory() as folder, learner.no_bar(), learner.removed_cbs([learner.training_progress]):
         # Where fastai keeps the weights meanwhile.
@@ -271,4 +271,4 @@ def search_rate(learner: Learner, n_steps: int) -> RateSearch:
     # As fastai does: the first losses are not smoothed yet, the last ones belong to the end.
     shown = curve.iloc[n_steps // 10 : -5]
     suggested = valley(list(shown["learning_rate"]), list(shown["loss"]), n_steps)[0] if len(shown) > 1 else None
-    return RateSearch(curve, suggested)
+    return LRFinderResult(curve, suggested)

@@ -1,1 +1,1 @@
-"""Prefect tasks, one a stage: each loads its inputs, calls the library and saves what comes back."""
+"""Prefect tasks, a module for each subject: each stage loads its inputs, calls the library and saves the result."""

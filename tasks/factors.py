@@ -1,16 +1,286 @@
-"""Axes that mean the same on every run."""
+"""The factors: found, given as labels, predicted from reviews, scored and named."""
 
+from typing import Annotated
+
+from latentflix.factors.baselines import (
+    BaselineConfig,
+    EmbeddingBaselineConfig,
+    predict_by_embeddings,
+    predict_by_tfidf,
+)
+from latentflix.factors.comparison import CLASSIFIER, ComparisonConfig, compare_methods
+from latentflix.factors.drift import StoredDriftConfig, compare_histograms, find_new_reviews
+from latentflix.factors.evaluation import EvaluationConfig, evaluate_predictions
 from latentflix.factors.extraction import FactorConfig, extract_factors
-from latentflix.recommender.model import seed_fits
-from tasks.collab import read_recommender
+from latentflix.factors.histograms import HistogramConfig, count_predictions
+from latentflix.factors.labels import LabelConfig, label_items
+from latentflix.factors.naming import NameConfig, find_names
+from latentflix.recommender.model import load_recommender, seed_fits
+from latentflix.text.classifier import ClassifierConfig, Classifiers, read_reviews
+from latentflix.text.classifier import train_classifiers as fit_classifiers
+from latentflix.text.language_model import LanguageModel
+from latentflix.text.predictions import PredictionConfig, predict_held_out
+from latentflix.text.sentence_embeddings import Embeddings
+from latentflix.text.token_corpus import TokenCorpus
+from latentflix.text.tokenizer import text_id
 from tasks.stage import Artifact, Handle, Store, stage
 
 
 @stage("factors", "factors-{config.rotation}-{config.n_axes}")
-def find_axes(artifact: Artifact, store: Store, ratings: Handle, *collab: Handle, config: FactorConfig) -> None:
-    """Turn the item factors of all seeds to their common axes."""
-    fits = [fit for group in collab for fit in seed_fits(read_recommender(store, group))]
-    factors = extract_factors(fits, store.read_table(ratings, "films")["ratings"], config)
-    artifact.write_table("scores", factors.scores)
-    artifact.write_table("axes", factors.axes)
+def extract(
+    artifact: Artifact,
+    store: Store,
+    *,
+    ratings: Handle,
+    fits: Annotated[tuple[Handle, ...], "collab"],
+    config: FactorConfig,
+) -> None:
+    """Rotate the item factors of all seeds to their common axes, and measure how stable these are."""
+    all_fits = [fit for group in fits for fit in seed_fits(load_recommender(store, group))]
+    factors = extract_factors(all_fits, store.read_table(ratings, "items")["ratings"], config)
+    artifact.write(factors)
     artifact.metrics.update(axes=len(factors.axes), stable=int(factors.axes["stable"].sum()))
+
+
+@stage("labels", "labels-{config.rule}")
+def label(artifact: Artifact, store: Store, *, factors: Handle, ratings: Handle, config: LabelConfig) -> None:
+    """Label each item with its strongest factors."""
+    n_ratings = store.read_table(ratings, "items")["ratings"]
+    labels = label_items(store.read_table(factors, "scores"), store.read_table(factors, "axes"), n_ratings, config)
+    artifact.write(labels)
+    artifact.metrics.update(labels.summary())
+
+
+@stage("classifier", "classifier-{config.n_folds}-folds")
+def train_classifiers(
+    artifact: Artifact,
+    store: Store,
+    *,
+    reviews: Handle,
+    labels: Handle,
+    token_corpus: Handle,
+    language_models: Annotated[tuple[Handle, ...], "language_model"],
+    config: ClassifierConfig,
+) -> None:
+    """Train a classifier of reviews for each fold of items, and one on a split over reviews."""
+    read = store.read_table(reviews, "reviews")
+    model, *backward = (store.read(handle, LanguageModel) for handle in language_models)
+    corpus = TokenCorpus.load(store, token_corpus)
+    classifiers = fit_classifiers(
+        read,
+        corpus.texts(corpus.rows(map(text_id, read["text"])), len(model.vocabulary), config.max_tokens, config.part),
+        store.read_table(labels, "items"),
+        list(store.read_table(labels, "labels").index),
+        model,
+        config,
+        *backward,
+    )
+    artifact.write(classifiers)
+    artifact.metrics.update(classifiers=len(classifiers.weights), rare=classifiers.rare["items"].to_dict())
+
+
+@stage("predictions", "predictions-{config.batch_size}")
+def predict(
+    artifact: Artifact,
+    store: Store,
+    *,
+    reviews: Handle,
+    token_corpus: Handle,
+    language_model: Handle,
+    classifier: Handle,
+    config: PredictionConfig,
+) -> None:
+    """Predict every review with the classifier that has not read about its item."""
+    read = store.read_table(reviews, "reviews")
+    vocabulary = store.read_field(language_model, LanguageModel, "vocabulary")
+    classifiers = store.read(classifier, Classifiers)
+    trained = ClassifierConfig.model_validate(store.manifest(classifier).config)
+    corpus = TokenCorpus.load(store, token_corpus)
+    predictions = predict_held_out(
+        classifiers.weights,
+        classifiers.held_out,
+        read["review_id"],
+        corpus.texts(corpus.rows(map(text_id, read["text"])), len(vocabulary), trained.max_tokens, trained.part),
+        vocabulary,
+        classifiers.labels,
+        trained,
+        config,
+    )
+    artifact.write_table("predictions", predictions)
+    artifact.metrics["predictions"] = len(predictions)
+
+
+@stage("baseline", "baseline-tfidf")
+def predict_tfidf_baseline(
+    artifact: Artifact, store: Store, *, reviews: Handle, labels: Handle, classifier: Handle, config: BaselineConfig
+) -> None:
+    """Predict every review by TF-IDF and logistic regression, on the same folds."""
+    predictions = predict_by_tfidf(
+        store.read_table(reviews, "reviews"),
+        store.read_table(labels, "items"),
+        store.read_field(classifier, Classifiers, "labels"),
+        store.read_field(classifier, Classifiers, "held_out"),
+        config,
+    )
+    artifact.write_table("predictions", predictions)
+
+
+@stage("embedding_baseline", "embedding_baseline")
+def predict_embedding_baseline(
+    artifact: Artifact,
+    store: Store,
+    *,
+    reviews: Handle,
+    embeddings: Handle,
+    labels: Handle,
+    classifier: Handle,
+    config: EmbeddingBaselineConfig,
+) -> None:
+    """Predict every review by its sentence vector and logistic regression, on the same folds."""
+    predictions = predict_by_embeddings(
+        store.read_table(reviews, "reviews"),
+        store.read(embeddings, Embeddings).features(),
+        store.read_table(labels, "items"),
+        store.read_field(classifier, Classifiers, "labels"),
+        store.read_field(classifier, Classifiers, "held_out"),
+        config,
+    )
+    artifact.write_table("predictions", predictions)
+
+
+@stage("evaluation", "evaluation-{config.permutations}-permutations")
+def evaluate(
+    artifact: Artifact,
+    store: Store,
+    *,
+    predictions: Handle,
+    baseline: Handle,
+    reviews: Handle,
+    classifier: Handle,
+    labels: Handle,
+    factors: Handle,
+    config: EvaluationConfig,
+) -> None:
+    """Score the predictions for items whose reviews were held out."""
+    evaluation = evaluate_predictions(
+        store.read_table(predictions, "predictions"),
+        store.read_table(baseline, "predictions"),
+        store.read_table(reviews, "reviews").set_index("review_id")["item_id"],
+        store.read_field(classifier, Classifiers, "folds"),
+        store.read_table(labels, "items"),
+        store.read_field(classifier, Classifiers, "labels"),
+        store.read_table(factors, "scores"),
+        config,
+    )
+    artifact.write_table("labels", evaluation.labels)
+    artifact.write_table("axes", evaluation.axes)
+    artifact.metrics.update(evaluation.overall)
+
+
+@stage("comparison", "comparison")
+def compare(
+    artifact: Artifact,
+    store: Store,
+    *,
+    reviews: Handle,
+    labels: Handle,
+    classifier: Handle,
+    predictions: Handle,
+    others: Annotated[tuple[Handle, ...], "baseline", "embedding_baseline"],
+    config: ComparisonConfig,
+) -> None:
+    """Score the classifier beside the baselines on held-out items, with thresholds tuned on other folds."""
+    probabilities = {CLASSIFIER: predictions, **{handle.stage: handle for handle in others}}
+    comparison = compare_methods(
+        {method: store.read_table(handle, "predictions") for method, handle in probabilities.items()},
+        store.read_table(reviews, "reviews").set_index("review_id")["item_id"],
+        store.read_field(classifier, Classifiers, "folds"),
+        store.read_table(labels, "items"),
+        store.read_field(classifier, Classifiers, "labels"),
+        config,
+    )
+    artifact.write(comparison)
+    artifact.write_table("rare", store.read_field(classifier, Classifiers, "rare"))
+
+
+@stage("names", "names-{config.n_terms}-terms")
+def name_poles(
+    artifact: Artifact,
+    store: Store,
+    *,
+    reviews: Handle,
+    corpus: Annotated[Handle, "datasets"],
+    labels: Handle,
+    factors: Handle,
+    ratings: Handle,
+    config: NameConfig,
+) -> None:
+    """Find the words, items and genres that mark each pole."""
+    names = find_names(
+        store.read_table(reviews, "reviews"),
+        store.read_table(labels, "items"),
+        store.read_table(factors, "scores"),
+        store.read_table(factors, "axes"),
+        store.read_table(ratings, "items"),
+        store.read_table(corpus, "reviews")["text"],
+        config,
+    )
+    artifact.write(names)
+
+
+@stage("histograms", "histograms-top{config.top_k}")
+def count_votes(
+    artifact: Artifact, store: Store, *, predictions: Handle, reviews: Handle, config: HistogramConfig
+) -> None:
+    """Count how often each label is predicted for an item, with and without the most frequent one."""
+    predicted = store.read_table(predictions, "predictions")
+    shares, most_frequent = count_predictions(
+        predicted,
+        store.read_table(reviews, "reviews").set_index("review_id")["item_id"],
+        list(predicted.columns.drop(["classifier", "review_id"])),
+        config,
+    )
+    artifact.write_table("shares", shares)
+    artifact.metrics["most_frequent"] = most_frequent
+
+
+@stage("drift", "drift-{config.store_version}")
+def measure_drift(
+    artifact: Artifact,
+    store: Store,
+    *,
+    ratings: Handle,
+    reviews: Handle,
+    language_model: Handle,
+    classifier: Handle,
+    predictions: Handle,
+    histograms: Handle,
+    config: StoredDriftConfig,
+) -> None:
+    """Predict the reviews that are new since the last run, and compare the histograms."""
+    items = store.read_table(ratings, "items")
+    read = store.read_table(reviews, "reviews")
+    vocabulary = store.read_field(language_model, LanguageModel, "vocabulary")
+    classifiers = store.read(classifier, Classifiers)
+    trained = ClassifierConfig.model_validate(store.manifest(classifier).config)
+    new = find_new_reviews(items, read, classifiers.folds, config)
+    predicted = predict_held_out(
+        classifiers.weights,
+        new.held_out,
+        new.reviews["review_id"],
+        read_reviews(new.reviews["text"], vocabulary, trained),
+        vocabulary,
+        classifiers.labels,
+        trained,
+        PredictionConfig(batch_size=config.batch_size),
+    )
+    drift = compare_histograms(
+        (store.read_table(predictions, "predictions"), read),
+        (predicted, new.reviews),
+        classifiers.labels,
+        HistogramConfig.model_validate(store.manifest(histograms).config),
+        config,
+    )
+    artifact.write_table("predictions", predicted)
+    artifact.write_table("drift", drift.join(items["title"], on="item_id"))
+    artifact.metrics.update(new_reviews=len(new.reviews), items=len(drift), drifted=int(drift["drifted"].sum()))

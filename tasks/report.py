@@ -1,69 +1,94 @@
-"""The page that says it all."""
+"""The report of the full flow, and what changed since the last one."""
 
-from latentflix.report.inputs import Findings, ReportConfig
+from typing import Annotated
+
+from latentflix.factors.comparison import Comparison
+from latentflix.factors.naming import Names
+from latentflix.recommender.analysis import Analysis
+from latentflix.recommender.trials import Trials
+from latentflix.report.changes import Changes, ChangesConfig, compare_snapshots, read_snapshot
+from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
-from tasks.changes import read_changes
-from tasks.encoders import read_comparison
+from latentflix.text.classifier import Classifiers
 from tasks.stage import Artifact, Handle, Store, stage
-from tasks.study import read_study
-from tasks.trials import read_trials
+
+
+@stage("changes", "changes")
+def compare_with_previous(
+    artifact: Artifact,
+    store: Store,
+    *,
+    factors: Handle,
+    evaluation: Handle,
+    names: Handle,
+    histograms: Handle,
+    previous: Annotated[tuple[Handle, ...], "factors", "evaluation", "names", "histograms"],
+    config: ChangesConfig,
+) -> None:
+    """Compare what was found with the previous report, given as its four artifacts of the same stages, or none."""
+    current = read_snapshot(store, (factors, evaluation, names, histograms))
+    changes = compare_snapshots(current, read_snapshot(store, previous) if previous else None, config)
+    artifact.write(changes)
+    artifact.metrics["since"] = changes.since
 
 
 @stage("report", "report")
 def write_report(
     artifact: Artifact,
     store: Store,
-    movielens: Handle,
-    corpus: Handle,
+    *,
+    source: Annotated[Handle, "datasets", "ratings_source"],
+    corpus: Annotated[Handle, "datasets"],
     ratings: Handle,
     trials: Handle,
-    study: Handle,
+    analysis: Handle,
     factors: Handle,
     labels: Handle,
     reviews: Handle,
-    tokens: Handle,
+    token_corpus: Handle,
     language_model: Handle,
     classifier: Handle,
     predictions: Handle,
     baseline: Handle,
     evaluation: Handle,
-    encoders: Handle,
+    comparison: Handle,
     names: Handle,
     histograms: Handle,
     changes: Handle,
-    *collab: Handle,
+    fits: Annotated[tuple[Handle, ...], "collab"],
     config: ReportConfig,
 ) -> None:
-    """Build the report from what all stages left."""
+    """Build the report from the results of all stages."""
     stages = (
-        *(movielens, corpus, ratings, trials, study, factors, labels, reviews, tokens, language_model),
-        *(classifier, predictions, baseline, evaluation, encoders, names, histograms, changes, *collab),
+        *(source, corpus, ratings, trials, analysis, factors, labels, reviews, token_corpus, language_model),
+        *(classifier, predictions, baseline, evaluation, comparison, names, histograms, changes, *fits),
     )
-    findings = Findings(
-        films=store.read_table(ratings, "films"),
+    named = store.read(names, Names)
+    inputs = ReportInputs(
+        items=store.read_table(ratings, "items"),
         scores=store.read_table(factors, "scores"),
         axes=store.read_table(factors, "axes"),
-        film_labels=store.read_table(labels, "films"),
+        item_labels=store.read_table(labels, "items"),
         labels=store.read_table(labels, "labels"),
         reviews=store.read_table(reviews, "reviews"),
         label_scores=store.read_table(evaluation, "labels"),
         axis_scores=store.read_table(evaluation, "axes"),
         overall=store.manifest(evaluation).metrics,
-        encoders=read_comparison(store, encoders),
-        rare=store.read_table(encoders, "rare"),
-        terms=store.read_table(names, "terms"),
-        pole_films=store.read_table(names, "films"),
-        genres=store.read_table(names, "genres"),
-        names=store.read_json(names, "names"),
+        comparison=store.read(comparison, Comparison),
+        rare=store.read_table(comparison, "rare"),
+        terms=named.terms,
+        pole_items=named.items,
+        genres=named.genres,
+        names=named.names,
         shares=store.read_table(histograms, "shares"),
-        dominating=store.manifest(histograms).metrics["dominating"],
+        most_frequent=store.manifest(histograms).metrics["most_frequent"],
         language_model_history=store.read_table(language_model, "history"),
         language_model_rates=store.read_table(language_model, "rates"),
         sentences=store.read_table(language_model, "sentences"),
-        classifier_history=store.read_table(classifier, "history"),
-        trials=read_trials(store, trials),
-        study=read_study(store, study),
-        changes=read_changes(store, changes),
+        classifier_history=store.read_field(classifier, Classifiers, "history"),
+        trials=store.read(trials, Trials),
+        analysis=store.read(analysis, Analysis),
+        changes=store.read(changes, Changes),
         manifests=[store.manifest(handle) for handle in stages],
     )
-    artifact.metrics.update(build_report(artifact.folder, findings, config))
+    artifact.metrics.update(build_report(artifact.folder, inputs, config))

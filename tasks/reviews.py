@@ -1,25 +1,112 @@
-"""The reviews of the labelled films."""
+"""Reviews: joined to the items of a run, and fetched into the review store in batches."""
 
+import os
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
+from typing import Annotated, Any, cast
 
+from prefect import Task, task
+from prefect.blocks.system import Secret
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.concurrency.sync import rate_limit
+from prefect.exceptions import ObjectNotFound
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import SecretStr
+
+from latentflix.errors import StoreConflict, TransientFetchError
 from latentflix.reviews.join import ReviewConfig, film_links, gather_reviews, held_out_texts, review_links
+from latentflix.reviews.refresh import Batch, RefreshConfig
 from tasks.stage import Artifact, Handle, Store, stage
+
+_JITTER = 0.5
 
 
 @stage("reviews", "reviews")
-def join_film_reviews(
-    artifact: Artifact, store: Store, corpus: Handle, ratings: Handle, labels: Handle, *, config: ReviewConfig
+def join_reviews(
+    artifact: Artifact,
+    store: Store,
+    *,
+    corpus: Annotated[Handle, "datasets"],
+    ratings: Handle,
+    labels: Handle,
+    config: ReviewConfig,
 ) -> None:
-    """Join reviews and films, and say how many of the films have any."""
-    films, movie_ids = store.read_table(ratings, "films"), store.read_table(labels, "films")["movie_id"]
+    """Join reviews to items, and count the items that have any."""
+    items, item_ids = store.read_table(ratings, "items"), store.read_table(labels, "items")["item_id"]
     reviews, coverage = gather_reviews(
-        store.read_table(corpus, "reviews"),
-        films,
-        movie_ids,
-        review_links(),
-        film_links(films),
-        config,
+        store.read_table(corpus, "reviews"), items, item_ids, review_links(), film_links(items), config
     )
     artifact.write_table("reviews", reviews)
-    artifact.write_table("unread", held_out_texts(reviews, movie_ids, review_links(), film_links(films)))
+    artifact.write_table("unread", held_out_texts(reviews, item_ids, review_links(), film_links(items)))
     artifact.metrics.update(asdict(coverage))
+
+
+def _is_transient(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), (TransientFetchError, StoreConflict))
+
+
+# A task costs as much as many films of a fast source, so a task is a batch; it is Prefect that runs it again.
+@task(
+    name="refresh",
+    task_run_name="refresh-{batch.name}",
+    tags=["refresh"],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retry_condition_fn=_is_transient,
+    retry_jitter_factor=_JITTER,
+)
+def refresh_batch(batch: Batch) -> None:
+    """Query the films of a batch that are still unanswered, and store the answers."""
+    batch.run()
+
+
+def refresh_batches(batches: Sequence[Batch], config: RefreshConfig) -> None:
+    """Run all batches, each again as long as that may help and the settings allow.
+
+    A film that still fails is recorded as failed, and costs no other.
+
+    Raises:
+        Exception: what a batch raised that is no transient failure, after all batches have ended.
+    """
+    delays = [config.backoff * 2**retry for retry in range(config.retries)]
+    retried = refresh_batch.with_options(retries=config.retries, retry_delay_seconds=delays or 0)
+    pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=config.workers)
+    with pool as runner:
+        futures = [runner.submit(retried, {"batch": batch}) for batch in batches]
+        for future in futures:
+            future.wait()
+    for batch in batches:
+        batch.record_failures()
+    for future in futures:
+        if not isinstance(future.state.result(raise_on_failure=False), TransientFetchError):
+            future.state.result()
+
+
+def rate_limiter(sources: Collection[str]) -> Callable[[str], None]:
+    """Make a function that waits before a source is queried, if the server limits `latentflix-<source>`."""
+    with get_client(sync_client=True) as client:
+        limited = {source for source in sources if _has_limit(client, source)}
+
+    def wait(source: str) -> None:
+        if source in limited:
+            rate_limit(f"latentflix-{source}", strict=True)
+
+    return wait
+
+
+def _has_limit(client: Any, source: str) -> bool:
+    try:
+        return bool(client.read_global_concurrency_limit_by_name(f"latentflix-{source}").active)
+    except ObjectNotFound:
+        return False
+
+
+def read_secret(block: str, variable: str) -> SecretStr | None:
+    """Read a secret from a Prefect Secret block, else from the environment; None if it is in neither. Never logged."""
+    try:
+        return SecretStr(str(cast("Secret[Any]", Secret.load(block)).get()))
+    except ValueError:
+        key = os.environ.get(variable, "")
+        return SecretStr(key) if key else None

@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[1]
 HANDLE = Handle(stage="numbers", key="0123456789abcdef0123")
 INPUT = Handle(stage="before", key="aaaaaaaaaaaaaaaaaaaa")
 TABLE = pd.DataFrame(
-    {"film": ["Shining, The (1980)", "Misérables, Les (1995)"], "stars": np.array([4, 5], np.int8)},
-    index=pd.Index([200, 1135], name="movie_id"),
+    {"item": ["Shining, The (1980)", "Misérables, Les (1995)"], "stars": np.array([4, 5], np.int8)},
+    index=pd.Index([200, 1135], name="item_id"),
 )
-VALUE = {"axis": "3+", "films": ["Amélie"], "share": 0.25}
+VALUE = {"axis": "3+", "items": ["Amélie"], "share": 0.25}
 ARRAYS = {"factors": np.arange(6, dtype=np.float32).reshape(2, 3), "ids": np.array([7, 8], np.int64)}
 
 
@@ -92,9 +92,9 @@ def test_an_array_that_is_a_view_comes_back_as_it_looks(store, array):
 
 
 def test_tables_come_back_by_name_and_their_rows_are_counted(store):
-    store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_tables({"films": TABLE, "none": TABLE.head(0)}))
-    pd.testing.assert_frame_equal(store.read_table(HANDLE, "films"), TABLE)
-    assert store.manifest(HANDLE).metrics == {"films_rows": 2, "none_rows": 0}
+    store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_tables({"items": TABLE, "none": TABLE.head(0)}))
+    pd.testing.assert_frame_equal(store.read_table(HANDLE, "items"), TABLE)
+    assert store.manifest(HANDLE).metrics == {"items_rows": 2, "none_rows": 0}
 
 
 def test_torch_weights_come_back_as_arrays(store):
@@ -116,24 +116,24 @@ def test_the_manifest_says_what_made_the_artifact(store):
 
 def test_files_in_folders_within_count_as_well(store):
     def draw(artifact):
-        (artifact.folder / "films").mkdir()
-        (artifact.folder / "films" / "1.png").write_bytes(b"picture")
+        (artifact.folder / "items").mkdir()
+        (artifact.folder / "items" / "1.png").write_bytes(b"picture")
 
     store.ensure(HANDLE, [], Count(), draw)
     assert store.file(HANDLE, "films/1.png").read_bytes() == b"picture"
-    (store.path(HANDLE) / "films" / "1.png").write_bytes(b"other")
-    assert "1.png was altered" in store.fault(HANDLE)
+    (store.path(HANDLE) / "items" / "1.png").write_bytes(b"other")
+    assert "1.png was altered" in store.find_problem(HANDLE)
 
 
 def test_nothing_is_there_until_the_body_ends(store):
     with store.new(HANDLE, [], Count()) as artifact:
         fill(artifact)
         assert not store.path(HANDLE).exists()
-        assert "there is no such artifact" in store.fault(HANDLE)
+        assert "there is no such artifact" in store.find_problem(HANDLE)
     assert everything_below(store.root) == [
         f"numbers/{HANDLE.key}/{name}" for name in ("arrays.safetensors", MANIFEST, "table.parquet", "value.json")
     ]
-    assert store.fault(HANDLE) is None
+    assert store.find_problem(HANDLE) is None
 
 
 @pytest.mark.parametrize(
@@ -227,9 +227,9 @@ DAMAGES = [
 @pytest.mark.parametrize(("damage", "named"), DAMAGES, ids=[damage.__name__ for damage, _ in DAMAGES])
 def test_damage_is_named_and_mended(store, folder, damage, named, caplog):
     damage(folder)
-    assert named in store.fault(HANDLE)
+    assert named in store.find_problem(HANDLE)
     store.ensure(HANDLE, [INPUT], Count(n=3), fill)
-    assert store.fault(HANDLE) is None
+    assert store.find_problem(HANDLE) is None
     assert store.read_json(HANDLE, "value") == VALUE
     assert "numbers is made anew" in caplog.text
 
@@ -294,7 +294,7 @@ def test_a_process_that_is_killed_leaves_no_artifact(store):
     assert len(left) == 1
     assert left[0].startswith(f".{HANDLE.key}-")
     store.ensure(HANDLE, [], Count(), fill)
-    assert store.fault(HANDLE) is None
+    assert store.find_problem(HANDLE) is None
     assert store.read_json(HANDLE, "value") == VALUE
 
 
@@ -333,7 +333,7 @@ def make_together(root, rounds):
 
 def faults(root):
     handles = [Handle(stage="numbers", key=path.name) for path in (root / "numbers").glob("[!.]*")]
-    return [Store(root).fault(handle) for handle in handles]
+    return [Store(root).find_problem(handle) for handle in handles]
 
 
 def test_two_processes_may_make_one_artifact_at_once(tmp_path):

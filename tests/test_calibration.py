@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from latentflix.calibration import GRID, calibrate, calibration_error, mix, threshold_curve, tune_thresholds, weigh
+from latentflix.calibration import (
+    GRID,
+    apply_stacking,
+    calibrate,
+    calibration_error,
+    fit_stacking,
+    threshold_curve,
+    tune_thresholds,
+)
 
 
 def test_true_probabilities_are_calibrated_and_bold_ones_are_not():
@@ -22,8 +30,8 @@ def test_certainty_that_is_right_has_no_error_and_certainty_that_is_wrong_the_wh
 def test_a_mixture_recovers_the_weights_that_made_the_truth():
     random = np.random.default_rng(0)
     parts = list(random.normal(size=(2, 40_000, 2)))
-    truth = random.random((40_000, 2)) < mix(parts, np.array([1.5, 0.5, -1.0]))
-    assert weigh(parts, truth) == pytest.approx([1.5, 0.5, -1.0], abs=0.05)
+    truth = random.random((40_000, 2)) < apply_stacking(parts, np.array([1.5, 0.5, -1.0]))
+    assert fit_stacking(parts, truth) == pytest.approx([1.5, 0.5, -1.0], abs=0.05)
 
 
 def planted(n_items=4000, seed=0):

@@ -10,16 +10,16 @@ from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
 from prefect import flow
 from pydantic import ValidationError
+from tasks.collab import fit_collab, read_recommender
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import ParallelConfig, StageConfig, setting
 from latentflix.data.ratings import RatingsConfig, read_ratings
-from latentflix.errors import ClusterUnavailable, TooFewSeeds, TrainingDiverged
+from latentflix.errors import DependencyError, NotEnoughData, TrainingError
 from latentflix.factors.extraction import FactorConfig
 from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.model import CollabConfig
-from tasks.collab import fit_collab, read_recommender
-from tasks.factors import find_axes
+from tasks.factors import fit_axes
 from tasks.stage import StageRunner
 from tests.support.synthetic_world import make_world
 
@@ -99,12 +99,12 @@ class Fitted:
 
 
 def new_store(root):
-    world = make_world(n_users=100, n_films=40)
+    world = make_world(n_users=100, n_items=40)
     ratings = read_ratings(world.ratings, world.items, RatingsConfig(), world.scale)
     store = Store(root)
     with store.new(RATINGS, [], RatingsConfig()) as artifact:
         artifact.write_table("ratings", ratings.ratings)
-        artifact.write_table("films", ratings.films)
+        artifact.write_table("items", ratings.items)
     return store
 
 
@@ -118,7 +118,7 @@ def fit(store, parallel, configs):
 def fit_and_turn(store, parallel):
     run = StageRunner(store, parallel)
     collab = run.map(fit_collab, RATINGS, configs=seed_groups(COLLAB))
-    return Fitted(run, collab, run(find_axes, RATINGS, *collab, config=FACTORS))
+    return Fitted(run, collab, run(fit_axes, RATINGS, *collab, config=FACTORS))
 
 
 def written(store):
@@ -195,7 +195,7 @@ def test_an_altered_artifact_among_several_is_made_anew(prefect, tmp_path):
     weights.write_bytes(original[:-1] + b"x")
     run, again = fit(store, ParallelConfig(kind="threads"), seed_groups(COLLAB))
     assert (run.cached, again) == ({"collab": False}, made)
-    assert [store.fault(handle) for handle in made] == [None, None]
+    assert [store.find_problem(handle) for handle in made] == [None, None]
 
 
 @pytest.mark.parametrize("kind", ["sequence", "threads", "dask"])
@@ -204,11 +204,11 @@ def test_a_fit_that_fails_says_why_and_those_beside_it_are_kept(kind, request, t
     request.getfixturevalue("prefect")
     store = new_store(tmp_path)
     configs = [DIVERGING, *seed_groups(COLLAB)]
-    with pytest.raises(TrainingDiverged, match=r"seeds 2 to 3 is no number.*step \d+ of .*lower the learning rate"):
+    with pytest.raises(TrainingError, match=r"seeds 2 to 3 is no number.*step \d+ of .*lower the learning rate"):
         fit(store, ParallelConfig(kind=kind, dask_address=address), configs)
     kept = [fit_collab.handle((RATINGS,), config) for config in seed_groups(COLLAB)]
     assert written(store) == sorted(f"collab/{handle.key}" for handle in kept)
-    assert [store.fault(handle) for handle in kept] == [None, None]
+    assert [store.find_problem(handle) for handle in kept] == [None, None]
 
 
 def test_one_seed_makes_no_factors(prefect, tmp_path):
@@ -216,9 +216,9 @@ def test_one_seed_makes_no_factors(prefect, tmp_path):
     def turn_one():
         run = StageRunner(new_store(tmp_path))
         collab = run(fit_collab, RATINGS, config=COLLAB.model_copy(update={"n_seeds": 1}))
-        return run(find_axes, RATINGS, collab, config=FACTORS)
+        return run(fit_axes, RATINGS, collab, config=FACTORS)
 
-    with pytest.raises(TooFewSeeds, match="found: 1 seed; expected: at least 2.*--collab.n-seeds"):
+    with pytest.raises(NotEnoughData, match="found: 1 seed; expected: at least 2.*--collab.n-seeds"):
         turn_one()
     assert list((tmp_path / "factors").glob("*")) == []
 
@@ -231,7 +231,7 @@ def test_a_scheduler_that_does_not_answer_is_named_in_time(prefect, tmp_path):
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         started = time.monotonic()
         parallel = ParallelConfig(kind="dask", dask_address=address, dask_timeout=1)
-        with pytest.raises(ClusterUnavailable) as raised:
+        with pytest.raises(DependencyError) as raised:
             fit(store, parallel, seed_groups(COLLAB))
     assert time.monotonic() - started < 10
     assert f"--parallel.dask-address {address}" in str(raised.value)
@@ -241,7 +241,7 @@ def test_a_scheduler_that_does_not_answer_is_named_in_time(prefect, tmp_path):
 
 def test_a_worker_is_not_taken_for_the_scheduler(cluster, tmp_path):
     address = cluster.workers[0].worker_address
-    with pytest.raises(ClusterUnavailable, match=f"{address}; found: the address of a Worker"):
+    with pytest.raises(DependencyError, match=f"{address}; found: the address of a Worker"):
         fit(new_store(tmp_path), ParallelConfig(kind="dask", dask_address=address), seed_groups(COLLAB))
 
 
@@ -249,7 +249,7 @@ def test_a_worker_is_not_taken_for_the_scheduler(cluster, tmp_path):
 def test_an_address_where_no_scheduler_is_is_named(address, prefect, tmp_path):
     store = new_store(tmp_path)
     parallel = ParallelConfig(kind="dask", dask_address=address, dask_timeout=1)
-    with pytest.raises(ClusterUnavailable, match=f"--parallel.dask-address {address}; found: "):
+    with pytest.raises(DependencyError, match=f"--parallel.dask-address {address}; found: "):
         fit(store, parallel, seed_groups(COLLAB))
     assert written(store) == []
 
@@ -257,7 +257,7 @@ def test_an_address_where_no_scheduler_is_is_named(address, prefect, tmp_path):
 def test_without_dask_the_message_says_what_to_install(prefect, monkeypatch, tmp_path):
     store = new_store(tmp_path)
     monkeypatch.setitem(sys.modules, "prefect_dask.task_runners", None)
-    with pytest.raises(ClusterUnavailable) as raised:
+    with pytest.raises(DependencyError) as raised:
         fit(store, ParallelConfig(kind="dask"), seed_groups(COLLAB))
     assert str(raised.value).endswith("what to do: pip install 'latentflix[dask]'")
     assert "\n" not in str(raised.value)

@@ -78,12 +78,12 @@ def test_a_container_is_given_its_gpus():
 
 @pytest.mark.usefixtures("prefect")
 def test_a_pod_asks_for_its_gpus_and_its_storage():
-    manifest = configure("kubernetes", gpus=2, artifacts_claim="films").job_manifest
+    manifest = configure("kubernetes", gpus=2, artifacts_claim="items").job_manifest
     pod = manifest["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == 2
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    assert volumes["latentflix"]["persistentVolumeClaim"] == {"claimName": "films"}
+    assert volumes["latentflix"]["persistentVolumeClaim"] == {"claimName": "items"}
     assert volumes["shared-memory"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "2Gi"}
     assert pod["securityContext"] == {"fsGroup": 1000}
     assert "useradd --uid 1000 " in DOCKERFILE

@@ -4,7 +4,7 @@ import pytest
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
-from latentflix.errors import ArtifactError, UnknownRun
+from latentflix.errors import ArtifactError, NotFound
 from latentflix.runs import Difference, choose_run, compare_runs, find_last_run, list_runs, newest
 from tests.support.factories.run import write_run
 
@@ -27,7 +27,7 @@ def set_time(store, key, made_at):
 
 def test_without_a_report_there_is_no_run(tmp_path):
     assert find_last_run(Store(tmp_path)) is None
-    with pytest.raises(UnknownRun, match=r"no finished run yet.*start one with latentflix run"):
+    with pytest.raises(NotFound, match=r"no finished run yet.*start one with latentflix run"):
         choose_run(Store(tmp_path))
 
 
@@ -42,11 +42,11 @@ def test_runs_are_listed_the_last_one_first(store):
 def test_a_run_is_known_by_the_beginning_of_its_key(store):
     assert choose_run(store, "b").key == "b" * 20
     assert choose_run(store, "ab").key == "ab" * 10
-    with pytest.raises(UnknownRun, match="no run has such a key; .*found: c; .*runs list"):
+    with pytest.raises(NotFound, match="no run has such a key; .*found: c; .*runs list"):
         choose_run(store, "c")
-    with pytest.raises(UnknownRun, match=f"several runs have keys that begin so.*{'ab' * 10}, {'b' * 20}"):
+    with pytest.raises(NotFound, match=f"several runs have keys that begin so.*{'ab' * 10}, {'b' * 20}"):
         choose_run(store, "")
-    with pytest.raises(UnknownRun, match="there are no 3 finished runs yet"):
+    with pytest.raises(NotFound, match="there are no 3 finished runs yet"):
         choose_run(store, before_last=2)
 
 
@@ -54,7 +54,7 @@ def test_a_run_knows_the_artifacts_that_it_made(store):
     run = choose_run(store, "b")
     assert run.handle("names") == Handle(stage="names", key="b" * 20)
     with pytest.raises(ArtifactError, match=r"the run made no vectors; where: run b+; found: ratings, "):
-        run.handle("vectors")
+        run.handle("embedding_baseline")
 
 
 def test_only_settings_and_metrics_that_differ_are_compared(store):

@@ -15,7 +15,7 @@ from latentflix.cli.main import app
 from latentflix.config import ParallelConfig, StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.splits import SplitConfig
-from latentflix.errors import InvalidSettings
+from latentflix.errors import SettingsError
 from latentflix.recommender.model import CollabConfig
 from latentflix.reviews.sources.registry import SourcesConfig
 from latentflix.settings import (
@@ -227,7 +227,7 @@ def test_help_names_the_program(help_text):
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(option, value, expected):
-    with pytest.raises(InvalidSettings) as caught:
+    with pytest.raises(SettingsError) as caught:
         parse(option, value)
     assert str(caught.value).startswith(f"a setting cannot be used; where: {option}; found: '{value}'; expected: ")
     assert expected in str(caught.value)
@@ -273,14 +273,14 @@ def test_unknown_fields_in_a_mapping_are_refused(given):
 @pytest.mark.parametrize(("name", "value"), [("embedding-size", 128), ("hidden-size", 100), ("n-layers", 2)])
 def test_pretrained_weights_with_other_sizes_are_refused(name, value):
     sizes = {"embedding-size": 400, "hidden-size": 1152, "n-layers": 3} | {name: value}
-    with pytest.raises(InvalidSettings) as caught:
+    with pytest.raises(SettingsError) as caught:
         parse("--profile", "full", f"--language-model.{name}", str(value))
     assert f"sizes 400, 1152 and 3, not {tuple(sizes.values())}" in str(caught.value)
 
 
 def test_pretrained_weights_are_refused_for_the_sample_sizes():
     sample = FullSettings().language_model
-    with pytest.raises(InvalidSettings) as caught:
+    with pytest.raises(SettingsError) as caught:
         parse("--language-model.pretrained")
     assert f"not {(sample.embedding_size, sample.hidden_size, sample.n_layers)}" in str(caught.value)
 
@@ -293,7 +293,7 @@ def test_without_pretrained_weights_any_sizes_are_taken():
 def test_flags_are_set_and_unset():
     assert (parse().json_, parse("--json").json_, parse("--no-json").json_) == (False, True, False)
     assert not parse("--no-labels.only-stable").labels.only_stable
-    assert parse("--labels.drop-dominating").labels.drop_dominating
+    assert parse("--labels.drop-most-frequent").labels.drop_most_frequent
 
 
 def test_ratings_are_of_movielens_100k_unless_another_source_is_named():
@@ -301,11 +301,11 @@ def test_ratings_are_of_movielens_100k_unless_another_source_is_named():
     assert (source.data_set, source.path) == ("movielens_100k", None)
     assert parse("--ratings-source.data-set", "movielens_25m").ratings_source.data_set == "movielens_25m"
     own = parse("--ratings-source.path", "a/b.csv", "--ratings-source.user-column", "who").ratings_source
-    assert (own.path, own.user_column, own.item_column) == (Path("a/b.csv"), "who", "movie_id")
+    assert (own.path, own.user_column, own.item_column) == (Path("a/b.csv"), "who", "item_id")
 
 
 def test_items_of_no_ratings_are_refused():
-    with pytest.raises(InvalidSettings, match="where: --ratings-source;.*path is not given"):
+    with pytest.raises(SettingsError, match="where: --ratings-source;.*path is not given"):
         parse("--ratings-source.items-path", "items.csv")
 
 
@@ -320,7 +320,7 @@ def test_options_reach_the_recommender_and_its_split():
 
 
 def test_a_fold_that_there_is_not_is_refused():
-    with pytest.raises(InvalidSettings, match="there is no fold 6 of 5"):
+    with pytest.raises(SettingsError, match="there is no fold 6 of 5"):
         parse("--collab.split.kind", "k_fold", "--collab.split.fold", "6")
 
 
@@ -332,7 +332,7 @@ def test_options_say_where_fits_run():
 
 def test_a_dask_address_without_dask_is_refused():
     with pytest.raises(
-        InvalidSettings, match="where: --parallel;.*but the fits run in threads: set --parallel.kind dask"
+        SettingsError, match="where: --parallel;.*but the fits run in threads: set --parallel.kind dask"
     ):
         parse("--parallel.kind", "threads", "--parallel.dask-address", "tcp://here:8786")
 
@@ -412,7 +412,7 @@ def test_the_genre_flow_takes_settings_of_settings_on_the_command_line():
     )
     assert settings.genres.head.dropout == 0.7
     assert settings.genres.losses == ("focal",)
-    assert settings.compared_readings == ("ends",)
+    assert settings.compared_strategies == ("ends",)
     assert GenreSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
 
 
@@ -425,7 +425,7 @@ def test_the_sentiment_flow_has_the_profiles_of_the_full_flow():
     assert {name: getattr(full.language_model, name) for name in FULL} == FULL
     assert full.sentiment_classifier.max_tokens == 99
     assert full.sentiment_classifier.batch_size == 64
-    with pytest.raises(InvalidSettings, match="pretrained language model has the sizes"):
+    with pytest.raises(SettingsError, match="pretrained language model has the sizes"):
         parse_command_line(SentimentSettings, "flow", ["--language-model.pretrained"])
 
 
@@ -433,7 +433,7 @@ def test_a_folder_of_labelled_reviews_is_named_on_the_command_line():
     given = parse_command_line(
         SentimentSettings,
         "flow",
-        ["--sentiment-source.path", "aclImdb", "--sentiment-words.inverse-regularizations", "1,2"],
+        ["--sentiment-source.path", "aclImdb", "--sentiment-tfidf.inverse-regularizations", "1,2"],
     )
     assert given.sentiment_source.path == Path("aclImdb")
     assert given.sentiment_words.inverse_regularizations == (1.0, 2.0)

@@ -15,18 +15,18 @@ from fastai.learner import Learner
 from fastai.losses import MSELossFlat
 from fastai.optimizer import Adam
 
-from latentflix.errors import TrainingDiverged
+from latentflix.errors import TrainingError
 from latentflix.training import (
     Epoch,
     LeanLearner,
     TrainingProgress,
+    find_learning_rate,
     fused_fastai_adam,
     make_learner,
     observe_epochs,
-    one_thread,
     pick_device,
     report_epoch,
-    search_rate,
+    single_threaded,
 )
 
 
@@ -91,7 +91,7 @@ def test_every_epoch_is_a_line_in_the_log(caplog, level):
 @pytest.mark.parametrize(("n_batches", "step"), [(60, "20 of 120"), (5, "5 of 10")])
 def test_divergence_stops_the_training_and_says_where(n_batches, step):
     learner = linear_learner(n_batches)
-    with learner.no_logging(), pytest.raises(TrainingDiverged) as raised:
+    with learner.no_logging(), pytest.raises(TrainingError) as raised:
         learner.fit(2, 1e30)
     message = str(raised.value)
     assert message.startswith("the loss of a line is no number any more; where: ")
@@ -104,14 +104,14 @@ def test_divergence_stops_the_training_and_says_where(n_batches, step):
 def test_a_loss_that_is_no_number_is_found_at_the_first_step(bad):
     learner = linear_learner()
     learner.dls.train[0][1][0] = bad
-    with learner.no_logging(), pytest.raises(TrainingDiverged, match=re.escape("step 0 of 10; found: loss")):
+    with learner.no_logging(), pytest.raises(TrainingError, match=re.escape("step 0 of 10; found: loss")):
         learner.fit(1, 0.01)
 
 
 def test_a_training_that_diverges_in_its_last_step_is_not_taken_for_one_that_went_well():
     learner = linear_learner(n_batches=1000, small_steps=True)
     learner.dls.train[-1][1][0] = float("nan")
-    with learner.no_logging(), pytest.raises(TrainingDiverged, match="loss nan"):
+    with learner.no_logging(), pytest.raises(TrainingError, match="loss nan"):
         learner.fit(1, 0.01)
 
 
@@ -177,13 +177,13 @@ def test_one_thread_gives_back_the_threads_there_were():
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        with one_thread():
+        with single_threaded():
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 3
-        with pytest.raises(ZeroDivisionError), one_thread():
+        with pytest.raises(ZeroDivisionError), single_threaded():
             raise ZeroDivisionError
         assert torch.get_num_threads() == 3
-        with one_thread(), one_thread():
+        with single_threaded(), single_threaded():
             pass
         assert torch.get_num_threads() == 3
     finally:
@@ -192,7 +192,7 @@ def test_one_thread_gives_back_the_threads_there_were():
 
 def test_trainings_that_overlap_leave_no_thread_with_fewer():
     def train(inside, end):
-        with one_thread():
+        with single_threaded():
             inside.set()
             end.wait(10)
 
@@ -272,7 +272,7 @@ def line_learner(bad=None):
 
 def test_the_curve_falls_and_the_suggestion_lies_where_it_falls(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = search_rate(line_learner(), 100)
+    found = find_learning_rate(line_learner(), 100)
     rates, losses = found.curve["learning_rate"].to_numpy(), found.curve["loss"].to_numpy()
     assert 90 <= len(rates) <= 100
     assert (np.diff(rates) > 0).all()
@@ -283,7 +283,7 @@ def test_the_curve_falls_and_the_suggestion_lies_where_it_falls(tmp_path, monkey
 
 def test_the_model_is_left_as_it_was_and_trains_as_ever():
     searched, plain = line_learner(), line_learner()
-    search_rate(searched, 40)
+    find_learning_rate(searched, 40)
     assert torch.equal(searched.model.weight, plain.model.weight)
     for learner in (searched, plain):
         with learner.no_logging():
@@ -294,12 +294,12 @@ def test_the_model_is_left_as_it_was_and_trains_as_ever():
 
 @pytest.mark.parametrize("steps", [0, 19])
 def test_few_steps_draw_no_curve(steps):
-    found = search_rate(line_learner(), steps)
+    found = find_learning_rate(line_learner(), steps)
     assert found.curve.empty
     assert found.suggested is None
 
 
 def test_a_loss_that_is_never_a_number_suggests_nothing():
-    found = search_rate(line_learner(bad=float("nan")), 30)
+    found = find_learning_rate(line_learner(bad=float("nan")), 30)
     assert found.curve.empty
     assert found.suggested is None

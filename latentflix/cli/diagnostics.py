@@ -17,10 +17,10 @@ import pooch
 from packaging.requirements import Requirement
 
 from latentflix.artifacts import Store
-from latentflix.data.datasets import DATA_SETS, find_kept
+from latentflix.data.datasets import DATA_SETS, find_cached
 from latentflix.errors import LatentflixError
-from latentflix.reviews.http.client import Fetcher
-from latentflix.reviews.http.politeness import FetchConfig
+from latentflix.reviews.http.client import CachedClient
+from latentflix.reviews.http.politeness import HttpConfig
 from latentflix.reviews.sources.registry import SourceName, SourcesConfig, build_sources
 from latentflix.reviews.store import ReviewStore
 from latentflix.runs import list_runs
@@ -36,7 +36,7 @@ _SERVER_TIMEOUT = 3
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """state: works; missing, if something optional or yet to be fetched is not there; broken, if it hinders."""
 
     part: str
@@ -46,7 +46,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """Where things are kept. data_dir: data sets that were fetched by hand. store: the review store."""
 
     artifacts_dir: Path
@@ -60,9 +60,9 @@ def default_cache() -> Path:
     return Path(pooch.os_cache("latentflix"))
 
 
-def examine(places: Places) -> Iterator[Finding]:
+def examine(places: Paths) -> Iterator[CheckResult]:
     """Every finding, as soon as it is known."""
-    yield Finding("python", platform.python_version(), "works", sys.executable)
+    yield CheckResult("python", platform.python_version(), "works", sys.executable)
     yield from examine_packages()
     yield _examine_device()
     for name, folder in (("artifacts", places.artifacts_dir), ("downloads", places.cache_dir)):
@@ -75,7 +75,7 @@ def examine(places: Places) -> Iterator[Finding]:
 
 def examine_packages(
     required: Callable[[str], list[str] | None] = requires, installed: Callable[[str], str] = version
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Whether the packages are there that latentflix asks for, and those of its extras, in the releases it asks for.
 
     required, installed: as in `importlib.metadata`.
@@ -83,7 +83,7 @@ def examine_packages(
     try:
         asked = [Requirement(text) for text in required("latentflix") or []]
     except PackageNotFoundError:
-        yield Finding("packages", "latentflix", "missing", "is not installed, so what it requires is not known")
+        yield CheckResult("packages", "latentflix", "missing", "is not installed, so what it requires is not known")
         return
     kinds: Mapping[str, State] = {"": "broken", **dict.fromkeys(_EXTRAS, "missing")}
     for extra, state in kinds.items():
@@ -92,7 +92,7 @@ def examine_packages(
         unmet = [text for each in own if (text := _unmet(each, installed))]
         name = f"latentflix[{extra}]" if extra else "latentflix"
         there = ", ".join(each.name for each in own) if extra else f"{len(own)} packages in the releases it asks for"
-        yield Finding("packages", name, state if unmet else "works", "; ".join(unmet) or there)
+        yield CheckResult("packages", name, state if unmet else "works", "; ".join(unmet) or there)
 
 
 def _unmet(requirement: Requirement, installed: Callable[[str], str]) -> str:
@@ -106,53 +106,53 @@ def _unmet(requirement: Requirement, installed: Callable[[str], str]) -> str:
     return f"{requirement.name} {found} is installed, {requirement.specifier} is asked for"
 
 
-def _examine_device() -> Finding:
+def _examine_device() -> CheckResult:
     try:
         import torch
     except (ImportError, OSError) as error:
-        return Finding("torch", "torch", "broken", f"cannot be imported: {error}")
+        return CheckResult("torch", "torch", "broken", f"cannot be imported: {error}")
     if not torch.cuda.is_available():
-        return Finding("torch", torch.__version__, "missing", f"no GPU; {os.cpu_count()} processors")
+        return CheckResult("torch", torch.__version__, "missing", f"no GPU; {os.cpu_count()} processors")
     cards = [torch.cuda.get_device_properties(place) for place in range(torch.cuda.device_count())]
     told = ", ".join(f"{card.name} with {card.total_memory / 2**30:.0f} GiB" for card in cards)
-    return Finding("torch", torch.__version__, "works", told)
+    return CheckResult("torch", torch.__version__, "works", told)
 
 
-def examine_disk(name: str, folder: Path) -> Finding:
+def examine_disk(name: str, folder: Path) -> CheckResult:
     """Whether a folder, which may not be there yet, can be written and has space."""
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        return Finding("disk", name, "broken", f"{folder} cannot be written")
+        return CheckResult("disk", name, "broken", f"{folder} cannot be written")
     free = shutil.disk_usage(there).free
-    return Finding(
+    return CheckResult(
         "disk", name, "works" if free >= _ENOUGH_DISK else "broken", f"{free / 2**30:,.1f} GiB free at {folder}"
     )
 
 
-def examine_data_sets(data_dir: Path | None, cache_dir: Path) -> Iterator[Finding]:
+def examine_data_sets(data_dir: Path | None, cache_dir: Path) -> Iterator[CheckResult]:
     """Which data sets are here as they should be, and where the others will be fetched."""
     for name, data_set in DATA_SETS.items():
         try:
-            kept = find_kept(data_set, data_dir, cache_dir)
+            kept = find_cached(data_set, data_dir, cache_dir)
         except LatentflixError as error:
-            yield Finding("data", name, "broken", str(error))
+            yield CheckResult("data", name, "broken", str(error))
             continue
         to_fetch = f"is fetched when it is asked for: {' or '.join(source.url for source in data_set.files)}"
-        yield Finding("data", name, "works" if kept else "missing", str(kept[1]) if kept else to_fetch)
+        yield CheckResult("data", name, "works" if kept else "missing", str(kept[1]) if kept else to_fetch)
 
 
-def _examine_kept(places: Places) -> Iterator[Finding]:
+def _examine_kept(places: Paths) -> Iterator[CheckResult]:
     runs = list_runs(Store(places.artifacts_dir))
     last = f"{len(runs):,}, the last of {runs[0].made_at}" if runs else "none yet: latentflix run"
-    yield Finding("kept", "runs", "works" if runs else "missing", last)
+    yield CheckResult("kept", "runs", "works" if runs else "missing", last)
     store = ReviewStore(places.store)
     try:
         told = f"version {store.version():,} at {places.store}" if store.reviews.exists() else ""
     except LatentflixError as error:
-        yield Finding("kept", "review store", "broken", str(error))
+        yield CheckResult("kept", "review store", "broken", str(error))
         return
     none = f"none at {places.store}: latentflix reviews refresh"
-    yield Finding("kept", "review store", "works" if told else "missing", told or none)
+    yield CheckResult("kept", "review store", "works" if told else "missing", told or none)
 
 
 def _prefect_url() -> str | None:
@@ -166,22 +166,24 @@ def _prefect_url() -> str | None:
     return settings.get("PREFECT_API_URL")
 
 
-def examine_server(url: str | None) -> Finding:
+def examine_server(url: str | None) -> CheckResult:
     """Whether the Prefect server of this address answers."""
     if url is None:
-        return Finding("prefect", "server", "missing", "PREFECT_API_URL names none, so each run brings one of its own")
+        return CheckResult(
+            "prefect", "server", "missing", "PREFECT_API_URL names none, so each run brings one of its own"
+        )
     try:
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=_SERVER_TIMEOUT)
         told = f"{url} answers {answer.status_code}"
-        return Finding("prefect", "server", "works" if answer.is_success else "broken", told)
+        return CheckResult("prefect", "server", "works" if answer.is_success else "broken", told)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding("prefect", "server", "broken", f"{url}: {error}; start it with prefect server start")
+        return CheckResult("prefect", "server", "broken", f"{url}: {error}; start it with prefect server start")
 
 
-def _examine_sources() -> Iterator[Finding]:
-    yield Finding("sources", "corpus", "works", "the data set imdb_reviews")
-    with Fetcher(FetchConfig()) as fetcher:
+def _examine_sources() -> Iterator[CheckResult]:
+    yield CheckResult("sources", "corpus", "works", "the data set imdb_reviews")
+    with CachedClient(HttpConfig()) as fetcher:
         for name in _SOURCES:
             (source,) = build_sources(SourcesConfig(names=(name,)), fetcher)
             check = source.check()
-            yield Finding("sources", name, "works" if check.works else "missing", check.reason)
+            yield CheckResult("sources", name, "works" if check.works else "missing", check.reason)

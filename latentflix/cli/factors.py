@@ -10,7 +10,7 @@ from latentflix.cli.console import ArtifactsDir, AsJson, RunKey, interval, print
 if TYPE_CHECKING:
     from latentflix.report.summaries import FactorSummary, Pole
 
-_FILMS_SHOWN = 2
+_ITEMS_SHOWN = 2
 
 
 def tell_factors(
@@ -46,9 +46,9 @@ def _print_factors(factors: "list[FactorSummary]") -> None:
         if not each.poles:
             rows.append((*about, "", "unstable", "", "", ""))
         for pole in each.poles:
-            rows.append((*about, pole.label, pole.name, *_score(pole), _films(pole, _FILMS_SHOWN)))
+            rows.append((*about, pole.label, pole.name, *_score(pole), _items(pole, _ITEMS_SHOWN)))
             about = ("", "", "")
-    columns = ("factor", "explains", "stability", "pole", "name", "AUC", "p", "films")
+    columns = ("factor", "explains", "stability", "pole", "name", "AUC", "p", "items")
     print_table(columns, rows, right=(0, 1, 2))
 
 
@@ -65,9 +65,9 @@ def _print_factor(factor: "FactorSummary") -> None:
         words = decimals(pole.score.words) if pole.score else "–"
         rows = [
             ("words", ", ".join(pole.terms)),
-            ("films", _films(pole, len(pole.films))),
+            ("items", _items(pole, len(pole.items))),
             ("genres", ", ".join(pole.genres)),
-            ("labelled", f"{pole.labelled_films:,} films"),
+            ("labelled", f"{pole.labelled_items:,} films"),
             ("AUC", f"{auc} (p = {p}); by words alone {words}"),
         ]
         print_table(("", ""), rows, title=f"{pole.label} {pole.name}")
@@ -81,5 +81,5 @@ def _score(pole: "Pole") -> tuple[str, str]:
     return interval(pole.score.auc, pole.score.low, pole.score.high), decimals(pole.score.p, 3)
 
 
-def _films(pole: "Pole", most: int) -> str:
-    return "; ".join(f"{title} {score:.1f}" for title, score in pole.films[:most])
+def _items(pole: "Pole", most: int) -> str:
+    return "; ".join(f"{title} {score:.1f}" for title, score in pole.items[:most])

@@ -21,7 +21,7 @@ from latentflix.errors import LatentflixError
 logger = logging.getLogger("latentflix")
 
 app = typer.Typer(invoke_without_command=True, pretty_exceptions_enable=False)
-app.command("run", context_settings=run_commands.PASSED_ON)(run_commands.run)
+app.command("run", context_settings=run_commands.PASSTHROUGH)(run_commands.run)
 app.command("report")(open_report)
 app.command("factors")(tell_factors)
 app.command("explain")(explain)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentflix.cli.console import ArtifactsDir, AsJson, RunKey, print_json, print_json_list, print_table
-from latentflix.errors import InvalidPlots, InvalidReviews
+from latentflix.errors import DataError
 
 if TYPE_CHECKING:
     from latentflix.data.tables import MaybeText
-    from latentflix.factors.predictor import LabelTeller
+    from latentflix.factors.predictor import LabelPredictor
 
 # Texts that are told at once; what comes from a pipe is answered when so many are there.
 AT_ONCE = 256
@@ -28,18 +28,18 @@ TextColumn = Annotated[str, typer.Option(help="the column of reviews in a csv or
 
 
 def check_input(text: str | None, source: Path | None, target: Path | None) -> None:
-    """Raise InvalidReviews if texts are given twice or not at all, or a table without a place to write it."""
+    """Raise DataError if texts are given twice or not at all, or a table without a place to write it."""
     is_table = source is not None and source.suffix in TABLES
     if source is not None and text is not None:
-        raise InvalidReviews("reviews are given twice", found="a text and a file", expected="one of them")
+        raise DataError("reviews are given twice", found="a text and a file", expected="one of them")
     if is_table != (target is not None):
-        raise InvalidReviews(
+        raise DataError(
             "a table is read from one file and written to another",
             found=f"--from {source}, --to {target}",
             expected="both of them, csv or parquet",
         )
     if source is not None and not source.is_file():
-        raise InvalidReviews("there is no such file of reviews", where=str(source))
+        raise DataError("there is no such file of reviews", where=str(source))
 
 
 def read_texts(text: str | None, source: Path | None) -> Iterator[list["MaybeText"]]:
@@ -76,11 +76,11 @@ def predict(
     check_input(text, source, target)
 
     from latentflix.artifacts import Store
-    from latentflix.factors.predictor import LabelTeller
+    from latentflix.factors.predictor import LabelPredictor
     from latentflix.runs import choose_run
 
     store = Store(artifacts_dir)
-    teller = LabelTeller.read(store, choose_run(store, run))
+    teller = LabelPredictor.read(store, choose_run(store, run))
     if source is not None and target is not None:
         rows = teller.tell_file(source, target, text_column)
         print_json({"reviews": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} reviews: {target}")
@@ -99,7 +99,7 @@ def predict(
         _print_labels(teller, top, **next(told))
 
 
-def _print_labels(teller: "LabelTeller", top: int, labels: list[dict[str, Any]], note: str) -> None:
+def _print_labels(teller: "LabelPredictor", top: int, labels: list[dict[str, Any]], note: str) -> None:
     from latentflix.report.rendering import decimals
 
     if labels:
@@ -145,9 +145,9 @@ def tell_genres(
     """
     is_table = source is not None and source.suffix in (".csv", ".parquet")
     if source is not None and plot is not None:
-        raise InvalidPlots("a plot is given twice", found="a text and a file", expected="one of them")
+        raise DataError("a plot is given twice", found="a text and a file", expected="one of them")
     if is_table != (target is not None):
-        raise InvalidPlots(
+        raise DataError(
             "a table is read from one file and written to another",
             found=f"--from {source}, --to {target}",
             expected="both of them, csv or parquet",
@@ -155,15 +155,15 @@ def tell_genres(
     text = "" if is_table else _read_text(plot, source)
 
     from latentflix.data.tables import read_file, write_file
-    from latentflix.genres.predictor import GenreTeller
+    from latentflix.genres.predictor import GenrePredictor
 
     if source is not None and target is not None:
         table = read_file(source)
-        write_file(GenreTeller.open(artifacts_dir, data_dir).tell_table(table, plot_column), target)
+        write_file(GenrePredictor.open(artifacts_dir, data_dir).tell_table(table, plot_column), target)
         rows = len(table)
         print_json({"plots": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} plots: {target}")
         return
-    teller = GenreTeller.open(artifacts_dir, data_dir)
+    teller = GenrePredictor.open(artifacts_dir, data_dir)
     told = teller.tell(text)
     given = set(teller.given(told))
     if as_json:
@@ -179,7 +179,7 @@ def _read_text(plot: str | None, source: Path | None) -> str:
     try:
         return source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidPlots("a plot cannot be read", where=str(source), found=str(error)) from error
+        raise DataError("a plot cannot be read", where=str(source), found=str(error)) from error
 
 
 def tell_sentiment(
@@ -198,9 +198,9 @@ def tell_sentiment(
     """
     check_input(text, source, target)
 
-    from latentflix.sentiment.predictor import SentimentTeller
+    from latentflix.sentiment.predictor import SentimentFilePredictor
 
-    teller = SentimentTeller.open(artifacts_dir)
+    teller = SentimentFilePredictor.open(artifacts_dir)
     if source is not None and target is not None:
         rows = teller.tell_file(source, target, text_column)
         print_json({"reviews": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} reviews: {target}")

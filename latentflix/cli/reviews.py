@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from latentflix.cli.console import AsJson, print_json, print_table
-from latentflix.cli.runs import PASSED_ON, start_flow
+from latentflix.cli.runs import PASSTHROUGH, start_flow
 from latentflix.errors import StoreError
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="See to the review store.")
 
-StorePlace = Annotated[str, typer.Option("--store", help="the review store: a folder, or s3://bucket/folder")]
+StoreUri = Annotated[str, typer.Option("--store", help="the review store: a folder, or s3://bucket/folder")]
 
 
 @app.command()
 def coverage(
-    store: StorePlace = "reviews",
+    store: StoreUri = "reviews",
     target: Annotated[
         Path | None, typer.Option("--to", help="a csv or parquet file for the counts of each film")
     ] = None,
@@ -48,7 +48,7 @@ def coverage(
 
 @app.command()
 def compact(
-    store: StorePlace = "reviews",
+    store: StoreUri = "reviews",
     keep_days: Annotated[float, typer.Option(min=0, help="versions that ended longer ago can be read no more")] = 30,
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +62,7 @@ def compact(
         typer.echo(f"{replaced:,} files put together, {removed:,} removed; version {version:,}")
 
 
-@app.command(context_settings=PASSED_ON)
+@app.command(context_settings=PASSTHROUGH)
 def refresh(context: typer.Context) -> None:
     """Ask the sources for new reviews: the same as python -m flows.refresh_reviews, with the same options."""
     start_flow("flows.refresh_reviews", context.args)
@@ -73,5 +73,5 @@ def _open(uri: str) -> "ReviewStore":
 
     store = ReviewStore(uri)
     if not store.reviews.exists():
-        raise StoreError("there is no review store", where=uri, remedy="fill one with latentflix reviews refresh")
+        raise StoreError("there is no review store", where=uri, hint="fill one with latentflix reviews refresh")
     return store

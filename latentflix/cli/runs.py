@@ -13,7 +13,7 @@ from latentflix.cli.console import ArtifactsDir, AsJson, RunKey, interval, print
 app = typer.Typer(help="Tell of the runs of the full flow.")
 
 # What a command passes on to a flow, which reads its own options.
-PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+PASSTHROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 _KEY_SHOWN = 8
 
 
@@ -47,12 +47,12 @@ def list_all(artifacts_dir: ArtifactsDir = Path("artifacts"), as_json: AsJson = 
         typer.echo("no run has finished yet")
         return
     print_table(
-        ("run", "made at", "films", "reviews", "factors", "stable", "AUC", "p", "words AUC"),
+        ("run", "made at", "items", "reviews", "factors", "stable", "AUC", "p", "words AUC"),
         [
             (
                 run.key[:_KEY_SHOWN],
                 run.made_at,
-                f"{run.figures['films']:,}",
+                f"{run.figures['items']:,}",
                 f"{run.figures['reviews']:,}",
                 str(run.figures["factors"]),
                 str(run.figures["stable_factors"]),

@@ -23,8 +23,8 @@ import pooch
 from pydantic import Field
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.movielens import RATING_TYPES, Tables, items_of_flags, read_movielens, whole_stars
-from latentflix.errors import DataSetError, DataSetUnavailable
+from latentflix.data.movielens import ITEM_COLUMNS, RATING_TYPES, Tables, items_of_flags, read_movielens, whole_stars
+from latentflix.errors import DataError, DataUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +80,7 @@ def _read_movielens_wheel(path: Path) -> Tables:
             pd.read_parquet(io.BytesIO(archive.read(f"{folder}/MovieLens100k_{member}.parquet.brotli")))
             for member in ("data", "items")
         )
+    ratings, items = (table.rename(columns=ITEM_COLUMNS) for table in (ratings, items))
     return {"ratings": ratings.astype(RATING_TYPES), "items": items_of_flags(items), "scale": whole_stars()}
 
 
@@ -179,28 +180,28 @@ def load_data_set(config: DataSetConfig) -> Tables:
 
     movielens_…: as `read_movielens` gives them. imdb_reviews: `reviews` (text, positive 0 or 1). film_plots: `plots`
     (plot_id int64, title, plot, genres: names in quotes with commas between).
-    Raises DataSetError if no source has it, or if a file is not what it should be.
+    Raises DataError if no source has it, or if a file is not what it should be.
     """
     source, path = find_file(DATA_SETS[config.name], config.data_dir, config.cache_dir)
     try:
         return source.read(path)
     except UNREADABLE as error:
-        raise DataSetError(
+        raise DataError(
             "an archive does not hold what it should",
             where=str(path),
             found=str(error),
             expected=f"the tables of {config.name}",
-            remedy="remove the file and start again, or put a good one in --data-dir",
+            hint="remove the file and start again, or put a good one in --data-dir",
         ) from error
 
 
 def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) -> tuple[SourceFile, Path]:
     """A verified file that holds the data set, fetched if it has to be.
 
-    Raises DataSetError if a file in `data_dir` has another hash, DataSetUnavailable if nothing could be fetched.
+    Raises DataError if a file in `data_dir` has another hash, DataUnavailable if nothing could be fetched.
     """
     cache = cache_dir or Path(pooch.os_cache("latentflix"))
-    kept = find_kept(data_set, data_dir, cache)
+    kept = find_cached(data_set, data_dir, cache)
     if kept:
         return kept
     tried = []
@@ -211,19 +212,19 @@ def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) 
             tried.append(f"{source.url}: {_reason(error)}")
             logger.warning("%s is not to be had from %s", data_set.title, tried[-1])
     names = " or ".join(source.name for source in data_set.files)
-    raise DataSetUnavailable(
+    raise DataUnavailable(
         f"{data_set.title} could not be fetched",
         where=str(cache),
         found="; ".join(tried),
         expected=names,
-        remedy=f"put {names} in a folder and name it with --data-dir",
+        hint=f"put {names} in a folder and name it with --data-dir",
     )
 
 
-def find_kept(data_set: DataSet, data_dir: Path | None, cache: Path) -> tuple[SourceFile, Path] | None:
+def find_cached(data_set: DataSet, data_dir: Path | None, cache: Path) -> tuple[SourceFile, Path] | None:
     """A verified file that holds the data set and is on this machine already, None if there is none.
 
-    Raises DataSetError if a file in `data_dir` has another hash.
+    Raises DataError if a file in `data_dir` has another hash.
     """
     for source in data_set.files:
         if data_dir and (data_dir / source.name).is_file():
@@ -246,12 +247,12 @@ def _verified(path: Path, known_hash: str) -> Path:
     algorithm, expected = known_hash.split(":")
     found = _digest(path, algorithm)
     if found != expected:
-        raise DataSetError(
+        raise DataError(
             "a data file is not the one it should be, or was cut short",
             where=str(path),
             found=f"{algorithm} {found}, {path.stat().st_size:,} bytes",
             expected=f"{algorithm} {expected}",
-            remedy="fetch the file again",
+            hint="fetch the file again",
         )
     return path
 

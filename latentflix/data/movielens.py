@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 
 Tables = dict[str, pd.DataFrame]
 
-RATING_TYPES = {"user_id": "int32", "movie_id": "int32", "rating": "float32", "timestamp": "int64"}
+# What MovieLens calls the columns of items, and what they are called here.
+ITEM_COLUMNS = {"movie_id": "item_id", "movie_title": "title"}
+RATING_TYPES = {"user_id": "int32", "item_id": "int32", "rating": "float32", "timestamp": "int64"}
 OFFICIAL_FOLDS = range(1, 6)
 # Between names of genres, in the items of every source.
 GENRE_SEPARATOR = "|"
@@ -29,7 +31,7 @@ GENRES = (
 
 
 @dataclass(frozen=True)
-class Form:
+class FileLayout:
     """One way in which MovieLens is written: the files that tell it, and how they are read."""
 
     ratings: str
@@ -41,14 +43,14 @@ class Form:
 def read_movielens(path: Path) -> Tables:
     """The tables of a MovieLens set of any size, from its zip or from the folder that the zip unpacks to.
 
-    ratings: user_id int32, movie_id int32, rating float32, timestamp int64 (seconds since 1970), and official_fold
-    int8 (1 to 5, 0 for none) if the set brings its splits `u1` to `u5`. items: movie_id int32, movie_title str,
+    ratings: user_id int32, item_id int32, rating float32, timestamp int64 (seconds since 1970), and official_fold
+    int8 (1 to 5, 0 for none) if the set brings its splits `u1` to `u5`. items: item_id int32, title str,
     genres str (names, "|" between them), and tconst str (nullable) if it is known. scale: one row, lowest and highest
-    float64. Raises DataSetError if no form is there that is known, or if the official splits do not fit the ratings;
+    float64. Raises DataError if no form is there that is known, or if the official splits do not fit the ratings;
     what zipfile and pandas raise if a file cannot be read.
     """
     with _open_folder(path) as root:
-        form, folder = find_form(root)
+        form, folder = find_layout(root)
         ratings = form.read_ratings(folder / form.ratings)
         return {
             "ratings": _mark_official_folds(ratings, folder),
@@ -67,21 +69,23 @@ def _open_folder(path: Path) -> Iterator[Traversable]:
             yield zipfile.Path(archive)
 
 
-def find_form(root: Traversable) -> tuple[Form, Traversable]:
+def find_layout(root: Traversable) -> tuple[FileLayout, Traversable]:
     """The form in which a folder, or one directly in it, holds MovieLens, and that folder.
 
-    Raises DataSetError, saying what there is, if none does.
+    Raises DataError, saying what there is, if none does.
     """
     for folder in (root, *_sorted(entry for entry in root.iterdir() if entry.is_dir())):
-        for form in FORMS:
+        for form in FILE_LAYOUTS:
             if (folder / form.ratings).is_file() and (folder / form.items).is_file():
                 return form, folder
-    raise DataSetError(
+    raise DataError(
         "ratings are in no form that is known",
         where=str(root),
         found=_list_names(root),
-        expected=", or ".join([*(f"{form.ratings} and {form.items}" for form in FORMS), "one csv or parquet file"]),
-        remedy="name the folder or the zip of a MovieLens set, or one table of ratings",
+        expected=", or ".join(
+            [*(f"{form.ratings} and {form.items}" for form in FILE_LAYOUTS), "one csv or parquet file"]
+        ),
+        hint="name the folder or the zip of a MovieLens set, or one table of ratings",
     )
 
 
@@ -115,19 +119,17 @@ def items_of_flags(table: pd.DataFrame) -> pd.DataFrame:
     # A flag that is missing is not set.
     flags = (table[list(GENRES)] == 1).to_numpy()
     genres = [GENRE_SEPARATOR.join(genre for genre, is_set in zip(GENRES, row, strict=True) if is_set) for row in flags]
-    items = pd.DataFrame(
-        {"movie_id": table["movie_id"].astype("int32"), "movie_title": table["movie_title"], "genres": genres}
-    )
+    items = pd.DataFrame({"item_id": table["item_id"].astype("int32"), "title": table["title"], "genres": genres})
     # The set has no links of its own. Those of the package are of its items and of no others.
-    if len(items) != 1682 or items["movie_title"].iloc[0] != "Toy Story (1995)":
+    if len(items) != 1682 or items["title"].iloc[0] != "Toy Story (1995)":
         return items
-    return items.assign(tconst=items["movie_id"].map(film_links().set_index("movie_id")["tconst"]))
+    return items.assign(tconst=items["item_id"].map(film_links().set_index("item_id")["tconst"]))
 
 
 def film_links() -> pd.DataFrame:
-    """Which IMDb title each MovieLens 100K item is: movie_id int64, tconst str, matched_by str."""
+    """Which IMDb title each MovieLens 100K item is: item_id int64, tconst str, matched_by str."""
     with as_file(files("latentflix.data") / "ml100k_imdb_ids.csv") as path:
-        return pd.read_csv(path)
+        return pd.read_csv(path).rename(columns=ITEM_COLUMNS)
 
 
 def _read_tabbed_ratings(path: Traversable) -> pd.DataFrame:
@@ -136,7 +138,7 @@ def _read_tabbed_ratings(path: Traversable) -> pd.DataFrame:
 
 
 def _read_items_with_flags(path: Traversable) -> pd.DataFrame:
-    columns = ["movie_id", "movie_title", "release_date", "video_release_date", "IMDb_URL", *GENRES]
+    columns = ["item_id", "title", "release_date", "video_release_date", "IMDb_URL", *GENRES]
     with path.open("rb") as file:
         table = pd.read_csv(file, sep="|", names=columns, encoding="latin-1", quoting=csv.QUOTE_NONE)
     return items_of_flags(table)
@@ -158,7 +160,7 @@ def _read_double_colon_items(path: Traversable) -> pd.DataFrame:
         # MovieLens 1M is older than the others.
         text = content.decode("latin-1")
     lines = pd.Series(text.replace("\r", "").rstrip("\n").split("\n"))
-    return _tidy(lines.str.extract("^(?P<movie_id>[0-9]+)::(?P<movie_title>.*)::(?P<genres>.*)$"))
+    return _tidy(lines.str.extract("^(?P<item_id>[0-9]+)::(?P<title>.*)::(?P<genres>.*)$"))
 
 
 def _read_csv_ratings(path: Traversable) -> pd.DataFrame:
@@ -169,14 +171,14 @@ def _read_csv_ratings(path: Traversable) -> pd.DataFrame:
 
 
 def _read_csv_items(path: Traversable) -> pd.DataFrame:
-    columns = {"movieId": "movie_id", "title": "movie_title", "genres": "genres"}
+    columns = {"movieId": "item_id", "title": "title", "genres": "genres"}
     with path.open("rb") as file:
         return _tidy(pd.read_csv(file, usecols=list(columns))[list(columns)].rename(columns=columns))
 
 
 def _tidy(items: pd.DataFrame) -> pd.DataFrame:
     return items.assign(
-        movie_id=items["movie_id"].astype("int32"),
+        item_id=items["item_id"].astype("int32"),
         genres=items["genres"].where(items["genres"] != "(no genres listed)", ""),
     )
 
@@ -190,7 +192,7 @@ def _link(items: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
         links = pd.read_csv(file, usecols=["movieId", "imdbId"], dtype={"movieId": "int32", "imdbId": "str"})
     # IMDb numbers titles with seven digits or more; the file has the digits only.
     tconst = ("tt" + links["imdbId"].str.zfill(7)).set_axis(links["movieId"])
-    return items.assign(tconst=items["movie_id"].map(tconst))
+    return items.assign(tconst=items["item_id"].map(tconst))
 
 
 def _mark_official_folds(ratings: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
@@ -202,22 +204,22 @@ def _mark_official_folds(ratings: pd.DataFrame, folder: Traversable) -> pd.DataF
     ]
     if not tests:
         return ratings
-    pair = ["user_id", "movie_id"]
+    pair = ["user_id", "item_id"]
     held_out = pd.concat(tests)[[*pair, "official_fold"]]
     marked = ratings.merge(held_out, on=pair, how="left")
     if len(marked) != len(ratings) or marked["official_fold"].notna().sum() != len(held_out):
-        raise DataSetError(
+        raise DataError(
             "the official splits do not fit the ratings",
             where=f"{folder}/u*.test",
             found=f"{len(held_out):,} rows, {marked['official_fold'].notna().sum():,} of them among the ratings",
             expected="rows of the ratings, each in one split",
-            remedy="unpack the data set again",
+            hint="unpack the data set again",
         )
     return marked.assign(official_fold=marked["official_fold"].fillna(0).astype("int8"))
 
 
-FORMS = (
-    Form("u.data", "u.item", _read_tabbed_ratings, _read_items_with_flags),
-    Form("ratings.dat", "movies.dat", _read_double_colon_ratings, _read_double_colon_items),
-    Form("ratings.csv", "movies.csv", _read_csv_ratings, _read_csv_items),
+FILE_LAYOUTS = (
+    FileLayout("u.data", "u.item", _read_tabbed_ratings, _read_items_with_flags),
+    FileLayout("ratings.dat", "movies.dat", _read_double_colon_ratings, _read_double_colon_items),
+    FileLayout("ratings.csv", "movies.csv", _read_csv_ratings, _read_csv_items),
 )

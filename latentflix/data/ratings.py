@@ -1,4 +1,4 @@
-"""Ratings and items, checked, with one id for each film."""
+"""Ratings and items, checked, with one id for each item."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.movielens import GENRE_SEPARATOR, RATING_TYPES
-from latentflix.errors import InvalidRatings
+from latentflix.errors import DataError
 
 
 class RatingsConfig(StageConfig):
@@ -20,7 +20,7 @@ class RatingsConfig(StageConfig):
     highest: float | None = setting(
         None, "the highest rating of the scale; by default that of the source", unit="stars"
     )
-    merge_titles: bool = setting(True, "take items of one title for one film, unless IMDb tells them apart")
+    merge_titles: bool = setting(True, "take items of one title for one item, unless IMDb tells them apart")
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -31,18 +31,18 @@ class RatingsConfig(StageConfig):
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings and the films they are of.
+    """Ratings and the items they are of.
 
-    ratings: user_id int32, movie_id int32, rating float32, timestamp int64, and official_fold int8 if the source
-    has official splits; one row a user and film, in their order.
-    films: index movie_id; title str, year Int16, genres list of str, ratings int32 (how many), and if the source
+    ratings: user_id int32, item_id int32, rating float32, timestamp int64, and official_fold int8 if the source
+    has official splits; one row a user and item, in their order.
+    items: index item_id; title str, year Int16, genres list of str, ratings int32 (how many), and if the source
     says them tconst str (nullable) and source_id str. users: index user_id; ratings int32, and source_id str. A
-    source_id is what the source itself calls a film or user, where that is no number.
+    source_id is what the source itself calls an item or user, where that is no number.
     lowest, highest: the scale. merged: items that were another item's double.
     """
 
     ratings: pd.DataFrame
-    films: pd.DataFrame
+    items: pd.DataFrame
     users: pd.DataFrame
     lowest: float
     highest: float
@@ -52,60 +52,60 @@ class Ratings:
 def read_ratings(
     ratings: pd.DataFrame, items: pd.DataFrame, config: RatingsConfig, scale: pd.DataFrame | None = None
 ) -> Ratings:
-    """Check ratings and items as `read_movielens` or `load_ratings_source` give them, and merge the ids of one film.
+    """Check ratings and items as `read_movielens` or `load_ratings_file` give them, and merge the ids of one item.
 
     scale: one row, lowest and highest; without it the least and the greatest rating. Ids that are categories are
-    numbered from 1 in their order. Two items of the same title are one film, unless they have two IMDb ids; it keeps
-    the lower id. Where a user rated both, the later rating stands. Raises InvalidRatings with the first row that
-    cannot be used, or if there are fewer than two users, films or different ratings.
+    numbered from 1 in their order. Two ids of the same title are one item, unless they have two IMDb ids; it keeps
+    the lower id. Where a user rated both, the later rating stands. Raises DataError with the first row that
+    cannot be used, or if there are fewer than two users, items or different ratings.
     """
     _require_columns(ratings, RATING_TYPES, "ratings")
     if ratings.empty:
-        raise InvalidRatings("there are no ratings", found="0 rows", expected="at least one row")
-    films = _check_items(items)
+        raise DataError("there are no ratings", found="0 rows", expected="at least one row")
+    items = _check_items(items)
     user_id, names = _number(ratings["user_id"])
-    film_rows = _find_films(ratings["movie_id"], films)
-    table = {"user_id": user_id, "movie_id": films.index.to_numpy()[film_rows]}
+    item_rows = _find_items(ratings["item_id"], items)
+    table = {"user_id": user_id, "item_id": items.index.to_numpy()[item_rows]}
     table |= {name: _numbers(ratings[name], RATING_TYPES[name]) for name in ("rating", "timestamp")}
     if "official_fold" in ratings:
         table["official_fold"] = ratings["official_fold"].to_numpy("int8")
     lowest, highest = _check_scale(ratings["rating"], table["rating"], config, scale)
     _reject_doubles(ratings, _pairs(table))
 
-    kept = films.index.to_series().groupby(_film_keys(films, config), sort=False).transform("min")
-    table["movie_id"] = kept.to_numpy("int32")[film_rows]
+    kept = items.index.to_series().groupby(_item_keys(items, config), sort=False).transform("min")
+    table["item_id"] = kept.to_numpy("int32")[item_rows]
     _check_variety(table)
-    del film_rows
+    del item_rows
     merged = _keep_latest(table)
     return Ratings(
         merged,
-        _merge_films(films, kept, merged["movie_id"]),
+        _merge_items(items, kept, merged["item_id"]),
         _count_users(merged["user_id"], names),
         lowest,
         highest,
-        int((kept != films.index).sum()),
+        int((kept != items.index).sum()),
     )
 
 
 def _check_items(items: pd.DataFrame) -> pd.DataFrame:
-    _require_columns(items, ["movie_id", "movie_title", "genres"], "items")
-    movie_id, names = _number(items["movie_id"])
-    _reject([items["movie_id"]], pd.Series(movie_id).duplicated(), "two items have one id", "one row an item")
-    title = items["movie_title"].where(items["movie_title"].map(lambda given: isinstance(given, str)), "").str.strip()
-    _reject([items["movie_title"]], title == "", "an item has no title", "a title")
-    films = pd.DataFrame(
+    _require_columns(items, ["item_id", "title", "genres"], "items")
+    item_id, names = _number(items["item_id"])
+    _reject([items["item_id"]], pd.Series(item_id).duplicated(), "two items have one id", "one row an item")
+    title = items["title"].where(items["title"].map(lambda given: isinstance(given, str)), "").str.strip()
+    _reject([items["title"]], title == "", "an item has no title", "a title")
+    checked = pd.DataFrame(
         {
             "title": title.array,
             "year": pd.to_numeric(title.str.extract(r"\((\d{4})\)")[0]).astype("Int16").array,
             "genres": [_split_genres(given) for given in items["genres"]],
         },
-        index=pd.Index(movie_id, name="movie_id"),
+        index=pd.Index(item_id, name="item_id"),
     )
     if "tconst" in items:
-        films["tconst"] = items["tconst"].astype("str").array
+        checked["tconst"] = items["tconst"].astype("str").array
     if names is not None:
-        films["source_id"] = names[movie_id - 1].astype("str")
-    return films
+        checked["source_id"] = names[item_id - 1].astype("str")
+    return checked
 
 
 def _split_genres(given: Any) -> list[str]:
@@ -123,14 +123,14 @@ def _number(column: pd.Series) -> tuple[np.ndarray, pd.Index | None]:
     return numbers[column.cat.codes], names
 
 
-def _find_films(movie_id: pd.Series, films: pd.DataFrame) -> np.ndarray:
-    """The row in `films` of the film of each rating."""
-    if isinstance(movie_id.dtype, pd.CategoricalDtype):
-        _reject([movie_id], movie_id.isna(), "movie_id is missing", "an id")
-        rows = pd.Index(films["source_id"]).get_indexer(movie_id.cat.categories)[movie_id.cat.codes]
+def _find_items(item_id: pd.Series, items: pd.DataFrame) -> np.ndarray:
+    """The row in `items` of the item of each rating."""
+    if isinstance(item_id.dtype, pd.CategoricalDtype):
+        _reject([item_id], item_id.isna(), "item_id is missing", "an id")
+        rows = pd.Index(items["source_id"]).get_indexer(item_id.cat.categories)[item_id.cat.codes]
     else:
-        rows = films.index.get_indexer(_numbers(movie_id, "int32"))
-    _reject([movie_id], rows < 0, "a rating is of a film that is not among the items", "a known movie_id")
+        rows = items.index.get_indexer(_numbers(item_id, "int32"))
+    _reject([item_id], rows < 0, "a rating is of an item that is not among the items", "a known item_id")
     return rows
 
 
@@ -146,42 +146,42 @@ def _check_scale(
 
 
 def _pairs(table: Mapping[str, np.ndarray]) -> np.ndarray:
-    """User and film as one number, in the order of both."""
-    return table["user_id"].astype(np.int64) * 2**32 + table["movie_id"]
+    """User and item as one number, in the order of both."""
+    return table["user_id"].astype(np.int64) * 2**32 + table["item_id"]
 
 
 def _reject_doubles(ratings: pd.DataFrame, pairs: np.ndarray) -> None:
     in_order = np.sort(pairs)
     if (in_order[1:] == in_order[:-1]).any():
         doubles = pd.Series(pairs).duplicated()
-        _reject([ratings["user_id"], ratings["movie_id"]], doubles, "a user rates a film twice", "one rating each")
+        _reject([ratings["user_id"], ratings["item_id"]], doubles, "a user rates an item twice", "one rating each")
 
 
 def _check_variety(table: Mapping[str, np.ndarray]) -> None:
-    """Raise InvalidRatings if there is nothing that could tell users or films apart."""
-    for name, of_one in (("user_id", "one user"), ("movie_id", "one film"), ("rating", "one value")):
+    """Raise DataError if there is nothing that could tell users or items apart."""
+    for name, of_one in (("user_id", "one user"), ("item_id", "one item"), ("rating", "one value")):
         if (table[name] == table[name][0]).all():
-            raise InvalidRatings(
+            raise DataError(
                 f"all ratings are of {of_one}",
                 found=f"{len(table[name]):,} ratings with {name} {table[name][0]:g}",
-                expected="at least two users, two films and two different ratings",
-                remedy="take more ratings",
+                expected="at least two users, two items and two different ratings",
+                hint="take more ratings",
             )
 
 
-def _film_keys(films: pd.DataFrame, config: RatingsConfig) -> pd.Series:
-    """What is the same for the items that stand for one film."""
-    own = films.index.to_series().astype("str")
+def _item_keys(items: pd.DataFrame, config: RatingsConfig) -> pd.Series:
+    """What is the same for the items that stand for one item."""
+    own = items.index.to_series().astype("str")
     if not config.merge_titles:
         return own
-    if "tconst" not in films:
-        return films["title"]
-    told_apart = films.groupby("title")["tconst"].transform("nunique") > 1
-    return films["title"].where(~told_apart, films["title"] + " " + films["tconst"].fillna(own))
+    if "tconst" not in items:
+        return items["title"]
+    told_apart = items.groupby("title")["tconst"].transform("nunique") > 1
+    return items["title"].where(~told_apart, items["title"] + " " + items["tconst"].fillna(own))
 
 
 def _keep_latest(table: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """One row a user and film, in their order; where there are several, the latest."""
+    """One row a user and item, in their order; where there are several, the latest."""
     pairs = _pairs(table)
     order = np.argsort(pairs, kind="stable")
     pairs = pairs[order]
@@ -195,12 +195,12 @@ def _keep_latest(table: Mapping[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame({name: column[rows] for name, column in table.items()}, copy=False)
 
 
-def _merge_films(films: pd.DataFrame, kept: pd.Series, rated: pd.Series) -> pd.DataFrame:
-    counts = rated.value_counts().reindex(films.index, fill_value=0)
-    films = films.assign(ratings=counts.astype("int32"))
-    if "tconst" in films:
-        films["tconst"] = films["tconst"].groupby(kept).transform("first")
-    return films[films.index == kept].sort_index()
+def _merge_items(items: pd.DataFrame, kept: pd.Series, rated: pd.Series) -> pd.DataFrame:
+    counts = rated.value_counts().reindex(items.index, fill_value=0)
+    items = items.assign(ratings=counts.astype("int32"))
+    if "tconst" in items:
+        items["tconst"] = items["tconst"].groupby(kept).transform("first")
+    return items[items.index == kept].sort_index()
 
 
 def _count_users(rated: pd.Series, names: pd.Index | None) -> pd.DataFrame:
@@ -222,7 +222,7 @@ def _numbers(column: pd.Series, dtype: str) -> np.ndarray:
 def _require_columns(table: pd.DataFrame, expected: Iterable[str], name: str) -> None:
     missing = [column for column in expected if column not in table.columns]
     if missing:
-        raise InvalidRatings(
+        raise DataError(
             f"the {name} lack columns",
             where=", ".join(missing),
             found=", ".join(map(str, table.columns)),
@@ -231,12 +231,12 @@ def _require_columns(table: pd.DataFrame, expected: Iterable[str], name: str) ->
 
 
 def _reject(columns: Sequence[pd.Series], bad: Any, what: str, expected: str) -> None:
-    """Raise InvalidRatings with the first of the bad rows, if there is any; only then is a text made."""
+    """Raise DataError with the first of the bad rows, if there is any; only then is a text made."""
     bad = np.asarray(bad)
     if bad.any():
         row = int(bad.argmax())
         values = [column.iloc[[row]].tolist()[0] for column in columns]
-        raise InvalidRatings(
+        raise DataError(
             what,
             where=(
                 f"row {row} (counting from 0), column {' and '.join(str(column.name) for column in columns)}; "
@@ -244,5 +244,5 @@ def _reject(columns: Sequence[pd.Series], bad: Any, what: str, expected: str) ->
             ),
             found=repr(values[0]) if len(values) == 1 else " and ".join(map(repr, values)),
             expected=expected,
-            remedy="mend or remove these rows",
+            hint="mend or remove these rows",
         )

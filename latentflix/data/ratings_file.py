@@ -17,8 +17,8 @@ from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import UNREADABLE, MovieLensName
-from latentflix.data.movielens import GENRE_SEPARATOR, Tables, find_form, read_movielens
-from latentflix.errors import DataSetError
+from latentflix.data.movielens import GENRE_SEPARATOR, Tables, find_layout, read_movielens
+from latentflix.errors import DataError
 
 _TEXT_TABLES = (".csv", ".tsv", ".txt")
 
@@ -29,12 +29,12 @@ class RatingsSource(StageConfig):
     data_set: MovieLensName = setting("movielens_100k", "the MovieLens set to fetch, unless a path is given")
     path: Path | None = setting(None, "ratings of your own: a csv or parquet file, or MovieLens as a folder or zip")
     user_column: str = setting("user_id", "the column of users, numbers or names")
-    item_column: str = setting("movie_id", "the column of rated items, numbers or names")
+    item_column: str = setting("item_id", "the column of rated items, numbers or names")
     rating_column: str = setting("rating", "the column of ratings")
     timestamp_column: str | None = setting(None, "the column of times, seconds since 1970 or ISO 8601, if there is one")
     delimiter: str = setting(",", "what stands between the columns of a csv file; \\t is a tab")
     items_path: Path | None = setting(None, "a csv or parquet file of the items; without it their ids are their titles")
-    item_id_column: str = setting("movie_id", "the column of ids in the file of items")
+    item_id_column: str = setting("item_id", "the column of ids in the file of items")
     title_column: str = setting("title", "the column of titles in the file of items")
     genres_column: str | None = setting(None, "the column of genres in the file of items, if there is one")
     genre_separator: str = setting("|", "what stands between the genres of an item")
@@ -56,20 +56,20 @@ class RatingsSourceConfig(RatingsSource):
     sha256: str = Field(description="SHA-256 of what the files hold")
 
 
-def identify(source: RatingsSource) -> RatingsSourceConfig:
+def with_fingerprint(source: RatingsSource) -> RatingsSourceConfig:
     """The source with the hash of what lies at its path.
 
-    Raises DataSetError if nothing is there, or a folder that is no MovieLens set.
+    Raises DataError if nothing is there, or a folder that is no MovieLens set.
     """
     if source.path is None:
         raise ValueError("only a source with a path can be identified")
     for path in filter(None, (source.path, source.items_path)):
         if not path.exists():
-            raise DataSetError(
+            raise DataError(
                 "there is no such file or folder",
                 where=str(path),
                 expected="a csv or parquet file, or MovieLens as a folder or zip",
-                remedy="name another with --ratings-source.path or --ratings-source.items-path",
+                hint="name another with --ratings-source.path or --ratings-source.items-path",
             )
     digest = hashlib.sha256()
     for role, file in _files(source.path, source.items_path):
@@ -80,7 +80,7 @@ def identify(source: RatingsSource) -> RatingsSourceConfig:
 def _files(path: Path, items_path: Path | None) -> Iterator[tuple[str, str]]:
     """What each file is to the source, and where it is. The name of a file counts only in a folder."""
     if path.is_dir():
-        entries = sorted(find_form(path)[1].iterdir(), key=lambda entry: entry.name)
+        entries = sorted(find_layout(path)[1].iterdir(), key=lambda entry: entry.name)
         yield from ((entry.name, str(entry)) for entry in entries if entry.is_file())
     else:
         yield "ratings", str(path)
@@ -93,18 +93,18 @@ def load_ratings_source(config: RatingsSourceConfig) -> Tables:
 
     A MovieLens set is as that gives it. Of any other table: ids are int32 where all are such numbers, else
     categories of str; without a column of times timestamp is 0; without items the id is the title; scale is the least
-    and the greatest rating. Raises DataSetError if the form is not known, a column is missing, or a file cannot be
+    and the greatest rating. Raises DataError if the form is not known, a column is missing, or a file cannot be
     read.
     """
     try:
         return read_movielens(config.path) if _is_movielens(config.path) else _read_own(config)
     except (*UNREADABLE, OSError) as error:
-        raise DataSetError(
+        raise DataError(
             "ratings cannot be read",
             where=str(config.path),
             found=str(error),
             expected="a csv or parquet file, or MovieLens as a folder or zip",
-            remedy="check the file, and --ratings-source.delimiter",
+            hint="check the file, and --ratings-source.delimiter",
         ) from error
 
 
@@ -119,31 +119,31 @@ def _members(path: Path) -> list[str]:
 
 
 def _read_own(config: RatingsSourceConfig) -> Tables:
-    named = {config.user_column: "user_id", config.item_column: "movie_id", config.rating_column: "rating"}
+    named = {config.user_column: "user_id", config.item_column: "item_id", config.rating_column: "rating"}
     if config.timestamp_column:
         named[config.timestamp_column] = "timestamp"
     ratings = _read_table(config.path, named, config)
-    items = _read_items(config.items_path, config) if config.items_path else _name_by_id(ratings["movie_id"])
+    items = _read_items(config.items_path, config) if config.items_path else _name_by_id(ratings["item_id"])
     ratings["timestamp"] = _seconds(ratings["timestamp"]) if config.timestamp_column else 0
     (ratings["user_id"],) = _ids(ratings["user_id"])
-    ratings["movie_id"], items["movie_id"] = _ids(ratings["movie_id"], items["movie_id"])
+    ratings["item_id"], items["item_id"] = _ids(ratings["item_id"], items["item_id"])
     rating = pd.to_numeric(ratings["rating"], errors="coerce")
     scale = pd.DataFrame({"lowest": [rating.min()], "highest": [rating.max()]}, dtype="float64")
     return {"ratings": ratings, "items": items, "scale": scale}
 
 
-def _name_by_id(movie_id: pd.Series) -> pd.DataFrame:
-    unique = pd.Series(movie_id.dropna().unique())
-    return pd.DataFrame({"movie_id": unique, "movie_title": unique.astype("str"), "genres": ""})
+def _name_by_id(item_id: pd.Series) -> pd.DataFrame:
+    unique = pd.Series(item_id.dropna().unique())
+    return pd.DataFrame({"item_id": unique, "title": unique.astype("str"), "genres": ""})
 
 
 def _read_items(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
-    named = {config.item_id_column: "movie_id", config.title_column: "movie_title"}
+    named = {config.item_id_column: "item_id", config.title_column: "title"}
     if config.genres_column:
         named[config.genres_column] = "genres"
     if config.imdb_column:
         named[config.imdb_column] = "tconst"
-    items = _read_table(path, named, config, text=("movie_title", "genres", "tconst"))
+    items = _read_table(path, named, config, text=("title", "genres", "tconst"))
     genres = items["genres"] if config.genres_column else pd.Series("", items.index)
     items["genres"] = genres.fillna("").str.replace(config.genre_separator, GENRE_SEPARATOR, regex=False)
     if config.imdb_column:
@@ -184,12 +184,12 @@ def _open_table(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             name, file = path.name, stack.enter_context(path.open("rb"))
         suffix = Path(name).suffix.lower()
         if suffix not in (*_TEXT_TABLES, ".parquet"):
-            raise DataSetError(
+            raise DataError(
                 "ratings are in no form that is known",
                 where=str(path),
                 found=name,
                 expected=f"a name that ends in {', '.join(_TEXT_TABLES)} or .parquet, or in these and .gz or .zip",
-                remedy="name the file after its form",
+                hint="name the file after its form",
             )
         yield suffix, file
 
@@ -198,12 +198,12 @@ def _require_columns(found: Iterable[str], expected: Iterable[str], path: Path) 
     found = list(found)
     missing = [column for column in expected if column not in found]
     if missing:
-        raise DataSetError(
+        raise DataError(
             "a table lacks columns",
             where=f"{path}: {', '.join(missing)}",
             found=", ".join(found),
             expected=", ".join(expected),
-            remedy="name them with --ratings-source.user-column and the like, and say --ratings-source.delimiter",
+            hint="name them with --ratings-source.user-column and the like, and say --ratings-source.delimiter",
         )
 
 

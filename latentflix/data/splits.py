@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import model_validator
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidSplit
+from latentflix.errors import DataError
 
 
 class SplitConfig(StageConfig):
@@ -33,7 +33,7 @@ class SplitConfig(StageConfig):
 class Split:
     """Three boolean masks (ratings,) of which each rating is in exactly one.
 
-    unseen: what would be held out, but of a user or film of whom nothing is in train: no model can score it.
+    unseen: what would be held out, but of a user or item of whom nothing is in train: no model can score it.
     """
 
     train: np.ndarray
@@ -48,8 +48,8 @@ class Split:
 def split_ratings(ratings: pd.DataFrame, config: SplitConfig) -> Split:
     """Split ratings, the same way whatever the order of their rows.
 
-    ratings: user_id, movie_id, timestamp, one row a user and film; official_fold if the source has official folds.
-    Raises InvalidSplit if the ratings have no such fold or no times, or if nothing is left to learn from or to score.
+    ratings: user_id, item_id, timestamp, one row a user and item; official_fold if the source has official folds.
+    Raises DataError if the ratings have no such fold or no times, or if nothing is left to learn from or to score.
     """
     chosen = {
         "random": _draw_share,
@@ -58,18 +58,18 @@ def split_ratings(ratings: pd.DataFrame, config: SplitConfig) -> Split:
         "official": _official_fold,
     }[config.kind](ratings, config)
     unseen = np.zeros_like(chosen)
-    for name in ("user_id", "movie_id"):
+    for name in ("user_id", "item_id"):
         ids = ratings[name].to_numpy()
         unseen[chosen] |= ~np.isin(ids[chosen], pd.unique(ids[~chosen]))
     split = Split(~chosen, chosen & ~unseen, unseen)
     counts = split.counts()
     if not counts["train"] or not counts["held_out"]:
-        raise InvalidSplit(
+        raise DataError(
             "a split leaves nothing to learn from or nothing to score",
             where=f"split {config.kind}",
             found=", ".join(f"{count:,} {name}" for name, count in counts.items()),
-            expected="at least one rating in train, and one held out whose user and film are in train",
-            remedy="take more ratings or another kind of split",
+            expected="at least one rating in train, and one held out whose user and item are in train",
+            hint="take more ratings or another kind of split",
         )
     return split
 
@@ -86,8 +86,8 @@ def _draw_fold(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
 
 def _drawn(ratings: pd.DataFrame, seed: int, start: int, stop: int) -> np.ndarray:
     """The ratings at the places `start` to `stop` of an order that the seed draws."""
-    # A hash of user, film and seed, not the row's place, so that the order of the rows is nothing to the draw.
-    pairs = ratings["user_id"].to_numpy(np.uint64) << np.uint64(32) | ratings["movie_id"].to_numpy(np.uint64)
+    # A hash of user, item and seed, not the row's place, so that the order of the rows is nothing to the draw.
+    pairs = ratings["user_id"].to_numpy(np.uint64) << np.uint64(32) | ratings["item_id"].to_numpy(np.uint64)
     salt = pd.util.hash_array(np.array([seed], np.uint64))
     places = pd.util.hash_array(pd.util.hash_array(pairs) ^ salt)
     cuts = [cut for cut in (start, stop) if cut < len(places)]
@@ -97,20 +97,20 @@ def _drawn(ratings: pd.DataFrame, seed: int, start: int, stop: int) -> np.ndarra
 
 
 def _last_of_each_user(ratings: pd.DataFrame, _: SplitConfig) -> np.ndarray:
-    """Each user's last rating, of several at one time that of the greatest movie_id; none of who rated only once."""
+    """Each user's last rating, of several at one time that of the greatest item_id; none of who rated only once."""
     times = ratings["timestamp"]
     if times.min() == times.max():
-        raise InvalidSplit(
+        raise DataError(
             "the ratings have no times",
             where="timestamp",
             found=f"{times.min()} in every row",
             expected="seconds since 1970",
-            remedy="name the column of times with --ratings-source.timestamp-column, or take another kind of split",
+            hint="name the column of times with --ratings-source.timestamp-column, or take another kind of split",
         )
-    table = ratings[["user_id", "movie_id"]].set_axis(pd.RangeIndex(len(ratings)))
+    table = ratings[["user_id", "item_id"]].set_axis(pd.RangeIndex(len(ratings)))
     by_user = times.set_axis(table.index).groupby(table["user_id"])
     latest = table[(by_user.transform("max").to_numpy() == times.to_numpy()) & (by_user.transform("size") > 1)]
-    rows = latest.sort_values("movie_id").drop_duplicates("user_id", keep="last").index
+    rows = latest.sort_values("item_id").drop_duplicates("user_id", keep="last").index
     chosen = np.zeros(len(ratings), bool)
     chosen[rows] = True
     return chosen
@@ -119,11 +119,11 @@ def _last_of_each_user(ratings: pd.DataFrame, _: SplitConfig) -> np.ndarray:
 def _official_fold(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
     folds = sorted(set(pd.unique(ratings["official_fold"])) - {0}) if "official_fold" in ratings else []
     if config.fold not in folds:
-        raise InvalidSplit(
+        raise DataError(
             "there is no such official fold",
             where=f"fold {config.fold}",
             found=f"folds {', '.join(map(str, folds))}" if folds else "no official folds",
             expected="a fold of the source; MovieLens 100K has u1 to u5, in its original archive",
-            remedy="name that archive with --ratings-source.path, or take another kind of split",
+            hint="name that archive with --ratings-source.path, or take another kind of split",
         )
     return ratings["official_fold"].to_numpy() == config.fold

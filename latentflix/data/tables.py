@@ -12,7 +12,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 
 # A row has to fit into it.
 _CSV_BLOCK = 2**26
@@ -21,7 +21,7 @@ MaybeText = str | bytes | None
 
 
 def read_file(path: Path) -> pd.DataFrame:
-    """The table in a csv or parquet file, told by its name. Raises DataSetError if it cannot be read."""
+    """The table in a csv or parquet file, told by its name. Raises DataError if it cannot be read."""
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -29,7 +29,7 @@ def read_file(path: Path) -> pd.DataFrame:
 
 
 def write_file(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as csv or parquet, as the file's name says. Raises DataSetError if it cannot be written."""
+    """Write a table as csv or parquet, as the file's name says. Raises DataError if it cannot be written."""
     try:
         if path.suffix == ".parquet":
             table.to_parquet(path, index=False)
@@ -51,7 +51,7 @@ def extend_file(
     Both are csv or parquet. Rows are read, told and written a batch at a time, so a table may be larger than memory;
     `target` appears when all is written. column: that of the texts. tell: from texts to one row each, in their order,
     always with the same columns. The other columns stay as they are; of a csv file all are texts. Returns the number
-    of rows. Raises DataSetError if a file cannot be read or written, lacks the column, or has one that would be added.
+    of rows. Raises DataError if a file cannot be read or written, lacks the column, or has one that would be added.
     """
     added = pa.Schema.from_pandas(tell([]), preserve_index=False).remove_metadata()
     rows = 0
@@ -93,7 +93,7 @@ def _open(path: Path, batch_rows: int) -> Generator[Any]:
 
 def _check_columns(schema: pa.Schema, source: Path, column: str, added: pa.Schema) -> pa.Schema:
     if column not in schema.names:
-        raise DataSetError(
+        raise DataError(
             "a table has no such column",
             where=f"{source}: {column}",
             found=", ".join(schema.names),
@@ -103,16 +103,16 @@ def _check_columns(schema: pa.Schema, source: Path, column: str, added: pa.Schem
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
     if not any(matches(kind) for matches in (*kinds, pa.types.is_binary, pa.types.is_large_binary)):
-        raise DataSetError(
+        raise DataError(
             "a column holds no texts", where=f"{source}: {column}", found=str(kind), expected="a column of texts"
         )
     taken = sorted({*schema.names} & {*added.names})
     if taken:
-        raise DataSetError(
+        raise DataError(
             "a table has columns of the names of those to be added",
             where=str(source),
             found=", ".join(taken),
-            remedy="rename them",
+            hint="rename them",
         )
     return schema
 
@@ -143,8 +143,8 @@ def _complete(target: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _unreadable(path: Path, error: Exception) -> DataSetError:
-    return DataSetError(
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
         "a table cannot be read",
         where=str(path),
         found=str(error).splitlines()[0],
@@ -152,5 +152,5 @@ def _unreadable(path: Path, error: Exception) -> DataSetError:
     )
 
 
-def _unwritable(path: Path, error: Exception) -> DataSetError:
-    return DataSetError("a table cannot be written", where=str(path), found=str(error))
+def _unwritable(path: Path, error: Exception) -> DataError:
+    return DataError("a table cannot be written", where=str(path), found=str(error))

@@ -12,7 +12,7 @@ from latentflix.config import StageConfig
 from latentflix.data.datasets import UNREADABLE, DataSetConfig, load_data_set
 from latentflix.data.movielens import read_movielens
 from latentflix.data.titles import Catalog, split_title
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 
 # What cinemagoer calls the kinds of titles that MovieLens has.
 _KINDS = "('movie', 'tvMovie', 'video', 'short', 'tv short', 'tv mini series')"
@@ -46,7 +46,7 @@ def open_catalogs(
 ) -> list[Catalog]:
     """The catalogs in the order in which they are asked about `titles`: those of the package, then of the settings.
 
-    data_dir, cache_dir: as in DataSetConfig. Raises DataSetError if one that is named cannot be read.
+    data_dir, cache_dir: as in DataSetConfig. Raises DataError if one that is named cannot be read.
     """
     shipped = load_data_set(DataSetConfig(name="movielens_100k", data_dir=data_dir, cache_dir=cache_dir))
     catalogs = [catalog_of_items("latentflix", shipped["items"])]
@@ -59,8 +59,8 @@ def open_catalogs(
 
 
 def catalog_of_items(name: str, items: pd.DataFrame) -> Catalog:
-    """The titles of MovieLens items under all their names. items: movie_title, and tconst (nullable)."""
-    linked = items.reindex(columns=["movie_title", "tconst"]).dropna().astype("str")
+    """The titles of MovieLens items under all their names. items: title, and tconst (nullable)."""
+    linked = items.reindex(columns=["title", "tconst"]).dropna().astype("str")
     return Catalog(name, _names_of_items(linked))
 
 
@@ -72,25 +72,23 @@ def _names_of_items(linked: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
 
 
 def catalog_of_links(path: Path) -> Catalog:
-    """The titles of a MovieLens set that brings `links.csv`. Raises DataSetError if it does not, or is none."""
+    """The titles of a MovieLens set that brings `links.csv`. Raises DataError if it does not, or is none."""
     try:
         items = read_movielens(path)["items"]
     except (*UNREADABLE, OSError) as error:
-        raise DataSetError("a MovieLens set cannot be read", where=str(path), found=str(error)) from error
+        raise DataError("a MovieLens set cannot be read", where=str(path), found=str(error)) from error
     if "tconst" not in items:
-        raise DataSetError(
-            "a MovieLens set has no links to IMDb", where=str(path), expected="links.csv beside movies.csv"
-        )
+        raise DataError("a MovieLens set has no links to IMDb", where=str(path), expected="links.csv beside movies.csv")
     return catalog_of_items("links.csv", items)
 
 
 def catalog_of_cinemagoer(path: Path, first: int, last: int) -> Catalog:
     """The films, under all their names, of these years in the local database that cinemagoer builds.
 
-    Raises DataSetError if there is no such database. Source: cinemagoer `parser.s3.importer`.
+    Raises DataError if there is no such database. Source: cinemagoer `parser.s3.importer`.
     """
     if not path.is_file():
-        raise DataSetError("there is no such database", where=str(path), remedy="build it with cinemagoer's own tool")
+        raise DataError("there is no such database", where=str(path), hint="build it with cinemagoer's own tool")
     years = {"first": first, "last": last}
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
@@ -99,11 +97,11 @@ def catalog_of_cinemagoer(path: Path, first: int, last: int) -> Catalog:
             if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'title_akas'").fetchone():
                 rows += database.execute(_OTHER_NAMES, years).fetchall()
     except sqlite3.Error as error:
-        raise DataSetError(
+        raise DataError(
             "cinemagoer's database cannot be read",
             where=str(path),
             found=str(error),
             expected="an SQLite file with the table title_basics",
-            remedy="build it anew with cinemagoer's own tool",
+            hint="build it anew with cinemagoer's own tool",
         ) from error
     return Catalog("cinemagoer", ((name, year, f"tt{number:07d}") for name, year, number in rows if name))

@@ -42,10 +42,10 @@ _ARTICLE = re.compile(rf"^(.+), ({'|'.join(ARTICLES)})$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Resolved:
-    """links: movie_id, title, tconst, method, catalog, confidence, one row a film that was found.
+    """links: item_id, title, tconst, method, catalog, confidence, one row a film that was found.
 
-    ambiguous: movie_id, title, candidates (ids, a blank between them): several titles fit, so none was taken.
-    unknown: movie_id, title.
+    ambiguous: item_id, title, candidates (ids, a blank between them): several titles fit, so none was taken.
+    unknown: item_id, title.
     """
 
     links: pd.DataFrame
@@ -108,26 +108,26 @@ def _restore_article(name: str) -> str:
 def resolve_titles(films: pd.DataFrame, catalogs: Sequence[Catalog]) -> Resolved:
     """Which IMDb title each film is, looked up in one catalog after the other until one knows it.
 
-    films: index movie_id, `title`, and `tconst` (nullable) where it is known already. A film that fits several titles
+    films: index item_id, `title`, and `tconst` (nullable) where it is known already. A film that fits several titles
     of a catalog is ambiguous: it is not looked up any further, and none is taken.
     """
     links, ambiguous, unknown = [], [], []
     known = films.reindex(columns=["tconst"])["tconst"]
-    for movie_id, title in films["title"].items():
-        if isinstance(known[movie_id], str):
-            links.append((movie_id, title, known[movie_id], "known", "ratings", CONFIDENCE["known"]))
+    for item_id, title in films["title"].items():
+        if isinstance(known[item_id], str):
+            links.append((item_id, title, known[item_id], "known", "ratings", CONFIDENCE["known"]))
             continue
         catalog, found = _look_up(title, catalogs)
         if not found:
-            unknown.append((movie_id, title))
+            unknown.append((item_id, title))
         elif len(found[1]) > 1:
-            ambiguous.append((movie_id, title, " ".join(sorted(found[1]))))
+            ambiguous.append((item_id, title, " ".join(sorted(found[1]))))
         else:
-            links.append((movie_id, title, *found[1], found[0], catalog, CONFIDENCE[found[0]]))
+            links.append((item_id, title, *found[1], found[0], catalog, CONFIDENCE[found[0]]))
     return Resolved(
-        pd.DataFrame(links, columns=["movie_id", "title", "tconst", "method", "catalog", "confidence"]),
-        pd.DataFrame(ambiguous, columns=["movie_id", "title", "candidates"]),
-        pd.DataFrame(unknown, columns=["movie_id", "title"]),
+        pd.DataFrame(links, columns=["item_id", "title", "tconst", "method", "catalog", "confidence"]),
+        pd.DataFrame(ambiguous, columns=["item_id", "title", "candidates"]),
+        pd.DataFrame(unknown, columns=["item_id", "title"]),
     )
 
 

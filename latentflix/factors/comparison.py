@@ -1,7 +1,7 @@
-"""Encoders side by side on the same films held out, and labels given yes or no by thresholds.
+"""Methods side by side on the same items held out, and labels given yes or no by thresholds.
 
-The thresholds with which the films of a fold are judged are tuned on the films of all other folds, each of which was
-read by a classifier that had not read about it; of the fold's own films nothing is known to them.
+The thresholds with which the items of a fold are judged are tuned on the items of all other folds, each of which was
+read by a classifier that had not read about it; of the fold's own items nothing is known to them.
 """
 
 from collections.abc import Mapping
@@ -12,55 +12,55 @@ import pandas as pd
 
 from latentflix.calibration import tune_thresholds
 from latentflix.config import StageConfig, setting
-from latentflix.factors.evaluation import average_by_film, grouped_average_precision, pairwise_auc
+from latentflix.factors.evaluation import average_by_item, grouped_average_precision, pairwise_auc
 from latentflix.factors.labels import indicator_matrix
 
-OURS, SAME_GUESS = "classifier", "same guess"
+CLASSIFIER, PRIOR = "classifier", "prior"
 
 
-class EncoderConfig(StageConfig):
-    """Which encoders are compared, and how."""
+class ComparisonConfig(StageConfig):
+    """Which methods are compared, and how."""
 
     sentences: bool = setting(False, "a sentence transformer too: its vectors, with logistic regression for a head")
     shrinkage: float = setting(
-        20, "how far the thresholds of rare labels are drawn to what is likely", unit="films", ge=0
+        20, "how far the thresholds of rare labels are drawn to what is likely", unit="items", ge=0
     )
-    bootstraps: int = setting(500, "resamples of the films, for the intervals", ge=20, le=100_000)
+    bootstraps: int = setting(500, "resamples of the items, for the intervals", ge=20, le=100_000)
     confidence: float = setting(0.95, "coverage of the intervals", gt=0, lt=1)
     seed: int = setting(0, "seed of the resamples", ge=0)
 
 
 @dataclass(frozen=True)
-class EncoderComparison:
-    """encoders: one row an encoder: encoder, and auc, average_precision, micro_f1, macro_f1, each with _low and _high.
+class Comparison:
+    """methods: one row per method: method, and auc, average_precision, micro_f1, macro_f1, each with _low and _high.
 
-    The last row gives every film the same, the share of the other folds' films that carry a label. labels: one row a
-    label: label, films, threshold (the mean over folds), given, precision, recall, f1, of the classifier.
+    The last row gives every item the same, the share of the other folds' items that carry a label. labels: one row a
+    label: label, items, threshold (the mean over folds), given, precision, recall, f1, of the classifier.
     """
 
-    encoders: pd.DataFrame
+    methods: pd.DataFrame
     labels: pd.DataFrame
 
 
-def compare_encoders(
+def compare_methods(
     predictions: Mapping[str, pd.DataFrame],
-    movie_ids: pd.Series,
+    item_ids: pd.Series,
     folds: pd.Series,
-    film_labels: pd.DataFrame,
+    item_labels: pd.DataFrame,
     labels: list[str],
-    config: EncoderConfig,
-) -> EncoderComparison:
-    """Score every encoder's predictions of films never read about.
+    config: ComparisonConfig,
+) -> Comparison:
+    """Score every method's predictions of items never read about.
 
-    predictions: by encoder, OURS among them: classifier, review_id, a probability for each label. movie_ids: index
-    review_id. folds: index movie_id. A film's probability is the mean of its reviews'.
+    predictions: by method, CLASSIFIER among them: classifier, review_id, a probability for each label. item_ids: index
+    review_id. folds: index item_id. An item's probability is the mean of its reviews'.
     """
-    films = {name: average_by_film(table, movie_ids, labels) for name, table in predictions.items()}
-    index = films[OURS].index
+    items = {name: average_by_item(table, item_ids, labels) for name, table in predictions.items()}
+    index = items[CLASSIFIER].index
     groups = folds.loc[index].to_numpy()
-    truth = indicator_matrix(film_labels, pd.Series(index), labels).astype(bool)
-    said = {name: table.loc[index].to_numpy(np.float64) for name, table in films.items()}
-    said[SAME_GUESS] = np.stack([truth[groups != group].mean(0) for group in groups])
+    truth = indicator_matrix(item_labels, pd.Series(index), labels).astype(bool)
+    said = {name: table.loc[index].to_numpy(np.float64) for name, table in items.items()}
+    said[PRIOR] = np.stack([truth[groups != group].mean(0) for group in groups])
     thresholds = {name: thresholds_by_fold(truth, values, groups, config.shrinkage) for name, values in said.items()}
     given = {name: values >= thresholds[name] for name, values in said.items()}
     random = np.random.default_rng(config.seed)
@@ -69,15 +69,15 @@ def compare_encoders(
     for name, values in said.items():
         once = _scores(truth, values, given[name], groups, np.ones((1, len(index))))
         resampled = _scores(truth, values, given[name], groups, counts)
-        row: dict[str, float | str] = {"encoder": name}
+        row: dict[str, float | str] = {"method": name}
         for score, value in once.items():
             row |= {score: float(value[0]), **_interval(score, float(value[0]), resampled[score], config)}
         rows.append(row)
-    return EncoderComparison(pd.DataFrame(rows), _by_label(labels, truth, given[OURS], thresholds[OURS], groups))
+    return Comparison(pd.DataFrame(rows), _by_label(labels, truth, given[CLASSIFIER], thresholds[CLASSIFIER], groups))
 
 
 def thresholds_by_fold(truth: np.ndarray, said: np.ndarray, groups: np.ndarray, shrinkage: float) -> np.ndarray:
-    """For each film and label, the threshold that is best on the films of all other folds: float64 (films, labels)."""
+    """For each item and label, the threshold that is best on the items of all other folds: float64 (items, labels)."""
     thresholds = np.zeros(said.shape)
     for group in np.unique(groups):
         others = groups != group
@@ -88,7 +88,7 @@ def thresholds_by_fold(truth: np.ndarray, said: np.ndarray, groups: np.ndarray, 
 def _scores(
     truth: np.ndarray, said: np.ndarray, given: np.ndarray, groups: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Each score for each row of weights (trials, films)."""
+    """Each score for each row of weights (trials, items)."""
     hit, carried, told = weights @ (given & truth), weights @ truth, weights @ given
     metrics = {"auc": pairwise_auc, "average_precision": grouped_average_precision}
     ranked = {
@@ -104,8 +104,8 @@ def _scores(
     }
 
 
-def _interval(name: str, value: float, resampled: np.ndarray, config: EncoderConfig) -> dict[str, float]:
-    # As in `evaluation`: a film drawn twice lifts some scores, so the resamples give the width alone.
+def _interval(name: str, value: float, resampled: np.ndarray, config: ComparisonConfig) -> dict[str, float]:
+    # As in `evaluation`: an item drawn twice lifts some scores, so the resamples give the width alone.
     tail = (1 - config.confidence) / 2
     low, high = np.nanquantile(value + resampled - np.nanmean(resampled), [tail, 1 - tail])
     return {f"{name}_low": float(low), f"{name}_high": float(high)}
@@ -114,16 +114,16 @@ def _interval(name: str, value: float, resampled: np.ndarray, config: EncoderCon
 def _by_label(
     labels: list[str], truth: np.ndarray, given: np.ndarray, thresholds: np.ndarray, groups: np.ndarray
 ) -> pd.DataFrame:
-    hit, films, told = (given & truth).sum(0), truth.sum(0), given.sum(0)
+    hit, items, told = (given & truth).sum(0), truth.sum(0), given.sum(0)
     firsts = np.unique(groups, return_index=True)[1]
     return pd.DataFrame(
         {
             "label": labels,
-            "films": films,
+            "items": items,
             "threshold": thresholds[firsts].mean(0),
             "given": told,
             "precision": hit / np.maximum(told, 1),
-            "recall": hit / np.maximum(films, 1),
-            "f1": 2 * hit / np.maximum(films + told, 1),
+            "recall": hit / np.maximum(items, 1),
+            "f1": 2 * hit / np.maximum(items + told, 1),
         }
     )

@@ -1,8 +1,8 @@
-"""How far the labels can be told from reviews of films never read about, and how far from chance that is.
+"""How far the labels can be told from reviews of items never read about, and how far from chance that is.
 
-The unit is the film: its reviews' probabilities are averaged. Only films of one fold are compared with each other,
+The unit is the item: its reviews' probabilities are averaged. Only items of one fold are compared with each other,
 for they were read by one classifier; comparing across folds would score the folds' base rates, which lie the wrong
-way round (a fold that holds out a label's films leaves fewer of them to learn from).
+way round (a fold that holds out a label's items leaves fewer of them to learn from).
 """
 
 from collections.abc import Callable
@@ -23,8 +23,8 @@ Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 class EvaluationConfig(StageConfig):
     """How sure the scores are to be."""
 
-    permutations: int = setting(1000, "permutations of the labels over films, for the null", ge=20, le=100_000)
-    bootstraps: int = setting(1000, "resamples of the films, for the intervals", ge=20, le=100_000)
+    permutations: int = setting(1000, "permutations of the labels over items, for the null", ge=20, le=100_000)
+    bootstraps: int = setting(1000, "resamples of the items, for the intervals", ge=20, le=100_000)
     confidence: float = setting(0.95, "coverage of the intervals", gt=0, lt=1)
     seed: int = setting(0, "seed of permutations and resamples", ge=0)
 
@@ -33,9 +33,9 @@ class EvaluationConfig(StageConfig):
 class Evaluation:
     """labels: index label; axes: index axis; overall: figures by name. Scores come with `_null`, `_p`, `_low`, `_high`.
 
-    labels: axis, films, prevalence, and for `auc` and `average_precision` the score, its mean over permutations, the
+    labels: axis, items, prevalence, and for `auc` and `average_precision` the score, its mean over permutations, the
     share of permutations that reach it, and the ends of its interval; `words_auc`, `words_average_precision` are the
-    baseline's. axes: the same for `correlation`, Spearman's between the film's score on the axis and how much more
+    baseline's. axes: the same for `correlation`, Spearman's between the item's score on the axis and how much more
     probable its plus label is than its minus label.
     """
 
@@ -102,57 +102,57 @@ def grouped_correlation(scores: np.ndarray, groups: np.ndarray, truth: np.ndarra
         return np.asarray(covariance / np.sqrt((weight * left**2).sum(1) * (weight * right**2).sum(1)))
 
 
-def evaluate(
+def evaluate_predictions(
     predictions: pd.DataFrame,
     baseline: pd.DataFrame,
-    movie_ids: pd.Series,
+    item_ids: pd.Series,
     folds: pd.Series,
-    film_labels: pd.DataFrame,
+    item_labels: pd.DataFrame,
     labels: list[str],
     scores: pd.DataFrame,
     config: EvaluationConfig,
 ) -> Evaluation:
-    """Score the predictions of held-out reviews against their films' labels.
+    """Score the predictions of held-out reviews against their items' labels.
 
-    predictions, baseline: classifier, review_id, a probability for each label. movie_ids: index review_id.
-    folds: index movie_id. film_labels: movie_id, label. scores: index movie_id, one column an axis.
+    predictions, baseline: classifier, review_id, a probability for each label. item_ids: index review_id.
+    folds: index item_id. item_labels: item_id, label. scores: index item_id, one column an axis.
     """
     evaluated = pd.Series(folds.index)
-    carried = pd.DataFrame(indicator_matrix(film_labels, evaluated, labels), folds.index, labels)
-    films = average_by_film(predictions, movie_ids, labels)
-    words = average_by_film(baseline, movie_ids, labels).loc[films.index]
-    groups = folds.loc[films.index].to_numpy()
-    truth = carried.loc[films.index]
+    carried = pd.DataFrame(indicator_matrix(item_labels, evaluated, labels), folds.index, labels)
+    items = average_by_item(predictions, item_ids, labels)
+    words = average_by_item(baseline, item_ids, labels).loc[items.index]
+    groups = folds.loc[items.index].to_numpy()
+    truth = carried.loc[items.index]
     trials = _Trials.draw(groups, config)
 
     rows = {}
     for label in labels:
         row: dict[str, Any] = {
             "axis": label[:-1],
-            "films": int(truth[label].sum()),
+            "items": int(truth[label].sum()),
             "prevalence": float(truth[label].mean()),
         }
         for name, metric in (("auc", pairwise_auc), ("average_precision", grouped_average_precision)):
-            row |= trials.score(name, metric, films[label].to_numpy(), truth[label].to_numpy(float))
+            row |= trials.score(name, metric, items[label].to_numpy(), truth[label].to_numpy(float))
             row[f"words_{name}"] = _once(metric, words[label].to_numpy(), groups, truth[label].to_numpy(float))
         rows[label] = row
     axes = {}
     for axis in dict.fromkeys(label[:-1] for label in labels):
         if not {f"{axis}+", f"{axis}-"} <= set(labels):
             continue
-        leaning, words_leaning = (table[f"{axis}+"] - table[f"{axis}-"] for table in (films, words))
-        position = scores.loc[films.index, axis].to_numpy(float)
+        leaning, words_leaning = (table[f"{axis}+"] - table[f"{axis}-"] for table in (items, words))
+        position = scores.loc[items.index, axis].to_numpy(float)
         axes[axis] = trials.score("correlation", grouped_correlation, leaning.to_numpy(), position)
         axes[axis]["words_correlation"] = _once(grouped_correlation, words_leaning.to_numpy(), groups, position)
 
-    overall: dict[str, Any] = {"films": len(films), "reviews": int(predictions["review_id"].nunique())}
+    overall: dict[str, Any] = {"items": len(items), "reviews": int(predictions["review_id"].nunique())}
     overall["prevalence"] = float(truth.to_numpy().mean())
     for name, metric in (("auc", pairwise_auc), ("average_precision", grouped_average_precision)):
-        overall |= trials.score_mean(name, metric, films.to_numpy(), truth.to_numpy(float))
+        overall |= trials.score_mean(name, metric, items.to_numpy(), truth.to_numpy(float))
         overall[f"words_{name}"] = float(np.nanmean([row[f"words_{name}"] for row in rows.values()]))
     for prefix, table in (("", predictions), ("words_", baseline)):
-        overall[f"{prefix}review_auc_grouped"] = _review_auc(table, movie_ids, carried, labels, random=False)
-        overall[f"{prefix}review_auc_random"] = _review_auc(table, movie_ids, carried, labels, random=True)
+        overall[f"{prefix}review_auc_grouped"] = _review_auc(table, item_ids, carried, labels, random=False)
+        overall[f"{prefix}review_auc_random"] = _review_auc(table, item_ids, carried, labels, random=True)
     return Evaluation(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("label"),
         pd.DataFrame.from_dict(axes, orient="index").rename_axis("axis"),
@@ -162,7 +162,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Trials:
-    """The same permutations and resamples of the films for every score."""
+    """The same permutations and resamples of the items for every score."""
 
     groups: np.ndarray
     orders: np.ndarray
@@ -172,12 +172,12 @@ class _Trials:
     @classmethod
     def draw(cls, groups: np.ndarray, config: EvaluationConfig) -> "_Trials":
         random = np.random.default_rng(config.seed)
-        n_films = len(groups)
-        orders = np.tile(np.arange(n_films), (config.permutations, 1))
+        n_items = len(groups)
+        orders = np.tile(np.arange(n_items), (config.permutations, 1))
         for group in np.unique(groups):
             members = np.flatnonzero(groups == group)
             orders[:, members] = random.permuted(orders[:, members], axis=1)
-        counts = random.multinomial(n_films, np.full(n_films, 1 / n_films), config.bootstraps).astype(float)
+        counts = random.multinomial(n_items, np.full(n_items, 1 / n_items), config.bootstraps).astype(float)
         return cls(groups, orders, counts, config.confidence)
 
     def score(self, name: str, metric: Metric, scores: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -189,7 +189,7 @@ class _Trials:
         return self._summary(name, value, null, resampled)
 
     def score_mean(self, name: str, metric: Metric, scores: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-        """The same for the mean over labels; films keep their labels together when they are permuted."""
+        """The same for the mean over labels; items keep their labels together when they are permuted."""
         once = np.ones((1, len(truth)))
         columns = range(truth.shape[1])
         value = [metric(scores[:, c], self.groups, truth[None, :, c], once)[0] for c in columns]
@@ -200,7 +200,7 @@ class _Trials:
 
     def _summary(self, name: str, value: float, null: np.ndarray, resampled: np.ndarray) -> dict[str, float]:
         tail = (1 - self.confidence) / 2
-        # A film that is drawn twice stands twice in its rank, which lifts the average precision of every resample; so
+        # An item that is drawn twice stands twice in its rank, which lifts the average precision of every resample; so
         # the resamples give the interval's width, and the score its place.
         centred = value + resampled - np.nanmean(resampled)
         return {
@@ -218,19 +218,19 @@ def _once(metric: Metric, scores: np.ndarray, groups: np.ndarray, truth: np.ndar
     return float(metric(scores, groups, truth[None], np.ones((1, len(truth))))[0])
 
 
-def average_by_film(predictions: pd.DataFrame, movie_ids: pd.Series, labels: list[str]) -> pd.DataFrame:
-    """The mean probability over a film's reviews, by classifiers that have not read about it: index movie_id."""
+def average_by_item(predictions: pd.DataFrame, item_ids: pd.Series, labels: list[str]) -> pd.DataFrame:
+    """The mean probability over an item's reviews, by classifiers that have not read about it: index item_id."""
     grouped = predictions[predictions["classifier"] != RANDOM_SPLIT]
-    return grouped[labels].groupby(movie_ids.loc[grouped["review_id"]].to_numpy()).mean().rename_axis("movie_id")
+    return grouped[labels].groupby(item_ids.loc[grouped["review_id"]].to_numpy()).mean().rename_axis("item_id")
 
 
 def _review_auc(
-    predictions: pd.DataFrame, movie_ids: pd.Series, carried: pd.DataFrame, labels: list[str], *, random: bool
+    predictions: pd.DataFrame, item_ids: pd.Series, carried: pd.DataFrame, labels: list[str], *, random: bool
 ) -> float | None:
     chosen = predictions[(predictions["classifier"] == RANDOM_SPLIT) == random]
     if chosen.empty:
         return None
     groups = pd.factorize(chosen["classifier"])[0]
-    truth = carried.loc[movie_ids.loc[chosen["review_id"]]]
+    truth = carried.loc[item_ids.loc[chosen["review_id"]]]
     pairs = ((chosen[label].to_numpy(), groups, truth[label].to_numpy(float)) for label in labels)
     return float(np.nanmean([_once(pairwise_auc, *pair) for pair in pairs]))

@@ -1,84 +1,95 @@
-"""Which factors stand for a film: the labels that its reviews will carry."""
+"""Which factors stand for an item: the labels that its reviews will carry."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import TooFewAxes, TooFewFilms
+from latentflix.errors import NotEnoughData
 
 POLES = ("+", "-")
 
 
 class LabelConfig(StageConfig):
-    """How many labels a film gets, and which films get them."""
+    """How many labels an item gets, and which items get them."""
 
     rule: Literal["top_k", "z_score"] = setting(
-        "top_k", "top_k: a film's strongest axes; z_score: every axis on which it stands far enough from the mean"
+        "top_k", "top_k: an item's strongest axes; z_score: every axis on which it stands far enough from the mean"
     )
-    top_k: int = setting(5, "labels a film gets: its strongest axes, each with its pole", ge=1)
+    top_k: int = setting(5, "labels an item gets: its strongest axes, each with its pole", ge=1)
     z_from: float = setting(
         1.5, "with z_score, the distance from the mean that earns a label", unit="standard deviations", gt=0
     )
     only_stable: bool = setting(True, "take labels from stable axes only")
-    min_ratings: int = setting(10, "ratings a film needs to be labelled", ge=1)
-    drop_dominating: bool = setting(False, "leave out the films that carry the most frequent label")
+    min_ratings: int = setting(10, "ratings an item needs to be labelled", ge=1)
+    drop_most_frequent: bool = setting(False, "leave out the items that carry the most frequent label")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """films: one row a film and label: movie_id int32, label str ("3+"), strength float32, strongest first.
+    """items: one row an item and label: item_id int32, label str ("3+"), strength float32, strongest first.
 
-    labels: index label, axis str, films int, share float (of the labelled films), dominating bool.
-    unlabelled: films with enough ratings that get no label. dominating: the most frequent labels, before any film was
-    left out. dropped: films left out because they carry one of these.
+    labels: index label, axis str, items int, share float (of the labelled items), most_frequent bool.
+    unlabelled: items with enough ratings that get no label. most_frequent: the most frequent labels, before any item was
+    left out. dropped: items left out because they carry one of these.
     """
 
-    films: pd.DataFrame
+    items: pd.DataFrame
     labels: pd.DataFrame
     unlabelled: int
-    dominating: tuple[str, ...]
+    most_frequent: tuple[str, ...]
     dropped: int
 
+    def summary(self) -> dict[str, Any]:
+        """Count items and labels, and give the share of the labelled items that has each label."""
+        return {
+            "items": self.items["item_id"].nunique(),
+            "labels": len(self.labels),
+            "unlabelled": self.unlabelled,
+            "most_frequent": self.most_frequent,
+            "dropped": self.dropped,
+            "shares": self.labels["share"].to_dict(),
+        }
 
-def label_films(scores: pd.DataFrame, axes: pd.DataFrame, n_ratings: pd.Series, config: LabelConfig) -> Labels:
-    """The axes that stand for each film, as labels: the axis and the pole at which the film stands.
 
-    scores: index movie_id, one column an axis, in standard deviations. axes: index axis, with `stable`.
-    Raises TooFewAxes if there are fewer axes than `top_k` (with z_score: none), TooFewFilms if no film has enough
+def label_items(scores: pd.DataFrame, axes: pd.DataFrame, n_ratings: pd.Series, config: LabelConfig) -> Labels:
+    """The axes that stand for each item, as labels: the axis and the pole at which the item stands.
+
+    scores: index item_id, one column an axis, in standard deviations. axes: index axis, with `stable`.
+    Raises NotEnoughData if there are fewer axes than `top_k` (with z_score: none), NotEnoughData if no item has enough
     ratings or none is left with a label.
     """
     names = axes.index[axes["stable"]] if config.only_stable else axes.index
     _require_axes(list(names), config)
     often = n_ratings.reindex(scores.index, fill_value=0) >= config.min_ratings
     if not often.any():
-        raise TooFewFilms(
-            "no film has enough ratings to be labelled",
+        raise NotEnoughData(
+            "no item has enough ratings to be labelled",
             found=f"at most {int(n_ratings.max())} ratings",
             expected=f"{config.min_ratings} or more",
-            remedy="lower --labels.min-ratings",
+            hint="lower --labels.min-ratings",
         )
     chosen = scores.loc[often, names]
-    films = _choose(chosen, config)
-    unlabelled = len(chosen) - films["movie_id"].nunique()
-    labels = _count(films, list(names))
-    dominating = labels.index[labels["dominating"]]
+    items = _choose(chosen, config)
+    unlabelled = len(chosen) - items["item_id"].nunique()
+    labels = _count(items, list(names))
+    most_frequent = labels.index[labels["most_frequent"]]
     dropped = 0
-    if config.drop_dominating:
-        carriers = films.loc[films["label"].isin(dominating), "movie_id"].unique()
-        films = films[~films["movie_id"].isin(carriers)].reset_index(drop=True)
-        labels = _count(films, list(names))
+    if config.drop_most_frequent:
+        carriers = items.loc[items["label"].isin(most_frequent), "item_id"].unique()
+        items = items[~items["item_id"].isin(carriers)].reset_index(drop=True)
+        labels = _count(items, list(names))
         dropped = len(carriers)
-    if films.empty:
-        raise TooFewFilms(
-            "no film is left with a label",
-            found=f"{unlabelled} films without one, {dropped} left out with {', '.join(dominating) or 'none'}",
-            expected="at least one film",
-            remedy="lower --labels.z-from, or leave out --labels.drop-dominating",
+    if items.empty:
+        raise NotEnoughData(
+            "no item is left with a label",
+            found=f"{unlabelled} items without one, {dropped} left out with {', '.join(most_frequent) or 'none'}",
+            expected="at least one item",
+            hint="lower --labels.z-from, or leave out --labels.drop-most-frequent",
         )
-    return Labels(films, labels, unlabelled, tuple(dominating), dropped)
+    return Labels(items, labels, unlabelled, tuple(most_frequent), dropped)
 
 
 def _require_axes(names: list[str], config: LabelConfig) -> None:
@@ -86,16 +97,16 @@ def _require_axes(names: list[str], config: LabelConfig) -> None:
     least = config.top_k if by_count else 1
     if len(names) < least:
         kind = "stable axes" if config.only_stable else "axes"
-        raise TooFewAxes(
-            f"there are fewer {kind} than labels a film is to get",
+        raise NotEnoughData(
+            f"there are fewer {kind} than labels an item is to get",
             found=f"{len(names)} {kind} ({', '.join(names)})",
             expected=f"at least {least}",
-            remedy=f"{'lower --labels.top-k, ' * by_count}raise --collab.n-seeds, or set --no-labels.only-stable",
+            hint=f"{'lower --labels.top-k, ' * by_count}raise --collab.n-seeds, or set --no-labels.only-stable",
         )
 
 
 def _choose(scores: pd.DataFrame, config: LabelConfig) -> pd.DataFrame:
-    """One row a film and label, films in the order of `scores`, a film's strongest label first."""
+    """One row an item and label, items in the order of `scores`, an item's strongest label first."""
     strength = scores.abs()
     if config.rule == "top_k":
         chosen = strength.rank(axis=1, ascending=False, method="first") <= config.top_k
@@ -107,23 +118,23 @@ def _choose(scores: pd.DataFrame, config: LabelConfig) -> pd.DataFrame:
     pole = np.where(scores.to_numpy()[row, column] >= 0, *POLES)
     return pd.DataFrame(
         {
-            "movie_id": scores.index.to_numpy(np.int32)[row],
+            "item_id": scores.index.to_numpy(np.int32)[row],
             "label": np.char.add(scores.columns.to_numpy(str)[column], pole),
             "strength": strength.to_numpy(np.float32)[row, column],
         }
     )
 
 
-def _count(films: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
+def _count(items: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
     index = pd.Index([f"{axis}{pole}" for axis in axes for pole in POLES], name="label")
-    counts = films["label"].value_counts().reindex(index, fill_value=0)
-    table = pd.DataFrame({"axis": index.str[:-1], "films": counts.astype("int64")}, index=index)
-    share = table["films"] / max(films["movie_id"].nunique(), 1)
-    return table.assign(share=share, dominating=(table["films"] == table["films"].max()) & (table["films"] > 0))
+    counts = items["label"].value_counts().reindex(index, fill_value=0)
+    table = pd.DataFrame({"axis": index.str[:-1], "items": counts.astype("int64")}, index=index)
+    share = table["items"] / max(items["item_id"].nunique(), 1)
+    return table.assign(share=share, most_frequent=(table["items"] == table["items"].max()) & (table["items"] > 0))
 
 
-def indicator_matrix(films: pd.DataFrame, movie_ids: pd.Series, labels: list[str]) -> np.ndarray:
-    """Which labels each of `movie_ids` carries: float32 (len(movie_ids), len(labels)), ones and zeros."""
-    carried = films.assign(carried=np.float32(1)).pivot(index="movie_id", columns="label", values="carried")
-    table = carried.reindex(index=movie_ids.to_numpy(), columns=labels).fillna(0)
+def indicator_matrix(items: pd.DataFrame, item_ids: pd.Series, labels: list[str]) -> np.ndarray:
+    """Which labels each of `item_ids` carries: float32 (len(item_ids), len(labels)), ones and zeros."""
+    carried = items.assign(carried=np.float32(1)).pivot(index="item_id", columns="label", values="carried")
+    table = carried.reindex(index=item_ids.to_numpy(), columns=labels).fillna(0)
     return table.to_numpy(np.float32)

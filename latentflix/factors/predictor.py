@@ -1,8 +1,8 @@
 """The trained classifiers, that tell the labels of a review: from the artifacts of a run to probabilities by label.
 
-No classifier was trained on all films: each holds the films of one fold out. A new review is read by all of them, and
-the mean of what they say counts. So of a film that the run knew, most of them have read reviews, and what they say of
-another review of it is no test; the scores beside the labels are of films that were held out.
+No classifier was trained on all items: each holds the items of one fold out. A new review is read by all of them, and
+the mean of what they say counts. So of an item that the run knew, most of them have read reviews, and what they say of
+another review of it is no test; the scores beside the labels are of items that were held out.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ GIVEN, NOTE = "labels", "note"
 
 
 @dataclass(frozen=True)
-class LabelTeller:
+class LabelPredictor:
     """Tells the labels of any number of reviews.
 
     labels: index label; name str, threshold, auc, auc_p float. networks: each with whether it reads from the end.
@@ -39,34 +39,34 @@ class LabelTeller:
     labels: pd.DataFrame
     networks: Sequence[tuple[SequentialRNN, bool]]
     vocabulary: Sequence[str]
-    trained_as: ClassifierConfig
+    classifier_config: ClassifierConfig
 
     @classmethod
     def read(cls, store: Store, run: Run) -> Self:
-        """The classifiers of a run, one for each fold of films and direction of reading.
+        """The classifiers of a run, one for each fold of items and direction of reading.
 
         Raises ArtifactError if a file was altered, if the run has no thresholds, or if another version of the software
-        trained the classifiers in a way that this one does not know; InvalidWeights if the weights do
+        trained the classifiers in a way that this one does not know; ModelError if the weights do
         not belong to the vocabulary.
         """
-        thresholds = store.read_table(run.handle("encoders"), "labels").set_index("label")["threshold"]
+        thresholds = store.read_table(run.handle("comparison"), "labels").set_index("label")["threshold"]
         classifier = run.handle("classifier")
-        trained_as = _read_config(store, classifier)
+        classifier_config = _read_config(store, classifier)
         vocabulary = store.read_json(run.handle("language_model"), "vocabulary")
         scores = store.read_table(run.handle("evaluation"), "labels")
-        told = store.read_json(classifier, "names")
-        folds = [name for name in told["classifiers"] if name not in (RANDOM_SPLIT, backward_name(RANDOM_SPLIT))]
-        labels = scores.loc[told["labels"], ["auc", "auc_p"]].assign(
+        predicted = store.read_json(classifier, "labels")
+        folds = [name for name in store.read_json(classifier, "weights") if name not in (RANDOM_SPLIT, backward_name(RANDOM_SPLIT))]
+        labels = scores.loc[predicted, ["auc", "auc_p"]].assign(
             name=pd.Series(store.read_json(run.handle("names"), "names")), threshold=thresholds
         )
         networks = [
             (
-                restore_classifier(store.read_arrays(classifier, f"classifier_{name}"), vocabulary, trained_as),
-                name not in map(str, range(trained_as.n_folds)),
+                restore_classifier(store.read_arrays(classifier, f"weights_{name}"), vocabulary, classifier_config),
+                name not in map(str, range(classifier_config.n_folds)),
             )
             for name in folds
         ]
-        return cls(labels[["name", "threshold", "auc", "auc_p"]], networks, vocabulary, trained_as)
+        return cls(labels[["name", "threshold", "auc", "auc_p"]], networks, vocabulary, classifier_config)
 
     def tell(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
         """One row a text, in the order given: a float32 probability for each label, labels str, note str.
@@ -78,7 +78,7 @@ class LabelTeller:
         rows = [row for row, note in enumerate(notes) if not note]
         probabilities = np.full((len(texts), len(self.labels)), np.nan, np.float32)
         if rows:
-            tokens = read_reviews([str(texts[row]) for row in rows], self.vocabulary, self.trained_as)
+            tokens = read_reviews([str(texts[row]) for row in rows], self.vocabulary, self.classifier_config)
             probabilities[rows] = self._ask(tokens)
             for row, ids in zip(rows, tokens, strict=True):
                 notes[row] = note_unknown(ids, self.vocabulary.index(UNK))
@@ -89,7 +89,7 @@ class LabelTeller:
     def describe(self, probabilities: pd.Series) -> list[dict[str, Any]]:
         """What is known of each label of one text, the most probable first; nothing of one that cannot be read.
 
-        Each: label, name, probability, threshold, given, auc and auc_p (of films held out).
+        Each: label, name, probability, threshold, given, auc and auc_p (of items held out).
         """
         told = self.labels.assign(probability=probabilities[self.labels.index].astype(float)).dropna(
             subset=["probability"]
@@ -133,5 +133,5 @@ def _read_config(store: Store, classifier: Handle) -> ClassifierConfig:
             "the classifiers were trained by another version of latentflix",
             where=str(store.path(classifier)),
             found=f"the setting {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            remedy="train anew with latentflix run",
+            hint="train anew with latentflix run",
         ) from error

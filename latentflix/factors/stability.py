@@ -9,7 +9,7 @@ from scipy.stats import ortho_group
 def match_axes(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each axis of `left`, the axis of `right` that is its own, and their |r|: int64 and float64 (axes,).
 
-    left, right: (films, axes). One to one, with the largest sum of |r| (Hungarian assignment). Where `right` has
+    left, right: (items, axes). One to one, with the largest sum of |r| (Hungarian assignment). Where `right` has
     fewer axes, those without a partner get -1 and 0.
     """
     return _assign(_correlation(left, right))
@@ -20,7 +20,7 @@ def measure_stability(
 ) -> pd.DataFrame:
     """How far each axis is the same in two groups of fits that share none, beside what chance gives.
 
-    axes, one, other: (films, axes), the axes in question and those that each group has made on its own. An axis is
+    axes, one, other: (items, axes), the axes in question and those that each group has made on its own. An axis is
     matched to both groups; its stability is |r| between its two partners, so no group that made an axis judges it.
     The null: the axes of `other` are turned at random within their own space, which changes no prediction, and
     matched anew, `n_rotations` times.
@@ -46,7 +46,7 @@ def measure_stability(
 def _rotated_matches(left: np.ndarray, right: np.ndarray, n_rotations: int, seed: int) -> np.ndarray:
     """|r| of each axis of `left` with its match in `right` turned at random: float64 (n_rotations, axes of left)."""
     left, right = left - left.mean(0), right - right.mean(0)
-    # A rotation of the axes turns their covariances alike, so no film need be looked at again.
+    # A rotation of the axes turns their covariances alike, so no item need be looked at again.
     shared = (left / np.linalg.norm(left, axis=0)).T @ right
     own = right.T @ right
     rotations = ortho_group.rvs(right.shape[1], size=n_rotations, random_state=seed).reshape(n_rotations, *own.shape)
@@ -56,7 +56,7 @@ def _rotated_matches(left: np.ndarray, right: np.ndarray, n_rotations: int, seed
 
 
 def _correlation(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """|r| of each axis of `left` with each of `right`; 0 where an axis does not tell films apart."""
+    """|r| of each axis of `left` with each of `right`; 0 where an axis does not tell items apart."""
     return np.nan_to_num(np.abs(np.corrcoef(left, right, rowvar=False)[: left.shape[1], left.shape[1] :]))
 
 

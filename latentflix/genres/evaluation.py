@@ -12,7 +12,7 @@ from latentflix.factors.evaluation import grouped_average_precision
 from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
 
 # The method that is judged, and that which it is to be better than.
-OURS, WORDS, MAJORITY = "both", "words", "majority"
+COMBINED, WORDS, PRIOR = "combined", "words", "prior"
 
 
 class GenreEvaluationConfig(StageConfig):
@@ -55,13 +55,13 @@ def evaluate_genres(
 ) -> GenreEvaluation:
     """Score every method on the test plots, with thresholds tuned the same way on the validation plots.
 
-    methods: probabilities, index plot_id, one column a genre; OURS and WORDS are among them. The majority guess is
+    methods: probabilities, index plot_id, one column a genre; COMBINED and WORDS are among them. The majority guess is
     added: for every plot the share of training plots that carry a genre. carried: bool, same shape. parts: index
     plot_id. shrinkage: as for `tune_thresholds`.
     """
     share = carried[parts == TRAIN].mean()
     guess = pd.DataFrame(np.tile(share, (len(carried), 1)), carried.index, carried.columns)
-    methods = {**methods, MAJORITY: guess}
+    methods = {**methods, PRIOR: guess}
     truth = {part: carried[parts == part].to_numpy() for part in (VALID, TEST)}
     said = {name: {part: table[parts == part].to_numpy() for part in truth} for name, table in methods.items()}
     tuned = {name: tune_thresholds(truth[VALID], by_part[VALID], shrinkage) for name, by_part in said.items()}
@@ -84,13 +84,13 @@ def evaluate_genres(
                 )
             )
     ends = ("low", "high", "over_words", "over_words_low", "over_words_high")
-    ours, words = (said[name][TEST] for name in (OURS, WORDS))
+    ours, words = (said[name][TEST] for name in (COMBINED, WORDS))
     return GenreEvaluation(
         pd.DataFrame(rows, columns=["method", "thresholds", "metric", "score", *ends]),
         _by_genre(truth[TEST], ours, words, tuned, list(carried.columns)),
-        threshold_curve(truth[VALID], said[OURS][VALID]),
+        threshold_curve(truth[VALID], said[COMBINED][VALID]),
         calibrate(truth[TEST], ours),
-        confuse(truth[TEST], ours >= tuned[OURS].each, list(carried.columns)),
+        confuse(truth[TEST], ours >= tuned[COMBINED].each, list(carried.columns)),
     )
 
 
@@ -110,7 +110,7 @@ def _by_genre(
     truth: np.ndarray, ours: np.ndarray, words: np.ndarray, tuned: Mapping[str, Thresholds], genres: list[str]
 ) -> pd.DataFrame:
     once = np.ones((1, len(truth)))
-    given = ours >= tuned[OURS].each
+    given = ours >= tuned[COMBINED].each
     hit, films = (given & truth).sum(0), truth.sum(0)
     return pd.DataFrame(
         {
@@ -119,7 +119,7 @@ def _by_genre(
             "precision": hit / np.maximum(given.sum(0), 1),
             "recall": hit / np.maximum(films, 1),
             "f1": _f1(given, truth, once)[0],
-            "threshold": tuned[OURS].each,
+            "threshold": tuned[COMBINED].each,
             "average_precision": _average_precision(truth, ours, once)[0],
             "words_f1": _f1(words >= tuned[WORDS].each, truth, once)[0],
             "words_average_precision": _average_precision(truth, words, once)[0],

@@ -14,8 +14,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.ops import sigmoid_focal_loss
 
 from latentflix.config import StageConfig, setting
-from latentflix.recommender.early_stopping import KeepBestEpoch
-from latentflix.training import make_learner, one_thread
+from latentflix.recommender.early_stopping import RestoreBestEpoch
+from latentflix.training import make_learner, single_threaded
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LossName = Literal["plain", "weighted", "focal", "asymmetric"]
@@ -75,7 +75,7 @@ def build_head(n_inputs: int, n_genres: int, config: HeadConfig) -> nn.Sequentia
 def make_loss(name: LossName, carried: np.ndarray) -> Loss:
     """A loss on logits and ones and zeros, both (batch, genres); carried: bool (plots, genres) of the training plots.
 
-    weighted: carriers weigh as the root of how many plots carry a genre for one that does not. focal: Lin et al.
+    weighted: carriers fit_stacking as the root of how many plots carry a genre for one that does not. focal: Lin et al.
     2017, as torchvision has it. asymmetric: Ridnik et al. 2021, equation 7 with focus 0 and 2 and margin 0.05.
     """
     if name == "weighted":
@@ -121,7 +121,7 @@ def train_head(
     """Train until the mean average precision on the validation plots gets no better, and keep its best epoch.
 
     vectors: float32 (plots, size). carried: bool (plots, genres). valid: bool (plots,), the others are learned from.
-    Raises TrainingDiverged if the loss is no number.
+    Raises TrainingError if the loss is no number.
     """
     torch.manual_seed(seed)
     learned = carried[~valid]
@@ -133,9 +133,9 @@ def train_head(
         small_steps=True,
         loss_func=make_loss(loss, learned),
         metrics=AccumMetric(_missed, name="missed", flatten=False),
-        cbs=KeepBestEpoch(config.patience),
+        cbs=RestoreBestEpoch(config.patience),
     )
-    with learner.no_logging(), one_thread():
+    with learner.no_logging(), single_threaded():
         learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
     weights = {name: value.cpu().numpy() for name, value in learner.model.state_dict().items()}
     history = pd.DataFrame(list(learner.recorder.values), columns=["train_loss", "valid_loss", "missed"])

@@ -1,7 +1,7 @@
 """The genres of a film from its plot: heads on the plot's vector and its words, put together by what they are worth.
 
 A vector says what a plot is about, words which names and things are in it; neither knows what the other does. Three
-numbers, learned on the validation plots and shared by all genres, weigh the two and make their sum a probability.
+numbers, learned on the validation plots and shared by all genres, fit_stacking the two and make their sum a probability.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from latentflix.calibration import Thresholds, mix, tune_thresholds, weigh
+from latentflix.artifacts import Artifact, Handle, Store
+from latentflix.calibration import Thresholds, apply_stacking, fit_stacking, tune_thresholds
 from latentflix.config import StageConfig, setting
 from latentflix.genres.head import HeadConfig, LossName, head_logits, train_head
 from latentflix.genres.plot_summaries import TEST, VALID
 from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, embed_texts
-from latentflix.text.tfidf import WordConfig, Words, fit_words, restore_words, word_logits
+from latentflix.text.tfidf import TfidfConfig, TfidfModel, fit_tfidf, restore_tfidf, tfidf_logits
 
 NO_PLOT = "no plot"
 # Of the tokens of a plot, the share that may be unknown before it is said.
@@ -29,7 +30,7 @@ class GenreConfig(StageConfig):
     """The heads, the words, and what is tried."""
 
     head: HeadConfig = Field(HeadConfig(), description="the network on the vectors")
-    words: WordConfig = Field(WordConfig(), description="TF-IDF and logistic regression")
+    words: TfidfConfig = Field(TfidfConfig(), description="TF-IDF and logistic regression")
     losses: tuple[LossName, ...] = setting(
         ("plain", "weighted", "focal", "asymmetric"), "losses that are tried; the best on validation is taken"
     )
@@ -53,11 +54,26 @@ class GenreModel:
     centre: np.ndarray
     scale: np.ndarray
     heads: list[dict[str, np.ndarray]]
-    words: Words
+    words: TfidfModel
     mixture: np.ndarray
     thresholds: Thresholds
     head: HeadConfig
     embedding: EmbeddingConfig
+
+    def save(self, artifact: Artifact) -> None:
+        """Write the model into an artifact."""
+        artifact.write_arrays("model", self.arrays())
+        artifact.write_json("model", self.names())
+
+    @classmethod
+    def load(cls, store: Store, handle: Handle) -> "GenreModel":
+        """Read the model of a genres artifact.
+
+        Raises:
+            ArtifactError: as `Store.file` does.
+            ModelError: the weights do not belong together.
+        """
+        return restore_genres(store.read_arrays(handle, "model"), store.read_json(handle, "model"))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name, for one file of weights."""
@@ -95,9 +111,15 @@ class TrainedGenres:
     words: pd.DataFrame
     vectors: pd.DataFrame
 
+    def save(self, artifact: Artifact) -> None:
+        """Write the model and the tables into an artifact."""
+        self.model.save(artifact)
+        for name in ("trials", "history", "probabilities", "words", "vectors"):
+            artifact.write_table(name, getattr(self, name))
+
 
 def restore_genres(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]) -> GenreModel:
-    """The model of what `GenreModel.arrays` and `names` gave. Raises InvalidWeights if they do not fit."""
+    """The model of what `GenreModel.arrays` and `names` gave. Raises ModelError if they do not fit."""
     heads: dict[str, dict[str, np.ndarray]] = {}
     for name in sorted(name for name in arrays if name.startswith("heads.")):
         _, place, part = name.split(".", 2)
@@ -108,7 +130,7 @@ def restore_genres(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]) -
         centre=arrays["centre"],
         scale=arrays["scale"],
         heads=[heads[place] for place in sorted(heads, key=int)],
-        words=restore_words(words, names["words"], len(names["genres"])),
+        words=restore_tfidf(words, names["words"], len(names["genres"])),
         mixture=arrays["mixture"],
         thresholds=Thresholds(float(arrays["threshold"][0]), arrays["thresholds"]),
         head=HeadConfig.model_validate(names["head"]),
@@ -125,7 +147,7 @@ def train_genres(
     """Learn genres from the training plots; all that is chosen is chosen on the validation plots.
 
     plots: index plot_id; plot, part. carried: same index, a bool column a genre. embedded: the plots as vectors, in
-    each way of reading that is compared. Test plots are read, never learned from. Raises TrainingDiverged.
+    each way of reading that is compared. Test plots are read, never learned from. Raises TrainingError.
     """
     part = plots["part"].to_numpy()
     valid, learned = part == VALID, (part != VALID) & (part != TEST)
@@ -152,14 +174,14 @@ def train_genres(
         train_head(centred[seen], truth[seen], valid[seen], loss, config.head, resample=resample, seed=seed)
         for seed in range(config.seed + 1, config.seed + config.n_seeds)
     ]
-    words = fit_words(list(plots["plot"][learned]), carried[learned], config.words)
+    words = fit_tfidf(list(plots["plot"][learned]), carried[learned], config.words)
     by_vector = np.mean([head_logits(centred, head.weights, truth.shape[1], config.head) for head in taken], axis=0)
-    by_word = word_logits(list(plots["plot"]), words)
+    by_word = tfidf_logits(list(plots["plot"]), words)
     both, word, vector = (
-        (parts, weigh([part[valid] for part in parts], truth[valid]))
+        (parts, fit_stacking([part[valid] for part in parts], truth[valid]))
         for parts in ([by_vector, by_word], [by_word], [by_vector])
     )
-    probabilities = mix(*both)
+    probabilities = apply_stacking(*both)
     model = GenreModel(
         genres=list(carried.columns),
         centre=centre,
@@ -174,7 +196,7 @@ def train_genres(
     history = pd.concat([head.history.assign(seed=config.seed + place) for place, head in enumerate(taken)])
     tables = (
         pd.DataFrame(values.astype(np.float32), carried.index, carried.columns)
-        for values in (probabilities, mix(*word), mix(*vector))
+        for values in (probabilities, apply_stacking(*word), apply_stacking(*vector))
     )
     return TrainedGenres(model, trials, history.reset_index(drop=True), *tables)
 
@@ -195,7 +217,7 @@ def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> tup
     embeddings = embed_texts(plots, encoder, model.embedding)
     centred = (embeddings.features() - model.centre) / model.scale
     logits = [head_logits(centred, head, len(model.genres), model.head) for head in model.heads]
-    probabilities = mix([np.mean(logits, axis=0), word_logits(plots, model.words)], model.mixture)
+    probabilities = apply_stacking([np.mean(logits, axis=0), tfidf_logits(plots, model.words)], model.mixture)
     notes = [_note(plot, unknown) for plot, unknown in zip(plots, embeddings.unknown, strict=True)]
     probabilities[[note == NO_PLOT for note in notes]] = np.nan
     return pd.DataFrame(probabilities.astype(np.float32), columns=model.genres), notes

@@ -22,7 +22,7 @@ SAME_GENRE = {
 }
 
 
-class GenreFilmConfig(StageConfig):
+class MovieLensComparisonConfig(StageConfig):
     """When a film and a plot are the same."""
 
     years_apart: int = setting(1, "largest difference between the years that both give; sources differ by one", ge=0)
@@ -32,7 +32,7 @@ class GenreFilmConfig(StageConfig):
 class JoinedFilms:
     """Films of which the plot is known.
 
-    films: movie_id, plot_id, title, genres (MovieLens's, a list of str). ambiguous: films left out because several
+    films: item_id, plot_id, title, genres (MovieLens's, a list of str). ambiguous: films left out because several
     films or several plots have their title, or because their years differ.
     """
 
@@ -40,10 +40,10 @@ class JoinedFilms:
     ambiguous: int
 
 
-def join_plots(films: pd.DataFrame, plots: pd.DataFrame, config: GenreFilmConfig) -> JoinedFilms:
+def join_plots(films: pd.DataFrame, plots: pd.DataFrame, config: MovieLensComparisonConfig) -> JoinedFilms:
     """The plot of each film that has one.
 
-    films: index movie_id; title (as "Postman, The (1997)"), year (nullable), genres. plots: index plot_id; title, year
+    films: index item_id; title (as "Postman, The (1997)"), year (nullable), genres. plots: index plot_id; title, year
     (nullable).
     Joined are titles that are the same but for case, accents, punctuation and the article's place, and of which there
     is one on both sides; where both years are known they must be as near as the config says.
@@ -59,7 +59,7 @@ def join_plots(films: pd.DataFrame, plots: pd.DataFrame, config: GenreFilmConfig
     joined = once.merge(right[~right["key"].duplicated(keep=False)], on="key", suffixes=("", "_of_plot"))
     apart = (joined["year"] - joined["year_of_plot"]).abs()
     joined = joined[~(apart > config.years_apart).fillna(False)]
-    columns = ["movie_id", "plot_id", "title", "genres"]
+    columns = ["item_id", "plot_id", "title", "genres"]
     return JoinedFilms(joined[columns].reset_index(drop=True), len(with_plot) - len(joined))
 
 

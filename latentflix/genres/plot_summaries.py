@@ -1,4 +1,4 @@
-"""Plots with their genres, cleaned, and dealt into what is learned from, what is tuned on and what is scored.
+"""PlotSummaries with their genres, cleaned, and dealt into what is learned from, what is tuned on and what is scored.
 
 Nothing is dropped unsaid: every row that cannot be used is named with the reason, and every genre too rare to learn.
 """
@@ -16,14 +16,14 @@ from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
 from pydantic import model_validator
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidPlots
+from latentflix.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 TRAIN, VALID, TEST = "train", "valid", "test"
 
 
-class PlotConfig(StageConfig):
+class PlotSummaryConfig(StageConfig):
     """How genres are read, which of them count, and how plots are dealt."""
 
     genre_separator: str = setting(",", "what stands between the genres of a film; a genre may stand in quotes")
@@ -40,24 +40,34 @@ class PlotConfig(StageConfig):
 
 
 @dataclass(frozen=True)
-class Plots:
+class PlotSummaries:
     """What can be learned from, and what was left out.
 
-    plots: index plot_id; title and year (nullable), plot, part (train, valid, test). carried: same index, a bool
+    plot_summaries: index plot_id; title and year (nullable), plot, part (train, valid, test). has_genre: same index, a bool
     column for each genre, the most frequent first. left_out: plot_id, reason. rare: index genre, films.
     """
 
-    plots: pd.DataFrame
-    carried: pd.DataFrame
+    plot_summaries: pd.DataFrame
+    has_genre: pd.DataFrame
     left_out: pd.DataFrame
     rare: pd.DataFrame
 
+    def summary(self) -> dict[str, Any]:
+        """Count plots, genres, and what was left out."""
+        return {
+            "plots": len(self.plot_summaries),
+            "genres": len(self.has_genre.columns),
+            "left_out": len(self.left_out),
+            "rare_genres": len(self.rare),
+            "parts": self.plot_summaries["part"].value_counts().to_dict(),
+        }
 
-def prepare_plots(table: pd.DataFrame, config: PlotConfig) -> Plots:
+
+def prepare_plots(table: pd.DataFrame, config: PlotSummaryConfig) -> PlotSummaries:
     """Clean the plots and their genres, leave out what cannot be used, and deal the rest into three parts.
 
     table: plot_id, plot, genres (a text or a list), and title and year if they are known. A plot whose genres are all
-    rare stays: it tells what the others are not. Raises InvalidPlots if fewer than two genres have enough films.
+    rare stays: it tells what the others are not. Raises DataError if fewer than two genres have enough films.
     """
     table = table.reindex(columns=["plot_id", "title", "year", "plot", "genres"]).set_index("plot_id")
     table["plot"] = table["plot"].fillna("").astype("str").str.strip()
@@ -71,24 +81,24 @@ def prepare_plots(table: pd.DataFrame, config: PlotConfig) -> Plots:
     frequent = [genre for genre, count in films.most_common() if count >= config.min_films]
     rare = [(genre, count) for genre, count in films.most_common() if count < config.min_films]
     if len(frequent) < 2:
-        raise InvalidPlots(
+        raise DataError(
             "there are too few genres to tell apart",
             where=f"{kept.sum():,} plots with a genre",
             found=", ".join(f"{genre}: {count} films" for genre, count in films.most_common(5)) or "no genre",
             expected=f"two genres or more with at least {config.min_films} films",
-            remedy="lower --plots.min-films, or check --plots.genre-separator",
+            hint="lower --plot-summaries.min-films, or check --plot-summaries.genre-separator",
         )
     carried = pd.DataFrame(
         [[genre in names for genre in frequent] for names in genres[kept.to_numpy()]], table.index[kept], frequent
     )
     plots = table.loc[kept, ["title", "year", "plot"]].astype({"title": "str"})
-    plots["part"] = deal_plots(carried.to_numpy(), config)
+    plots["part"] = stratified_split(carried.to_numpy(), config)
     left_out = reasons[~kept].rename("reason").reset_index()
     logger.info(
         "%d plots, %d genres; left out: %d rows and %d genres that fewer than %d films have",
         *(len(plots), len(frequent), len(left_out), len(rare), config.min_films),
     )
-    return Plots(plots, carried, left_out, pd.DataFrame(rare, columns=["genre", "films"]).set_index("genre"))
+    return PlotSummaries(plots, carried, left_out, pd.DataFrame(rare, columns=["genre", "films"]).set_index("genre"))
 
 
 def split_genres(raw: Any, separator: str) -> list[str]:
@@ -115,7 +125,7 @@ def unify_spelling(lists: Sequence[Sequence[str]]) -> list[list[str]]:
     return [[spelling[name.casefold()] for name in names] for names in lists]
 
 
-def deal_plots(carried: np.ndarray, config: PlotConfig) -> np.ndarray:
+def stratified_split(carried: np.ndarray, config: PlotSummaryConfig) -> np.ndarray:
     """The part of each plot, str (plots,): every genre is in each part as often as the part is large.
 
     carried: bool (plots, genres). Source: Sechidis et al. 2011, iterative stratification.

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import pandas as pd
 
-from latentflix.artifacts import Handle, Store
-from latentflix.errors import InvalidPlots
-from latentflix.genres.model import GenreModel, predict_genres, restore_genres
+from latentflix.artifacts import Store
+from latentflix.errors import DataError
+from latentflix.genres.model import GenreModel, predict_genres
 from latentflix.runs import newest
 from latentflix.text.sentence_embeddings import load_encoder
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class GenreTeller:
+class GenrePredictor:
     """Tells genres. model: what was learned. encoder: the sentence transformer that it was learned with."""
 
     model: GenreModel
@@ -33,13 +33,13 @@ class GenreTeller:
         or if it was altered, and what `load_encoder` raises.
         """
         store = Store(artifacts_dir)
-        model = read_model(store, newest(store, STAGE, PROGRAM))
+        model = GenreModel.load(store, newest(store, STAGE, PROGRAM))
         return cls(model, load_encoder(model.embedding.model_copy(update={"data_dir": data_dir})))
 
     def tell(self, plot: str) -> dict[str, float]:
-        """The probability of every genre, the most probable first. Raises InvalidPlots if the plot has no word."""
+        """The probability of every genre, the most probable first. Raises DataError if the plot has no word."""
         if not plot.strip():
-            raise InvalidPlots("a plot is empty", expected="a text that says what happens in a film")
+            raise DataError("a plot is empty", expected="a text that says what happens in a film")
         table, (note,) = predict_genres([plot], self.model, self.encoder)
         if note:
             logger.warning("%s", note)
@@ -49,14 +49,14 @@ class GenreTeller:
     def tell_table(self, table: pd.DataFrame, plot_column: str = "plot") -> pd.DataFrame:
         """The table with a float32 column for each genre, and `note`, which says what is wrong with a plot.
 
-        Raises InvalidPlots if there is no column of plots, or a column that would be written over.
+        Raises DataError if there is no column of plots, or a column that would be written over.
         """
         if plot_column not in table:
             found = ", ".join(map(str, table.columns))
-            raise InvalidPlots("a table has no column of plots", found=found, expected=plot_column)
+            raise DataError("a table has no column of plots", found=found, expected=plot_column)
         taken = sorted(set(map(str, table.columns)) & {*self.model.genres, "note"})
         if taken:
-            raise InvalidPlots("a table has columns of the names of those to be added", found=", ".join(taken))
+            raise DataError("a table has columns of the names of those to be added", found=", ".join(taken))
         plots = [plot if isinstance(plot, str) else "" for plot in table[plot_column]]
         told, notes = predict_genres(plots, self.model, self.encoder)
         return pd.concat([table, told.set_axis(table.index), pd.Series(notes, table.index, name="note")], axis=1)
@@ -65,8 +65,3 @@ class GenreTeller:
         """The genres whose probability reaches their own threshold, in the same order."""
         thresholds = dict(zip(self.model.genres, self.model.thresholds.each, strict=True))
         return [genre for genre, probability in probabilities.items() if probability >= thresholds[genre]]
-
-
-def read_model(store: Store, handle: Handle) -> GenreModel:
-    """The model in a genres artifact. Raises ArtifactError as `Store.file` does."""
-    return restore_genres(store.read_arrays(handle, "model"), store.read_json(handle, "model"))

@@ -10,7 +10,7 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.learner import Metric
 
 
-class KeepBestEpoch(Callback):
+class RestoreBestEpoch(Callback):
     """Stops when a metric has not got smaller for `patience` epochs, and puts back the weights of its best epoch.
 
     fastai's own callback keeps the weights in a pickle on disk.
@@ -71,7 +71,7 @@ class SeedErrors(Metric):
         return (torch.stack(self.sums) / self.count).numpy()
 
 
-class KeepBestEpochs(Callback):
+class BestEpochPerSeed(Callback):
     """Stops when no seed has got better for `patience` epochs, and gives each the weights of its own best epoch.
 
     A seed that has had its epochs without getting better is done, also while others go on: what it learns does not
@@ -81,7 +81,7 @@ class KeepBestEpochs(Callback):
     order = 70
 
     def __init__(self, errors: SeedErrors, patience: int) -> None:
-        """The model is a `SeedStack`, and `errors` a metric of its Learner."""
+        """The model is a `SeedEnsemble`, and `errors` a metric of its Learner."""
         self.errors, self.patience = errors, patience
         self.best_epoch = np.zeros(errors.n_seeds, int)
         self.best_error = np.full(errors.n_seeds, np.inf)

@@ -13,19 +13,19 @@ import torch
 from torch.nn.functional import mse_loss
 
 from latentflix.data.splits import Split, split_ratings
-from latentflix.errors import InvalidSettings
-from latentflix.recommender.early_stopping import KeepBestEpochs, SeedErrors
+from latentflix.errors import SettingsError
+from latentflix.recommender.early_stopping import BestEpochPerSeed, SeedErrors
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS
 from latentflix.recommender.model import CollabConfig, Recommender, build_models, predict_ratings
-from latentflix.recommender.networks import Range, SeedStack
-from latentflix.training import fused_fastai_adam, make_learner, one_thread, pick_device
+from latentflix.recommender.networks import Range, SeedEnsemble
+from latentflix.training import fused_fastai_adam, make_learner, pick_device, single_threaded
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 _RATINGS_AT_ONCE = 2**18
 
 
 class RatingBatches:
-    """Batches of (user and film rows int32 (seeds, batch, 2), rating float32 (seeds, batch)).
+    """Batches of (user and item rows int32 (seeds, batch, 2), rating float32 (seeds, batch)).
 
     Many batches are gathered at a time from tensors that stay where they are, for all seeds at once; fastai's own
     loader takes every batch through pandas.
@@ -67,7 +67,7 @@ class RatingBatches:
 logger = logging.getLogger(__name__)
 
 Tensors = tuple[torch.Tensor, torch.Tensor]
-_IDS = ("user_id", "movie_id")
+_IDS = ("user_id", "item_id")
 # From so many numbers a step on, its arithmetic is worth a second thread.
 _LARGE_STEP = 2**21
 _WEIGHTS_AT_ONCE = 2**25
@@ -83,27 +83,27 @@ def seed_groups(config: CollabConfig) -> list[CollabConfig]:
 
 
 def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | None = None) -> Recommender:
-    """Fit the model to ratings (user_id, movie_id, rating) from each seed, counting from `config.seed`.
+    """Fit the model to ratings (user_id, item_id, rating) from each seed, counting from `config.seed`.
 
     split: which ratings to learn from and which to watch the fit on, as `config.split` says if not given; where it
-    holds none out, all epochs are gone through. Users and films get a row if they occur in the training ratings.
-    Raises TrainingDiverged if the loss is no number, InvalidSettings if the predictions are to have an empty range.
+    holds none out, all epochs are gone through. Users and items get a row if they occur in the training ratings.
+    Raises TrainingError if the loss is no number, SettingsError if the predictions are to have an empty range.
     """
     started = time.monotonic()
     split = split or split_ratings(ratings, config.split)
-    user_ids, movie_ids = (np.unique(ratings[name].to_numpy()[split.train]).astype(np.int64) for name in _IDS)
-    train = _tensors(ratings, split.train, user_ids, movie_ids)
-    held_out = _tensors(ratings, split.held_out, user_ids, movie_ids)
+    user_ids, item_ids = (np.unique(ratings[name].to_numpy()[split.train]).astype(np.int64) for name in _IDS)
+    train = _tensors(ratings, split.train, user_ids, item_ids)
+    held_out = _tensors(ratings, split.held_out, user_ids, item_ids)
     scale = float(train[1].min()), float(train[1].max())
-    y_range = _wider(scale, config)
+    y_range = _sigmoid_range(scale, config)
     seeds = range(config.seed, config.seed + config.n_seeds)
-    sizes = len(user_ids), len(movie_ids)
+    sizes = len(user_ids), len(item_ids)
     (one,) = build_models(config, y_range, *sizes, seeds[:1])
     at_once = max(_WEIGHTS_AT_ONCE // sum(weight.numel() for weight in one.parameters()), 1)
     stacks, curves = [], []
     for first in range(0, len(seeds), at_once):
         chosen = seeds[first : first + at_once]
-        stack = SeedStack(build_models(config, y_range, *sizes, chosen))
+        stack = SeedEnsemble(build_models(config, y_range, *sizes, chosen))
         curves.append(_fit_stack(stack, chosen, train, held_out, config))
         stacks.append(stack.state())
     longest = max(map(len, curves))
@@ -113,7 +113,7 @@ def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | 
         scale=scale,
         y_range=y_range,
         user_ids=user_ids,
-        movie_ids=movie_ids,
+        item_ids=item_ids,
         weights={name: torch.cat([state[name] for state in stacks]) for name in stacks[0]},
         valid_loss=np.concatenate(padded, axis=1),
         seconds=time.monotonic() - started,
@@ -124,7 +124,7 @@ def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommen
     """A recommender and how well it tells the ratings that `config.split` holds out.
 
     The scores are those of `score_recommender`, with the counts of the split; its `unseen` ratings, whose user or
-    film is not among the training ratings, are in no score. Raises as `fit_recommender` does.
+    item is not among the training ratings, are in no score. Raises as `fit_recommender` does.
     """
     split = split_ratings(ratings, config.split)
     recommender = fit_recommender(ratings, config, split)
@@ -142,9 +142,9 @@ def score_recommender(recommender: Recommender, ratings: pd.DataFrame) -> dict[s
     """How far the predictions are from ratings that were not trained on, in stars.
 
     rmse: mean over the seeds of each one's root mean squared error. ensemble_rmse, ensemble_mae: of the mean of all
-    seeds' predictions. Raises UnknownIds if a user or film was never trained on.
+    seeds' predictions. Raises NotFound if a user or item was never trained on.
     """
-    stars = predict_ratings(recommender, ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy())
+    stars = predict_ratings(recommender, ratings["user_id"].to_numpy(), ratings["item_id"].to_numpy())
     actual = ratings["rating"].to_numpy()
     off = stars.mean(axis=0) - actual
     return {
@@ -154,14 +154,14 @@ def score_recommender(recommender: Recommender, ratings: pd.DataFrame) -> dict[s
     }
 
 
-def _wider(scale: Range, config: CollabConfig) -> Range:
+def _sigmoid_range(scale: Range, config: CollabConfig) -> Range:
     """The range of the sigmoid: wider than the scale, because a sigmoid does not reach its ends."""
     lowest, highest = scale
     span = highest - lowest
     lowest = lowest - span / 4 if config.y_lowest is None else config.y_lowest
     highest = highest + span / 8 if config.y_highest is None else config.y_highest
     if lowest >= highest:
-        raise InvalidSettings(
+        raise SettingsError(
             "the predictions have no range",
             where="--collab.y-lowest and --collab.y-highest",
             found=f"{lowest:g} and {highest:g}",
@@ -170,17 +170,17 @@ def _wider(scale: Range, config: CollabConfig) -> Range:
     return lowest, highest
 
 
-def _tensors(ratings: pd.DataFrame, mask: np.ndarray, user_ids: np.ndarray, movie_ids: np.ndarray) -> Tensors:
-    """Of the ratings that a mask chooses: rows of user and film, int32 (ratings, 2), and stars, float32 (ratings,)."""
+def _tensors(ratings: pd.DataFrame, mask: np.ndarray, user_ids: np.ndarray, item_ids: np.ndarray) -> Tensors:
+    """Of the ratings that a mask chooses: rows of user and item, int32 (ratings, 2), and stars, float32 (ratings,)."""
     pairs = np.empty((int(mask.sum()), 2), np.int32)
     # Column by column, because a copy of the table would be the largest thing in memory.
-    for column, (name, ids) in enumerate(zip(_IDS, (user_ids, movie_ids), strict=True)):
+    for column, (name, ids) in enumerate(zip(_IDS, (user_ids, item_ids), strict=True)):
         pairs[:, column] = pd.Index(ids).get_indexer(ratings[name].to_numpy()[mask]) + UNKNOWN_ROWS
     return torch.from_numpy(pairs), torch.from_numpy(ratings["rating"].to_numpy(np.float32)[mask])
 
 
 def _fit_stack(
-    stack: SeedStack, seeds: Sequence[int], train: Tensors, held_out: Tensors, config: CollabConfig
+    stack: SeedEnsemble, seeds: Sequence[int], train: Tensors, held_out: Tensors, config: CollabConfig
 ) -> np.ndarray:
     """Train the stack and return its validation curves, float32 (epochs, seeds)."""
     device = pick_device(config.seed // config.seeds_per_task)
@@ -203,11 +203,11 @@ def _fit_stack(
         opt_func=fused_fastai_adam,
         loss_func=_sum_over_seeds,
         metrics=[errors],
-        cbs=[KeepBestEpochs(errors, config.patience)],
+        cbs=[BestEpochPerSeed(errors, config.patience)],
     )
     n_weights = sum(weight.numel() for weight in stack.parameters())
     small = max(n_weights, batch_size * config.n_factors * len(seeds)) < _LARGE_STEP
-    with learner.no_logging(), one_thread() if small else nullcontext():
+    with learner.no_logging(), single_threaded() if small else nullcontext():
         learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
     return errors.curves()
 
@@ -215,7 +215,7 @@ def _fit_stack(
 def _default_batch_size(n_ratings: int) -> int:
     """512 for 100 thousand ratings, 16,384 for 25 million: an epoch has more steps then, but not 250 times as many.
 
-    A step costs what the optimiser does to every user and film, whatever its batch, so with a fixed batch the cost
+    A step costs what the optimiser does to every user and item, whatever its batch, so with a fixed batch the cost
     would grow faster than the ratings.
     """
     return max(512, 2 ** round(math.log2(0.55 * n_ratings**0.6)))

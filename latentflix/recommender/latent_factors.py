@@ -1,28 +1,30 @@
-"""What a recommender has learned of users and films, as plain arrays: the factors and biases of each of its seeds."""
+"""What a recommender has learned of users and items, as plain arrays: the factors and biases of each of its seeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from latentflix.errors import NoSharedFactors
+from latentflix.errors import ModelError
 
 # Row 0 of every embedding is fastai's `#na#`, an id that training never saw.
 UNKNOWN_ROWS = 1
 # What stands before the name of each of a recommender's weights among its packed arrays.
 WEIGHTS = "weights."
+# The file of a recommender's arrays in its artifact.
+ARRAYS = "recommender"
 
 
 @dataclass(frozen=True)
-class CollabFit:
-    """The factors of one seed. Row r of the user arrays is `user_ids[r]`, row r of the item arrays is `movie_ids[r]`.
+class LatentFactors:
+    """The factors of one seed. Row r of the user arrays is `user_ids[r]`, row r of the item arrays is `item_ids[r]`.
 
     user_factors, item_factors: float32 (rows, n_factors). user_bias, item_bias: float32 (rows,), zero in a model
     that has none.
     """
 
     user_ids: np.ndarray
-    movie_ids: np.ndarray
+    item_ids: np.ndarray
     user_factors: np.ndarray
     item_factors: np.ndarray
     user_bias: np.ndarray
@@ -30,16 +32,16 @@ class CollabFit:
 
 
 def split_seeds(
-    user_ids: np.ndarray, movie_ids: np.ndarray, weights: Mapping[str, np.ndarray], model: str
-) -> list[CollabFit]:
+    user_ids: np.ndarray, item_ids: np.ndarray, weights: Mapping[str, np.ndarray], model: str
+) -> list[LatentFactors]:
     """The factors of each seed.
 
     weights: by name, the first dimension for the seed, the rows of an embedding as in `Recommender`. model: what the
-    recommender is. Raises NoSharedFactors if users and films have no factors in common (`neural`).
+    recommender is. Raises ModelError if users and items have no factors in common (`neural`).
     """
     if "u_weight.weight" not in weights:
-        raise NoSharedFactors(
-            "users and films have no factors in common",
+        raise ModelError(
+            "users and items have no factors in common",
             where="--collab.model",
             found=model,
             expected="dot, dot_range or bias",
@@ -49,11 +51,11 @@ def split_seeds(
     user_bias = known.get("u_bias.weight", np.zeros((*users.shape[:2], 1), np.float32))[..., 0]
     item_bias = known.get("i_bias.weight", np.zeros((*items.shape[:2], 1), np.float32))[..., 0]
     return [
-        CollabFit(user_ids, movie_ids, *factors) for factors in zip(users, items, user_bias, item_bias, strict=True)
+        LatentFactors(user_ids, item_ids, *factors) for factors in zip(users, items, user_bias, item_bias, strict=True)
     ]
 
 
-def unpack_fits(arrays: Mapping[str, np.ndarray], model: str) -> list[CollabFit]:
+def unpack_fits(arrays: Mapping[str, np.ndarray], model: str) -> list[LatentFactors]:
     """The factors of each seed of a recommender that was packed, without its network. Raises as `split_seeds` does."""
     weights = {name.removeprefix(WEIGHTS): array for name, array in arrays.items() if name.startswith(WEIGHTS)}
-    return split_seeds(arrays["user_ids"], arrays["movie_ids"], weights, model)
+    return split_seeds(arrays["user_ids"], arrays["item_ids"], weights, model)

@@ -1,4 +1,4 @@
-"""The recommender: its settings, its weights from several seeds, and what a user would give a film."""
+"""The recommender: its settings, its weights from several seeds, and what a user would give an item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ import torch
 from pydantic import PositiveInt
 from torch import nn
 
+from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import SplitConfig
-from latentflix.errors import UnknownIds
-from latentflix.recommender.latent_factors import UNKNOWN_ROWS, WEIGHTS, CollabFit, split_seeds
-from latentflix.recommender.networks import ModelName, Range, SeedStack, build_model
+from latentflix.errors import NotFound
+from latentflix.recommender.latent_factors import ARRAYS, UNKNOWN_ROWS, WEIGHTS, LatentFactors, split_seeds
+from latentflix.recommender.networks import ModelName, Range, SeedEnsemble, build_model
 from latentflix.training import pick_device
 
 
@@ -22,10 +23,10 @@ class CollabConfig(StageConfig):
 
     model: ModelName = setting(
         "bias",
-        "dot: product of user and film factors; dot_range: squashed into the scale; bias: with biases of users and "
-        "films; neural: embeddings and hidden layers",
+        "dot: product of user and item factors; dot_range: squashed into the scale; bias: with biases of users and "
+        "items; neural: embeddings and hidden layers",
     )
-    n_factors: int = setting(50, "latent factors of a user and of a film, but for `neural`", ge=1, le=1000)
+    n_factors: int = setting(50, "latent factors of a user and of an item, but for `neural`", ge=1, le=1000)
     layers: tuple[PositiveInt, ...] = setting((100, 50), "sizes of the hidden layers of `neural`")
     epochs: int = setting(8, "most passes over the ratings", ge=1, le=200)
     patience: int = setting(3, "epochs without a better validation score after which to stop", ge=1)
@@ -46,7 +47,7 @@ class CollabConfig(StageConfig):
 class Recommender:
     """Fits from several seeds to the same ratings.
 
-    Row r + 1 of a user embedding is `user_ids[r]`, row r + 1 of a film embedding is `movie_ids[r]`, both int64 and
+    Row r + 1 of a user embedding is `user_ids[r]`, row r + 1 of an item embedding is `item_ids[r]`, both int64 and
     sorted; row 0 stands for an unknown id. weights: the model's weights by name, the first dimension for the seed.
     valid_loss: mean squared error on the held-out ratings, float32 (epochs, seeds). scale: the lowest and the highest
     rating it learned from; y_range: the range of its sigmoid; both in stars. seconds: what the fit took.
@@ -56,19 +57,19 @@ class Recommender:
     scale: Range
     y_range: Range
     user_ids: np.ndarray
-    movie_ids: np.ndarray
+    item_ids: np.ndarray
     weights: Mapping[str, torch.Tensor]
     valid_loss: np.ndarray
     seconds: float
 
 
-def predict_ratings(recommender: Recommender, user_ids: np.ndarray, movie_ids: np.ndarray) -> np.ndarray:
-    """What each user would give each film, in stars: float32 (seeds, pairs); the mean over seeds is the best guess.
+def predict_ratings(recommender: Recommender, user_ids: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
+    """What each user would give each item, in stars: float32 (seeds, pairs); the mean over seeds is the best guess.
 
-    No prediction lies outside the scale of the ratings. user_ids, movie_ids: integers (pairs,). Raises UnknownIds,
+    No prediction lies outside the scale of the ratings. user_ids, item_ids: integers (pairs,). Raises NotFound,
     naming them, if the model has never seen some.
     """
-    pairs = torch.from_numpy(_rows(recommender, user_ids, movie_ids))
+    pairs = torch.from_numpy(_rows(recommender, user_ids, item_ids))
     stack = _loaded(recommender)
     batch = max(2**20 // stack.n_seeds, 1)
     with torch.inference_mode():
@@ -78,33 +79,35 @@ def predict_ratings(recommender: Recommender, user_ids: np.ndarray, movie_ids: n
     return torch.cat(stars, dim=1).clamp(*recommender.scale).numpy()
 
 
-def seed_fits(recommender: Recommender) -> list[CollabFit]:
-    """The factors of each seed. Raises NoSharedFactors if users and films have no factors in common (`neural`)."""
+def seed_fits(recommender: Recommender) -> list[LatentFactors]:
+    """The factors of each seed. Raises ModelError if users and items have no factors in common (`neural`)."""
     weights = {name: value.numpy() for name, value in recommender.weights.items()}
-    return split_seeds(recommender.user_ids, recommender.movie_ids, weights, recommender.config.model)
+    return split_seeds(recommender.user_ids, recommender.item_ids, weights, recommender.config.model)
 
 
-def pack_recommender(recommender: Recommender) -> dict[str, np.ndarray]:
-    """All that `unpack_recommender` needs besides the config, as arrays by name."""
-    return {
+def save_recommender(artifact: Artifact, recommender: Recommender) -> None:
+    """Write a recommender as one file of arrays; its config is the artifact's own."""
+    arrays = {
         "user_ids": recommender.user_ids,
-        "movie_ids": recommender.movie_ids,
+        "item_ids": recommender.item_ids,
         "scale": np.array(recommender.scale),
         "y_range": np.array(recommender.y_range),
         "valid_loss": recommender.valid_loss,
         "seconds": np.array(recommender.seconds),
         **{f"{WEIGHTS}{name}": value.numpy() for name, value in recommender.weights.items()},
     }
+    artifact.write_arrays(ARRAYS, arrays)
 
 
-def unpack_recommender(arrays: Mapping[str, np.ndarray], config: CollabConfig) -> Recommender:
-    """The recommender that `pack_recommender` packed."""
+def load_recommender(store: Store, handle: Handle) -> Recommender:
+    """Read the recommender of a collab artifact. Raises ArtifactError as `Store.file` does."""
+    arrays = store.read_arrays(handle, ARRAYS)
     return Recommender(
-        config=config,
+        config=CollabConfig.model_validate(store.manifest(handle).config),
         scale=tuple(arrays["scale"].tolist()),
         y_range=tuple(arrays["y_range"].tolist()),
         user_ids=arrays["user_ids"],
-        movie_ids=arrays["movie_ids"],
+        item_ids=arrays["item_ids"],
         weights={
             name.removeprefix(WEIGHTS): torch.from_numpy(value)
             for name, value in arrays.items()
@@ -118,37 +121,37 @@ def unpack_recommender(arrays: Mapping[str, np.ndarray], config: CollabConfig) -
 def build_models(
     config: CollabConfig, y_range: Range, n_users: int, n_items: int, seeds: Sequence[int]
 ) -> list[nn.Module]:
-    """Models for so many known users and films, one for each seed, with its first weights."""
+    """Models for so many known users and items, one for each seed, with its first weights."""
     sizes = (n_users, n_items, config.n_factors, config.layers)
     return [build_model(config.model, *sizes, y_range, seed) for seed in seeds]
 
 
-def _loaded(recommender: Recommender) -> SeedStack:
+def _loaded(recommender: Recommender) -> SeedEnsemble:
     n_seeds = len(next(iter(recommender.weights.values())))
-    sizes = len(recommender.user_ids), len(recommender.movie_ids)
+    sizes = len(recommender.user_ids), len(recommender.item_ids)
     # Any model of the architecture will do for each seed: its weights are replaced.
     (one,) = build_models(recommender.config, recommender.y_range, *sizes, seeds=[0])
-    stack = SeedStack([one] * n_seeds)
+    stack = SeedEnsemble([one] * n_seeds)
     stack.load_state(recommender.weights)
     return stack.to(pick_device()).eval()
 
 
-def _rows(recommender: Recommender, user_ids: np.ndarray, movie_ids: np.ndarray) -> np.ndarray:
+def _rows(recommender: Recommender, user_ids: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
     columns = []
     for name, known, asked in (
         ("user", recommender.user_ids, user_ids),
-        ("film", recommender.movie_ids, movie_ids),
+        ("item", recommender.item_ids, item_ids),
     ):
         rows = pd.Index(known).get_indexer(asked)
         unknown = np.unique(np.asarray(asked)[rows < 0])
         if len(unknown):
             shown = ", ".join(map(str, unknown[:10])) + (", …" if len(unknown) > 10 else "")
-            raise UnknownIds(
+            raise NotFound(
                 f"the recommender has never seen this {name}",
                 where=f"{len(unknown):,} {name} ids",
                 found=shown,
                 expected=f"one of {len(known):,} ids from {known[0]} to {known[-1]}",
-                remedy="leave these out, or fit again with ratings of them",
+                hint="leave these out, or fit again with ratings of them",
             )
         columns.append(rows + UNKNOWN_ROWS)
     return np.stack(columns, axis=1).astype(np.int32)

@@ -1,4 +1,4 @@
-"""The recommenders: what a model makes of a user and a film, and several seeds of it side by side."""
+"""The recommenders: what a model makes of a user and an item, and several seeds of it side by side."""
 
 import copy
 import threading
@@ -23,7 +23,7 @@ _first_weights = threading.Lock()
 
 
 class DotProduct(nn.Module):
-    """The product of a user's and a film's factors, squashed into `y_range` if there is one.
+    """The product of a user's and an item's factors, squashed into `y_range` if there is one.
 
     Source: https://github.com/fastai/fastbook/blob/master/08_collab.ipynb
     """
@@ -35,7 +35,7 @@ class DotProduct(nn.Module):
         self.y_range = y_range
 
     def forward(self, pairs: torch.Tensor) -> torch.Tensor:
-        """pairs: rows of user and film, integers (batch, 2). Returns stars, float32 (batch,)."""
+        """pairs: rows of user and item, integers (batch, 2). Returns stars, float32 (batch,)."""
         product = (self.u_weight(pairs[:, 0]) * self.i_weight(pairs[:, 1])).sum(dim=1)
         return product if self.y_range is None else sigmoid_range(product, *self.y_range)
 
@@ -43,7 +43,7 @@ class DotProduct(nn.Module):
 def build_model(
     name: ModelName, n_users: int, n_items: int, n_factors: int, layers: Sequence[int], y_range: Range, seed: int
 ) -> nn.Module:
-    """A model for so many known users and films, with first weights drawn from `seed`.
+    """A model for so many known users and items, with first weights drawn from `seed`.
 
     n_factors: of the dot products. layers: sizes of the hidden layers of the neural model, whose embeddings have the
     sizes of fastai's rule of thumb (`embedding_sizes`).
@@ -63,7 +63,7 @@ def embedding_sizes(n_users: int, n_items: int) -> list[tuple[int, int]]:
     return [(n_rows, emb_sz_rule(n_rows)) for n_rows in (n_users, n_items)]
 
 
-class SeedStack(nn.Module):
+class SeedEnsemble(nn.Module):
     """Models of one architecture side by side, trained in the same steps and without knowing of each other.
 
     What a step costs besides arithmetic is then paid once for all of them.
@@ -84,7 +84,7 @@ class SeedStack(nn.Module):
         self._architecture = (copy.deepcopy(models[0]).to("meta"),)
 
     def forward(self, pairs: torch.Tensor) -> torch.Tensor:
-        """pairs: rows of user and film, integers (seeds, batch, 2). Returns stars, float32 (seeds, batch)."""
+        """pairs: rows of user and item, integers (seeds, batch, 2). Returns stars, float32 (seeds, batch)."""
         if self.only is not None:
             return self.only(pairs[0]).view(1, -1)
         architecture = self._architecture[0].train(self.training)

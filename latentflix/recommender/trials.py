@@ -36,7 +36,7 @@ class Trials:
     """What the trials came to.
 
     trials: one row a trial, the best first: model str, weight_decay, n_seeds, the rows and widths of the embeddings
-    (users, films, user_width, film_width), best_epoch counting from 1, rmse, ensemble_rmse and ensemble_mae as
+    (users, items, user_width, item_width), best_epoch counting from 1, rmse, ensemble_rmse and ensemble_mae as
     `score_recommender` gives them, seconds that the fit of all its seeds took, chosen bool: the best of its model.
     curves: model, weight_decay, epoch counting from 1, rmse: mean over the seeds, on the held-out ratings, in stars.
     """
@@ -94,7 +94,7 @@ def _name(recommender: Recommender) -> dict[str, Any]:
 
 def _sizes(recommender: Recommender) -> dict[str, int]:
     neural = recommender.config.model == "neural"
-    of_users, of_films = ("embeds.0.weight", "embeds.1.weight") if neural else ("u_weight.weight", "i_weight.weight")
+    of_users, of_items = ("embeds.0.weight", "embeds.1.weight") if neural else ("u_weight.weight", "i_weight.weight")
     n_seeds, users, user_width = recommender.weights[of_users].shape
-    _, films, film_width = recommender.weights[of_films].shape
-    return {"n_seeds": n_seeds, "users": users, "user_width": user_width, "films": films, "film_width": film_width}
+    _, items, item_width = recommender.weights[of_items].shape
+    return {"n_seeds": n_seeds, "users": users, "user_width": user_width, "items": items, "item_width": item_width}

@@ -18,7 +18,7 @@ from latentflix.runs import list_runs
 _COLUMNS = {
     "factors": ["axis", "was", "correlation"],
     "poles": ["label", "was", "name", "was_name"],
-    "histograms": ["movie_id", "moved", "label", "share", "was_share"],
+    "histograms": ["item_id", "moved", "label", "share", "was_share"],
     "metrics": ["stage", "metric", "was", "now"],
     "settings": ["stage", "setting", "was", "now"],
 }
@@ -30,11 +30,11 @@ class ChangesConfig(StageConfig):
     """When a factor counts as one that was there before, and how much is listed."""
 
     same_from: float = setting(0.7, "least |r| over the films for two factors to count as the same", ge=0, le=1)
-    n_films: int = setting(12, "films whose histograms moved most that are listed", ge=0)
+    n_items: int = setting(12, "films whose histograms moved most that are listed", ge=0)
 
 
 @dataclass(frozen=True)
-class Found:
+class Snapshot:
     """What one report says, as the stages wrote it, and the manifests of all that it is made of."""
 
     scores: pd.DataFrame
@@ -49,7 +49,7 @@ class Changes:
 
     factors: axis, was (its axis before, "" if it is new), correlation (|r| over the films in both; 0 if there is
     none). poles: label, was, name, was_name, one row a pole that is named now or was; "" where it is or was not.
-    histograms: movie_id, moved (the sum over the labels of how far their shares moved), label, share, was_share of
+    histograms: item_id, moved (the sum over the labels of how far their shares moved), label, share, was_share of
     the label that moved most; the film that moved most first. metrics: stage, metric, was, now. settings: stage,
     setting, was, now, as JSON. Only what differs is in the last two.
     """
@@ -67,7 +67,7 @@ class Changes:
         return self.poles[self.poles["name"] != self.poles["was_name"]]
 
 
-def find_last(store: Store, present: Sequence[Handle]) -> tuple[Handle, ...]:
+def find_previous(store: Store, present: Sequence[Handle]) -> tuple[Handle, ...]:
     """Of the newest report that was made of something else: the artifacts of the same stages as those of `present`.
 
     None if there is no such report, or none whose artifacts are all as they were written. What comes back hangs on
@@ -85,7 +85,18 @@ def _is_complete(store: Store, handles: Sequence[Handle]) -> bool:
         lineage(store, handles)
     except ArtifactError:
         return False
-    return all(store.fault(handle) is None for handle in handles)
+    return all(store.find_problem(handle) is None for handle in handles)
+
+
+def read_snapshot(store: Store, handles: Sequence[Handle]) -> Snapshot:
+    """Read what one report says, from its artifacts of factors, evaluation, names and histograms."""
+    factors, _, names, histograms = handles
+    return Snapshot(
+        scores=store.read_table(factors, "scores"),
+        names=store.read_json(names, "names"),
+        shares=store.read_table(histograms, "shares"),
+        manifests=lineage(store, handles),
+    )
 
 
 def lineage(store: Store, handles: Sequence[Handle]) -> list[Manifest]:
@@ -96,11 +107,11 @@ def lineage(store: Store, handles: Sequence[Handle]) -> list[Manifest]:
         handle = waiting.pop()
         if handle not in found:
             found[handle] = store.manifest(handle)
-            waiting.extend(found[handle].inputs)
+            waiting.extend(found[handle].input_handles)
     return sorted(found.values(), key=lambda manifest: (manifest.made_at, manifest.stage, manifest.key))
 
 
-def compare_findings(now: Found, before: Found | None, config: ChangesConfig) -> Changes:
+def compare_snapshots(now: Snapshot, before: Snapshot | None, config: ChangesConfig) -> Changes:
     """What is found now and was not, or otherwise, before.
 
     Factors are matched one to one by where the films stand on them, whatever their number and sign: a name is
@@ -118,7 +129,7 @@ def compare_findings(now: Found, before: Found | None, config: ChangesConfig) ->
         since=max(manifest.made_at for manifest in before.manifests),
         factors=factors.drop(columns="sign").reset_index(),
         poles=_compare_names(now.names, before.names, was),
-        histograms=_compare_histograms(now.shares, before.shares, was).head(config.n_films),
+        histograms=_compare_histograms(now.shares, before.shares, was).head(config.n_items),
         metrics=_differences("metric", _metrics(before), _metrics(now)),
         settings=_differences("setting", _settings(before), _settings(now)),
     )
@@ -126,11 +137,11 @@ def compare_findings(now: Found, before: Found | None, config: ChangesConfig) ->
 
 def _match(now: pd.DataFrame, before: pd.DataFrame, same_from: float) -> pd.DataFrame:
     """For each axis of `now`, its own among those before, with |r| and sign over the films that stand in both."""
-    films = now.index.intersection(before.index)
+    items = now.index.intersection(before.index)
     table = pd.DataFrame({"was": "", "correlation": 0.0, "sign": 1.0}, index=now.columns.rename("axis"))
-    if len(films) < 3:
+    if len(items) < 3:
         return table
-    left, right = (scores.loc[films].to_numpy(float) for scores in (now, before))
+    left, right = (scores.loc[items].to_numpy(float) for scores in (now, before))
     partners, strengths = match_axes(left, right)
     for row in np.flatnonzero(partners >= 0):
         same = strengths[row] >= same_from
@@ -149,17 +160,17 @@ def _compare_names(now: Mapping[str, str], before: Mapping[str, str], was: Mappi
 def _compare_histograms(now: pd.DataFrame, before: pd.DataFrame, was: Mapping[str, str]) -> pd.DataFrame:
     """The films in both, by how far the shares moved of the labels that are in both."""
     shares = now.assign(was=[was.get(label, "") for label in now["label"]]).merge(
-        before.rename(columns={"label": "was", "share": "was_share"})[["movie_id", "was", "was_share"]],
-        on=["movie_id", "was"],
+        before.rename(columns={"label": "was", "share": "was_share"})[["item_id", "was", "was_share"]],
+        on=["item_id", "was"],
     )
     shares["moved"] = (shares["share"] - shares["was_share"]).abs()
-    most = shares.sort_values("moved", ascending=False).drop_duplicates("movie_id")
-    total = shares.groupby("movie_id")["moved"].sum()
-    table = most.assign(moved=most["movie_id"].map(total)).sort_values("moved", ascending=False, ignore_index=True)
+    most = shares.sort_values("moved", ascending=False).drop_duplicates("item_id")
+    total = shares.groupby("item_id")["moved"].sum()
+    table = most.assign(moved=most["item_id"].map(total)).sort_values("moved", ascending=False, ignore_index=True)
     return table.loc[table["moved"] > 0, _COLUMNS["histograms"]]
 
 
-def _metrics(found: Found) -> dict[tuple[str, str], Any]:
+def _metrics(found: Snapshot) -> dict[tuple[str, str], Any]:
     """Single numbers by stage and name."""
     return {
         (manifest.stage, name): value
@@ -170,7 +181,7 @@ def _metrics(found: Found) -> dict[tuple[str, str], Any]:
     }
 
 
-def _settings(found: Found) -> dict[tuple[str, str], str]:
+def _settings(found: Snapshot) -> dict[tuple[str, str], str]:
     """Values by stage and name, as JSON; where a stage made several artifacts, each of its values."""
     values: dict[tuple[str, str], set[str]] = {}
     for manifest in found.manifests:

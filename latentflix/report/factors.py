@@ -13,11 +13,11 @@ from markupsafe import Markup
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from latentflix.factors.labels import POLES
-from latentflix.factors.naming import WORD_PATTERN, rank_films
+from latentflix.factors.naming import WORD_PATTERN, rank_items
 from latentflix.report.headline import UNSTABLE
-from latentflix.report.inputs import Findings, ReportConfig
+from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.rendering import render_section
-from latentflix.reviews.attribution import credits_of
+from latentflix.reviews.attribution import attribution_by_review
 
 _WORD = re.compile(WORD_PATTERN)
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*[\"')\]]*\s*")
@@ -37,7 +37,7 @@ class Passage:
     """
 
     review_id: str
-    movie_id: int
+    item_id: int
     parts: tuple[tuple[str, bool], ...]
     weight: float
     starts: bool
@@ -49,7 +49,7 @@ def find_passages(
 ) -> list[Passage]:
     """The passages with the largest sum of weights of the terms in them, each term counted once.
 
-    reviews: review_id, movie_id, text. weights: by term, a word or two words as `names` counts them. A passage is
+    reviews: review_id, item_id, text. weights: by term, a word or two words as `names` counts them. A passage is
     made of whole sentences of one review, as long as they fit into `max_length` characters and into half of the
     review; of a longer sentence, of a part that ends between words. A review gives one passage, and no film a second
     one before every film has given its first.
@@ -65,8 +65,8 @@ def find_passages(
     given: Counter[int] = Counter()
     rounds = []
     for passage in found:
-        rounds.append((given[passage.movie_id], passage))
-        given[passage.movie_id] += 1
+        rounds.append((given[passage.item_id], passage))
+        given[passage.item_id] += 1
     return [passage for _, passage in sorted(rounds, key=itemgetter(0))][:n_passages]
 
 
@@ -97,7 +97,7 @@ def _best_passage(review: pd.Series, weights: Mapping[str, float], max_length: i
     spans = [span for span, _ in terms if start <= span[0] and span[1] <= end]
     return Passage(
         review_id=review.review_id,
-        movie_id=int(review.movie_id),
+        item_id=int(review.item_id),
         parts=tuple(part for part in _mark(text, (start, end), spans) if part[0]),
         weight=weight,
         starts=start == 0,
@@ -154,43 +154,43 @@ def _merge(spans: Sequence[Span]) -> list[Span]:
 _TEMPLATE = "factors.html"
 
 
-def write_factors(findings: Findings, verdicts: pd.Series, config: ReportConfig) -> Markup:
+def write_factors(inputs: ReportInputs, verdicts: pd.Series, config: ReportConfig) -> Markup:
     """The section "Factors". verdicts: as `judge_axes` gives them."""
-    reviewed = set(findings.shares["movie_id"])
+    reviewed = set(inputs.shares["item_id"])
     return render_section(
         _TEMPLATE,
-        factors=[_card(str(axis), str(verdict), findings, config) for axis, verdict in verdicts.items()],
-        stable_from=findings.manifest("factors").config["stable_from"],
-        titles=findings.films["title"].to_dict(),
+        factors=[_card(str(axis), str(verdict), inputs, config) for axis, verdict in verdicts.items()],
+        stable_from=inputs.manifest("factors").config["stable_from"],
+        titles=inputs.items["title"].to_dict(),
         reviewed=reviewed,
-        credits=credits_of(findings.reviews),
+        credits=attribution_by_review(inputs.reviews),
     )
 
 
-def _card(axis: str, verdict: str, findings: Findings, config: ReportConfig) -> dict[str, Any]:
-    scored = axis in findings.axis_scores.index
+def _card(axis: str, verdict: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
+    scored = axis in inputs.axis_scores.index
     return {
         "axis": axis,
         "verdict": verdict,
-        **findings.axes.loc[axis, ["stability", "stability_null", "stability_null_95", "explained"]],
-        "score": findings.axis_scores.loc[axis].to_dict() if scored else None,
-        "poles": [_pole(f"{axis}{pole}", verdict, findings, config) for pole in POLES],
+        **inputs.axes.loc[axis, ["stability", "stability_null", "stability_null_95", "explained"]],
+        "score": inputs.axis_scores.loc[axis].to_dict() if scored else None,
+        "poles": [_pole(f"{axis}{pole}", verdict, inputs, config) for pole in POLES],
     }
 
 
-def _pole(label: str, verdict: str, findings: Findings, config: ReportConfig) -> dict[str, Any]:
+def _pole(label: str, verdict: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
     def of_label(table: pd.DataFrame) -> list[dict[str, Any]]:
         return table[table["label"] == label].to_dict("records")
 
-    terms = of_label(findings.terms)
+    terms = of_label(inputs.terms)
     return {
         "label": label,
-        "name": findings.names.get(label, ""),
+        "name": inputs.names.get(label, ""),
         "terms": terms,
-        "films": _unnamed_films(label, findings) if verdict == UNSTABLE else of_label(findings.pole_films),
-        "genres": of_label(findings.genres),
+        "items": _unnamed_items(label, inputs) if verdict == UNSTABLE else of_label(inputs.pole_items),
+        "genres": of_label(inputs.genres),
         "passages": find_passages(
-            _reviews_at(label, findings, config),
+            _reviews_at(label, inputs, config),
             {term["term"]: term["z"] for term in terms},
             config.n_passages,
             config.passage_length,
@@ -198,18 +198,18 @@ def _pole(label: str, verdict: str, findings: Findings, config: ReportConfig) ->
     }
 
 
-def _unnamed_films(label: str, findings: Findings) -> list[dict[str, Any]]:
+def _unnamed_items(label: str, inputs: ReportInputs) -> list[dict[str, Any]]:
     """The films at an end that has no name, as many and as often rated as those at an end that has one."""
-    shown = findings.manifest("names").config
-    often = findings.films.index[findings.films["ratings"] >= shown["min_ratings"]]
-    ranked = rank_films(findings.scores, often.intersection(findings.scores.index), label).head(shown["n_films"])
-    titles = findings.films["title"]
-    return [{"movie_id": film, "title": titles[film], "score": score} for film, score in ranked.items()]
+    shown = inputs.manifest("names").config
+    often = inputs.items.index[inputs.items["ratings"] >= shown["min_ratings"]]
+    ranked = rank_items(inputs.scores, often.intersection(inputs.scores.index), label).head(shown["n_items"])
+    titles = inputs.items["title"]
+    return [{"item_id": item, "title": titles[item], "score": score} for item, score in ranked.items()]
 
 
-def _reviews_at(label: str, findings: Findings, config: ReportConfig) -> pd.DataFrame:
+def _reviews_at(label: str, inputs: ReportInputs, config: ReportConfig) -> pd.DataFrame:
     """The reviews of the films that carry a label, of those that stand furthest out."""
-    carriers = findings.film_labels[findings.film_labels["label"] == label]
-    carriers = carriers[carriers["movie_id"].isin(findings.reviews["movie_id"])]
-    furthest = carriers.nlargest(config.passage_films, "strength")["movie_id"]
-    return findings.reviews[findings.reviews["movie_id"].isin(furthest)]
+    carriers = inputs.item_labels[inputs.item_labels["label"] == label]
+    carriers = carriers[carriers["item_id"].isin(inputs.reviews["item_id"])]
+    furthest = carriers.nlargest(config.passage_items, "strength")["item_id"]
+    return inputs.reviews[inputs.reviews["item_id"].isin(furthest)]

@@ -180,9 +180,9 @@ def _write_titles(axes: Axes, positions: pd.DataFrame) -> None:
     # Where a title lies is known once the axes have their limits.
     axes.autoscale_view()
     taken: list[Any] = []
-    for film in positions.itertuples():
+    for item in positions.itertuples():
         text = axes.annotate(
-            *(film.title, (film.axis_1, film.axis_2)),
+            *(item.title, (item.axis_1, item.axis_2)),
             xytext=(0, 3),
             textcoords="offset points",
             ha="center",
@@ -207,7 +207,7 @@ def draw_genre_bars(genres: pd.DataFrame, path: Path) -> None:
     places = np.arange(len(ordered))
     axes.barh(places, ordered["f1"], color=OTHER, label="vectors and words")
     axes.plot(ordered["words_f1"], places, "|", color=CARRIED, markersize=9, markeredgewidth=2, label="words alone")
-    names = [f"{genre} ({films})" for genre, films in ordered["films"].items()]
+    names = [f"{genre} ({items})" for genre, items in ordered["items"].items()]
     axes.set_yticks(places, names, fontsize=8)
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.set_xlim(0, 1)

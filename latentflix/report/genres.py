@@ -10,16 +10,16 @@ import pandas as pd
 from latentflix.artifacts import Manifest
 from latentflix.calibration import calibration_error
 from latentflix.config import StageConfig, setting
-from latentflix.genres.evaluation import MAJORITY, OURS, WORDS, GenreEvaluation
+from latentflix.genres.evaluation import COMBINED, PRIOR, WORDS, GenreEvaluation
 from latentflix.genres.plot_summaries import TEST
 from latentflix.report.figures import draw_calibration, draw_confusion, draw_genre_bars, draw_threshold_curve
 from latentflix.report.rendering import PAGE, decimals, render_page
 
 _NAMED = {
-    OURS: "vectors and words",
+    COMBINED: "vectors and words",
     "vectors": "vectors alone",
     WORDS: "TF-IDF and logistic regression",
-    MAJORITY: "the same guess for every plot",
+    PRIOR: "the same guess for every plot",
 }
 METRICS = ("micro_f1", "macro_f1", "weighted_f1", "average_precision")
 
@@ -32,7 +32,7 @@ class GenrePageConfig(StageConfig):
 
 
 @dataclass(frozen=True)
-class GenreFindings:
+class GenrePageInputs:
     """Everything the page is made of: tables of the stages as those write them, and their manifests.
 
     films: as `genre_films.compare_genres` gives it, with part.
@@ -51,7 +51,7 @@ class GenreFindings:
 def genre_figures(evaluation: GenreEvaluation) -> dict[str, float]:
     """The headline's figures: the better thresholds' F1 and the mean average precision, ours and of words alone."""
     figures = {}
-    for method, prefix in ((OURS, ""), (WORDS, "words_")):
+    for method, prefix in ((COMBINED, ""), (WORDS, "words_")):
         for metric in METRICS:
             kind = {"micro_f1": "shared", "average_precision": "none"}.get(metric, "each")
             figures[f"{prefix}{metric}"] = evaluation.score(method, kind, metric)
@@ -70,37 +70,37 @@ def genre_sentence(figures: Mapping[str, Any]) -> str:
     return f"{figures['plots']:,} plots, {figures['genres']} genres; {ours}; TF-IDF and logistic regression {words}"
 
 
-def build_genre_page(folder: Path, findings: GenreFindings, config: GenrePageConfig) -> dict[str, Any]:
+def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageConfig) -> dict[str, Any]:
     """Write the page into `folder` and return its headline's figures."""
-    evaluation = findings.evaluation
-    plots = next(manifest.metrics for manifest in findings.manifests if manifest.stage == "plots")
+    evaluation = inputs.evaluation
+    plots = next(manifest.metrics for manifest in inputs.manifests if manifest.stage == "plot_summaries")
     figures = {"plots": plots["plots"], "genres": plots["genres"], **genre_figures(evaluation)}
     draw_genre_bars(evaluation.genres, folder / "genres.png")
-    draw_threshold_curve(evaluation.curve, findings.threshold, folder / "thresholds.png")
+    draw_threshold_curve(evaluation.curve, inputs.threshold, folder / "thresholds.png")
     draw_calibration(evaluation.calibration, "share of test plots that carry the genre", folder / "calibration.png")
     draw_confusion(evaluation.confusion, folder / "confusion.png")
-    told = findings.films["told"]
-    unread = findings.films[told & (findings.films["part"] == TEST)]
-    untold = findings.films[~told]
+    told = inputs.films["told"]
+    unread = inputs.films[told & (inputs.films["part"] == TEST)]
+    untold = inputs.films[~told]
     page = render_page(
         "genres.html",
-        findings.manifests,
+        inputs.manifests,
         sentence=genre_sentence(figures),
         figures=figures,
         parts=plots["parts"],
         scores=[{**row, "name": _NAMED[row["method"]]} for row in evaluation.scores.to_dict("records")],
         genres=evaluation.genres.sort_values("films", ascending=False).reset_index().to_dict("records"),
-        trials=findings.trials.sort_values("average_precision", ascending=False).to_dict("records"),
-        left_out=findings.left_out.head(config.left_out).to_dict("records"),
-        n_left_out=len(findings.left_out),
-        rare=findings.rare.reset_index().to_dict("records"),
+        trials=inputs.trials.sort_values("average_precision", ascending=False).to_dict("records"),
+        left_out=inputs.left_out.head(config.left_out).to_dict("records"),
+        n_left_out=len(inputs.left_out),
+        rare=inputs.rare.reset_index().to_dict("records"),
         films=unread.head(config.films).to_dict("records"),
         untold=untold.head(config.films).to_dict("records"),
         n_untold=len(untold),
-        n_films=len(findings.films),
+        n_items=len(inputs.films),
         n_unread=len(unread),
         agreement={name: int(unread[name].sum()) for name in ("agreed", "missed", "added")},
-        ambiguous=findings.ambiguous,
+        ambiguous=inputs.ambiguous,
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
     return figures

@@ -43,7 +43,7 @@ def headline(
 ) -> dict[str, Any]:
     """What a run comes to: films, reviews, stable factors, those told, and the mean held-out AUC beside its null."""
     return {
-        "films": coverage["films_with_review"],
+        "items": coverage["items_with_review"],
         "reviews": coverage["reviews"],
         "factors": len(axes),
         "stable_factors": int(axes["stable"].sum()),
@@ -64,7 +64,7 @@ def headline_sentence(figures: Mapping[str, Any]) -> str:
         decimals(figures[name], 3) for name in ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "words_auc")
     )
     return (
-        f"{figures['films']:,} films, {figures['reviews']:,} reviews, {figures['stable_factors']} stable factors of "
+        f"{figures['items']:,} films, {figures['reviews']:,} reviews, {figures['stable_factors']} stable factors of "
         f"{figures['factors']}; mean held-out AUC {auc} [{low}, {high}] against {null} ± {spread} for labels permuted "
         f"across films; TF-IDF and logistic regression {words}"
     )

@@ -113,14 +113,14 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
 def _names(store: Store, manifest: Manifest) -> Text:
     """What the poles of the stable factors are called."""
     handle = _handle(manifest)
-    names, films = store.read_json(handle, "names"), store.read_table(handle, "films")
+    names, items = store.read_json(handle, "names"), store.read_table(handle, "items")
     axes = store.read_table(_input(manifest, "factors"), "axes")
     rows = [
         (
             f"{axis}{pole}",
             names[f"{axis}{pole}"],
             decimals(stability),
-            "; ".join(films.loc[films["label"] == f"{axis}{pole}", "title"].head(3)),
+            "; ".join(items.loc[items["label"] == f"{axis}{pole}", "title"].head(3)),
         )
         for axis, stability in axes.loc[axes["stable"], "stability"].items()
         for pole in POLES
@@ -132,17 +132,17 @@ def _names(store: Store, manifest: Manifest) -> Text:
 
 def _pictures(store: Store, manifest: Manifest) -> Text:
     """The histograms of the films with most reviews, as the report has them."""
-    reviews = store.read_table(_input(manifest, "reviews"), "reviews")["movie_id"].value_counts()
-    films = store.read_table(_input(manifest, "ratings"), "films")
+    reviews = store.read_table(_input(manifest, "reviews"), "reviews")["item_id"].value_counts()
+    items = store.read_table(_input(manifest, "ratings"), "items")
     names = store.read_json(_input(manifest, "names"), "names")
-    own = store.read_table(_input(manifest, "labels"), "films").groupby("movie_id")["label"].agg(list)
+    own = store.read_table(_input(manifest, "labels"), "items").groupby("item_id")["label"].agg(list)
     lines = ["Orange: the labels that the film carries by its ratings.", ""]
-    shown = [movie_id for movie_id in reviews.index if f"films/{movie_id}.png" in manifest.files][:PICTURES]
-    for movie_id in shown:
-        title = films.loc[movie_id, "title"]
-        called = [f"{label} {names[label]}" if label in names else label for label in own[movie_id]]
-        lines += [f"## {escape(title)}", "", f"{reviews[movie_id]:,} reviews; {escape('; '.join(called))}", ""]
-        lines += [picture(store.file(_handle(manifest), f"films/{movie_id}.png"), f"histogram of {title}"), ""]
+    shown = [item_id for item_id in reviews.index if f"films/{item_id}.png" in manifest.files][:PICTURES]
+    for item_id in shown:
+        title = items.loc[item_id, "title"]
+        called = [f"{label} {names[label]}" if label in names else label for label in own[item_id]]
+        lines += [f"## {escape(title)}", "", f"{reviews[item_id]:,} reviews; {escape('; '.join(called))}", ""]
+        lines += [picture(store.file(_handle(manifest), f"films/{item_id}.png"), f"histogram of {title}"), ""]
     return Text("histograms", f"Predicted factors of the {len(shown)} films with most reviews", "\n".join(lines))
 
 
@@ -151,7 +151,7 @@ def _handle(manifest: Manifest) -> Handle:
 
 
 def _input(manifest: Manifest, stage: str) -> Handle:
-    return next(handle for handle in manifest.inputs if handle.stage == stage)
+    return next(handle for handle in manifest.input_handles if handle.stage == stage)
 
 
 def _dashed(name: str) -> str:
@@ -164,7 +164,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "language_model": {"history": "The language model, epoch by epoch"},
     "classifier": {"history": "The classifiers, epoch by epoch"},
     "evaluation": {"labels": "How far each label is told", "axes": "How far each axis is told"},
-    "encoders": {"encoders": "What each way to read reviews tells"},
+    "comparison": {"methods": "What each way to read reviews tells"},
     "genre_evaluation": {"scores": "How well genres are told", "genres": "How well each genre is told"},
     "sentiment_evaluation": {"scores": "How well sentiment is told", "confusion": "What was said of which reviews"},
 }
@@ -174,40 +174,40 @@ _TEXTS: Mapping[str, Callable[[Store, Manifest], Text]] = {"names": _names, "rep
 _SHOWN = 50
 
 
-def refresh_sentence(counts: pd.DataFrame, films: int, due: int, version: int) -> str:
+def refresh_sentence(counts: pd.DataFrame, items: int, due: int, version: int) -> str:
     """What came of a refresh, in one line. counts: as `summarise` gives them."""
     total = counts.sum()
     return (
-        f"{due:,} of {films:,} films were due; {total['new']:,} new reviews, {total['changed']:,} changed, "
+        f"{due:,} of {items:,} films were due; {total['new']:,} new reviews, {total['changed']:,} changed, "
         f"{total['unchanged']:,} unchanged, {total['repeated']:,} left out as repeated; {total['blocked']:,} films "
         f"blocked, {total['error']:,} in error; the review store is at version {version}"
     )
 
 
 def refresh_rows(
-    counts: pd.DataFrame, unusable: Mapping[str, str], obstacles: Mapping[str, str]
+    counts: pd.DataFrame, unusable: Mapping[str, str], failure_reasons: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """The rows of a table, one a source, with what stood in its way."""
-    rows = [{**row, "note": obstacles.get(row["source"], "")} for row in counts.reset_index().to_dict("records")]
+    rows = [{**row, "note": failure_reasons.get(row["source"], "")} for row in counts.reset_index().to_dict("records")]
     return rows + [{"source": source, "note": f"cannot work here: {reason}"} for source, reason in unusable.items()]
 
 
-def shifts_markdown(shifts: pd.DataFrame, ambiguous: pd.DataFrame) -> str:
-    """The films whose histogram moved, as Markdown, and the titles that fit several films. shifts: with `title`."""
-    moved = shifts[shifts["moved"]]
-    lines = [f"## {len(moved):,} of {len(shifts):,} histograms with new reviews have moved", ""]
+def drift_markdown(drift: pd.DataFrame, ambiguous: pd.DataFrame) -> str:
+    """The films whose histogram moved, as Markdown, and the titles that fit several films. drift: with `title`."""
+    moved = drift[drift["drifted"]]
+    lines = [f"## {len(moved):,} of {len(drift):,} histograms with new reviews have moved", ""]
     if len(moved):
         lines += table(
-            ("film", "reviews", "new", "moved by", "gained", "lost"),
+            ("item", "reviews", "new", "moved by", "gained", "lost"),
             [
-                (film.title, film.reviews, film.new_reviews, _share(film.distance), film.gained, film.lost)
-                for film in moved.head(_SHOWN).itertuples()
+                (item.title, item.reviews, item.new_reviews, _share(item.distance), item.gained, item.lost)
+                for item in moved.head(_SHOWN).itertuples()
             ],
         )
     if len(ambiguous):
         lines += ["", f"## {len(ambiguous):,} titles fit several IMDb titles, so none was taken", ""]
         lines += table(
-            ("film", "candidates"), list(ambiguous[["title", "candidates"]].head(_SHOWN).itertuples(index=False))
+            ("item", "candidates"), list(ambiguous[["title", "candidates"]].head(_SHOWN).itertuples(index=False))
         )
     return "\n".join(lines) + "\n"
 

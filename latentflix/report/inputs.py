@@ -8,8 +8,8 @@ import pandas as pd
 
 from latentflix.artifacts import Manifest
 from latentflix.config import StageConfig, setting
-from latentflix.factors.comparison import EncoderComparison
-from latentflix.recommender.analysis import Study
+from latentflix.factors.comparison import Comparison
+from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes
 
@@ -19,7 +19,7 @@ class ReportConfig(StageConfig):
 
     n_passages: int = setting(3, "passages of reviews for each pole", ge=1, le=20)
     passage_length: int = setting(280, "longest passage", unit="characters", ge=80, le=2000)
-    passage_films: int = setting(25, "films of a pole, the furthest out, whose reviews passages are taken from", ge=1)
+    passage_items: int = setting(25, "films of a pole, the furthest out, whose reviews passages are taken from", ge=1)
     false_discoveries: float = setting(
         0.05, "share of the factors said to be told from reviews that may be so by chance", gt=0, lt=1
     )
@@ -27,35 +27,35 @@ class ReportConfig(StageConfig):
 
 
 @dataclass(frozen=True)
-class Findings:
+class ReportInputs:
     """Everything the report is made of: the tables of the stages, as those write them, and their manifests.
 
     manifests: one or more of each stage; `data_sets` by name.
     """
 
-    films: pd.DataFrame
+    items: pd.DataFrame
     scores: pd.DataFrame
     axes: pd.DataFrame
-    film_labels: pd.DataFrame
+    item_labels: pd.DataFrame
     labels: pd.DataFrame
     reviews: pd.DataFrame
     label_scores: pd.DataFrame
     axis_scores: pd.DataFrame
     overall: Mapping[str, Any]
-    encoders: EncoderComparison
+    comparison: Comparison
     rare: pd.DataFrame
     terms: pd.DataFrame
-    pole_films: pd.DataFrame
+    pole_items: pd.DataFrame
     genres: pd.DataFrame
     names: Mapping[str, str]
     shares: pd.DataFrame
-    dominating: str
+    most_frequent: str
     language_model_history: pd.DataFrame
     language_model_rates: pd.DataFrame
     sentences: pd.DataFrame
     classifier_history: pd.DataFrame
     trials: Trials
-    study: Study
+    analysis: Analysis
     changes: Changes
     manifests: Sequence[Manifest]
 

@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from latentflix.report.figures import CARRIED, OTHER
-from latentflix.report.inputs import Findings, ReportConfig
+from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.rendering import render_section
 
 # In inches. Twice as many dots as a screen has by rule keep the small names of the labels sharp.
@@ -47,7 +47,7 @@ class Histogram:
     """What is predicted of one film.
 
     before, after: float (labels,), the share of its reviews that vote for each label, with and without the
-    dominating one. own: bool (labels,), whether the film carries the label.
+    most_frequent one. own: bool (labels,), whether the film carries the label.
     """
 
     title: str
@@ -63,7 +63,7 @@ class HistogramPainter:
     rendering by using blitting".
     """
 
-    def __init__(self, labels: Sequence[str], dominating: str, dpi: int, *, titled: bool) -> None:
+    def __init__(self, labels: Sequence[str], most_frequent: str, dpi: int, *, titled: bool) -> None:
         """Draw what the histograms have in common. titled: leave room for the film's title above them."""
         height = HEIGHT + (TITLE_HEIGHT if titled else 0)
         figure = Figure(figsize=(WIDTH, height), dpi=dpi)
@@ -71,7 +71,7 @@ class HistogramPainter:
         self._canvas = FigureCanvasAgg(figure)
         top = 1 - (TITLE_HEIGHT if titled else 0) / height
         figure.subplots_adjust(left=0.075, right=0.995, bottom=0.1, top=top - 0.09, hspace=0.68)
-        headings = ("share of reviews, all labels", f"without {dominating}, the most frequent")
+        headings = ("share of reviews, all labels", f"without {most_frequent}, the most frequent")
         self._panels = [
             _Panel(axes, labels, heading) for axes, heading in zip(figure.subplots(2, 1), headings, strict=True)
         ]
@@ -125,44 +125,44 @@ class _Panel:
         self._axes.draw_artist(self._marks)
 
 
-def draw_histograms(films: Iterable[tuple[Path, Histogram]], labels: Sequence[str], dominating: str) -> None:
-    """Write a PNG for each film: what is predicted of it, before and after the dominating label is removed."""
-    painter = HistogramPainter(labels, dominating, SCREEN_DPI, titled=False)
-    for path, histogram in films:
+def draw_histograms(items: Iterable[tuple[Path, Histogram]], labels: Sequence[str], most_frequent: str) -> None:
+    """Write a PNG for each film: what is predicted of it, before and after the most_frequent label is removed."""
+    painter = HistogramPainter(labels, most_frequent, SCREEN_DPI, titled=False)
+    for path, histogram in items:
         painter.paint(histogram).save(path)
 
 
 def draw_poster(
-    films: Sequence[Histogram], labels: Sequence[str], dominating: str, path: Path
+    items: Sequence[Histogram], labels: Sequence[str], most_frequent: str, path: Path
 ) -> tuple[int, int] | None:
     """Write one PNG of all films with their titles, in rows, to print.
 
     Returns its width and height in dots; None, and no picture, if there are no films.
     """
-    if not films:
+    if not items:
         return None
-    painter = HistogramPainter(labels, dominating, POSTER_DPI, titled=True)
-    first = painter.paint(films[0])
-    columns = max(round(sqrt(len(films) * first.height / first.width / _POSTER_RATIO)), 1)
-    rows = ceil(len(films) / columns)
+    painter = HistogramPainter(labels, most_frequent, POSTER_DPI, titled=True)
+    first = painter.paint(items[0])
+    columns = max(round(sqrt(len(items) * first.height / first.width / _POSTER_RATIO)), 1)
+    rows = ceil(len(items) / columns)
     poster = Image.new("P", (columns * first.width, rows * first.height), color=_WHITE)
     poster.putpalette(PALETTE)
-    for place, film in enumerate(films):
+    for place, item in enumerate(items):
         row, column = divmod(place, columns)
-        poster.paste(painter.paint(film), (column * first.width, row * first.height))
+        poster.paste(painter.paint(item), (column * first.width, row * first.height))
     poster.save(path, dpi=(POSTER_DPI, POSTER_DPI))
     return poster.size
 
 
-_TEMPLATE = "films.html"
-_PICTURES, _POSTER = "films", "films.png"
+_TEMPLATE = "items.html"
+_PICTURES, _POSTER = "items", "items.png"
 
 
 @dataclass(frozen=True)
-class ReportedFilm:
+class ReportedItem:
     """A film that has reviews, with how many, its own labels, strongest first, and what is predicted of it."""
 
-    movie_id: int
+    item_id: int
     title: str
     ratings: int
     reviews: int
@@ -170,56 +170,56 @@ class ReportedFilm:
     histogram: Histogram
 
 
-def write_films(folder: Path, findings: Findings, config: ReportConfig) -> Markup:
+def write_items(folder: Path, inputs: ReportInputs, config: ReportConfig) -> Markup:
     """The section "Films", whose pictures and poster are written into `folder`. The most reviewed film comes first."""
-    labels = _told_labels(findings)
-    films = reported_films(findings, config)
+    labels = _told_labels(inputs)
+    items = reported_items(inputs, config)
     (folder / _PICTURES).mkdir()
-    bar = tqdm(films, "histograms", leave=False, disable=None)
-    pictures = ((folder / _PICTURES / f"{film.movie_id}.png", film.histogram) for film in bar)
-    draw_histograms(pictures, labels, findings.dominating)
-    poster = draw_poster([film.histogram for film in films], labels, findings.dominating, folder / _POSTER)
+    bar = tqdm(items, "histograms", leave=False, disable=None)
+    pictures = ((folder / _PICTURES / f"{item.item_id}.png", item.histogram) for item in bar)
+    draw_histograms(pictures, labels, inputs.most_frequent)
+    poster = draw_poster([item.histogram for item in items], labels, inputs.most_frequent, folder / _POSTER)
     return render_section(
         _TEMPLATE,
-        films=films,
-        dominating=findings.dominating,
-        names=findings.names,
-        rare=list(findings.rare.index),
+        items=items,
+        most_frequent=inputs.most_frequent,
+        names=inputs.names,
+        rare=list(inputs.rare.index),
         poster=_POSTER,
         poster_size=poster,
         pictures=_PICTURES,
     )
 
 
-def _told_labels(findings: Findings) -> list[str]:
+def _told_labels(inputs: ReportInputs) -> list[str]:
     """The labels that the classifier tells: all but the rare."""
-    return [label for label in findings.labels.index if label not in findings.rare.index]
+    return [label for label in inputs.labels.index if label not in inputs.rare.index]
 
 
-def reported_films(findings: Findings, config: ReportConfig) -> list[ReportedFilm]:
+def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedItem]:
     """The films with enough reviews, those with most of them first."""
-    labels = _told_labels(findings)
-    counts = findings.reviews["movie_id"].value_counts()
-    own = findings.film_labels.groupby("movie_id")["label"].agg(list)
+    labels = _told_labels(inputs)
+    counts = inputs.reviews["item_id"].value_counts()
+    own = inputs.item_labels.groupby("item_id")["label"].agg(list)
     before, after = (
-        findings.shares.pivot(index="movie_id", columns="label", values=column)[labels]
+        inputs.shares.pivot(index="item_id", columns="label", values=column)[labels]
         for column in ("share", "share_without")
     )
-    chosen = [movie_id for movie_id in before.index if counts[movie_id] >= config.min_reviews]
-    films = [
-        ReportedFilm(
-            movie_id=int(movie_id),
-            title=str(findings.films.loc[movie_id, "title"]),
-            ratings=int(findings.films.loc[movie_id, "ratings"]),
-            reviews=int(counts[movie_id]),
-            labels=own[movie_id],
+    chosen = [item_id for item_id in before.index if counts[item_id] >= config.min_reviews]
+    items = [
+        ReportedItem(
+            item_id=int(item_id),
+            title=str(inputs.items.loc[item_id, "title"]),
+            ratings=int(inputs.items.loc[item_id, "ratings"]),
+            reviews=int(counts[item_id]),
+            labels=own[item_id],
             histogram=Histogram(
-                title=str(findings.films.loc[movie_id, "title"]),
-                before=before.loc[movie_id].to_numpy(float),
-                after=after.loc[movie_id].to_numpy(float),
-                own=before.columns.isin(own[movie_id]),
+                title=str(inputs.items.loc[item_id, "title"]),
+                before=before.loc[item_id].to_numpy(float),
+                after=after.loc[item_id].to_numpy(float),
+                own=before.columns.isin(own[item_id]),
             ),
         )
-        for movie_id in chosen
+        for item_id in chosen
     ]
-    return sorted(films, key=lambda film: (-film.reviews, film.title))
+    return sorted(items, key=lambda item: (-item.reviews, item.title))

@@ -13,13 +13,13 @@ from bokeh.transform import linear_cmap
 from markupsafe import Markup
 
 from latentflix.artifacts import Manifest
-from latentflix.recommender.analysis import Study
+from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials, chosen_sentence
 from latentflix.report.figures import draw_curves, draw_map
 from latentflix.report.rendering import PAGE, render_page, render_section
 
 _TOOLTIPS = [
-    ("film", "@title"),
+    ("item", "@title"),
     ("year", "@year"),
     ("ratings", "@ratings{0,0}"),
     *((f"axis {number}", f"@axis_{number}{{0.00}}") for number in (1, 2, 3)),
@@ -38,10 +38,10 @@ body { margin: 0; background: #fff; }
 def write_map(positions: pd.DataFrame, path: Path) -> None:
     """Write a page with a dot for each film that tells its title, year, ratings and coordinates when pointed at.
 
-    positions: as `Study.positions`. Across is axis 1, up is axis 2, the colour is axis 3.
+    positions: as `Analysis.positions`. Across is axis 1, up is axis 2, the colour is axis 3.
     """
     # bokeh has no whole numbers that may be missing.
-    films = ColumnDataSource(positions.assign(year=positions["year"].astype("str").fillna("unknown")))
+    items = ColumnDataSource(positions.assign(year=positions["year"].astype("str").fillna("unknown")))
     plot = figure(
         sizing_mode="stretch_both",
         min_height=300,
@@ -53,7 +53,7 @@ def write_map(positions: pd.DataFrame, path: Path) -> None:
     lowest, highest = positions["axis_3"].min(), positions["axis_3"].max()
     colour = linear_cmap("axis_3", "Cividis256", lowest, highest)
     dots = plot.scatter(
-        *("axis_1", "axis_2"), source=films, size=9, line_color="#777777", fill_color=colour, fill_alpha=0.8
+        *("axis_1", "axis_2"), source=items, size=9, line_color="#777777", fill_color=colour, fill_alpha=0.8
     )
     plot.add_layout(dots.construct_color_bar(title="axis 3", width=12), "right")
     path.write_text(file_html(plot, INLINE, title="Map of the films", template=_TEMPLATE), encoding="utf-8")
@@ -63,7 +63,7 @@ _BIASES_SHOWN = 10
 _PREDICTIONS_SHOWN = 15
 
 
-def write_section(folder: Path, study: Study, trials: Trials) -> Markup:
+def write_section(folder: Path, study: Analysis, trials: Trials) -> Markup:
     """The section "Recommenders", whose pictures and map are written into `folder`."""
     chosen = trials.trials[trials.trials["chosen"]]
     draw_curves(trials.curves, chosen, folder / "curves.png")
@@ -86,13 +86,13 @@ def write_section(folder: Path, study: Study, trials: Trials) -> Markup:
         ),
         n_mapped=len(study.positions),
         similar=[
-            {"title": films["title"].iloc[0], "films": films.to_dict("records")}
-            for _, films in study.similar.groupby("movie_id", sort=False)
+            {"title": items["title"].iloc[0], "items": items.to_dict("records")}
+            for _, items in study.similar.groupby("item_id", sort=False)
         ],
     )
 
 
-def build_study_page(folder: Path, study: Study, trials: Trials, manifests: Sequence[Manifest]) -> dict[str, Any]:
+def build_analysis_page(folder: Path, study: Analysis, trials: Trials, manifests: Sequence[Manifest]) -> dict[str, Any]:
     """Write the page into `folder` and return its headline's figures: those of each model's chosen trial."""
     chosen = trials.trials[trials.trials["chosen"]]
     sentence = chosen_sentence(trials.trials)

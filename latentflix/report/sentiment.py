@@ -33,16 +33,16 @@ class SentimentPageConfig(StageConfig):
 
 
 @dataclass(frozen=True)
-class SentimentFindings:
+class SentimentPageInputs:
     """Everything the page is made of: tables of the stages as those write them, and their manifests.
 
-    reviews: index review_id; text, film. trials, word_trials: what was tried for the predictor and for the words.
+    reviews: index review_id; text, film. trials, tfidf_trials: what was tried for the predictor and for the words.
     """
 
     evaluation: SentimentEvaluation
     predictor: str
     trials: pd.DataFrame
-    word_trials: pd.DataFrame
+    tfidf_trials: pd.DataFrame
     reviews: pd.DataFrame
     left_out: pd.DataFrame
     manifests: Sequence[Manifest]
@@ -73,16 +73,16 @@ def sentiment_sentence(figures: Mapping[str, Any]) -> str:
     )
 
 
-def build_sentiment_page(folder: Path, findings: SentimentFindings, config: SentimentPageConfig) -> dict[str, Any]:
+def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: SentimentPageConfig) -> dict[str, Any]:
     """Write the page into `folder` and return its headline's figures."""
-    evaluation = findings.evaluation
-    dealt = next(manifest.metrics for manifest in findings.manifests if manifest.stage == "sentiment_reviews")
-    figures = sentiment_figures(evaluation, findings.predictor, dealt["parts"])
+    evaluation = inputs.evaluation
+    dealt = next(manifest.metrics for manifest in inputs.manifests if manifest.stage == "sentiment_reviews")
+    figures = sentiment_figures(evaluation, inputs.predictor, dealt["parts"])
     draw_calibration(evaluation.calibration, "share of test reviews that are positive", folder / "calibration.png")
     draw_unfreezing(evaluation.steps, figures["baseline_accuracy"], folder / "unfreezing.png")
     page = render_page(
         "sentiment.html",
-        findings.manifests,
+        inputs.manifests,
         sentence=sentiment_sentence(figures),
         figures=figures,
         named=NAMED,
@@ -90,13 +90,13 @@ def build_sentiment_page(folder: Path, findings: SentimentFindings, config: Sent
         parts=dealt["parts"],
         shared_films=dealt["shared_films"],
         scores=evaluation.scores.to_dict("records"),
-        trials=findings.trials.to_dict("records"),
-        word_trials=findings.word_trials.to_dict("records"),
+        trials=inputs.trials.to_dict("records"),
+        tfidf_trials=inputs.tfidf_trials.to_dict("records"),
         steps=evaluation.steps.to_dict("records"),
         confusion=evaluation.confusion.set_index(["truth", "said"])["reviews"].to_dict(),
-        mistakes=[_shown(row, findings.reviews, config) for row in evaluation.mistakes.to_dict("records")],
-        left_out=findings.left_out.head(config.left_out).to_dict("records"),
-        n_left_out=len(findings.left_out),
+        mistakes=[_shown(row, inputs.reviews, config) for row in evaluation.mistakes.to_dict("records")],
+        left_out=inputs.left_out.head(config.left_out).to_dict("records"),
+        n_left_out=len(inputs.left_out),
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
     return figures

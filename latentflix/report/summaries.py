@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from latentflix.artifacts import Store
-from latentflix.errors import UnknownFactor
+from latentflix.errors import NotFound
 from latentflix.factors.labels import POLES
 from latentflix.runs import Run
 
@@ -34,9 +34,9 @@ class Pole:
     label: str
     name: str
     terms: tuple[str, ...]
-    films: tuple[tuple[str, float], ...]
+    items: tuple[tuple[str, float], ...]
     genres: tuple[str, ...]
-    labelled_films: int
+    labelled_items: int
     score: Score | None
 
 
@@ -62,17 +62,17 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
     scores = store.read_table(run.handle("evaluation"), "labels")
     labels = store.read_table(run.handle("labels"), "labels")
     names = store.read_json(run.handle("names"), "names")
-    marks = {name: store.read_table(run.handle("names"), name) for name in ("terms", "films", "genres")}
+    marks = {name: store.read_table(run.handle("names"), name) for name in ("terms", "items", "genres")}
 
     def pole(label: str) -> Pole:
-        terms, films, genres = (table[table["label"] == label] for table in marks.values())
+        terms, items, genres = (table[table["label"] == label] for table in marks.values())
         return Pole(
             label=label,
             name=names[label],
             terms=tuple(terms["term"]),
-            films=tuple(zip(films["title"], films["score"].astype(float), strict=True)),
+            items=tuple(zip(items["title"], items["score"].astype(float), strict=True)),
             genres=tuple(genres["genre"]),
-            labelled_films=int(labels["films"].get(label, 0)),
+            labelled_items=int(labels["items"].get(label, 0)),
             score=_score(scores.loc[label]) if label in scores.index else None,
         )
 
@@ -91,12 +91,12 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
 
 
 def choose_factor(factors: Sequence[FactorSummary], asked: str) -> FactorSummary:
-    """The factor of this number, with or without a pole. Raises UnknownFactor if there is none."""
+    """The factor of this number, with or without a pole. Raises NotFound if there is none."""
     axis = asked.strip().rstrip("".join(POLES))
     for factor in factors:
         if factor.axis == axis:
             return factor
-    raise UnknownFactor(
+    raise NotFound(
         "there is no such factor", found=asked, expected=f"a number from {factors[0].axis} to {factors[-1].axis}"
     )
 
@@ -125,7 +125,7 @@ class AxisScore:
 
 
 @dataclass(frozen=True)
-class FilmLabel:
+class ItemLabel:
     """A label that stands for a film, its strongest first. words: the terms of its pole that the film's reviews use."""
 
     label: str
@@ -136,7 +136,7 @@ class FilmLabel:
 
 @dataclass(frozen=True)
 class PredictedLabel:
-    """The share of a film's reviews that vote for a label, and the same without the dominating label; in its order."""
+    """The share of a film's reviews that vote for a label, and the same without the most_frequent label; in its order."""
 
     label: str
     name: str
@@ -146,45 +146,45 @@ class PredictedLabel:
 
 
 @dataclass(frozen=True)
-class FilmSummary:
-    """ratings, reviews: how many. dominating: the label that most reviews of all films vote for.
+class ItemSummary:
+    """ratings, reviews: how many. most_frequent: the label that most reviews of all films vote for.
 
     scores: the strongest first; none of a film that the recommender has never seen. labels: none of a film with too
     few ratings. predicted: none of a film without reviews.
     """
 
-    movie_id: int
+    item_id: int
     title: str
     tconst: str | None
     genres: tuple[str, ...]
     ratings: int
     reviews: int
     scores: tuple[AxisScore, ...]
-    labels: tuple[FilmLabel, ...]
+    labels: tuple[ItemLabel, ...]
     predicted: tuple[PredictedLabel, ...]
-    dominating: str
+    most_frequent: str
 
 
-def summarise_film(store: Store, run: Run, films: pd.DataFrame, movie_id: int) -> FilmSummary:
+def summarise_item(store: Store, run: Run, items: pd.DataFrame, item_id: int) -> ItemSummary:
     """What a run knows of a film. films: as the ratings stage gives them. Raises ArtifactError as `read_table` does."""
     names = store.read_json(run.handle("names"), "names")
     reviews = store.read_table(run.handle("reviews"), "reviews")
-    reviews = reviews[reviews["movie_id"] == movie_id]
-    labels = _of_film(store.read_table(run.handle("labels"), "films"), movie_id)
+    reviews = reviews[reviews["item_id"] == item_id]
+    labels = _of_item(store.read_table(run.handle("labels"), "items"), item_id)
     terms = store.read_table(run.handle("names"), "terms")
-    shares = _of_film(store.read_table(run.handle("histograms"), "shares"), movie_id)
-    film = films.loc[movie_id]
-    tconst = film.get("tconst")
-    return FilmSummary(
-        movie_id=movie_id,
-        title=film["title"],
+    shares = _of_item(store.read_table(run.handle("histograms"), "shares"), item_id)
+    item = items.loc[item_id]
+    tconst = item.get("tconst")
+    return ItemSummary(
+        item_id=item_id,
+        title=item["title"],
         tconst=tconst if isinstance(tconst, str) else None,
-        genres=tuple(film["genres"]),
-        ratings=int(film["ratings"]),
+        genres=tuple(item["genres"]),
+        ratings=int(item["ratings"]),
         reviews=len(reviews),
-        scores=_axis_scores(store, run, movie_id, names),
+        scores=_axis_scores(store, run, item_id, names),
         labels=tuple(
-            FilmLabel(
+            ItemLabel(
                 row.label, names.get(row.label, ""), float(row.strength), _used(terms, row.label, reviews["text"])
             )
             for row in labels.itertuples()
@@ -199,24 +199,24 @@ def summarise_film(store: Store, run: Run, films: pd.DataFrame, movie_id: int) -
             )
             for row in shares.itertuples()
         ),
-        dominating=store.manifest(run.handle("histograms")).metrics["dominating"],
+        most_frequent=store.manifest(run.handle("histograms")).metrics["most_frequent"],
     )
 
 
-def _of_film(table: pd.DataFrame, movie_id: int) -> pd.DataFrame:
-    return table[table["movie_id"] == movie_id]
+def _of_item(table: pd.DataFrame, item_id: int) -> pd.DataFrame:
+    return table[table["item_id"] == item_id]
 
 
-def _axis_scores(store: Store, run: Run, movie_id: int, names: Mapping[str, str]) -> tuple[AxisScore, ...]:
+def _axis_scores(store: Store, run: Run, item_id: int, names: Mapping[str, str]) -> tuple[AxisScore, ...]:
     scores = store.read_table(run.handle("factors"), "scores")
     stable = store.read_table(run.handle("factors"), "axes")["stable"]
-    if movie_id not in scores.index:
+    if item_id not in scores.index:
         return ()
-    film = scores.loc[movie_id].sort_values(key=abs, ascending=False)
-    poles = {axis: f"{axis}{POLES[score < 0]}" for axis, score in film.items()}
+    item = scores.loc[item_id].sort_values(key=abs, ascending=False)
+    poles = {axis: f"{axis}{POLES[score < 0]}" for axis, score in item.items()}
     return tuple(
         AxisScore(str(axis), float(score), poles[axis], names.get(poles[axis], ""), bool(stable[axis]))
-        for axis, score in film.items()
+        for axis, score in item.items()
     )
 
 

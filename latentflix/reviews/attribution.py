@@ -6,12 +6,12 @@ CORPUS = "corpus"
 
 
 def count_sources(reviews: pd.DataFrame) -> pd.DataFrame:
-    """How many films and reviews each source has: index source; films, reviews, both int64; the largest first.
+    """How many items and reviews each source has: index source; items, reviews, both int64; the largest first.
 
-    reviews: movie_id, and source if they come from a review store; those of the embedded corpus have none.
+    reviews: item_id, and source if they come from a review store; those of the embedded corpus have none.
     """
     source = reviews["source"] if "source" in reviews else pd.Series(CORPUS, reviews.index)
-    counts = reviews.groupby(source.rename("source"))["movie_id"].agg(films="nunique", reviews="size")
+    counts = reviews.groupby(source.rename("source"))["item_id"].agg(items="nunique", reviews="size")
     return counts.sort_values("reviews", ascending=False, kind="stable")
 
 
@@ -22,7 +22,7 @@ def attributions(reviews: pd.DataFrame) -> list[str]:
     return sorted(reviews["attribution"].dropna().unique())
 
 
-def credits_of(reviews: pd.DataFrame) -> dict[str, str]:
+def attribution_by_review(reviews: pd.DataFrame) -> dict[str, str]:
     """The attribution of each review that asks for one, by review_id."""
     if "attribution" not in reviews:
         return {}

@@ -14,7 +14,7 @@ from rapidfuzz import fuzz, process
 ALIKE = 0.9
 
 
-def find_near_duplicates(texts: Sequence[str], known: Sequence[str], alike: float = ALIKE) -> np.ndarray:
+def find_near_duplicates(texts: Sequence[str], known: Sequence[str], similarity: float = ALIKE) -> np.ndarray:
     """Which of `texts` nearly repeat one of `known`, or one that stands before them: bool (texts,).
 
     Case and white space do not count. alike: from which similarity on two texts are one; of 1, 0 has nothing in
@@ -23,14 +23,14 @@ def find_near_duplicates(texts: Sequence[str], known: Sequence[str], alike: floa
     own = [_plain(text) for text in texts]
     repeats = np.zeros(len(own), bool)
     if known:
-        repeats |= _alike(own, [_plain(text) for text in known], alike).any(axis=1)
-    for row, others in enumerate(np.tril(_alike(own, own, alike), -1)):
+        repeats |= _alike(own, [_plain(text) for text in known], similarity).any(axis=1)
+    for row, others in enumerate(np.tril(_alike(own, own, similarity), -1)):
         repeats[row] |= (others & ~repeats).any()
     return repeats
 
 
-def _alike(texts: Sequence[str], others: Sequence[str], alike: float) -> np.ndarray:
-    percent = 100 * alike
+def _alike(texts: Sequence[str], others: Sequence[str], similarity: float) -> np.ndarray:
+    percent = 100 * similarity
     return process.cdist(texts, others, scorer=fuzz.ratio, score_cutoff=percent, dtype=np.float32) >= percent
 
 

@@ -54,7 +54,7 @@ class Table:
                 where=self.uri,
                 found=f"version {version}",
                 expected=f"0 to {newest}",
-                remedy="name one of these, or none for the newest",
+                hint="name one of these, or none for the newest",
             )
         if version is not None:
             with readable(self.uri):
@@ -83,7 +83,7 @@ class Table:
                 where=self.uri,
                 found="; ".join(f"{name}: {found.get(name, 'not there')}" for name in names),
                 expected="; ".join(f"{name}: {expected.get(name, 'not there')}" for name in names),
-                remedy="name another folder; this one was written by something else or another release",
+                hint="name another folder; this one was written by something else or another release",
             )
 
     def _delta_schema(self) -> Schema:
@@ -115,7 +115,7 @@ def readable(uri: str) -> Iterator[None]:
             where=uri,
             found=_first_line(error),
             expected="a Delta table with all its files",
-            remedy="put the missing files back, read an earlier version, or start a new store in another folder",
+            hint="put the missing files back, read an earlier version, or start a new store in another folder",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The reviews of the films, joined exactly: by what a review says, never by its place in a table."""
+"""The reviews of the items, joined exactly: by what a review says, never by its place in a table."""
 
 import hashlib
 import logging
@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidReviews, StoreError, TooFewFilms
+from latentflix.errors import DataError, NotEnoughData, StoreError
 from latentflix.reviews.sources.protocol import Kind
 from latentflix.reviews.store import ReviewStore
 from latentflix.text.cleaning import plain_text
@@ -42,9 +42,9 @@ class ReviewConfig(StageConfig):
 class Coverage:
     """How much of what was asked there is."""
 
-    films_asked: int
-    films_linked: int
-    films_with_review: int
+    items_asked: int
+    items_linked: int
+    items_with_review: int
     reviews: int
     ambiguous_reviews: int
     unlicensed_reviews: int = 0
@@ -53,9 +53,9 @@ class Coverage:
     def sentence(self) -> str:
         """The coverage in words."""
         return (
-            f"{self.films_asked:,} films asked, {self.films_linked:,} of them linked to IMDb, "
-            f"{self.films_with_review:,} with a review, {self.reviews:,} reviews; "
-            f"{self.ambiguous_reviews:,} reviews left out because they stand under several films"
+            f"{self.items_asked:,} items asked, {self.items_linked:,} of them linked to IMDb, "
+            f"{self.items_with_review:,} with a review, {self.reviews:,} reviews; "
+            f"{self.ambiguous_reviews:,} reviews left out because they stand under several items"
             f"{self._of_store()}"
         )
 
@@ -68,7 +68,7 @@ class Coverage:
         )
 
 
-def identify_reviews(config: ReviewConfig) -> ReviewConfig:
+def with_store_version(config: ReviewConfig) -> ReviewConfig:
     """The settings with the store and its version as they are now, if reviews are read from a store.
 
     Raises StoreError if the store cannot be read, is not the one that is asked for or has no such version.
@@ -80,7 +80,7 @@ def identify_reviews(config: ReviewConfig) -> ReviewConfig:
         raise StoreError(
             "there is no review store",
             where=config.store,
-            remedy="fill one with python -m flows.refresh_reviews, or name another with --reviews.store",
+            hint="fill one with python -m flows.refresh_reviews, or name another with --reviews.store",
         )
     found = store.table_id()
     if config.store_id not in (None, found):
@@ -90,7 +90,7 @@ def identify_reviews(config: ReviewConfig) -> ReviewConfig:
 
 
 def review_links() -> pd.DataFrame:
-    """Which film each review of the Large Movie Review Dataset's training half is about.
+    """Which item each review of the Large Movie Review Dataset's training half is about.
 
     Columns: review_sha256 str (of the UTF-8 text), tconst str, rating int8 (stars, 1 to 10).
     """
@@ -98,22 +98,22 @@ def review_links() -> pd.DataFrame:
         return pd.read_parquet(path)
 
 
-def film_links(films: pd.DataFrame) -> pd.DataFrame:
-    """Which IMDb title each film is, of those whose title the source knows: movie_id int32, tconst str.
+def film_links(items: pd.DataFrame) -> pd.DataFrame:
+    """Which IMDb title each item is, of those whose title the source knows: item_id int32, tconst str.
 
-    films: index movie_id, with `tconst` (nullable) if the source knows any.
+    items: index item_id, with `tconst` (nullable) if the source knows any.
     """
-    links = films.reindex(columns=["tconst"]).dropna()
+    links = items.reindex(columns=["tconst"]).dropna()
     return links.astype("str").reset_index()
 
 
 def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
-    """Raise InvalidReviews if a review has no text or an absurdly long one, or if there is none."""
+    """Raise DataError if a review has no text or an absurdly long one, or if there is none."""
     if "text" not in reviews.columns:
         found = ", ".join(map(str, reviews.columns))
-        raise InvalidReviews("the reviews lack a column", where="text", found=found, expected="a column text")
+        raise DataError("the reviews lack a column", where="text", found=found, expected="a column text")
     if reviews.empty:
-        raise InvalidReviews("there are no reviews", found="0 rows", expected="at least one row")
+        raise DataError("there are no reviews", found="0 rows", expected="at least one row")
     texts = reviews["text"].reset_index(drop=True)
     is_text = texts.map(lambda text: isinstance(text, str))
     empty = texts.where(is_text, "").str.strip() == ""
@@ -124,38 +124,38 @@ def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
     ):
         if bad.any():
             row = int(bad.to_numpy().argmax())
-            raise InvalidReviews(
+            raise DataError(
                 what,
                 where=f"row {row} (counting from 0), column text; {int(bad.sum())} such rows",
                 found=f"{len(texts[row]):,} characters" if is_text[row] else repr(texts.tolist()[row]),
                 expected=expected,
-                remedy="remove these rows, or set --reviews.max-characters",
+                hint="remove these rows, or set --reviews.max-characters",
             )
 
 
 def join_reviews(
     reviews: pd.DataFrame,
-    films: pd.DataFrame,
-    movie_ids: pd.Series,
+    items: pd.DataFrame,
+    item_ids: pd.Series,
     review_films: pd.DataFrame,
-    film_titles: pd.DataFrame,
+    item_titles: pd.DataFrame,
     config: ReviewConfig,
 ) -> tuple[pd.DataFrame, Coverage]:
-    """The reviews of the films `movie_ids`, and how many of those films have any.
+    """The reviews of the items `item_ids`, and how many of those items have any.
 
-    reviews: with `text`. films: index movie_id, `title` (one row a film; an item that was merged into another is
-    not among them). review_films: as `review_links`. film_titles: as `film_links`.
-    Returns review_id str (the text's SHA-256), movie_id int32, tconst str, text str, stars int8, sorted by review_id.
-    A text that stands under several films is left out and counted; one that stands twice counts once.
-    Raises InvalidReviews as `check_reviews` does, TooFewFilms if no film has a review.
+    reviews: with `text`. items: index item_id, `title` (one row an item; an item that was merged into another is
+    not among them). review_films: as `review_links`. item_titles: as `film_links`.
+    Returns review_id str (the text's SHA-256), item_id int32, tconst str, text str, stars int8, sorted by review_id.
+    A text that stands under several items is left out and counted; one that stands twice counts once.
+    Raises DataError as `check_reviews` does, NotEnoughData if no item has a review.
     """
     check_reviews(reviews, config)
     texts = pd.DataFrame({"text": reviews["text"].to_numpy()})
     texts["review_id"] = [hashlib.sha256(text.encode()).hexdigest() for text in texts["text"]]
     texts = texts.drop_duplicates("review_id")
 
-    asked = films.index.intersection(pd.Index(movie_ids.unique()))
-    titles = film_titles[film_titles["movie_id"].isin(asked)]
+    asked = items.index.intersection(pd.Index(item_ids.unique()))
+    titles = item_titles[item_titles["item_id"].isin(asked)]
     linked = review_films.rename(columns={"review_sha256": "review_id", "rating": "stars"}).merge(titles, on="tconst")
     linked = linked[linked["review_id"].isin(texts["review_id"])]
     every_title = review_films.groupby("review_sha256")["tconst"].nunique()
@@ -163,53 +163,53 @@ def join_reviews(
     joined = linked[~ambiguous].merge(texts, on="review_id").drop_duplicates("review_id")
     joined = joined.sort_values("review_id", ignore_index=True)
     coverage = Coverage(
-        films_asked=len(asked),
-        films_linked=titles["movie_id"].nunique(),
-        films_with_review=joined["movie_id"].nunique(),
+        items_asked=len(asked),
+        items_linked=titles["item_id"].nunique(),
+        items_with_review=joined["item_id"].nunique(),
         reviews=len(joined),
         ambiguous_reviews=linked.loc[ambiguous, "review_id"].nunique(),
     )
     logger.info("reviews: %s", coverage.sentence())
     if joined.empty:
-        raise TooFewFilms(
-            "no film has a review",
+        raise NotEnoughData(
+            "no item has a review",
             found=coverage.sentence(),
-            expected="at least one review of a film",
-            remedy="check that the reviews are the data set's own, and that the source of the ratings has IMDb ids",
+            expected="at least one review of an item",
+            hint="check that the reviews are the data set's own, and that the source of the ratings has IMDb ids",
         )
-    columns = {"review_id": "str", "movie_id": "int32", "tconst": "str", "text": "str", "stars": "int8"}
+    columns = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str", "stars": "int8"}
     return joined[list(columns)].astype(columns), coverage
 
 
 def gather_reviews(
     corpus: pd.DataFrame,
-    films: pd.DataFrame,
-    movie_ids: pd.Series,
+    items: pd.DataFrame,
+    item_ids: pd.Series,
     review_films: pd.DataFrame,
-    film_titles: pd.DataFrame,
+    item_titles: pd.DataFrame,
     config: ReviewConfig,
 ) -> tuple[pd.DataFrame, Coverage]:
-    """The reviews of the films, of the store if the settings name one, else of the corpus: as `join_reviews`.
+    """The reviews of the items, of the store if the settings name one, else of the corpus: as `join_reviews`.
 
     Raises what `join_reviews` and `read_stored_reviews` raise.
     """
     if config.store is None:
-        return join_reviews(corpus, films, movie_ids, review_films, film_titles, config)
-    return read_stored_reviews(films, movie_ids, film_titles, config)
+        return join_reviews(corpus, items, item_ids, review_films, item_titles, config)
+    return read_stored_reviews(items, item_ids, item_titles, config)
 
 
 def read_stored_reviews(
-    films: pd.DataFrame, movie_ids: pd.Series, film_titles: pd.DataFrame, config: ReviewConfig
+    items: pd.DataFrame, item_ids: pd.Series, item_titles: pd.DataFrame, config: ReviewConfig
 ) -> tuple[pd.DataFrame, Coverage]:
-    """The reviews of the films in the store, and how many of the films have any.
+    """The reviews of the items in the store, and how many of the items have any.
 
     As `join_reviews`, but that stars may be missing (Int8), that source and attribution are there as well, and that
     review_id is the SHA-256 of the text as it came while text is cleaned. Texts that no model may learn from, that
     are not of the `kinds`, are empty or too long are left out. Raises StoreError if the store cannot be read,
-    TooFewFilms if no film has a review.
+    NotEnoughData if no item has a review.
     """
-    asked = films.index.intersection(pd.Index(movie_ids.unique()))
-    titles = film_titles[film_titles["movie_id"].isin(asked)]
+    asked = items.index.intersection(pd.Index(item_ids.unique()))
+    titles = item_titles[item_titles["item_id"].isin(asked)]
     store = ReviewStore(str(config.store), config.storage_options)
     stored = store.read(titles["tconst"], config.store_version, _STORED)
     of_kind = stored[stored["kind"].isin(config.kinds)]
@@ -220,9 +220,9 @@ def read_stored_reviews(
     joined = usable[~ambiguous].sort_values(["review_id", "source"]).drop_duplicates("review_id")
     joined = joined.merge(titles, on="tconst").sort_values("review_id", ignore_index=True)
     coverage = Coverage(
-        films_asked=len(asked),
-        films_linked=titles["movie_id"].nunique(),
-        films_with_review=joined["movie_id"].nunique(),
+        items_asked=len(asked),
+        items_linked=titles["item_id"].nunique(),
+        items_with_review=joined["item_id"].nunique(),
         reviews=len(joined),
         ambiguous_reviews=usable.loc[ambiguous, "review_id"].nunique(),
         unlicensed_reviews=int((~of_kind["training_allowed"]).sum()),
@@ -230,26 +230,26 @@ def read_stored_reviews(
     )
     logger.info("reviews: %s", coverage.sentence())
     if joined.empty:
-        raise TooFewFilms(
-            "no film has a review in the store",
+        raise NotEnoughData(
+            "no item has a review in the store",
             found=coverage.sentence(),
-            expected="at least one review of a film",
-            remedy="fill the store with python -m flows.refresh_reviews, or leave out --reviews.store",
+            expected="at least one review of an item",
+            hint="fill the store with python -m flows.refresh_reviews, or leave out --reviews.store",
         )
     stars = joined["stars"].round().astype("Int8")
-    columns = {"review_id": "str", "movie_id": "int32", "tconst": "str", "text": "str", "stars": "Int8"}
+    columns = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str", "stars": "Int8"}
     return joined.assign(stars=stars)[[*columns, "source", "attribution"]].astype(columns), coverage
 
 
 def held_out_texts(
-    reviews: pd.DataFrame, movie_ids: pd.Series, review_films: pd.DataFrame, film_titles: pd.DataFrame
+    reviews: pd.DataFrame, item_ids: pd.Series, review_films: pd.DataFrame, item_titles: pd.DataFrame
 ) -> pd.DataFrame:
-    """What a language model may not read, for every film is held out once: text_id str, of each text once.
+    """What a language model may not read, for every item is held out once: text_id str, of each text once.
 
-    These are the reviews themselves, and whatever else is known to be about one of the films `movie_ids`. The other
+    These are the reviews themselves, and whatever else is known to be about one of the items `item_ids`. The other
     parameters are as in `join_reviews`.
     """
-    titles = film_titles.loc[film_titles["movie_id"].isin(movie_ids), "tconst"]
+    titles = item_titles.loc[item_titles["item_id"].isin(item_ids), "tconst"]
     about = review_films.loc[review_films["tconst"].isin(titles), "review_sha256"]
     of_reviews = reviews["text"].map(text_id)
     return pd.DataFrame({"text_id": pd.concat([of_reviews, about]).astype("str").unique()})

@@ -15,9 +15,9 @@ import pandas as pd
 from latentflix.artifacts import Store
 from latentflix.config import StageConfig, setting
 from latentflix.data.titles import split_title
-from latentflix.errors import FetchFailed, FilmsUnanswered, NoReviewSource
-from latentflix.reviews.sources.protocol import FALLS_THROUGH, Answer, Film, Outcome, Review, ReviewSource
-from latentflix.reviews.store import Attempt, Merged, ReviewStore, partition_of
+from latentflix.errors import SettingsError, TransientFetchError
+from latentflix.reviews.sources.protocol import TRY_NEXT_SOURCE, Answer, Film, Outcome, Review, ReviewSource
+from latentflix.reviews.store import Attempt, MergeCounts, ReviewStore, partition_of
 from latentflix.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ CHANGES = ("new", "changed", "unchanged", "repeated")
 # Failures in a row after which a source is left alone until the batch is run again.
 _IN_A_ROW = 5
 
-Tell = Callable[[str], None]
+BeforeRequest = Callable[[str], None]
 
 
 class RefreshConfig(StageConfig):
@@ -49,7 +49,7 @@ class RefreshConfig(StageConfig):
 def usable_sources(sources: Sequence[ReviewSource]) -> tuple[list[ReviewSource], dict[str, str]]:
     """The sources that can work here, in the same order, and by name of every other why it cannot.
 
-    Raises NoReviewSource if there is none that can.
+    Raises SettingsError if there is none that can.
     """
     checks = {source.name: source.check() for source in sources}
     unusable = {name: check.reason for name, check in checks.items() if not check.works}
@@ -57,11 +57,11 @@ def usable_sources(sources: Sequence[ReviewSource]) -> tuple[list[ReviewSource],
         logger.warning("the source %s cannot work here: %s", name, reason)
     usable = [source for source in sources if source.name not in unusable]
     if not usable:
-        raise NoReviewSource(
+        raise SettingsError(
             "there is no source of reviews to ask",
             found="; ".join(f"{name}: {reason}" for name, reason in unusable.items()) or "none named",
             expected="at least one that can work here",
-            remedy="name another with --sources.names",
+            hint="name another with --sources.names",
         )
     return usable, unusable
 
@@ -80,7 +80,7 @@ def stale_films(
     return [due[tconst] for tconst in sorted(due, key=lambda tconst: (partition_of(tconst), tconst))]
 
 
-def deal(films: Sequence[Film], size: int) -> list[Sequence[Film]]:
+def chunked(films: Sequence[Film], size: int) -> list[Sequence[Film]]:
     """Films in groups of `size`, in their order; the last one may be smaller."""
     return [films[start : start + size] for start in range(0, len(films), size)]
 
@@ -110,7 +110,7 @@ class Batch:
         sources: Sequence[ReviewSource],
         config: RefreshConfig,
         answered: Mapping[tuple[str, str], datetime] | None = None,
-        before_asking: Tell = _nothing,
+        before_asking: BeforeRequest = _nothing,
     ) -> None:
         """Ask the sources in their order; only not_covered and empty fall through to the next.
 
@@ -118,7 +118,7 @@ class Batch:
         """
         self.name = str(films[0].tconst) if films else "none"
         self.attempts: list[Attempt] = []
-        self.merged = Merged()
+        self.merged = MergeCounts()
         self.unanswered: dict[str, tuple[str, str]] = {}
         self._waiting = [film for film in films if film.tconst]
         self._store = store
@@ -134,7 +134,7 @@ class Batch:
     def run(self) -> None:
         """Ask about the films that are still to be asked about, and write what came of it.
 
-        Raises FilmsUnanswered if asking again may help, StoreConflict if writing again may; then run it again. The
+        Raises TransientFetchError, with the films, if asking again may help, StoreConflict if writing again may; then run it again. The
         rest that a source asks for is waited for here: how long it is nobody knows before it asks.
         """
         time.sleep(max(0.0, self._rests_until - time.monotonic()))
@@ -147,9 +147,11 @@ class Batch:
             self._ask(film, self._newest)
         self._write()
         if self.unanswered:
-            raise FilmsUnanswered({tconst: reason for tconst, (_, reason) in self.unanswered.items()})
+            films = {tconst: reason for tconst, (_, reason) in self.unanswered.items()}
+            first = next(iter(films.values()))
+            raise TransientFetchError(f"{len(films):,} films could not be asked about", films=films, found=first)
 
-    def give_up(self) -> None:
+    def record_failures(self) -> None:
         """Write down of the films that are still unanswered that asking about them failed."""
         now = datetime.now(UTC)
         failed = [Attempt(film, source, now, "error", reason) for film, (source, reason) in self.unanswered.items()]
@@ -165,7 +167,7 @@ class Batch:
             key = (str(film.tconst), source.name)
             try:
                 answer = self._fetch(source, film, newest.get(key) or self._answered.get(key))
-            except FetchFailed as failure:
+            except TransientFetchError as failure:
                 rest = failure.retry_after or 0.0
                 if rest <= self._config.longest_rest:
                     self._rests_until = max(self._rests_until, time.monotonic() + rest)
@@ -175,17 +177,17 @@ class Batch:
                 answer = Answer("error", reason=f"{failure}; asks to be left alone for {rest:,.0f} seconds")
             attempts.append(Attempt(*key, asked_at, answer.outcome, answer.reason, len(answer.reviews)))
             reviews += answer.reviews
-            if answer.outcome not in FALLS_THROUGH:
+            if answer.outcome not in TRY_NEXT_SOURCE:
                 break
         self._unwritten.append((attempts, reviews))
 
     def _fetch(self, source: ReviewSource, film: Film, since: datetime | None) -> Answer:
         if self._in_a_row[source.name] >= _IN_A_ROW:
-            raise FetchFailed("a source failed for one film after the other", where=source.name)
+            raise TransientFetchError("a source failed for one film after the other", where=source.name)
         self._before_asking(source.name)
         try:
             answer = source.fetch(film, since, self._config.limit)
-        except FetchFailed:
+        except TransientFetchError:
             self._in_a_row[source.name] += 1
             raise
         except Exception as error:
@@ -213,7 +215,7 @@ def summarise(batches: Sequence[Batch], sources: Sequence[str]) -> pd.DataFrame:
     """
     outcomes = Counter((attempt.source, str(attempt.outcome)) for batch in batches for attempt in batch.attempts)
     asked = Counter(attempt.source for batch in batches for attempt in batch.attempts)
-    merged = Merged()
+    merged = MergeCounts()
     for batch in batches:
         merged += batch.merged
     columns = {
@@ -225,7 +227,7 @@ def summarise(batches: Sequence[Batch], sources: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(counts, pd.Index(sources, name="source"), dtype="int64")
 
 
-def obstacles(batches: Sequence[Batch]) -> dict[str, str]:
+def failure_reasons(batches: Sequence[Batch]) -> dict[str, str]:
     """Why films were not answered, by source: its most frequent reason and how many films it cost."""
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     for batch in batches:
@@ -236,20 +238,20 @@ def obstacles(batches: Sequence[Batch]) -> dict[str, str]:
     return {source: f"{reason} ({films:,} films)" for source, (reason, films) in most.items()}
 
 
-def films_of_report(store: Store, run: Run) -> list[Film]:
+def films_in_report(store: Store, run: Run) -> list[Film]:
     """The films whose histograms the report shows, if they have an IMDb id. Raises as `Store.read_table`."""
-    films = store.read_table(run.handles["ratings"], "films")
-    shown = store.read_table(run.handles["histograms"], "shares")["movie_id"].unique()
-    return linked_films(films.loc[films.index.intersection(shown)])
+    films = store.read_table(run.handles["ratings"], "items")
+    shown = store.read_table(run.handles["histograms"], "shares")["item_id"].unique()
+    return films_with_imdb_id(films.loc[films.index.intersection(shown)])
 
 
-def chosen_films(films: pd.DataFrame, tconsts: Sequence[str]) -> list[Film]:
-    """The films of these IMDb ids, with title and year where they are known. films: as in `linked_films`."""
-    known = {film.tconst: film for film in linked_films(films)}
+def films_by_id(films: pd.DataFrame, tconsts: Sequence[str]) -> list[Film]:
+    """The films of these IMDb ids, with title and year where they are known. films: as in `films_with_imdb_id`."""
+    known = {film.tconst: film for film in films_with_imdb_id(films)}
     return [known.get(tconst, Film("", None, tconst)) for tconst in tconsts]
 
 
-def linked_films(films: pd.DataFrame) -> list[Film]:
+def films_with_imdb_id(films: pd.DataFrame) -> list[Film]:
     """The films whose IMDb id is known. films: `title` with the year, and `tconst` (nullable) if any is known."""
     known = films.reindex(columns=["title", "tconst"]).dropna().astype("str")
     return [

@@ -75,7 +75,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergeCounts:
     """What became of reviews that were merged: how many, by source.
 
     repeated: nearly the same text stands there already, under another id.
@@ -86,9 +86,9 @@ class Merged:
     unchanged: Counter[str] = field(default_factory=Counter)
     repeated: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: "Merged") -> "Merged":
+    def __add__(self, other: "MergeCounts") -> "MergeCounts":
         """Both together."""
-        return Merged(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
+        return MergeCounts(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
 
 
 def partition_of(tconst: str) -> int:
@@ -151,7 +151,7 @@ class ReviewStore:
         grouped = every.groupby(["tconst", "source", "kind"], as_index=False)
         return grouped.agg(reviews=("first_seen", "size"), newest=("first_seen", "max"))
 
-    def merge(self, reviews: Collection[Review], at: datetime) -> Merged:
+    def merge(self, reviews: Collection[Review], at: datetime) -> MergeCounts:
         """Put reviews into the store, in one step: new ones, changed ones, and of all others that they were seen.
 
         A new review that nearly repeats another of its film is left out. The same reviews again change nothing but
@@ -160,7 +160,7 @@ class ReviewStore:
         """
         met = {review.review_id: review for review in reviews}
         if not met:
-            return Merged()
+            return MergeCounts()
         with self._merging:
             table = self.reviews.open()
             known = _contents(table, {review.tconst for review in met.values()})
@@ -244,7 +244,7 @@ def _repeated(new: Sequence[Review], table: DeltaTable) -> set[str]:
 
 
 def _merge(table: DeltaTable, reviews: Collection[Review], at: datetime) -> None:
-    rows = rows_of(reviews, at)
+    rows = to_arrow(reviews, at)
     partitions = ", ".join(str(number) for number in sorted(set(rows["partition"].to_pylist())))
     with committed(table.table_uri):
         table.merge(
@@ -259,7 +259,7 @@ def _merge(table: DeltaTable, reviews: Collection[Review], at: datetime) -> None
         ).when_not_matched_insert_all().execute()
 
 
-def rows_of(reviews: Collection[Review], at: datetime) -> pa.Table:
+def to_arrow(reviews: Collection[Review], at: datetime) -> pa.Table:
     """Reviews as rows of the store that were fetched and first seen at a time, in the columns REVIEWS."""
     own = {each.name for each in fields(Review)}
     rows = []
@@ -276,8 +276,8 @@ def _storable(value: object) -> object:
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
-def _count(met: Mapping[str, Review], known: Mapping[str, str], repeated: Collection[str]) -> Merged:
-    merged = Merged()
+def _count(met: Mapping[str, Review], known: Mapping[str, str], repeated: Collection[str]) -> MergeCounts:
+    merged = MergeCounts()
     for key, review in met.items():
         if key in repeated:
             merged.repeated[review.source] += 1

@@ -9,7 +9,7 @@ import torch
 
 from latentflix.config import setting
 from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
-from latentflix.text.classifier import UnfreezingConfig, backward_name, reverse, train_classifier
+from latentflix.text.classifier import FineTuningConfig, backward_name, reverse, train_classifier
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.predictions import PredictionConfig, classifier_logits
 from latentflix.text.tokenizer import Part, padding_id
@@ -17,7 +17,7 @@ from latentflix.text.tokenizer import Part, padding_id
 NETWORK = "network"
 
 
-class SentimentClassifierConfig(UnfreezingConfig):
+class SentimentClassifierConfig(FineTuningConfig):
     """The classifier of sentiment and how it is trained."""
 
     max_tokens: int = setting(200, "tokens of a review that are read; the rest is left", ge=8, le=20_000)
@@ -29,12 +29,13 @@ class SentimentClassifierConfig(UnfreezingConfig):
 class SentimentClassifier:
     """A trained classifier of sentiment.
 
-    weights: by NETWORK, and by its `backward_name` if there is one that reads from the end. logits: index review_id,
+    weights: by NETWORK, and by its `backward_name` if there is one that reads from the end. vocabulary: the token of each id. logits: index review_id,
     of valid and test; float32, a column for each step of unfreezing, in their order: the mean of both directions.
     history: as `train_classifier` gives it.
     """
 
     weights: dict[str, dict[str, np.ndarray]]
+    vocabulary: list[str]
     logits: pd.DataFrame
     history: pd.DataFrame
 
@@ -61,7 +62,7 @@ def train_sentiment(
         said.append(logits)
         histories.append(history)
     mean: pd.DataFrame = sum(said[1:], said[0]) / len(said)
-    return SentimentClassifier(weights, mean, pd.concat(histories, ignore_index=True))
+    return SentimentClassifier(weights, language_model.vocabulary, mean, pd.concat(histories, ignore_index=True))
 
 
 def _train_direction(

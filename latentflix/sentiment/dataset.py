@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidReviews
+from latentflix.errors import DataError
 from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
 from latentflix.text.tokenizer import text_id
 
@@ -55,7 +55,7 @@ def prepare_sentiment(
 
     table: text, positive (0 or 1); tconst (nullable) and part (train, test) if the source knows them. review_films:
     as `review_links`; asked where the source knows no title. With a part, test is as the source has it, and valid is
-    dealt out of train. A text that stands under several films is left out. Raises InvalidReviews if a part would
+    dealt out of train. A text that stands under several films is left out. Raises DataError if a part would
     lack reviews of one kind.
     """
     given = table.reindex(columns=["text", "positive", "tconst", "part"]).reset_index(drop=True)
@@ -124,7 +124,7 @@ def deal_whole_films(films: pd.Series, shares: dict[str, float], seed: int) -> n
 def _check_parts(prepared: SentimentReviews) -> None:
     kinds = prepared.reviews.groupby("part")["positive"].nunique().reindex([TRAIN, VALID, TEST], fill_value=0)
     if kinds.min() < 2:
-        raise InvalidReviews(
+        raise DataError(
             "a part has no reviews of one kind",
             where=str(kinds.idxmin()),
             found="; ".join(
@@ -132,5 +132,5 @@ def _check_parts(prepared: SentimentReviews) -> None:
                 for part, count in prepared.counts().items()
             ),
             expected="positive and negative reviews in train, valid and test",
-            remedy="bring more reviews, or change --sentiment-reviews.valid-share and --sentiment-reviews.test-share",
+            hint="bring more reviews, or change --sentiment-reviews.valid-share and --sentiment-reviews.test-share",
         )

@@ -87,8 +87,8 @@ def evaluate_sentiment(
 def _film_counts(films: pd.Series, config: SentimentEvaluationConfig) -> np.ndarray:
     """How often each review is in each resample: float64 (resamples, reviews)."""
     codes, titles = pd.factorize(films)
-    n_films = len(titles)
-    drawn = np.random.default_rng(config.seed).multinomial(n_films, np.full(n_films, 1 / n_films), config.bootstraps)
+    n_items = len(titles)
+    drawn = np.random.default_rng(config.seed).multinomial(n_items, np.full(n_items, 1 / n_items), config.bootstraps)
     return drawn[:, codes].astype(float)
 
 

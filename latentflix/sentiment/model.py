@@ -14,17 +14,18 @@ from fastai.text.core import UNK
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
-from latentflix.calibration import mix, weigh
+from latentflix.artifacts import Artifact, Handle, Store
+from latentflix.calibration import apply_stacking, fit_stacking
 from latentflix.config import StageConfig, setting
 from latentflix.data.tables import MaybeText
-from latentflix.errors import InvalidWeights
+from latentflix.errors import ModelError
 from latentflix.genres.plot_summaries import VALID
-from latentflix.sentiment.classifier import NETWORK
-from latentflix.sentiment.tfidf import BASELINE, WORDS
-from latentflix.text.classifier import UnfreezingConfig, backward_name, read_reviews, reverse
+from latentflix.sentiment.classifier import NETWORK, SentimentClassifier
+from latentflix.sentiment.tfidf import BASELINE, WORDS, SentimentTfidf
+from latentflix.text.classifier import FineTuningConfig, backward_name, read_reviews, reverse
 from latentflix.text.cleaning import note_fault, note_unknown
 from latentflix.text.predictions import PredictionConfig, classifier_logits, restore_classifier
-from latentflix.text.tfidf import Words, restore_words, word_logits
+from latentflix.text.tfidf import TfidfModel, restore_tfidf, tfidf_logits
 from latentflix.text.tokenizer import padding_id
 
 BOTH = "both"
@@ -51,8 +52,18 @@ class SentimentModel:
     mixture: np.ndarray
     vocabulary: list[str]
     classifiers: Mapping[str, Mapping[str, np.ndarray]]
-    unfreezing: UnfreezingConfig
-    words: Words
+    unfreezing: FineTuningConfig
+    words: TfidfModel
+
+    def save(self, artifact: Artifact) -> None:
+        """Write the model into an artifact."""
+        artifact.write_arrays("model", self.arrays())
+        artifact.write_json("model", self.names())
+
+    @classmethod
+    def load(cls, store: Store, handle: Handle) -> "SentimentModel":
+        """Read the model of a sentiment artifact. Raises ArtifactError as `Store.file` does, ModelError as below."""
+        return restore_sentiment(store.read_arrays(handle, "model"), store.read_json(handle, "model"))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name, for one file of weights."""
@@ -73,27 +84,40 @@ class SentimentModel:
 class ChosenSentiment:
     """What was chosen on the validation reviews, and what each predictor says.
 
-    trials: one row a predictor: predictor, accuracy and log_loss on validation films that its mixture was not learned
-    on, chosen; and of the baseline, which is never chosen. mixtures: by predictor. probabilities: index review_id, of
+    model: what the chosen predictor needs. trials: one row a predictor: predictor, accuracy and log_loss on validation films that its mixture was not learned
+    on, chosen; and of the baseline, which is never chosen. probabilities: index review_id, of
     valid and test, a float32 column each.
     """
 
+    model: SentimentModel
     trials: pd.DataFrame
-    mixtures: dict[str, np.ndarray]
     probabilities: pd.DataFrame
 
     @property
     def predictor(self) -> str:
         """The one that is taken."""
-        return str(self.trials.loc[self.trials["chosen"], "predictor"].item())
+        return self.model.predictor
+
+    def save(self, artifact: Artifact) -> None:
+        """Write the model and the tables into an artifact."""
+        self.model.save(artifact)
+        artifact.write_table("trials", self.trials)
+        artifact.write_table("probabilities", self.probabilities)
 
 
-def choose_predictor(logits: pd.DataFrame, reviews: pd.DataFrame, config: SentimentConfig) -> ChosenSentiment:
+def choose_predictor(
+    classifier: SentimentClassifier,
+    classifier_config: FineTuningConfig,
+    tfidf: SentimentTfidf,
+    reviews: pd.DataFrame,
+    config: SentimentConfig,
+) -> ChosenSentiment:
     """Weigh the parts on the validation reviews, and choose the predictor whose log loss on them is least.
 
-    logits: index review_id, columns NETWORK, WORDS and BASELINE. reviews: index review_id; positive, film, part. The
+    classifier: the network, and classifier_config: how it was trained. tfidf: the words. reviews: index review_id; positive, film, part. The
     log loss of some thousand reviews tells predictors apart where their accuracy still hangs on chance.
     """
+    logits = tfidf.logits.assign(**{NETWORK: classifier.logits.iloc[:, -1]})
     known = reviews.loc[logits.index]
     valid = (known["part"] == VALID).to_numpy()
     truth = known.loc[valid, ["positive"]].to_numpy()
@@ -105,18 +129,27 @@ def choose_predictor(logits: pd.DataFrame, reviews: pd.DataFrame, config: Sentim
         on_valid = [part[valid] for part in parts]
         told = np.zeros(len(truth))
         for learned, held_out in folds.split(films, groups=films):
-            mixture = weigh([part[learned] for part in on_valid], truth[learned])
-            told[held_out] = mix([part[held_out] for part in on_valid], mixture)[:, 0]
-        mixtures[predictor] = weigh(on_valid, truth)
-        probabilities[predictor] = mix(parts, mixtures[predictor])[:, 0].astype(np.float32)
+            mixture = fit_stacking([part[learned] for part in on_valid], truth[learned])
+            told[held_out] = apply_stacking([part[held_out] for part in on_valid], mixture)[:, 0]
+        mixtures[predictor] = fit_stacking(on_valid, truth)
+        probabilities[predictor] = apply_stacking(parts, mixtures[predictor])[:, 0].astype(np.float32)
         rows.append((predictor, float(((told > 0.5) == truth[:, 0]).mean()), float(log_loss(truth[:, 0], told))))
     trials = pd.DataFrame(rows, columns=["predictor", "accuracy", "log_loss"])
     trials["chosen"] = trials.index == trials.loc[trials["predictor"].isin(PARTS), "log_loss"].idxmin()
-    return ChosenSentiment(trials, mixtures, pd.DataFrame(probabilities, logits.index))
+    predictor = str(trials.loc[trials["chosen"], "predictor"].item())
+    model = SentimentModel(
+        predictor=predictor,
+        mixture=mixtures[predictor],
+        vocabulary=classifier.vocabulary,
+        classifiers=classifier.weights,
+        unfreezing=classifier_config,
+        words=tfidf.model,
+    )
+    return ChosenSentiment(model, trials, pd.DataFrame(probabilities, logits.index))
 
 
 def restore_sentiment(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]) -> SentimentModel:
-    """The model of what `SentimentModel.arrays` and `names` gave. Raises InvalidWeights if they do not fit."""
+    """The model of what `SentimentModel.arrays` and `names` gave. Raises ModelError if they do not fit."""
     parts: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         part, _, key = name.partition("/")
@@ -124,7 +157,7 @@ def restore_sentiment(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]
     predictor = str(names["predictor"])
     expected = len(PARTS.get(predictor, [])) + 1
     if {NETWORK, WORDS, "mixture"} - set(parts) or len(arrays["mixture"]) != expected:
-        raise InvalidWeights(
+        raise ModelError(
             "these are not the weights of a model of sentiment",
             found=", ".join(parts),
             expected=f"{NETWORK}, {WORDS} and a mixture of {expected} numbers for {predictor}",
@@ -135,8 +168,8 @@ def restore_sentiment(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]
         mixture=arrays["mixture"],
         vocabulary=list(names["vocabulary"]),
         classifiers=classifiers,
-        unfreezing=UnfreezingConfig.model_validate(names["unfreezing"]),
-        words=restore_words(parts[WORDS], names["words"], 1),
+        unfreezing=FineTuningConfig.model_validate(names["unfreezing"]),
+        words=restore_tfidf(parts[WORDS], names["words"], 1),
     )
 
 
@@ -144,7 +177,7 @@ class SentimentPredictor:
     """A model of sentiment, put together once and asked any number of times."""
 
     def __init__(self, model: SentimentModel, config: PredictionConfig | None = None) -> None:
-        """Build the networks that the model's predictor needs; raise InvalidWeights if they do not fit."""
+        """Build the networks that the model's predictor needs; raise ModelError if they do not fit."""
         self.model, self.config = model, config or PredictionConfig()
         used = NETWORK in PARTS[model.predictor]
         self.networks = {
@@ -167,11 +200,11 @@ class SentimentPredictor:
             return probabilities, notes
         model = self.model
         tokens = read_reviews(readable, model.vocabulary, model.unfreezing)
-        logits = {WORDS: word_logits(readable, model.words)}
+        logits = {WORDS: tfidf_logits(readable, model.words)}
         if self.networks:
             logits[NETWORK] = self._ask(tokens)
         parts = [logits[name].astype(np.float64) for name in PARTS[model.predictor]]
-        probabilities[rows] = mix(parts, model.mixture)[:, 0]
+        probabilities[rows] = apply_stacking(parts, model.mixture)[:, 0]
         unknown = model.vocabulary.index(UNK)
         for row, ids in zip(rows, tokens, strict=True):
             notes[row] = note_unknown(ids, unknown)

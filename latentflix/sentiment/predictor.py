@@ -11,14 +11,14 @@ import pandas as pd
 from latentflix.artifacts import Handle, Store
 from latentflix.data.tables import MaybeText, extend_file
 from latentflix.runs import newest
-from latentflix.sentiment.model import LABELS, SentimentPredictor, restore_sentiment
+from latentflix.sentiment.model import LABELS, SentimentModel, SentimentPredictor
 from latentflix.text.predictions import PredictionConfig
 
 STAGE, PROGRAM = "sentiment", "python -m flows.sentiment"
 
 
 @dataclass(frozen=True)
-class SentimentTeller:
+class SentimentFilePredictor:
     """Tells sentiment, of any number of texts."""
 
     predictor: SentimentPredictor
@@ -27,7 +27,7 @@ class SentimentTeller:
     def open(cls, artifacts_dir: Path = Path("artifacts"), config: PredictionConfig | None = None) -> Self:
         """The teller of the newest sentiment artifact.
 
-        Raises ArtifactError if there is no such artifact or if a file of it was altered or cut short, InvalidWeights
+        Raises ArtifactError if there is no such artifact or if a file of it was altered or cut short, ModelError
         if its weights do not belong together.
         """
         store = Store(artifacts_dir)
@@ -36,8 +36,7 @@ class SentimentTeller:
     @classmethod
     def read(cls, store: Store, handle: Handle, config: PredictionConfig | None = None) -> Self:
         """The teller of one sentiment artifact. Raises as `open` does."""
-        model = restore_sentiment(store.read_arrays(handle, "model"), store.read_json(handle, "model"))
-        return cls(SentimentPredictor(model, config))
+        return cls(SentimentPredictor(SentimentModel.load(store, handle), config))
 
     def tell(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
         """One row a text, in the order given: label str, probability float32 (of being positive), note str.

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.movielens import Tables
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 
 PARTS = ("train", "test")
 _KINDS = {"pos": True, "neg": False}
@@ -32,19 +32,19 @@ class SentimentSourceConfig(SentimentSource):
     sha256: str = Field(description="SHA-256 of all names and contents of its files")
 
 
-def identify_reviews(source: SentimentSource) -> SentimentSourceConfig:
-    """The source with the hash of its files. Raises DataSetError if the folder is not laid out as the archive is."""
+def with_fingerprint(source: SentimentSource) -> SentimentSourceConfig:
+    """The source with the hash of its files. Raises DataError if the folder is not laid out as the archive is."""
     if source.path is None:
         raise ValueError("only a source with a path can be identified")
     folder = source.path / "aclImdb" if (source.path / "aclImdb").is_dir() else source.path
     missing = [f"{part}/{kind}" for part in PARTS for kind in _KINDS if not any(_files(folder, part, kind))]
     if missing:
-        raise DataSetError(
+        raise DataError(
             "a folder does not hold the labelled reviews",
             where=str(source.path),
             found=f"no text in {', '.join(missing)}",
             expected="train/pos, train/neg, test/pos and test/neg with a .txt file for each review",
-            remedy="name the unpacked archive aclImdb_v1 with --sentiment-source.path",
+            hint="name the unpacked archive aclImdb_v1 with --sentiment-source.path",
         )
     digest = hashlib.sha256()
     for part in PARTS:

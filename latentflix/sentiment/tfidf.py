@@ -1,27 +1,29 @@
 """Whether a review is positive, by its words and phrases, and by the plain baseline that all is held against."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.config import StageConfig, setting
 from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
-from latentflix.text.tfidf import WordConfig, Words, tune_words, word_logits
+from latentflix.text.tfidf import TfidfConfig, TfidfModel, restore_tfidf, tfidf_logits, tune_tfidf
 
 WORDS, BASELINE = "words", "baseline"
 
 
-class SentimentWordConfig(StageConfig):
+class SentimentTfidfConfig(StageConfig):
     """Words and phrases, weighed by naive Bayes; the baseline is TF-IDF and logistic regression as they come."""
 
-    words: WordConfig = Field(
-        WordConfig(longest_phrase=3, max_share=1, stop_words=False, balanced=False, naive_bayes=True),
+    words: TfidfConfig = Field(
+        TfidfConfig(max_ngram=3, max_df=1, stop_words=False, balanced=False, naive_bayes=True),
         description="which words count",
     )
-    baseline: WordConfig = Field(
-        WordConfig(longest_phrase=2, stop_words=False, balanced=False), description="the same for the baseline"
+    baseline: TfidfConfig = Field(
+        TfidfConfig(max_ngram=2, stop_words=False, balanced=False), description="the same for the baseline"
     )
     inverse_regularizations: tuple[float, ...] = setting(
         (1.0, 3.0, 10.0, 30.0), "values of logistic regression's C that are tried on the validation reviews"
@@ -29,18 +31,31 @@ class SentimentWordConfig(StageConfig):
 
 
 @dataclass(frozen=True)
-class SentimentWords:
-    """words: what was learned. trials: as `tune_words` gives them, with `method`, WORDS or BASELINE.
+class SentimentTfidf:
+    """model: what was learned. trials: as `tune_tfidf` gives them, with `method`, WORDS or BASELINE.
 
     logits: index review_id, of valid and test; columns WORDS and BASELINE, float32.
     """
 
-    words: Words
+    model: TfidfModel
     trials: pd.DataFrame
     logits: pd.DataFrame
 
+    def save(self, artifact: Artifact) -> None:
+        """Write the model and the tables into an artifact."""
+        artifact.write_arrays("tfidf", self.model.arrays)
+        artifact.write_json("tfidf", self.model.names())
+        artifact.write_table("trials", self.trials)
+        artifact.write_table("logits", self.logits)
 
-def train_sentiment_words(reviews: pd.DataFrame, config: SentimentWordConfig) -> SentimentWords:
+    @classmethod
+    def load(cls, store: Store, handle: Handle) -> Self:
+        """Read what `save` wrote. Raises ArtifactError as `Store.file` does."""
+        model = restore_tfidf(store.read_arrays(handle, "tfidf"), store.read_json(handle, "tfidf"), n_labels=1)
+        return cls(model, store.read_table(handle, "trials"), store.read_table(handle, "logits"))
+
+
+def fit_sentiment_tfidf(reviews: pd.DataFrame, config: SentimentTfidfConfig) -> SentimentTfidf:
     """Learn words and baseline from the reviews of `train`, each with the C that is best on `valid`.
 
     reviews: review_id, text, positive, part.
@@ -50,7 +65,7 @@ def train_sentiment_words(reviews: pd.DataFrame, config: SentimentWordConfig) ->
     watched = reviews[reviews["part"].isin([VALID, TEST]).to_numpy()]
     fitted, trials, logits = {}, [], {}
     for method, words in ((WORDS, config.words), (BASELINE, config.baseline)):
-        fitted[method], tried = tune_words(
+        fitted[method], tried = tune_tfidf(
             list(learned["text"]),
             learned[["positive"]],
             (learned["part"] == VALID).to_numpy(),
@@ -58,6 +73,6 @@ def train_sentiment_words(reviews: pd.DataFrame, config: SentimentWordConfig) ->
             config.inverse_regularizations,
         )
         trials.append(tried.assign(method=method))
-        logits[method] = word_logits(list(watched["text"]), fitted[method])[:, 0].astype(np.float32)
+        logits[method] = tfidf_logits(list(watched["text"]), fitted[method])[:, 0].astype(np.float32)
     index = pd.Index(watched["review_id"], name="review_id")
-    return SentimentWords(fitted[WORDS], pd.concat(trials, ignore_index=True), pd.DataFrame(logits, index))
+    return SentimentTfidf(fitted[WORDS], pd.concat(trials, ignore_index=True), pd.DataFrame(logits, index))

@@ -79,7 +79,7 @@ def restore_optimiser(learner: Learner, checkpoint: Checkpoint) -> None:
     optimiser.load_state_dict({"state": checkpoint.optimiser, "param_groups": groups})
 
 
-class EpochKeeper(Callback):
+class CheckpointCallback(Callback):
     """Seeds each epoch by its number, so that it does not hang on how the training came to it, and keeps its end."""
 
     order = 65

@@ -1,7 +1,7 @@
 """Which factors a review speaks of: a multi-label classifier on the language model's encoder.
 
-All reviews of a film carry that film's labels, so a classifier that has read one of them knows the film. Films are
-therefore dealt into folds, and every fold is read by a classifier that has seen none of its films.
+All reviews of an item carry that item's labels, so a classifier that has read one of them knows the item. Items are
+therefore dealt into folds, and every fold is read by a classifier that has seen none of its items.
 """
 
 import logging
@@ -17,10 +17,10 @@ from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_
 from fastai.text.models.core import SequentialRNN, get_text_classifier
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidWeights, TooFewFilms
+from latentflix.errors import ModelError, NotEnoughData
 from latentflix.factors.labels import indicator_matrix
 from latentflix.text.language_model import LanguageModel, encoder_sizes, load_weights, model_weights
-from latentflix.text.tokenizer import Part, keep_part, numericalize, padding_id, tokenize
+from latentflix.text.tokenizer import Part, numericalize, padding_id, tokenize, truncate
 from latentflix.training import make_learner
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ WINDOW = 72
 RANDOM_SPLIT = "random"
 
 
-class UnfreezingConfig(StageConfig):
+class FineTuningConfig(StageConfig):
     """What is read of a review, and how the encoder is made a classifier, one layer group after the other."""
 
     max_tokens: int = setting(300, "tokens of a review that are read; the rest is left", ge=8, le=20_000)
@@ -50,21 +50,21 @@ class UnfreezingConfig(StageConfig):
     seed: int = setting(0, "seed of the head and of what is held out", ge=0)
 
 
-class ClassifierConfig(UnfreezingConfig):
-    """The classifier of factors, how it is trained, and how films are held out from it."""
+class ClassifierConfig(FineTuningConfig):
+    """The classifier of factors, how it is trained, and how items are held out from it."""
 
-    n_folds: int = setting(5, "groups of films; each is read by a classifier that has seen none of it", ge=2, le=50)
+    n_folds: int = setting(5, "groups of items; each is read by a classifier that has seen none of it", ge=2, le=50)
     random_split: bool = setting(True, "train one more on a split over reviews, to measure what that split leaks")
-    min_films: int = setting(5, "films with reviews that must carry a label; rarer ones are named and left out", ge=1)
+    min_items: int = setting(5, "items with reviews that must carry a label; rarer ones are named and left out", ge=1)
 
 
 @dataclass(frozen=True)
 class Classifiers:
     """Trained classifiers, and what each has not read.
 
-    labels: what the outputs stand for. rare: index label, films; those that too few films carry. weights: a
+    labels: what the outputs stand for. rare: index label, items; those that too few items carry. weights: a
     classifier's weights by its name, and by `backward_name` of it those of the one that reads from the end. folds:
-    index movie_id. held_out: index review_id, a bool column for each classifier. history: one row an epoch:
+    index item_id. held_out: index review_id, a bool column for each classifier. history: one row an epoch:
     classifier, step, train_loss, valid_loss.
     """
 
@@ -76,7 +76,7 @@ class Classifiers:
     history: pd.DataFrame
 
 
-class ReviewBatches:
+class ClassifierBatches:
     """Reviews of similar length as batches of (tokens int64 (batch, length), labels float32 (batch, labels)).
 
     Within a batch the longest review stands first and the shorter ones begin whole windows of padding later, as
@@ -124,78 +124,78 @@ class ReviewBatches:
             yield tokens, torch.from_numpy(self.labels[batch])
 
 
-def read_reviews(texts: Sequence[str], vocabulary: Sequence[str], config: UnfreezingConfig) -> list[np.ndarray]:
+def read_reviews(texts: Sequence[str], vocabulary: Sequence[str], config: FineTuningConfig) -> list[np.ndarray]:
     """The token ids of each text, int64, as many as a classifier of this config reads."""
     ids = {token: index for index, token in enumerate(vocabulary)}
-    return [keep_part(numericalize(tokenize(text), ids), config.max_tokens, config.part) for text in texts]
+    return [truncate(numericalize(tokenize(text), ids), config.max_tokens, config.part) for text in texts]
 
 
-def deal_films(movie_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed: int) -> pd.Series:
-    """A fold, 0 to n_folds - 1, for each film: int64, index movie_id.
+def assign_folds(item_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed: int) -> pd.Series:
+    """A fold, 0 to n_folds - 1, for each item: int64, index item_id.
 
-    movie_ids: the film of each review. indicators: the labels of each review's film (reviews, labels). Films are
+    item_ids: the item of each review. indicators: the labels of each review's item (reviews, labels). Items are
     dealt one by one, those with the rarest labels first, each to the fold that is poorest in its labels, then in
-    films, then in reviews. Source: Sechidis et al. 2011, iterative stratification. Raises TooFewFilms if a fold
-    would have fewer than two films.
+    items, then in reviews. Source: Sechidis et al. 2011, iterative stratification. Raises NotEnoughData if a fold
+    would have fewer than two items.
     """
-    sizes = movie_ids.value_counts()
-    films = pd.DataFrame(indicators).groupby(movie_ids.to_numpy()).first()
-    if len(films) < 2 * n_folds:
-        raise TooFewFilms(
-            "there are too few films to hold any out",
-            found=f"{len(films)} films with reviews",
+    sizes = item_ids.value_counts()
+    items = pd.DataFrame(indicators).groupby(item_ids.to_numpy()).first()
+    if len(items) < 2 * n_folds:
+        raise NotEnoughData(
+            "there are too few items to hold any out",
+            found=f"{len(items)} items with reviews",
             expected=f"at least {2 * n_folds}, two for each fold",
-            remedy="lower --classifier.n-folds or --labels.min-ratings",
+            hint="lower --classifier.n-folds or --labels.min-ratings",
         )
-    carried = films.to_numpy(np.float64)
+    carried = items.to_numpy(np.float64)
     rarity = carried @ (1 / np.maximum(carried.sum(0), 1))
-    shuffled = np.random.default_rng(seed).permutation(len(films))
-    folds = np.full(len(films), -1)
-    labels_in, reviews_in, films_in = np.zeros((n_folds, carried.shape[1])), np.zeros(n_folds), np.zeros(n_folds)
+    shuffled = np.random.default_rng(seed).permutation(len(items))
+    folds = np.full(len(items), -1)
+    labels_in, reviews_in, items_in = np.zeros((n_folds, carried.shape[1])), np.zeros(n_folds), np.zeros(n_folds)
     weights = 1 / np.maximum(carried.sum(0), 1)
-    for film in shuffled[np.argsort(-rarity[shuffled], kind="stable")]:
-        crowding = labels_in @ (carried[film] * weights)
-        fold = np.lexsort((reviews_in, films_in, crowding.round(9)))[0]
-        folds[film] = fold
-        labels_in[fold] += carried[film]
-        reviews_in[fold] += sizes[films.index[film]]
-        films_in[fold] += 1
-    return pd.Series(folds, index=pd.Index(films.index, name="movie_id"), name="fold")
+    for item in shuffled[np.argsort(-rarity[shuffled], kind="stable")]:
+        crowding = labels_in @ (carried[item] * weights)
+        fold = np.lexsort((reviews_in, items_in, crowding.round(9)))[0]
+        folds[item] = fold
+        labels_in[fold] += carried[item]
+        reviews_in[fold] += sizes[items.index[item]]
+        items_in[fold] += 1
+    return pd.Series(folds, index=pd.Index(items.index, name="item_id"), name="fold")
 
 
-def held_out_masks(movie_ids: pd.Series, folds: pd.Series, config: ClassifierConfig) -> dict[str, np.ndarray]:
+def held_out_masks(item_ids: pd.Series, folds: pd.Series, config: ClassifierConfig) -> dict[str, np.ndarray]:
     """For each classifier to train, which reviews are held out from it: bool (reviews,), by the classifier's name.
 
-    "0", "1", … hold out the films of that fold; "random" holds out as large a share of single reviews.
+    "0", "1", … hold out the items of that fold; "random" holds out as large a share of single reviews.
     """
-    fold = movie_ids.map(folds).to_numpy()
+    fold = item_ids.map(folds).to_numpy()
     masks = {str(number): fold == number for number in range(config.n_folds)}
     if config.random_split:
-        shuffled = np.random.default_rng(config.seed).permutation(len(movie_ids))
-        masks[RANDOM_SPLIT] = shuffled < len(movie_ids) // config.n_folds
+        shuffled = np.random.default_rng(config.seed).permutation(len(item_ids))
+        masks[RANDOM_SPLIT] = shuffled < len(item_ids) // config.n_folds
     return masks
 
 
 def frequent_labels(
-    film_labels: pd.DataFrame, movie_ids: pd.Series, labels: Sequence[str], min_films: int
+    item_labels: pd.DataFrame, item_ids: pd.Series, labels: Sequence[str], min_items: int
 ) -> tuple[list[str], pd.DataFrame]:
-    """The labels that enough of the films carry, in their order, and the others with the number of their films.
+    """The labels that enough of the items carry, in their order, and the others with the number of their items.
 
-    movie_ids: the film of each review. The second table: index label, films. Raises TooFewFilms if none is left.
+    item_ids: the item of each review. The second table: index label, items. Raises NotEnoughData if none is left.
     """
-    read = film_labels[film_labels["movie_id"].isin(movie_ids)]
-    films = read.groupby("label")["movie_id"].nunique().reindex(labels, fill_value=0)
-    rare = films[films < min_films]
-    if len(rare) == len(films):
-        raise TooFewFilms(
-            "too few films with reviews carry any label",
-            found=", ".join(f"{label}: {count} films" for label, count in films.nlargest(3).items()),
-            expected=f"at least {min_films} films for a label",
-            remedy="lower --classifier.min-films, or bring more reviews",
+    read = item_labels[item_labels["item_id"].isin(item_ids)]
+    items = read.groupby("label")["item_id"].nunique().reindex(labels, fill_value=0)
+    rare = items[items < min_items]
+    if len(rare) == len(items):
+        raise NotEnoughData(
+            "too few items with reviews carry any label",
+            found=", ".join(f"{label}: {count} items" for label, count in items.nlargest(3).items()),
+            expected=f"at least {min_items} items for a label",
+            hint="lower --classifier.min-items, or bring more reviews",
         )
     if len(rare):
-        logger.warning("labels that fewer than %d films carry are left out: %s", min_films, ", ".join(rare.index))
-    return [label for label in labels if label not in rare.index], rare.rename("films").rename_axis("label").to_frame()
+        logger.warning("labels that fewer than %d items carry are left out: %s", min_items, ", ".join(rare.index))
+    return [label for label in labels if label not in rare.index], rare.rename("items").rename_axis("label").to_frame()
 
 
 def backward_name(name: str) -> str:
@@ -206,24 +206,24 @@ def backward_name(name: str) -> str:
 def train_classifiers(
     reviews: pd.DataFrame,
     tokens: Sequence[np.ndarray],
-    film_labels: pd.DataFrame,
+    item_labels: pd.DataFrame,
     labels: Sequence[str],
     language_model: LanguageModel,
     config: ClassifierConfig,
     backward: LanguageModel | None = None,
 ) -> Classifiers:
-    """Train a classifier for each fold of films and, if asked, one on a split over reviews.
+    """Train a classifier for each fold of items and, if asked, one on a split over reviews.
 
-    reviews: review_id, movie_id. tokens: the ids of each in the language model's vocabulary. film_labels: movie_id,
+    reviews: review_id, item_id. tokens: the ids of each in the language model's vocabulary. item_labels: item_id,
     label. labels: those that are to be told, in the order of the outputs. backward: a language model of the same
-    vocabulary that reads from the end; each classifier then gets a fellow made of it. Raises TooFewFilms as
-    `deal_films` and `frequent_labels` do, and what `train_classifier` raises.
+    vocabulary that reads from the end; each classifier then gets a fellow made of it. Raises NotEnoughData as
+    `assign_folds` and `frequent_labels` do, and what `train_classifier` raises.
     """
-    movie_ids = reviews["movie_id"]
-    told, rare = frequent_labels(film_labels, movie_ids, labels, config.min_films)
-    indicators = indicator_matrix(film_labels, movie_ids, told)
-    folds = deal_films(movie_ids, indicators, config.n_folds, config.seed)
-    held_out = held_out_masks(movie_ids, folds, config)
+    item_ids = reviews["item_id"]
+    told, rare = frequent_labels(item_labels, item_ids, labels, config.min_items)
+    indicators = indicator_matrix(item_labels, item_ids, told)
+    folds = assign_folds(item_ids, indicators, config.n_folds, config.seed)
+    held_out = held_out_masks(item_ids, folds, config)
     weights, histories = {}, []
     for fold, mask in held_out.items():
         trained = [(fold, language_model, tokens)]
@@ -247,15 +247,15 @@ def train_classifier(
     indicators: np.ndarray,
     held_out: np.ndarray,
     language_model: LanguageModel,
-    config: UnfreezingConfig,
+    config: FineTuningConfig,
     after_step: Callable[[str, torch.nn.Module], None] = lambda *_: None,
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """Train on the reviews that are not held out, unfreezing one layer group after the other.
 
     reviews: token ids of each. indicators: float32 (reviews, labels). held_out: bool (reviews,); watched, not learned
     from. after_step: called with the step's name and the model as it then is. Returns the weights by name and a
-    table, one row an epoch: classifier, step, train_loss, valid_loss. Raises InvalidWeights if the encoder does not
-    fit its vocabulary, TrainingDiverged if the loss is no number. Source: Howard and Ruder 2018, sections 3.2 and 3.3.
+    table, one row an epoch: classifier, step, train_loss, valid_loss. Raises ModelError if the encoder does not
+    fit its vocabulary, TrainingError if the loss is no number. Source: Howard and Ruder 2018, sections 3.2 and 3.3.
     """
     torch.manual_seed(config.seed)
     steps = unfreezing_steps(config)
@@ -266,7 +266,7 @@ def train_classifier(
     parts = {}
     for part, mask in (("train", ~held_out), ("valid", held_out)):
         chosen = [review for review, inside in zip(reviews, mask, strict=True) if inside]
-        parts[part] = ReviewBatches(
+        parts[part] = ClassifierBatches(
             chosen,
             indicators[mask],
             config.batch_size,
@@ -296,7 +296,7 @@ def train_classifier(
     return model_weights(model), history
 
 
-def unfreezing_steps(config: UnfreezingConfig) -> list[tuple[str, int, int, float]]:
+def unfreezing_steps(config: FineTuningConfig) -> list[tuple[str, int, int, float]]:
     """The steps that have an epoch: name, first layer group that learns, epochs, peak learning rate of the head."""
     steps = (
         ("head", -1, config.frozen_epochs, config.frozen_learning_rate),
@@ -308,7 +308,7 @@ def unfreezing_steps(config: UnfreezingConfig) -> list[tuple[str, int, int, floa
 
 
 def build_classifier(
-    vocabulary_size: int, n_labels: int, sizes: Mapping[str, int], config: UnfreezingConfig
+    vocabulary_size: int, n_labels: int, sizes: Mapping[str, int], config: FineTuningConfig
 ) -> SequentialRNN:
     """fastai's text classifier over an AWD-LSTM encoder of these sizes (as `encoder_sizes`), with fresh weights."""
     return get_text_classifier(
@@ -323,10 +323,10 @@ def build_classifier(
 
 
 def n_outputs(weights: Mapping[str, np.ndarray]) -> int:
-    """How many labels the classifier with these weights tells. Raises InvalidWeights if they are no classifier's."""
+    """How many labels the classifier with these weights tells. Raises ModelError if they are no classifier's."""
     heads = sorted(name for name in weights if name.startswith("1.layers.") and weights[name].ndim == 2)
     if not heads:
-        raise InvalidWeights(
+        raise ModelError(
             "these are not the weights of a classifier", found=", ".join(list(weights)[:5]), expected="1.layers.…"
         )
     return len(weights[heads[-1]])

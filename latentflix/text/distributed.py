@@ -25,7 +25,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from torch.nn.parallel import DistributedDataParallel
 
-from latentflix.errors import InvalidSettings, ProcessFailed
+from latentflix.errors import SettingsError, TrainingError
 from latentflix.training import Epoch, observe_epochs, report_epoch
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ _LAUNCHER_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUI
 def n_processes(asked: int | None) -> int:
     """As many processes as are asked for; not asked, one for each GPU, one if there is none.
 
-    Raises InvalidSettings if there are GPUs, but fewer than that.
+    Raises SettingsError if there are GPUs, but fewer than that.
     """
     gpus = torch.cuda.device_count()
     if asked and 0 < gpus < asked:
-        raise InvalidSettings(
+        raise SettingsError(
             "there are more processes than GPUs",
             where="--language-model.processes",
             found=str(asked),
@@ -67,7 +67,7 @@ def run_processes(count: int, function: Callable[..., Result], *arguments: Any) 
     """What `function(*arguments)` returns in the first of `count` processes that run it side by side.
 
     One process is this one. Of several, the function, its arguments and what it returns have to be picklable; what the
-    first one logs, and its epochs, are told here. Raises ProcessFailed, with what the first that failed said.
+    first one logs, and its epochs, are told here. Raises TrainingError, with what the first that failed said.
     """
     if count == 1:
         return function(*arguments)
@@ -88,7 +88,7 @@ def run_processes(count: int, function: Callable[..., Result], *arguments: Any) 
         try:
             results: dict[int, Result] = elastic_launch(config, _run_one)(said, causes, function, arguments)
         except ChildFailedError as error:
-            raise ProcessFailed(
+            raise TrainingError(
                 "one of several processes that train together failed, and all were ended",
                 # The launcher knows only who ended first, and all end soon after one another.
                 found=str(error.get_first_failure()[1].message) if causes.empty() else causes.get(),

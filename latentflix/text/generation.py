@@ -9,7 +9,7 @@ from fastai.text.models.core import SequentialRNN
 from latentflix.text.tokenizer import numericalize, tokenize
 
 
-def write_sentences(
+def generate_texts(
     model: SequentialRNN, vocabulary: Sequence[str], prompt: str, n_words: int, temperature: float, n_sentences: int
 ) -> list[str]:
     """The prompt and `n_words` tokens more, as many times as asked, drawn from what the model holds likely.
@@ -40,7 +40,7 @@ def write_sentences(
 
 
 def readable(tokens: Sequence[str]) -> str:
-    """Tokens as text, their special tokens carried out: `xxmaj film` is Film, `xxrep 3 !` is !!!."""
+    """Tokens as text, their special tokens carried out: `xxmaj item` is Film, `xxrep 3 !` is !!!."""
     words: list[str] = []
     rest = iter(tokens)
     for token in rest:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,18 @@ from fastai.text.models.core import SequentialRNN, get_language_model
 from pydantic import Field
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidWeights
-from latentflix.text.batches import TokenStream, choose_texts
-from latentflix.text.checkpoints import EpochKeeper, read_checkpoint, restore_optimiser
+from latentflix.errors import ModelError
+from latentflix.text.batches import LanguageModelBatches, choose_texts
+from latentflix.text.checkpoints import CheckpointCallback, read_checkpoint, restore_optimiser
 from latentflix.text.distributed import SharedGradients, alone, rank, world_size
-from latentflix.text.generation import write_sentences
-from latentflix.text.pretrained import Direction, PretrainedModel
+from latentflix.text.generation import generate_texts
 from latentflix.text.token_corpus import TokenCorpus
-from latentflix.training import RateSearch, make_learner, pick_device, search_rate
+from latentflix.training import LRFinderResult, find_learning_rate, make_learner, pick_device
 
 logger = logging.getLogger(__name__)
+
+
+Direction = Literal["forward", "backward"]
 
 
 class LanguageModelConfig(StageConfig):
@@ -86,19 +89,19 @@ class TrainedLanguageModel:
     model: LanguageModel
     texts: int
     history: pd.DataFrame
-    rates: RateSearch
+    rates: LRFinderResult
     sentences: pd.DataFrame
 
 
 def encoder_sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
     """The sizes of the AWD-LSTM encoder whose weights these are, by the names that fastai gives them.
 
-    weights: those of a language model or of a classifier. Raises InvalidWeights if there is no encoder among them.
+    weights: those of a language model or of a classifier. Raises ModelError if there is no encoder among them.
     """
     recurrent = [weight.shape for name, weight in weights.items() if name.endswith(".weight_hh_l0_raw")]
     embedding = [weight.shape for name, weight in weights.items() if name.endswith("encoder.weight")]
     if not recurrent or not embedding:
-        raise InvalidWeights(
+        raise ModelError(
             "these are not the weights of an AWD-LSTM",
             found=", ".join(list(weights)[:5]),
             expected="an encoder.weight and a weight_hh_l0_raw for each layer",
@@ -118,15 +121,15 @@ def train_language_model(
     corpus: TokenCorpus,
     rows: np.ndarray,
     config: LanguageModelConfig,
-    pretrained: PretrainedModel | None = None,
+    pretrained: LanguageModel | None = None,
     checkpoints: Path | None = None,
 ) -> TrainedLanguageModel:
     """Learn to say the next token of reviews, or the one before.
 
     rows: the texts of the corpus that may be read; they are read in an order drawn from the seed until `max_tokens` are
     reached. Each of several processes of `run_processes` reads its part of every batch; all come to the same weights.
-    checkpoints: a folder; what an earlier run left there is gone on from. Raises TrainingDiverged if the loss is no
-    number, InvalidWeights if pretrained weights have other sizes than the config.
+    checkpoints: a folder; what an earlier run left there is gone on from. Raises TrainingError if the loss is no
+    number, ModelError if pretrained weights have other sizes than the config.
     """
     torch.manual_seed(config.seed)
     random = np.random.default_rng(config.seed)
@@ -144,8 +147,8 @@ def train_language_model(
         load_pretrained(model, pretrained, vocabulary)
     learner = make_learner(
         f"language model, {config.direction}",
-        TokenStream(train, config.batch_size, config.sequence_length, random, rank(), world_size()),
-        TokenStream(valid, config.batch_size, config.sequence_length),
+        LanguageModelBatches(train, config.batch_size, config.sequence_length, random, rank(), world_size()),
+        LanguageModelBatches(valid, config.batch_size, config.sequence_length),
         model,
         loss_func=CrossEntropyLossFlat(),
         splitter=awd_lstm_lm_split,
@@ -160,13 +163,11 @@ def train_language_model(
             learner.freeze()
         # fastai keeps the weights meanwhile where only the first process finds them; the others wait to be given them.
         with alone():
-            rates = search_rate(learner, config.rate_steps if rank() == 0 else 0)
+            rates = find_learning_rate(learner, config.rate_steps if rank() == 0 else 0)
         history = _fit(learner, config, checkpoints)
     table = pd.DataFrame(history, columns=["train_loss", "valid_loss", "accuracy", "perplexity"])
     n_sentences = config.sentences if config.direction == "forward" else 0
-    sentences = write_sentences(
-        model, vocabulary, config.prompt, config.sentence_words, config.temperature, n_sentences
-    )
+    sentences = generate_texts(model, vocabulary, config.prompt, config.sentence_words, config.temperature, n_sentences)
     return TrainedLanguageModel(
         LanguageModel(model_weights(model), vocabulary),
         len(rows),
@@ -184,7 +185,7 @@ def _fit(learner: Learner, config: LanguageModelConfig, checkpoints: Path | None
         learner.model.load_state_dict(checkpoint.weights)
         history += checkpoint.history
         logger.info("%s goes on after epoch %d", learner.training_progress.title, len(history))
-    callbacks = [EpochKeeper(config.seed, history, checkpoints if rank() == 0 else None), SharedGradients()]
+    callbacks = [CheckpointCallback(config.seed, history, checkpoints if rank() == 0 else None), SharedGradients()]
     before = 0
     for freeze, n_epochs, rate in (
         (learner.freeze, config.frozen_epochs, config.frozen_learning_rate),
@@ -207,11 +208,11 @@ def build_language_model(vocabulary_size: int, config: LanguageModelConfig) -> S
     return get_language_model(AWD_LSTM, vocabulary_size, {**awd_lstm_lm_config, **sizes}, drop_mult=config.dropout)
 
 
-def load_pretrained(model: torch.nn.Module, pretrained: PretrainedModel, vocabulary: list[str]) -> None:
+def load_pretrained(model: torch.nn.Module, pretrained: LanguageModel, vocabulary: list[str]) -> None:
     """Put pretrained weights into a language model whose vocabulary is another one.
 
     A token that the pretrained vocabulary lacks gets the mean embedding (fastai's `match_embeds`). Raises
-    InvalidWeights if a weight is missing or has another shape.
+    ModelError if a weight is missing or has another shape.
     """
     tensors = {name: torch.as_tensor(weight) for name, weight in pretrained.weights.items()}
     matched = match_embeds(tensors, pretrained.vocabulary, vocabulary)
@@ -219,16 +220,16 @@ def load_pretrained(model: torch.nn.Module, pretrained: PretrainedModel, vocabul
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, np.ndarray | torch.Tensor]) -> None:
-    """Load weights by name. Raises InvalidWeights, naming the first that is missing or has another shape."""
+    """Load weights by name. Raises ModelError, naming the first that is missing or has another shape."""
     for name, expected in model_weights(model).items():
         found = tuple(weights[name].shape) if name in weights else "no such weight"
         if found != expected.shape:
-            raise InvalidWeights(
+            raise ModelError(
                 "weights do not fit the model",
                 where=name,
                 found=str(found),
                 expected=str(expected.shape),
-                remedy="use the sizes and the vocabulary that the weights were trained with",
+                hint="use the sizes and the vocabulary that the weights were trained with",
             )
     model.load_state_dict({name: torch.as_tensor(weight) for name, weight in weights.items()}, strict=False)
 

@@ -1,4 +1,4 @@
-"""The factors of every review, each read by a classifier that has never read about its film."""
+"""The factors of every review, each read by a classifier that has never read about its item."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
 from latentflix.text.classifier import (
-    ReviewBatches,
-    UnfreezingConfig,
+    ClassifierBatches,
+    FineTuningConfig,
     backward_name,
     build_classifier,
     n_outputs,
@@ -30,11 +30,11 @@ class PredictionConfig(StageConfig):
 
 
 def restore_classifier(
-    weights: Mapping[str, np.ndarray], vocabulary: Sequence[str], classifier: UnfreezingConfig
+    weights: Mapping[str, np.ndarray], vocabulary: Sequence[str], classifier: FineTuningConfig
 ) -> SequentialRNN:
     """The classifier with these weights, ready to be asked, on the best device.
 
-    Raises InvalidWeights if the weights are no classifier's, or belong to another vocabulary.
+    Raises ModelError if the weights are no classifier's, or belong to another vocabulary.
     """
     model = build_classifier(len(vocabulary), n_outputs(weights), encoder_sizes(weights), classifier)
     load_weights(model, weights)
@@ -50,7 +50,7 @@ def classifier_logits(
     """
     device = next(model.parameters()).device
     logits = np.zeros((len(reviews), n_labels), np.float32)
-    batches = ReviewBatches(reviews, logits, config.batch_size, padding)
+    batches = ClassifierBatches(reviews, logits, config.batch_size, padding)
     model.eval()
     bar = tqdm(batches, "predictions", leave=False, disable=None)
     with torch.inference_mode():
@@ -64,12 +64,12 @@ def predict_reviews(
     weights: Mapping[str, np.ndarray],
     reviews: Sequence[np.ndarray],
     vocabulary: Sequence[str],
-    classifier: UnfreezingConfig,
+    classifier: FineTuningConfig,
     config: PredictionConfig,
 ) -> np.ndarray:
     """The probability of each label for each review: float32 (reviews, labels), in the order given.
 
-    weights: a classifier's. reviews: token ids. Raises InvalidWeights as `restore_classifier` does.
+    weights: a classifier's. reviews: token ids. Raises ModelError as `restore_classifier` does.
     """
     model = restore_classifier(weights, vocabulary, classifier)
     return expit(classifier_logits(model, reviews, n_outputs(weights), padding_id(vocabulary), config))
@@ -82,7 +82,7 @@ def predict_held_out(
     tokens: Sequence[np.ndarray],
     vocabulary: Sequence[str],
     labels: Sequence[str],
-    classifier: UnfreezingConfig,
+    classifier: FineTuningConfig,
     config: PredictionConfig,
 ) -> pd.DataFrame:
     """What each classifier says of the reviews that were held out from it.

@@ -4,19 +4,16 @@ import io
 import pickle
 import tarfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import NoReturn
 
-import numpy as np
 import torch
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import FASTAI_CHECK, DataSet, SourceFile, find_file
-from latentflix.errors import DataSetError
-
-Direction = Literal["forward", "backward"]
+from latentflix.errors import DataError
+from latentflix.text.language_model import Direction, LanguageModel
 
 
 class PretrainedConfig(StageConfig):
@@ -25,14 +22,6 @@ class PretrainedConfig(StageConfig):
     direction: Direction = setting("forward", "whether it reads from the beginning or from the end")
     data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
     cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
-
-
-@dataclass(frozen=True)
-class PretrainedModel:
-    """weights: name to float32 array, fastai's AWD-LSTM language model. vocabulary: the token of each id."""
-
-    weights: dict[str, np.ndarray]
-    vocabulary: list[str]
 
 
 _PUBLISHED = TypeAdapter(dict[str, torch.Tensor], config=ConfigDict(arbitrary_types_allowed=True))
@@ -50,8 +39,8 @@ class _OnlyBuiltins(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} in a vocabulary")
 
 
-def read_archive(path: Path) -> PretrainedModel:
-    """The weights and vocabulary of one of fastai's archives. Raises DataSetError if it holds something else.
+def read_archive(path: Path) -> LanguageModel:
+    """The weights and vocabulary of one of fastai's archives. Raises DataError if it holds something else.
 
     fastai publishes the weights as a torch file, loaded with `weights_only`, and the vocabulary as a pickled list
     of strings, read by an unpickler that can build nothing but such a list.
@@ -65,16 +54,16 @@ def read_archive(path: Path) -> PretrainedModel:
             while archive.fileobj and archive.fileobj.read(2**20):
                 pass
         weights = _PUBLISHED.validate_python(state.get("model", state) if isinstance(state, dict) else state)
-        return PretrainedModel(
+        return LanguageModel(
             {name: tensor.float().numpy() for name, tensor in weights.items()}, _TOKENS.validate_python(vocabulary)
         )
     except _UNREADABLE as error:
-        raise DataSetError(
+        raise DataError(
             "the archive of a pretrained language model cannot be read",
             where=str(path),
             found=str(error),
             expected="one .pth file of weights and one .pkl file with a list of tokens",
-            remedy="fetch the archive again",
+            hint="fetch the archive again",
         ) from error
 
 
@@ -101,8 +90,8 @@ WIKITEXT_103: dict[Direction, DataSet] = {
 }
 
 
-def load_wikitext(config: PretrainedConfig) -> PretrainedModel:
-    """The WikiText-103 model of a direction. Raises DataSetError if it cannot be had or read."""
+def load_wikitext(config: PretrainedConfig) -> LanguageModel:
+    """The WikiText-103 model of a direction. Raises DataError if it cannot be had or read."""
     source, path = find_file(WIKITEXT_103[config.direction], config.data_dir, config.cache_dir)
-    model: Any = source.read(path)
-    return PretrainedModel(model.weights, model.vocabulary)
+    model: LanguageModel = source.read(path)
+    return model

@@ -19,10 +19,10 @@ from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import DataSet, SourceFile, find_file
-from latentflix.errors import DataSetError, MissingPackage
+from latentflix.errors import DataError, DependencyError
 from latentflix.training import pick_device
 
-Reading = Literal["start", "ends", "mixed", "slices"]
+LongTextStrategy = Literal["start", "ends", "mixed", "slices"]
 MINILM = "all-MiniLM-L6-v2"
 # Of the tokens of a piece, where a passage is mixed of several.
 _PIECE = 32
@@ -45,7 +45,7 @@ class EmbeddingConfig(StageConfig):
     """Which model reads, and how it reads a text that is longer than it can read at once."""
 
     model: str = setting(MINILM, "a sentence transformer: this one comes as a wheel; else a folder, or a name on a hub")
-    reading: Reading = setting(
+    reading: LongTextStrategy = setting(
         "slices",
         "of a long text the start; the start and the end; pieces from all over it; or slices embedded apart",
     )
@@ -73,20 +73,29 @@ class Embeddings:
         """Mean and greatest side by side: float32 (texts, 2 * size)."""
         return np.hstack([self.mean, self.greatest])
 
+    def summary(self) -> dict[str, int]:
+        """Count slices, and texts most of whose tokens are unknown."""
+        return {
+            "size": self.mean.shape[1],
+            "slices": int(self.slices.sum()),
+            "most_slices": int(self.slices.max()),
+            "mostly_unknown": int((self.unknown > 0.5).sum()),
+        }
+
 
 def load_encoder(config: EmbeddingConfig) -> Any:
     """The `SentenceTransformer`, on the best device.
 
-    Raises MissingPackage if sentence-transformers is not installed, DataSetError if the model cannot be had.
+    Raises DependencyError if sentence-transformers is not installed, DataError if the model cannot be had.
     """
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
-        raise MissingPackage(
+        raise DependencyError(
             "genres need the package sentence-transformers",
             found=str(error),
-            remedy="pip install 'latentflix[genres]'",
+            hint="pip install 'latentflix[genres]'",
         ) from error
     # A bar for the tenth of a second in which weights are put in their place.
     disable_progress_bar()
@@ -101,12 +110,12 @@ def load_encoder(config: EmbeddingConfig) -> Any:
         try:
             return SentenceTransformer(name, device=str(pick_device()))
         except (OSError, ValueError) as error:
-            raise DataSetError(
+            raise DataError(
                 "a sentence transformer cannot be loaded",
                 where=config.model,
                 found=str(error).splitlines()[0],
                 expected=f"{MINILM}, a folder, or a name on a hub that can be reached",
-                remedy="name another with --embeddings.model",
+                hint="name another with --embeddings.model",
             ) from error
 
 
@@ -188,7 +197,7 @@ def _encode(passages: Sequence[np.ndarray], encoder: Any, batch_tokens: int) -> 
     return vectors if vectors is not None else np.empty((0, encoder.get_embedding_dimension()), np.float32)
 
 
-def reading_configs(config: EmbeddingConfig, compared: Sequence[Reading]) -> list[EmbeddingConfig]:
+def strategy_configs(config: EmbeddingConfig, compared: Sequence[LongTextStrategy]) -> list[EmbeddingConfig]:
     """The config, and the same with each further way of reading that is compared."""
     readings = dict.fromkeys([config.reading, *compared])
     return [config.model_copy(update={"reading": reading}) for reading in readings]

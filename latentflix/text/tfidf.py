@@ -11,23 +11,25 @@ from sklearn.linear_model import LogisticRegression
 from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import InvalidWeights
+from latentflix.errors import ModelError
 
 
-class WordConfig(StageConfig):
+class TfidfConfig(StageConfig):
     """TF-IDF and logistic regression."""
 
-    min_texts: int = setting(3, "texts a word must occur in", ge=1)
-    max_share: float = setting(0.5, "largest share of texts a word may occur in", gt=0, le=1)
-    longest_phrase: int = setting(1, "longest run of words that counts as one", unit="words", ge=1, le=5)
+    min_df: int = setting(3, "texts a word must occur in", ge=1)
+    max_df: float = setting(0.5, "largest share of texts a word may occur in", gt=0, le=1)
+    max_ngram: int = setting(1, "longest run of words that counts as one", unit="words", ge=1, le=5)
     stop_words: bool = setting(True, "leave out English words that say little, as `the`")
     inverse_regularization: float = setting(1.0, "logistic regression's C", gt=0)
-    balanced: bool = setting(True, "carriers of a label weigh together as much as all others")
-    naive_bayes: bool = setting(False, "weigh each word by how much more often texts with a label have it, or without")
+    balanced: bool = setting(True, "carriers of a label fit_stacking together as much as all others")
+    naive_bayes: bool = setting(
+        False, "fit_stacking each word by how much more often texts with a label have it, or without"
+    )
 
 
 @dataclass(frozen=True)
-class Words:
+class TfidfModel:
     """What words say of labels.
 
     vocabulary: a word for each column. arrays: rarity (words,), coefficients (labels, words), intercepts (labels,),
@@ -36,33 +38,33 @@ class Words:
 
     vocabulary: list[str]
     arrays: Mapping[str, np.ndarray]
-    config: WordConfig
+    config: TfidfConfig
 
     def names(self) -> dict[str, Any]:
         """What is no number, for a JSON file."""
         return {"vocabulary": self.vocabulary, "config": self.config.model_dump(mode="json")}
 
 
-def restore_words(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any], n_labels: int) -> Words:
-    """The words of what `Words.arrays` and `Words.names` gave. Raises InvalidWeights if they do not fit."""
+def restore_tfidf(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any], n_labels: int) -> TfidfModel:
+    """The words of what `TfidfModel.arrays` and `TfidfModel.names` gave. Raises ModelError if they do not fit."""
     n_words = len(names["vocabulary"])
     expected = {"rarity": (n_words,), "coefficients": (n_labels, n_words), "intercepts": (n_labels,)}
     for name, shape in expected.items():
         found = arrays[name].shape if name in arrays else "no such array"
         if found != shape:
-            raise InvalidWeights(
+            raise ModelError(
                 "the weights of words do not fit their names",
                 where=name,
                 found=str(found),
                 expected=f"{shape}: {n_labels} labels, {n_words} words",
             )
     chosen = {name: arrays[name] for name in expected}
-    return Words(list(names["vocabulary"]), chosen, WordConfig.model_validate(names["config"]))
+    return TfidfModel(list(names["vocabulary"]), chosen, TfidfConfig.model_validate(names["config"]))
 
 
-def fit_words(
-    texts: Sequence[str], carried: pd.DataFrame, config: WordConfig, weights: np.ndarray | None = None
-) -> Words:
+def fit_tfidf(
+    texts: Sequence[str], carried: pd.DataFrame, config: TfidfConfig, weights: np.ndarray | None = None
+) -> TfidfModel:
     """Learn the words of each label from texts.
 
     carried: bool (texts, labels). weights: (texts,), how much each text counts; by default all the same. A label that
@@ -71,13 +73,13 @@ def fit_words(
     return _fit_each(texts, carried, [config], weights)[0]
 
 
-def tune_words(
+def tune_tfidf(
     texts: Sequence[str],
     carried: pd.DataFrame,
     valid: np.ndarray,
-    config: WordConfig,
+    config: TfidfConfig,
     inverse_regularizations: Sequence[float],
-) -> tuple[Words, pd.DataFrame]:
+) -> tuple[TfidfModel, pd.DataFrame]:
     """Learn from the texts that are not `valid`, with the regularization that is best on those that are.
 
     valid: bool (texts,). Returns the words and a table, one row a regularization: inverse_regularization, accuracy
@@ -95,25 +97,25 @@ def tune_words(
     return words[best], trials.assign(chosen=trials.index == best)
 
 
-def word_logits(texts: Sequence[str], words: Words) -> np.ndarray:
+def tfidf_logits(texts: Sequence[str], words: TfidfModel) -> np.ndarray:
     """The logits of each label by the words of the texts: float32 (texts, labels)."""
     return _logits(_vectorize(texts, words), words)
 
 
-def _vectorizer(config: WordConfig, **options: Any) -> TfidfVectorizer:
+def _vectorizer(config: TfidfConfig, **options: Any) -> TfidfVectorizer:
     return TfidfVectorizer(
         sublinear_tf=True,
-        ngram_range=(1, config.longest_phrase),
+        ngram_range=(1, config.max_ngram),
         stop_words="english" if config.stop_words else None,
         **options,
     )
 
 
 def _fit_each(
-    texts: Sequence[str], carried: pd.DataFrame, configs: Sequence[WordConfig], weights: np.ndarray | None
-) -> list[Words]:
+    texts: Sequence[str], carried: pd.DataFrame, configs: Sequence[TfidfConfig], weights: np.ndarray | None
+) -> list[TfidfModel]:
     """The words of each config; what the words are is as the first one has it."""
-    vectorizer = _vectorizer(configs[0], min_df=configs[0].min_texts, max_df=configs[0].max_share)
+    vectorizer = _vectorizer(configs[0], min_df=configs[0].min_df, max_df=configs[0].max_df)
     vectors = vectorizer.fit_transform(texts)
     vocabulary = list(vectorizer.get_feature_names_out())
     rarity = vectorizer.idf_.astype(np.float32)
@@ -125,12 +127,12 @@ def _fit_each(
         ]
         coefficients, intercepts = (np.array(parts, np.float32) for parts in zip(*fitted, strict=True))
         arrays = {"rarity": rarity, "coefficients": coefficients, "intercepts": intercepts}
-        words.append(Words(vocabulary, arrays, config))
+        words.append(TfidfModel(vocabulary, arrays, config))
     return words
 
 
 def _fit_one(
-    vectors: Any, carried: np.ndarray, config: WordConfig, weights: np.ndarray | None
+    vectors: Any, carried: np.ndarray, config: TfidfConfig, weights: np.ndarray | None
 ) -> tuple[np.ndarray, float]:
     if carried.min() == carried.max():
         return np.zeros(vectors.shape[1]), np.inf if carried[0] else -np.inf
@@ -154,12 +156,12 @@ def _naive_bayes(vectors: Any, carried: np.ndarray) -> np.ndarray:
     return np.abs(np.log(shares[0] / shares[1]))
 
 
-def _vectorize(texts: Sequence[str], words: Words) -> Any:
+def _vectorize(texts: Sequence[str], words: TfidfModel) -> Any:
     vectorizer = _vectorizer(words.config, vocabulary=words.vocabulary)
     vectorizer.idf_ = words.arrays["rarity"].astype(np.float64)
     return vectorizer.transform(texts)
 
 
-def _logits(vectors: Any, words: Words) -> np.ndarray:
+def _logits(vectors: Any, words: TfidfModel) -> np.ndarray:
     logits = vectors @ words.arrays["coefficients"].T + words.arrays["intercepts"]
     return np.asarray(logits, dtype=np.float32)

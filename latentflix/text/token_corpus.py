@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -24,9 +25,10 @@ from fastai.text.core import UNK, defaults
 from pydantic import Field
 from tqdm.auto import tqdm
 
+from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.config import StageConfig
-from latentflix.errors import InvalidReviews, TokenizingStopped
-from latentflix.text.tokenizer import Part, keep_part, text_id, tokenize
+from latentflix.errors import DataError, TrainingError
+from latentflix.text.tokenizer import Part, text_id, tokenize, truncate
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,24 @@ class TokenCorpus:
     counts: np.ndarray
     text_ids: pd.Index
 
+    def save(self, artifact: Artifact) -> None:
+        """Write the corpus so that `load` can map its arrays from disk."""
+        for name in ("ids", "offsets", "counts"):
+            artifact.write_array(name, getattr(self, name))
+        artifact.write_json("vocabulary", self.vocabulary)
+        artifact.write_table("texts", self.text_ids.to_frame(index=False))
+
+    @classmethod
+    def load(cls, store: Store, handle: Handle) -> Self:
+        """Read the corpus of an artifact, its arrays mapped from disk. Raises ArtifactError as `Store.file` does."""
+        return cls(
+            ids=store.map_array(handle, "ids"),
+            offsets=store.map_array(handle, "offsets"),
+            vocabulary=store.read_json(handle, "vocabulary"),
+            counts=store.map_array(handle, "counts"),
+            text_ids=store.read_table(handle, "texts").set_index("text_id").index,
+        )
+
     def vocabulary_size(self, at_most: int, min_frequency: int = 1) -> int:
         """How many tokens a vocabulary has that holds at most so many, each seen as often as that or special."""
         n_special = len(defaults.text_spec_tok)
@@ -80,12 +100,12 @@ class TokenCorpus:
         found = []
         for row in rows:
             text = self.ids[self.offsets[row] : self.offsets[row + 1]]
-            ids = keep_part(text, max_tokens, part).astype(np.int64)
+            ids = truncate(text, max_tokens, part).astype(np.int64)
             found.append(np.where(ids < vocabulary_size, ids, unknown))
         return found
 
     def rows(self, text_ids: Iterable[str]) -> np.ndarray:
-        """Where these texts stand, int64, in the order asked. Raises InvalidReviews if the corpus lacks one.
+        """Where these texts stand, int64, in the order asked. Raises DataError if the corpus lacks one.
 
         A text that stands there twice is found where it stands first.
         """
@@ -95,16 +115,16 @@ class TokenCorpus:
         found = first.get_indexer(asked)
         if (found < 0).any():
             missing = asked[found < 0]
-            raise InvalidReviews(
+            raise DataError(
                 "a review is not in the tokenised corpus",
                 where=f"text_id {missing[0]}; {len(missing):,} such reviews of {len(asked):,}",
                 found=f"{len(self.text_ids):,} texts without it",
                 expected="every review among the texts that were tokenised",
-                remedy="tokenise the corpus that the reviews come from",
+                hint="tokenise the corpus that the reviews come from",
             )
         return places[found].astype(np.int64)
 
-    def other_rows(self, text_ids: Iterable[str]) -> np.ndarray:
+    def rows_excluding(self, text_ids: Iterable[str]) -> np.ndarray:
         """The rows of all other texts, int64: what a model may read before these reviews are held out."""
         return np.flatnonzero(~self.text_ids.isin(pd.Index(text_ids)))
 
@@ -122,8 +142,8 @@ def tokenize_corpus(
     """Tokenise texts that come a chunk at a time; only some chunks are in memory at once.
 
     folder: where the ids are kept, four bytes a token, until the corpus is let go; by default that of temporary
-    files. A text of nothing has `xxbos` alone. Raises InvalidReviews, naming the row, if there is something else than
-    a text, TokenizingStopped if a process was ended from outside.
+    files. A text of nothing has `xxbos` alone. Raises DataError, naming the row, if there is something else than
+    a text, TrainingError if a process was ended from outside.
     """
     # A file without a name: whatever happens, the system removes it.
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
@@ -146,7 +166,7 @@ def tokenize_corpus(
             text_ids += tokenized.text_ids
             bar.update(len(tokenized.lengths))
     if not text_ids:
-        raise InvalidReviews("there is nothing to tokenise", found="0 texts", expected="at least one text")
+        raise DataError("there is nothing to tokenise", found="0 texts", expected="at least one text")
     file.flush()
     ids = np.memmap(file, np.int32, "r+")
     tokens = list(known)
@@ -192,12 +212,12 @@ def _checked(chunks: Iterable[Sequence[str | None]]) -> Iterator[list[str]]:
     for chunk in chunks:
         for text in chunk:
             if not isinstance(text, str):
-                raise InvalidReviews(
+                raise DataError(
                     "a review has no text",
                     where=f"row {row} (counting from 0)",
                     found=repr(text),
                     expected="a text",
-                    remedy="remove the row",
+                    hint="remove the row",
                 )
             row += 1
         yield list(chunk)  # type: ignore[arg-type]
@@ -228,9 +248,9 @@ def _processes(count: int) -> Iterator[Callable[[Iterable[list[str]]], Iterator[
         try:
             yield run
         except BrokenProcessPool as error:
-            raise TokenizingStopped(
+            raise TrainingError(
                 "a process that tokenises was ended from outside",
                 found=str(error),
                 expected=f"{count} processes that run to their end",
-                remedy="see whether the memory was used up; set --token-corpus.processes lower",
+                hint="see whether the memory was used up; set --token-corpus.processes lower",
             ) from error

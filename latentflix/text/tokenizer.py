@@ -52,23 +52,23 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 Part = Literal["first", "last"]
 
 
-def mend_text(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text with U+FFFD for each half of a surrogate pair, which no encoding and no tokenizer takes."""
     return _SURROGATE.sub("\ufffd", text)
 
 
 def text_id(text: str) -> str:
     """What names a text: the SHA-256 of the UTF-8 bytes of it mended."""
-    return hashlib.sha256(mend_text(text).encode()).hexdigest()
+    return hashlib.sha256(replace_surrogates(text).encode()).hexdigest()
 
 
 def tokenize(text: str) -> list[str]:
     """The tokens of a text, as fastai's `Tokenizer` with its default rules and spaCy gives them.
 
-    A text is mended first, as `mend_text` does; what has more than 500 characters and no blank is cut. Source: fastai
+    A text is mended first, as `replace_surrogates` does; what has more than 500 characters and no blank is cut. Source: fastai
     `text.core`, whose rules these are, in its order.
     """
-    text = replace_rep(fix_html(mend_text(text)))
+    text = replace_rep(fix_html(replace_surrogates(text)))
     words = text.split()
     # The rule's search is long, and a word that stands there three times has itself for a neighbour.
     if any(map(eq, words, words[1:])):
@@ -119,7 +119,7 @@ def numericalize(tokens: Sequence[str], ids: dict[str, int]) -> np.ndarray:
     return np.fromiter((ids.get(token, unknown) for token in tokens), dtype=np.int64, count=len(tokens))
 
 
-def keep_part(ids: np.ndarray, max_tokens: int, part: Part) -> np.ndarray:
+def truncate(ids: np.ndarray, max_tokens: int, part: Part) -> np.ndarray:
     """The ids of a text, at most so many of them: the first, or `xxbos` and the last."""
     if part == "first" or len(ids) <= max_tokens:
         return ids[:max_tokens]

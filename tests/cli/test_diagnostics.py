@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from latentflix.cli.diagnostics import (
-    Finding,
-    Places,
+    CheckResult,
+    Paths,
     examine,
     examine_data_sets,
     examine_disk,
@@ -99,7 +99,7 @@ def test_a_data_set_in_the_cache_works():
 
 
 def test_a_server_is_asked_whether_it_is_well(server):
-    assert examine_server(f"{server}/api") == Finding("prefect", "server", "works", f"{server}/api answers 200")
+    assert examine_server(f"{server}/api") == CheckResult("prefect", "server", "works", f"{server}/api answers 200")
     assert examine_server(f"{server}/other").state == "broken"
     assert examine_server("http://127.0.0.1:9/api").state == "broken"
     assert examine_server("nonsense").state == "broken"
@@ -112,7 +112,7 @@ def test_no_server_is_needed():
 def test_everything_is_looked_at_and_nothing_is_made(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    places = Places(tmp_path / "artifacts", None, tmp_path / "cache", str(tmp_path / "reviews"))
+    places = Paths(tmp_path / "artifacts", None, tmp_path / "cache", str(tmp_path / "reviews"))
     findings = list(examine(places))
     parts = ["python", "packages", "torch", "disk", "data", "kept", "prefect", "sources"]
     assert list(dict.fromkeys(each.part for each in findings)) == parts

@@ -3,10 +3,10 @@ import json
 import pytest
 
 import latentflix.cli.diagnostics
-from latentflix.cli.diagnostics import Finding
+from latentflix.cli.diagnostics import CheckResult
 from tests.support.cli import call
 
-FINE = [Finding("python", "3.12", "works", "here"), Finding("torch", "2.14", "missing", "no GPU")]
+FINE = [CheckResult("python", "3.12", "works", "here"), CheckResult("torch", "2.14", "missing", "no GPU")]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_what_is_missing_is_shown_and_no_failure(found):
 
 
 def test_what_is_broken_is_a_failure_and_json_says_the_same(found):
-    found.append(Finding("disk", "artifacts", "broken", "full"))
+    found.append(CheckResult("disk", "artifacts", "broken", "full"))
     ended = call("doctor", "--json")
     assert ended.code == 1
     assert json.loads(ended.output)[-1] == {"part": "disk", "name": "artifacts", "state": "broken", "detail": "full"}

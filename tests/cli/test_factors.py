@@ -16,7 +16,7 @@ def artifacts(tmp_path_factory):
 
 def test_each_pole_has_a_line_and_an_unstable_factor_one(artifacts):
     head, _, *rows = say("factors", *artifacts).splitlines()
-    assert head.split() == ["factor", "explains", "stability", "pole", "name", "AUC", "p", "films"]
+    assert head.split() == ["factor", "explains", "stability", "pole", "name", "AUC", "p", "items"]
     plus, minus, unstable = rows
     for text in (
         "60.0%",
@@ -43,7 +43,7 @@ def test_one_factor_is_told_at_length(artifacts):
 def test_json_is_one_value(artifacts):
     factors = json.loads(say("factors", "--json", *artifacts))
     assert [factor["stable"] for factor in factors] == [True, False]
-    assert factors[0]["poles"][0]["films"] == [["Matrix, The (1999)", 2.0]]
+    assert factors[0]["poles"][0]["items"] == [["Matrix, The (1999)", 2.0]]
     assert json.loads(say("factors", "1", "--json", *artifacts)) == factors[0]
 
 

@@ -15,7 +15,7 @@ def artifacts(tmp_path_factory):
     return ("--artifacts-dir", folder)
 
 
-def test_a_film_is_explained(artifacts):
+def test_a_item_is_explained(artifacts):
     told = say("explain", "the matrix", *artifacts)
     assert told.startswith("Matrix, The (1999): Action, Sci-Fi; 300 ratings; 2 reviews; tt0133093\n")
     for text in ("Where it stands", "Sci-Fi · machine, war", "machine, war\n", "without 1+", "1+* ", "100%", "50%"):
@@ -26,21 +26,21 @@ def test_only_so_many_factors_are_shown(artifacts):
     assert "unstable" not in say("explain", "the matrix", "--top", "1", *artifacts)
 
 
-def test_a_film_without_reviews_is_explained_as_far_as_it_goes(artifacts):
+def test_a_item_without_reviews_is_explained_as_far_as_it_goes(artifacts):
     assert say("explain", "2001", *artifacts).splitlines()[-1] == "No review of it was read, so nothing is predicted."
 
 
 def test_an_explanation_in_json_is_one_value(artifacts):
-    film = json.loads(say("explain", "MATRIX, THE", "--json", *artifacts))
-    assert (film["movie_id"], film["labels"][0]["words"]) == (10, ["machine", "war"])
-    assert film["predicted"][0]["share_without"] is None
+    item = json.loads(say("explain", "MATRIX, THE", "--json", *artifacts))
+    assert (item["item_id"], item["labels"][0]["words"]) == (10, ["machine", "war"])
+    assert item["predicted"][0]["share_without"] is None
 
 
-def test_similar_films_are_named_the_most_alike_first(artifacts):
+def test_similar_items_are_named_the_most_alike_first(artifacts):
     told = json.loads(say("similar", "matrix", "--json", *artifacts))
     assert told["title"] == "Matrix, The (1999)"
     assert told["similar"][0]["title"] == "Matrix Reloaded, The (2003)"
-    cosines = [film["cosine"] for film in told["similar"]]
+    cosines = [item["cosine"] for item in told["similar"]]
     assert cosines == sorted(cosines, reverse=True)
     lines = say("similar", "matrix", "--top", "2", *artifacts).splitlines()
     assert lines[0].strip() == "Matrix, The (1999)"
@@ -48,16 +48,16 @@ def test_similar_films_are_named_the_most_alike_first(artifacts):
     assert "Matrix Reloaded, The (2003)" in lines[3]
 
 
-def test_films_with_few_ratings_are_not_named(artifacts):
+def test_items_with_few_ratings_are_not_named(artifacts):
     told = json.loads(say("similar", "matrix", "--min-ratings", "66", "--json", *artifacts))
-    assert {film["title"] for film in told["similar"]} == {
+    assert {item["title"] for item in told["similar"]} == {
         "Cité des enfants perdus, La (City of Lost Children, The) (1995)",
         *("Sabrina (1954)", "Sabrina (1995)"),
     }
 
 
 @pytest.mark.parametrize("command", ["explain", "similar"])
-def test_a_film_that_is_not_one_is_told(command, artifacts):
+def test_a_item_that_is_not_one_is_told(command, artifacts):
     assert complain(command, "sabrina", *artifacts).startswith(
         "latentflix: several films are called so; found: sabrina"
     )

@@ -65,7 +65,7 @@ def test_a_question_that_tables_answer_imports_nothing_heavy(arguments, artifact
     assert imported_by(*arguments, "--artifacts-dir", str(artifacts)).isdisjoint(HEAVY)
 
 
-def test_a_film_that_is_unknown_is_told_without_anything_heavy(artifacts):
+def test_a_item_that_is_unknown_is_told_without_anything_heavy(artifacts):
     program = f"{MAIN[: MAIN.index('main()')]}\ntry: main()\nfinally: print(*sys.modules)"
     arguments = ["explain", "nothing", "--artifacts-dir", str(artifacts)]
     done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True)

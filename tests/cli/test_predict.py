@@ -7,7 +7,7 @@ import pytest
 
 from latentflix.artifacts import Store
 from latentflix.cli.predict import AT_ONCE, check_input, read_texts
-from latentflix.errors import InvalidReviews
+from latentflix.errors import DataError
 from tests.support.cli import call, complain, say
 from tests.support.factories.run import TEXT, write_run
 
@@ -100,13 +100,13 @@ def test_no_line_is_no_text(tmp_path):
 
 def test_what_is_given_goes_together(tmp_path):
     source = tmp_path / "reviews.parquet"
-    with pytest.raises(InvalidReviews, match="given twice"):
+    with pytest.raises(DataError, match="given twice"):
         check_input("a text", source, None)
-    with pytest.raises(InvalidReviews, match="read from one file and written to another"):
+    with pytest.raises(DataError, match="read from one file and written to another"):
         check_input(None, source, None)
-    with pytest.raises(InvalidReviews, match="read from one file and written to another"):
+    with pytest.raises(DataError, match="read from one file and written to another"):
         check_input(None, None, source)
-    with pytest.raises(InvalidReviews, match="there is no such file of reviews; where: .*reviews.parquet"):
+    with pytest.raises(DataError, match="there is no such file of reviews; where: .*reviews.parquet"):
         check_input(None, source, source)
     source.touch()
     check_input(None, source, source)

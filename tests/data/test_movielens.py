@@ -6,11 +6,11 @@ import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.movielens import GENRES, film_links, items_of_flags, read_movielens
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 
 RATINGS = [(1, 10, 3.0, 881250949), (1, 20, 4.0, 891717742), (2, 10, 5.0, 878887116), (2, 30, 1.0, 880606923)]
 TITLES = ["Misérables, Les (1995)", "Star Wars: Episode IV - A New Hope (1977)", "unknown"]
-TYPES = {"user_id": "int32", "movie_id": "int32", "rating": "float32", "timestamp": "int64"}
+TYPES = {"user_id": "int32", "item_id": "int32", "rating": "float32", "timestamp": "int64"}
 
 
 def flags(*genres):
@@ -28,8 +28,8 @@ def quoted(title):
 def form_100k(ratings=RATINGS):
     genres = (["Drama", "Musical"], ["Action", "Sci-Fi"], ["unknown"])
     items = [
-        (movie_id, title, "01-Jan-1995", "", "http://us.imdb.com/", *flags(*names))
-        for movie_id, title, names in zip((10, 20, 30), TITLES, genres, strict=True)
+        (item_id, title, "01-Jan-1995", "", "http://us.imdb.com/", *flags(*names))
+        for item_id, title, names in zip((10, 20, 30), TITLES, genres, strict=True)
     ]
     whole = [(user, movie, int(rating), time) for user, movie, rating, time in ratings]
     return {
@@ -61,7 +61,7 @@ def form_csv(ratings=RATINGS):
     }
 
 
-FORMS = {
+FILE_LAYOUTS = {
     "100K": form_100k(),
     "1M": form_dat("latin-1"),
     "10M": form_dat("utf-8"),
@@ -102,16 +102,16 @@ def directly_in_a_zip(tmp_path, files):
 LAYOUTS = [in_a_folder, in_a_folder_in_a_folder, in_a_folder_in_a_zip, directly_in_a_zip]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FILE_LAYOUTS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_form_gives_the_same_tables(tmp_path, form, layout):
-    tables = read_movielens(layout(tmp_path, FORMS[form]))
+    tables = read_movielens(layout(tmp_path, FILE_LAYOUTS[form]))
     assert tables["ratings"].dtypes.astype(str).to_dict() == TYPES
     assert list(tables["ratings"].itertuples(index=False, name=None)) == RATINGS
     items = tables["items"]
-    assert items["movie_id"].dtype == "int32"
-    assert list(items["movie_id"]) == [10, 20, 30]
-    assert list(items["movie_title"]) == TITLES
+    assert items["item_id"].dtype == "int32"
+    assert list(items["item_id"]) == [10, 20, 30]
+    assert list(items["title"]) == TITLES
     assert list(items["genres"])[:2] == ["Drama|Musical", "Action|Sci-Fi"]
     assert list(items["genres"])[2] == ("unknown" if form == "100K" else "")
     assert ("tconst" in items) == (form == "20M and later")
@@ -125,7 +125,7 @@ def test_links_name_the_imdb_title_of_a_film(tmp_path):
 
 def test_without_links_no_imdb_title_is_known(tmp_path):
     files = {name: content for name, content in form_csv().items() if name != "links.csv"}
-    assert list(read_movielens(in_a_folder(tmp_path, files))["items"]) == ["movie_id", "movie_title", "genres"]
+    assert list(read_movielens(in_a_folder(tmp_path, files))["items"]) == ["item_id", "title", "genres"]
 
 
 @pytest.mark.parametrize("form", [lambda rows: form_dat("utf-8", rows), form_csv], ids=["dat", "csv"])
@@ -146,9 +146,9 @@ def test_official_splits_are_marked_with_their_number(tmp_path):
     assert list(ratings[list(TYPES)].itertuples(index=False, name=None)) == RATINGS
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FILE_LAYOUTS)
 def test_without_official_splits_there_is_no_column_of_folds(tmp_path, form):
-    assert list(read_movielens(in_a_folder(tmp_path, FORMS[form]))["ratings"]) == list(TYPES)
+    assert list(read_movielens(in_a_folder(tmp_path, FILE_LAYOUTS[form]))["ratings"]) == list(TYPES)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def test_without_official_splits_there_is_no_column_of_folds(tmp_path, form):
     ids=["of a rating that there is not", "twice of one rating"],
 )
 def test_official_splits_that_do_not_fit_are_told(tmp_path, tests, found):
-    with pytest.raises(DataSetError, match=rf"the official splits do not fit the ratings; where: .*; found: {found}"):
+    with pytest.raises(DataError, match=rf"the official splits do not fit the ratings; where: .*; found: {found}"):
         read_movielens(in_a_folder(tmp_path, form_100k() | tests))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_unknown_form_is_told_with_what_there_is(tmp_path, layout):
-    with pytest.raises(DataSetError) as caught:
+    with pytest.raises(DataError) as caught:
         read_movielens(layout(tmp_path, {"ratings.json": b"[]", "movies.csv": b"movieId\n"}))
     message = str(caught.value)
     assert message.startswith("ratings are in no form that is known; where: ")
@@ -177,37 +177,37 @@ def test_an_unknown_form_is_told_with_what_there_is(tmp_path, layout):
 
 
 def test_of_many_files_only_some_are_named(tmp_path):
-    with pytest.raises(DataSetError, match=r"found: 00\.txt, .*, 11\.txt, and 8 more; expected"):
+    with pytest.raises(DataError, match=r"found: 00\.txt, .*, 11\.txt, and 8 more; expected"):
         read_movielens(in_a_folder(tmp_path, {f"{number:02d}.txt": b"" for number in range(20)}))
 
 
 def test_an_empty_folder_is_told(tmp_path):
-    with pytest.raises(DataSetError, match=r"found: no file; expected: u\.data and u\.item"):
+    with pytest.raises(DataError, match=r"found: no file; expected: u\.data and u\.item"):
         read_movielens(tmp_path)
 
 
 def test_a_genre_flag_that_is_missing_is_not_set():
-    table = pd.DataFrame([[7, "Emma (1996)", *flags("Drama", "Romance")]], columns=["movie_id", "movie_title", *GENRES])
+    table = pd.DataFrame([[7, "Emma (1996)", *flags("Drama", "Romance")]], columns=["item_id", "title", *GENRES])
     table = table.astype(dict.fromkeys(GENRES, "float64"))
     table.loc[0, ["Drama", "War"]] = np.nan
     assert items_of_flags(table).to_dict("list") == {
-        "movie_id": [7],
-        "movie_title": ["Emma (1996)"],
+        "item_id": [7],
+        "title": ["Emma (1996)"],
         "genres": ["Romance"],
     }
 
 
 def test_film_links_are_as_they_were_gathered():
     table = film_links()
-    assert table.dtypes.astype(str).to_dict() == {"movie_id": "int64", "tconst": "str", "matched_by": "str"}
+    assert table.dtypes.astype(str).to_dict() == {"item_id": "int64", "tconst": "str", "matched_by": "str"}
     assert len(table) == 1349
-    assert table["movie_id"].is_unique
-    assert table["movie_id"].between(1, 1682).all()
+    assert table["item_id"].is_unique
+    assert table["item_id"].between(1, 1682).all()
     assert table["tconst"].str.fullmatch(r"tt\d{7}").all()
 
 
 def test_the_items_of_movielens_100k_are_linked_by_the_package():
-    items = load_data_set(DataSetConfig(name="movielens_100k"))["items"].set_index("movie_id")
+    items = load_data_set(DataSetConfig(name="movielens_100k"))["items"].set_index("item_id")
     assert items["tconst"].notna().sum() == len(film_links())
     # IMDb's own numbers of Toy Story and Star Wars.
     assert (items.loc[1, "tconst"], items.loc[50, "tconst"]) == ("tt0114709", "tt0076759")

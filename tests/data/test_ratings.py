@@ -5,9 +5,9 @@ import pytest
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.movielens import half_stars, whole_stars
 from latentflix.data.ratings import RatingsConfig, read_ratings
-from latentflix.errors import InvalidRatings
+from latentflix.errors import DataError
 
-COLUMNS = ["user_id", "movie_id", "rating", "timestamp"]
+COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 
 def some_ratings(*rows):
@@ -16,7 +16,7 @@ def some_ratings(*rows):
 
 def some_items(*titles, **more):
     titles = titles or ("Emma (1996)", "Heat (1995)", "Fargo (1996)", "Alien (1979)")
-    return pd.DataFrame({"movie_id": range(1, len(titles) + 1), "movie_title": titles, "genres": ""} | more)
+    return pd.DataFrame({"item_id": range(1, len(titles) + 1), "title": titles, "genres": ""} | more)
 
 
 def put(table, row, column, value):
@@ -26,7 +26,7 @@ def put(table, row, column, value):
 
 
 def complaint(ratings, items, config=None):
-    with pytest.raises(InvalidRatings) as caught:
+    with pytest.raises(DataError) as caught:
         read_ratings(ratings, items, config or RatingsConfig(), whole_stars())
     return str(caught.value)
 
@@ -41,16 +41,16 @@ def read(movielens):
     return read_ratings(movielens["ratings"], movielens["items"], RatingsConfig(), movielens["scale"])
 
 
-def test_ratings_and_films_come_back_as_they_are():
+def test_ratings_and_items_come_back_as_they_are():
     items = some_items("Emma (1996)", "Heat (1995)", "Fargo (1996)", genres=["Drama|Romance", "Crime", " Crime |"])
     read = read_ratings(some_ratings((2, 1, 4, 11), (1, 2, 5, 12), (1, 1, 3, 10)), items, RatingsConfig())
     assert read.ratings.to_dict("list") == {
         "user_id": [1, 1, 2],
-        "movie_id": [1, 2, 1],
+        "item_id": [1, 2, 1],
         "rating": [3, 5, 4],
         "timestamp": [10, 12, 11],
     }
-    assert read.films.to_dict("index") == {
+    assert read.items.to_dict("index") == {
         1: {"title": "Emma (1996)", "year": 1996, "genres": ["Drama", "Romance"], "ratings": 2},
         2: {"title": "Heat (1995)", "year": 1995, "genres": ["Crime"], "ratings": 1},
         3: {"title": "Fargo (1996)", "year": 1996, "genres": ["Crime"], "ratings": 0},
@@ -67,20 +67,20 @@ def test_numbers_written_as_text_are_numbers():
 def test_ratings_have_the_types_that_are_promised(read):
     assert read.ratings.dtypes.astype(str).to_dict() == {
         "user_id": "int32",
-        "movie_id": "int32",
+        "item_id": "int32",
         "rating": "float32",
         "timestamp": "int64",
     }
 
 
 @pytest.mark.parametrize("titles", [("Emma (1996)", "Heat (1995)"), ("Emma (1996)", "unknown")])
-def test_films_have_the_types_that_are_promised(titles):
-    films = read_ratings(some_ratings(), some_items(*titles), RatingsConfig()).films
-    assert films.index.name == "movie_id"
-    assert films.index.dtype == "int32"
+def test_items_have_the_types_that_are_promised(titles):
+    items = read_ratings(some_ratings(), some_items(*titles), RatingsConfig()).items
+    assert items.index.name == "item_id"
+    assert items.index.dtype == "int32"
     types = {"title": "str", "year": "Int16", "genres": "object", "ratings": "int32"}
-    assert films.dtypes.astype(str).to_dict() == types
-    linked = read_ratings(some_ratings(), some_items(*titles, tconst=["tt1", None]), RatingsConfig()).films
+    assert items.dtypes.astype(str).to_dict() == types
+    linked = read_ratings(some_ratings(), some_items(*titles, tconst=["tt1", None]), RatingsConfig()).items
     assert linked.dtypes.astype(str).to_dict() == types | {"tconst": "str"}
 
 
@@ -89,7 +89,7 @@ def test_films_have_the_types_that_are_promised(titles):
     [("Emma (1996)", 1996), ("Land Before Time III (1995) (V)", 1995), ("2001 (no year)", None), ("unknown", None)],
 )
 def test_the_year_stands_in_brackets(title, year):
-    found = read_ratings(some_ratings(), some_items(title, "Heat (1995)"), RatingsConfig()).films["year"].iloc[0]
+    found = read_ratings(some_ratings(), some_items(title, "Heat (1995)"), RatingsConfig()).items["year"].iloc[0]
     assert pd.isna(found) if year is None else found == year
 
 
@@ -110,7 +110,7 @@ def test_a_missing_column_of_the_ratings_is_named(column):
     )
 
 
-@pytest.mark.parametrize("column", ["movie_id", "movie_title", "genres"])
+@pytest.mark.parametrize("column", ["item_id", "title", "genres"])
 def test_a_missing_column_of_the_items_is_named(column):
     message = complaint(some_ratings(), some_items().drop(columns=column))
     assert message.startswith(f"the items lack columns; where: {column}; found: ")
@@ -133,7 +133,7 @@ def test_what_is_no_number_is_named(column, value, found):
     )
 
 
-@pytest.mark.parametrize("column", ["user_id", "movie_id", "timestamp"])
+@pytest.mark.parametrize("column", ["user_id", "item_id", "timestamp"])
 @pytest.mark.parametrize("value", [1.5, 1e30, -1e30, np.inf])
 def test_an_id_or_time_that_is_no_whole_number_of_its_size_is_named(column, value):
     message = complaint(put(some_ratings(), 1, column, value), some_items())
@@ -141,7 +141,7 @@ def test_an_id_or_time_that_is_no_whole_number_of_its_size_is_named(column, valu
     assert f"found: {value}" in message
 
 
-@pytest.mark.parametrize("column", ["user_id", "movie_id"])
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
 def test_an_id_that_would_become_another_is_named(column):
     message = complaint(put(some_ratings(), 1, column, 2**32 + 1), some_items())
     assert f"row 1 (counting from 0), column {column}" in message
@@ -186,33 +186,33 @@ def test_a_bound_between_two_floats_is_kept_to():
     ("rows", "found"),
     [
         ([(7, 1, 3, 10), (7, 2, 4, 11)], "all ratings are of one user; found: 2 ratings with user_id 7"),
-        ([(7, 2, 3, 10), (8, 2, 4, 11)], "all ratings are of one film; found: 2 ratings with movie_id 2"),
+        ([(7, 2, 3, 10), (8, 2, 4, 11)], "all ratings are of one item; found: 2 ratings with item_id 2"),
         ([(7, 1, 3, 10), (8, 2, 3, 11)], "all ratings are of one value; found: 2 ratings with rating 3"),
     ],
-    ids=["user", "film", "value"],
+    ids=["user", "item", "value"],
 )
 def test_ratings_that_tell_nothing_apart_are_told(rows, found):
     assert complaint(some_ratings(*rows), some_items()).startswith(
-        f"{found}; expected: at least two users, two films and two different ratings"
+        f"{found}; expected: at least two users, two items and two different ratings"
     )
 
 
-def test_two_items_of_one_title_are_one_film_only():
+def test_two_items_of_one_title_are_one_item_only():
     message = complaint(some_ratings((7, 1, 3, 10), (8, 2, 4, 11)), some_items("Emma (1996)", "Emma (1996)"))
-    assert message.startswith("all ratings are of one film")
+    assert message.startswith("all ratings are of one item")
 
 
-def test_a_film_rated_twice_by_one_user_is_named():
+def test_a_item_rated_twice_by_one_user_is_named():
     message = complaint(some_ratings((7, 1, 3, 10), (8, 1, 3, 10), (7, 1, 4, 99)), some_items())
-    assert message.startswith("a user rates a film twice; where: row 2 (counting from 0), column user_id and movie_id")
+    assert message.startswith("a user rates an item twice; where: row 2 (counting from 0), column user_id and item_id")
     assert "found: 7 and 1; expected: one rating each" in message
 
 
 def test_a_rating_of_an_unknown_item_is_named():
     message = complaint(some_ratings((1, 1, 3, 10), (1, 99, 3, 10)), some_items())
-    assert message.startswith("a rating is of a film that is not among the items; where: row 1 (counting from 0)")
+    assert message.startswith("a rating is of an item that is not among the items; where: row 1 (counting from 0)")
     assert "99" in message.partition("found: ")[2]
-    assert message.endswith("expected: a known movie_id; what to do: mend or remove these rows")
+    assert message.endswith("expected: a known item_id; what to do: mend or remove these rows")
 
 
 def test_all_bad_rows_are_counted():
@@ -227,38 +227,38 @@ def test_rows_are_counted_whatever_the_index_says():
 
 
 def test_two_items_of_one_id_are_named():
-    message = complaint(some_ratings(), some_items().assign(movie_id=[1, 2, 1, 4]))
-    assert message.startswith("two items have one id; where: row 2 (counting from 0), column movie_id; 1 such rows")
+    message = complaint(some_ratings(), some_items().assign(item_id=[1, 2, 1, 4]))
+    assert message.startswith("two items have one id; where: row 2 (counting from 0), column item_id; 1 such rows")
 
 
 @pytest.mark.parametrize("title", [None, np.nan, "", "   ", 7], ids=repr)
 def test_an_item_without_a_title_is_named(title):
-    message = complaint(some_ratings(), put(some_items(), 1, "movie_title", title))
-    assert message.startswith("an item has no title; where: row 1 (counting from 0), column movie_title; 1 such rows")
+    message = complaint(some_ratings(), put(some_items(), 1, "title", title))
+    assert message.startswith("an item has no title; where: row 1 (counting from 0), column title; 1 such rows")
 
 
-@pytest.mark.parametrize("movie_id", ["x", None, 1.5])
-def test_an_item_without_a_whole_number_for_an_id_is_named(movie_id):
-    message = complaint(some_ratings(), put(some_items(), 2, "movie_id", movie_id))
-    assert "row 2 (counting from 0), column movie_id" in message
-    assert f"found: {movie_id!r}" in message
+@pytest.mark.parametrize("item_id", ["x", None, 1.5])
+def test_an_item_without_a_whole_number_for_an_id_is_named(item_id):
+    message = complaint(some_ratings(), put(some_items(), 2, "item_id", item_id))
+    assert "row 2 (counting from 0), column item_id" in message
+    assert f"found: {item_id!r}" in message
 
 
 def test_no_items_are_told():
     assert "item" in complaint(some_ratings(), some_items().head(0))
 
 
-def test_items_of_one_title_become_one_film_with_the_lower_id():
+def test_items_of_one_title_become_one_item_with_the_lower_id():
     items = some_items("Heat (1995)", "Emma (1996)", "Emma (1996) ").iloc[::-1]
     read = read_ratings(some_ratings((1, 3, 4, 10), (2, 2, 5, 11), (3, 1, 1, 12)), items, RatingsConfig())
-    assert read.films["title"].to_dict() == {1: "Heat (1995)", 2: "Emma (1996)"}
-    assert read.films["ratings"].to_dict() == {1: 1, 2: 2}
-    assert read.ratings[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 2], [2, 2], [3, 1]]
+    assert read.items["title"].to_dict() == {1: "Heat (1995)", 2: "Emma (1996)"}
+    assert read.items["ratings"].to_dict() == {1: 1, 2: 2}
+    assert read.ratings[["user_id", "item_id"]].to_numpy().tolist() == [[1, 2], [2, 2], [3, 1]]
     assert read.merged == 1
 
 
 @pytest.mark.parametrize("rows", [[(1, 1, 2, 10), (1, 2, 5, 20)], [(1, 2, 5, 20), (1, 1, 2, 10)]])
-def test_of_two_ratings_of_one_film_the_later_stands(rows):
+def test_of_two_ratings_of_one_item_the_later_stands(rows):
     rows = [*rows, (2, 3, 4, 10)]
     read = read_ratings(some_ratings(*rows), some_items("Emma (1996)", "Emma (1996)", "Heat (1995)"), RatingsConfig())
     assert read.ratings.to_numpy().tolist() == [[1, 1, 5, 20], [2, 3, 4, 10]]
@@ -273,18 +273,18 @@ def test_of_two_ratings_of_one_film_the_later_stands(rows):
     ],
     ids=["one IMDb id", "one known", "two IMDb ids"],
 )
-def test_items_of_one_title_are_one_film_unless_imdb_tells_them_apart(tconst, merged, kept):
+def test_items_of_one_title_are_one_item_unless_imdb_tells_them_apart(tconst, merged, kept):
     items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)", tconst=tconst)
     read = read_ratings(some_ratings((1, 1, 3, 10), (2, 2, 4, 11), (2, 3, 5, 12)), items, RatingsConfig())
     assert read.merged == merged
-    assert {film: given if isinstance(given, str) else None for film, given in read.films["tconst"].items()} == kept
+    assert {item: given if isinstance(given, str) else None for item, given in read.items["tconst"].items()} == kept
 
 
 def test_items_of_one_title_stay_apart_if_the_settings_say_so():
     items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)")
     read = read_ratings(some_ratings(), items, RatingsConfig(merge_titles=False))
-    assert (read.merged, list(read.films.index)) == (0, [1, 2, 3])
-    assert read.ratings["movie_id"].to_list() == [1, 2, 1]
+    assert (read.merged, list(read.items.index)) == (0, [1, 2, 3])
+    assert read.ratings["item_id"].to_list() == [1, 2, 1]
 
 
 def test_a_rating_keeps_its_official_fold():
@@ -296,42 +296,42 @@ def test_a_rating_keeps_its_official_fold():
 
 def test_ids_that_are_categories_are_numbered_in_their_order():
     ratings = some_ratings(("bob", "x", 4, 11), ("ann", "y", 5, 12)).astype(
-        {"user_id": "category", "movie_id": "category"}
+        {"user_id": "category", "item_id": "category"}
     )
-    items = some_items("Heat", "Fargo", "Emma", movie_id=["y", "w", "x"]).astype({"movie_id": "category"})
+    items = some_items("Heat", "Fargo", "Emma", item_id=["y", "w", "x"]).astype({"item_id": "category"})
     read = read_ratings(ratings, items, RatingsConfig())
-    assert read.ratings[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 3], [2, 2]]
-    assert read.films["source_id"].to_dict() == {1: "w", 2: "x", 3: "y"}
-    assert read.films["title"].to_dict() == {1: "Fargo", 2: "Emma", 3: "Heat"}
+    assert read.ratings[["user_id", "item_id"]].to_numpy().tolist() == [[1, 3], [2, 2]]
+    assert read.items["source_id"].to_dict() == {1: "w", 2: "x", 3: "y"}
+    assert read.items["title"].to_dict() == {1: "Fargo", 2: "Emma", 3: "Heat"}
     assert read.users["source_id"].to_dict() == {1: "ann", 2: "bob"}
 
 
 @pytest.mark.parametrize("genres", [None, np.nan, "", "|"], ids=repr)
 def test_an_item_may_have_no_genre(genres):
-    films = read_ratings(some_ratings(), put(some_items(), 0, "genres", genres), RatingsConfig()).films
-    assert films.loc[1, "genres"] == []
+    items = read_ratings(some_ratings(), put(some_items(), 0, "genres", genres), RatingsConfig()).items
+    assert items.loc[1, "genres"] == []
 
 
 def test_movielens_has_eighteen_doubles(read, movielens):
     assert read.merged == 18
-    assert len(read.films) == 1664
-    assert set(read.films["title"]) == set(movielens["items"]["movie_title"].str.strip())
-    assert read.films["title"].is_unique
-    assert read.films.loc[246, "title"] == "Chasing Amy (1997)"
-    assert 268 not in read.films.index
+    assert len(read.items) == 1664
+    assert set(read.items["title"]) == set(movielens["items"]["title"].str.strip())
+    assert read.items["title"].is_unique
+    assert read.items.loc[246, "title"] == "Chasing Amy (1997)"
+    assert 268 not in read.items.index
 
 
 def test_every_movielens_rating_is_kept_unless_a_later_one_stands(read, movielens):
-    title = movielens["items"].set_index("movie_id")["movie_title"].str.strip()
-    before = movielens["ratings"].assign(title=lambda table: table["movie_id"].map(title))
+    title = movielens["items"].set_index("item_id")["title"].str.strip()
+    before = movielens["ratings"].assign(title=lambda table: table["item_id"].map(title))
     expected = before.sort_values("timestamp").groupby(["user_id", "title"]).last()["timestamp"]
-    after = read.ratings.assign(title=lambda table: table["movie_id"].map(read.films["title"]))
+    after = read.ratings.assign(title=lambda table: table["item_id"].map(read.items["title"]))
     found = after.set_index(["user_id", "title"])["timestamp"].sort_index()
     assert len(found) == 99_693
     assert found.to_dict() == expected.to_dict()
 
 
-def test_movielens_films_have_as_many_ratings_as_are_counted(read):
-    assert read.films["ratings"].sum() == len(read.ratings)
-    assert read.films.loc[50, ["title", "ratings"]].to_list() == ["Star Wars (1977)", 583]
-    assert read.films["year"].isna().sum() == 1
+def test_movielens_items_have_as_many_ratings_as_are_counted(read):
+    assert read.items["ratings"].sum() == len(read.ratings)
+    assert read.items.loc[50, ["title", "ratings"]].to_list() == ["Star Wars (1977)", 583]
+    assert read.items["year"].isna().sum() == 1

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from latentflix.artifacts import artifact_key
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.ratings_file import RatingsSource, identify, load_ratings_source
-from latentflix.errors import DataSetError, InvalidRatings
-from tests.data.test_movielens import FORMS, form_csv, write_folder, write_zip
+from latentflix.errors import DataError
+from tests.data.test_movielens import FILE_LAYOUTS, form_csv, write_folder, write_zip
 
 RATINGS = pd.DataFrame(
     {"who": [7, 7, 9], "what": [1, 2, 1], "stars": [3.5, 10.0, 0.5], "when": [100, 200, 300], "note": ["a", "b", "c"]}
@@ -71,27 +71,31 @@ def test_a_table_is_read_whatever_it_is_packed_in(tmp_path, name):
     tables = load(tmp_path / name, **COLUMNS, timestamp_column="when")
     assert tables["ratings"].to_dict("list") == {
         "user_id": [7, 7, 9],
-        "movie_id": [1, 2, 1],
+        "item_id": [1, 2, 1],
         "rating": [3.5, 10.0, 0.5],
         "timestamp": [100, 200, 300],
     }
-    assert tables["items"].to_dict("list") == {"movie_id": [1, 2], "movie_title": ["1", "2"], "genres": ["", ""]}
+    assert tables["items"].to_dict("list") == {"item_id": [1, 2], "title": ["1", "2"], "genres": ["", ""]}
     assert tables["scale"].to_dict("list") == {"lowest": [0.5], "highest": [10.0]}
 
 
 @pytest.mark.parametrize(("delimiter", "given"), [(";", ";"), ("\t", "\t"), ("\t", "\\t")])
 def test_the_delimiter_is_what_the_settings_say(tmp_path, delimiter, given):
     (tmp_path / "own.tsv").write_bytes(as_csv(RATINGS, delimiter))
-    assert list(load(tmp_path / "own.tsv", **COLUMNS, delimiter=given)["ratings"]["movie_id"]) == [1, 2, 1]
+    assert list(load(tmp_path / "own.tsv", **COLUMNS, delimiter=given)["ratings"]["item_id"]) == [1, 2, 1]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FILE_LAYOUTS)
 @pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
 def test_movielens_is_known_by_its_form(tmp_path, form, packed):
-    path = write_zip(tmp_path / "ml.zip", FORMS[form]) if packed else write_folder(tmp_path / "ml", FORMS[form])
+    path = (
+        write_zip(tmp_path / "ml.zip", FILE_LAYOUTS[form])
+        if packed
+        else write_folder(tmp_path / "ml", FILE_LAYOUTS[form])
+    )
     tables = load(path)
     assert list(tables["ratings"]["rating"]) == [3, 4, 5, 1]
-    assert tables["items"]["movie_title"].iloc[1] == "Star Wars: Episode IV - A New Hope (1977)"
+    assert tables["items"]["title"].iloc[1] == "Star Wars: Episode IV - A New Hope (1977)"
     assert list(tables["scale"].iloc[0]) == [1, 5]
 
 
@@ -121,8 +125,8 @@ def test_times_of_a_parquet_file_may_be_times(tmp_path):
 def test_items_bring_titles_genres_and_imdb_ids(tmp_path):
     items = load_with_items(tmp_path, genres_column="kinds", genre_separator=", ", imdb_column="imdb")["items"]
     assert items.to_dict("list") == {
-        "movie_id": [1, 2],
-        "movie_title": ["1917", "Emma (1996)"],
+        "item_id": [1, 2],
+        "title": ["1917", "Emma (1996)"],
         "genres": ["War|Drama", ""],
         "tconst": ["tt8579674", "tt0116191"],
     }
@@ -142,12 +146,12 @@ def test_ids_that_are_names_are_numbered_and_kept(tmp_path):
         1: {"ratings": 2, "source_id": "ann"},
         2: {"ratings": 1, "source_id": "bob"},
     }
-    assert read.films[["title", "source_id", "ratings"]].to_dict("index") == {
+    assert read.items[["title", "source_id", "ratings"]].to_dict("index") == {
         1: {"title": "Emma", "source_id": "tt10", "ratings": 1},
         2: {"title": "Heat", "source_id": "tt2", "ratings": 2},
         3: {"title": "Fargo", "source_id": "tt3", "ratings": 0},
     }
-    assert read.ratings[["user_id", "movie_id", "rating"]].to_numpy().tolist() == [[1, 1, 10], [1, 2, 3.5], [2, 2, 0.5]]
+    assert read.ratings[["user_id", "item_id", "rating"]].to_numpy().tolist() == [[1, 1, 10], [1, 2, 3.5], [2, 2, 0.5]]
     assert read.ratings.dtypes.astype(str).to_list() == ["int32", "int32", "float32", "int64"]
 
 
@@ -166,49 +170,49 @@ def test_named_ids_pass_through_a_file_unchanged(tmp_path):
         read_ratings(given["ratings"], given["items"], RatingsConfig(), given["scale"]) for given in (tables, again)
     )
     pd.testing.assert_frame_equal(one.ratings, other.ratings)
-    pd.testing.assert_frame_equal(one.films, other.films)
+    pd.testing.assert_frame_equal(one.items, other.items)
     pd.testing.assert_frame_equal(one.users, other.users)
 
 
 def test_errors_name_ids_as_the_source_does(tmp_path):
     tables = load_own(tmp_path, NAMED.assign(who="ann", what="tt2"))
-    with pytest.raises(InvalidRatings, match=r"a user rates a film twice; where: row 1 .*found: 'ann' and 'tt2'"):
+    with pytest.raises(DataError, match=r"a user rates an item twice; where: row 1 .*found: 'ann' and 'tt2'"):
         read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
 
 
 def test_an_item_that_is_rated_but_not_among_the_items_is_named(tmp_path):
     tables = load_with_items(tmp_path, NAMED, ITEMS.assign(id=["tt2", "tt3"]))
-    with pytest.raises(InvalidRatings, match=r"not among the items; where: row 1 .*found: 'tt10'"):
+    with pytest.raises(DataError, match=r"not among the items; where: row 1 .*found: 'tt10'"):
         read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
 
 
 @pytest.mark.parametrize("ratings", [RATINGS, NAMED], ids=["numbers", "names"])
-@pytest.mark.parametrize(("column", "name"), [("who", "user_id"), ("what", "movie_id")])
+@pytest.mark.parametrize(("column", "name"), [("who", "user_id"), ("what", "item_id")])
 def test_an_id_that_is_missing_is_named_by_its_row(tmp_path, ratings, column, name):
     tables = load_own(tmp_path, ratings.assign(**{column: ratings[column].where([True, True, False])}))
-    with pytest.raises(InvalidRatings, match=rf"{name} is missing; where: row 2 \(counting from 0\), column {name}"):
+    with pytest.raises(DataError, match=rf"{name} is missing; where: row 2 \(counting from 0\), column {name}"):
         read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
 
 
 @pytest.mark.parametrize("name", ["own.csv", "own.csv.gz", "own.parquet"])
 def test_columns_that_are_missing_are_told_with_those_that_are_there(tmp_path, name):
     (tmp_path / name).write_bytes(FILES[name])
-    with pytest.raises(DataSetError) as caught:
+    with pytest.raises(DataError) as caught:
         load(tmp_path / name, user_column="who")
     assert str(caught.value).startswith(
-        f"a table lacks columns; where: {tmp_path / name}: movie_id, rating; "
-        "found: who, what, stars, when, note; expected: who, movie_id, rating; what to do: name them with "
+        f"a table lacks columns; where: {tmp_path / name}: item_id, rating; "
+        "found: who, what, stars, when, note; expected: who, item_id, rating; what to do: name them with "
     )
 
 
 def test_another_delimiter_shows_in_the_columns_that_are_found(tmp_path):
     (tmp_path / "own.csv").write_bytes(as_csv(RATINGS, ";"))
-    with pytest.raises(DataSetError, match=r"found: who;what;stars;when;note; expected: .*--ratings-source.delimiter"):
+    with pytest.raises(DataError, match=r"found: who;what;stars;when;note; expected: .*--ratings-source.delimiter"):
         load(tmp_path / "own.csv", **COLUMNS)
 
 
 def test_columns_that_the_items_lack_are_told(tmp_path):
-    with pytest.raises(DataSetError, match=r"where: .*items\.csv: kind; found: id, name, kinds, imdb; expected: id"):
+    with pytest.raises(DataError, match=r"where: .*items\.csv: kind; found: id, name, kinds, imdb; expected: id"):
         load_with_items(tmp_path, genres_column="kind")
 
 
@@ -222,30 +226,30 @@ def test_columns_that_the_items_lack_are_told(tmp_path):
 )
 def test_a_file_of_another_form_is_told(tmp_path, name, content, found):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataSetError, match=rf"in no form that is known; where: .*; found: {found}; expected: .*\.csv"):
+    with pytest.raises(DataError, match=rf"in no form that is known; where: .*; found: {found}; expected: .*\.csv"):
         load(tmp_path / name, **COLUMNS)
 
 
 def test_a_zip_of_several_tables_is_told(tmp_path):
     path = write_zip(tmp_path / "own.zip", {"a.csv": b"", "b.csv": b""})
-    with pytest.raises(DataSetError, match=r"found: ml-25m/a\.csv, ml-25m/b\.csv; expected: .*one csv or parquet file"):
+    with pytest.raises(DataError, match=r"found: ml-25m/a\.csv, ml-25m/b\.csv; expected: .*one csv or parquet file"):
         load(path, **COLUMNS)
 
 
 def test_a_folder_of_another_form_is_told(tmp_path):
-    with pytest.raises(DataSetError, match=r"found: own\.csv; expected: u\.data and u\.item"):
+    with pytest.raises(DataError, match=r"found: own\.csv; expected: u\.data and u\.item"):
         load(write_folder(tmp_path / "mine", {"own.csv": as_csv(RATINGS)}), **COLUMNS)
 
 
 @pytest.mark.parametrize("name", ["own.csv.gz", "own.zip", "own.parquet", "own.csv"])
 def test_a_file_that_cannot_be_read_is_told(tmp_path, name):
     (tmp_path / name).write_bytes(b"\xff\xfe<html>not what it says" if name != "own.csv" else b"")
-    with pytest.raises(DataSetError, match=rf"ratings cannot be read; where: .*{name}; found: .+; expected: a csv"):
+    with pytest.raises(DataError, match=rf"ratings cannot be read; where: .*{name}; found: .+; expected: a csv"):
         load(tmp_path / name, **COLUMNS)
 
 
 def test_a_time_that_is_no_date_is_told(tmp_path):
-    with pytest.raises(DataSetError, match="ratings cannot be read; where: .*found: .*yesterday"):
+    with pytest.raises(DataError, match="ratings cannot be read; where: .*found: .*yesterday"):
         load_own(tmp_path, RATINGS.assign(when=["2020-01-01", "yesterday", "2020-01-02"]), timestamp_column="when")
 
 
@@ -253,7 +257,7 @@ def test_a_time_that_is_no_date_is_told(tmp_path):
 def test_a_file_that_there_is_not_is_told(tmp_path, missing):
     (tmp_path / "own.csv").write_bytes(as_csv(RATINGS))
     paths = {"path": tmp_path / "own.csv", "items_path": tmp_path / "own.csv", missing: tmp_path / "nowhere.csv"}
-    with pytest.raises(DataSetError, match=r"there is no such file or folder; where: .*nowhere\.csv"):
+    with pytest.raises(DataError, match=r"there is no such file or folder; where: .*nowhere\.csv"):
         identify(RatingsSource(**paths))
 
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from latentflix.data.splits import SplitConfig, split_ratings
-from latentflix.errors import InvalidSplit
+from latentflix.errors import DataError
 from tests.support.synthetic_world import make_world
 
 KINDS = ["random", "k_fold", "leave_last_out", "official"]
@@ -17,7 +17,7 @@ def ratings():
 
 
 def some_ratings(*rows):
-    return pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"])
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
 
 
 def rows(mask):
@@ -25,7 +25,7 @@ def rows(mask):
 
 
 def pairs(ratings, mask):
-    return set(ratings.loc[mask, ["user_id", "movie_id"]].itertuples(index=False, name=None))
+    return set(ratings.loc[mask, ["user_id", "item_id"]].itertuples(index=False, name=None))
 
 
 def split_of(ratings, **settings):
@@ -63,9 +63,9 @@ def test_a_random_split_holds_out_its_share(ratings, share):
     assert (split.held_out | split.unseen).sum() == round(share * len(ratings))
 
 
-def test_a_random_split_favours_no_user_and_no_film(ratings):
+def test_a_random_split_favours_no_user_and_no_item(ratings):
     held_out = split_of(ratings, share=0.5).held_out
-    for column in ("user_id", "movie_id"):
+    for column in ("user_id", "item_id"):
         shares = pd.Series(held_out).groupby(ratings[column].to_numpy()).agg(["mean", "size"])
         deviations = (shares["mean"] - 0.5) / np.sqrt(0.25 / shares["size"])
         assert deviations.std() == pytest.approx(1, abs=0.2)
@@ -75,7 +75,7 @@ def test_a_random_split_favours_no_user_and_no_film(ratings):
 def test_a_random_split_holds_out_at_least_one_and_not_all(share, train):
     four = some_ratings((1, 1, 3, 0), (1, 2, 3, 0), (2, 1, 3, 0), (2, 2, 3, 0))
     if train is None:
-        with pytest.raises(InvalidSplit, match="found: 1 train, 0 held_out, 3 unseen"):
+        with pytest.raises(DataError, match="found: 1 train, 0 held_out, 3 unseen"):
             split_of(four, share=share)
     else:
         assert split_of(four, share=share).counts() == {"train": 3, "held_out": 1, "unseen": 0}
@@ -112,7 +112,7 @@ def test_an_official_fold_is_held_out(ratings):
         assert ((split.held_out | split.unseen) == (ratings["official_fold"] == fold)).all()
 
 
-def test_ratings_of_a_film_that_is_not_in_train_are_kept_apart_and_counted():
+def test_ratings_of_a_item_that_is_not_in_train_are_kept_apart_and_counted():
     ratings = some_ratings((1, 1, 3, 10), (1, 2, 4, 90), (2, 1, 3, 10), (2, 3, 3, 99), (3, 2, 3, 10), (3, 1, 3, 20))
     split = split_of(ratings, kind="leave_last_out")
     assert rows(split.train) == [0, 2, 4]
@@ -123,19 +123,19 @@ def test_ratings_of_a_film_that_is_not_in_train_are_kept_apart_and_counted():
 
 def test_ratings_of_a_user_who_is_not_in_train_are_kept_apart():
     ratings = some_ratings((1, 1, 3, 0), (1, 2, 3, 0), (2, 1, 3, 0), (3, 1, 3, 0)).assign(official_fold=[0, 1, 2, 1])
-    with pytest.raises(InvalidSplit):
+    with pytest.raises(DataError):
         split_of(ratings, kind="official", fold=1)
     split = split_of(ratings.assign(official_fold=[1, 0, 0, 1]), kind="official", fold=1)
     assert (rows(split.held_out), rows(split.unseen)) == ([0], [3])
 
 
 def test_nothing_that_is_held_out_is_unknown_in_train(ratings):
-    few = ratings.groupby("movie_id").head(2)
+    few = ratings.groupby("item_id").head(2)
     split = split_of(few, share=0.4)
     assert split.unseen.any()
-    for column in ("user_id", "movie_id"):
+    for column in ("user_id", "item_id"):
         assert set(few.loc[split.held_out, column]) <= set(few.loc[split.train, column])
-    known = [few.loc[split.unseen, column].isin(few.loc[split.train, column]) for column in ("user_id", "movie_id")]
+    known = [few.loc[split.unseen, column].isin(few.loc[split.train, column]) for column in ("user_id", "item_id")]
     assert not (known[0] & known[1]).any()
 
 
@@ -145,17 +145,17 @@ def test_an_official_fold_that_there_is_not_is_told(official_fold):
     if official_fold:
         ratings = ratings.assign(official_fold=np.array(official_fold, "int8"))
     found = "folds 1, 2" if official_fold == [1, 2, 0] else "no official folds"
-    with pytest.raises(InvalidSplit, match=f"there is no such official fold; where: fold 3; found: {found}"):
+    with pytest.raises(DataError, match=f"there is no such official fold; where: fold 3; found: {found}"):
         split_of(ratings, kind="official", fold=3)
 
 
 def test_ratings_without_times_have_no_last():
-    with pytest.raises(InvalidSplit, match=r"the ratings have no times; where: timestamp; found: 0 in every row"):
+    with pytest.raises(DataError, match=r"the ratings have no times; where: timestamp; found: 0 in every row"):
         split_of(some_ratings((1, 1, 3, 0), (1, 2, 3, 0)), kind="leave_last_out")
 
 
 def test_a_split_that_leaves_nothing_to_score_is_told():
-    with pytest.raises(InvalidSplit) as caught:
+    with pytest.raises(DataError) as caught:
         split_of(some_ratings((1, 1, 3, 0), (2, 2, 3, 1)), kind="leave_last_out")
     assert str(caught.value).startswith(
         "a split leaves nothing to learn from or nothing to score; where: split leave_last_out; "

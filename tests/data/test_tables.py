@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from latentflix.data.tables import extend_file, read_file, write_file
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 
 AWKWARD = ["", "one", 'a "quoted", one', "two\nlines", "映画 🎬", "<br />&amp;<script>", "nul \x00 inside", "x" * 2**20]
 
@@ -31,7 +31,7 @@ def test_what_is_written_is_read(tmp_path, name):
 def test_a_broken_file_is_refused_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     for read in (read_file, lambda path: extend_file(path, tmp_path / "o.parquet", "a", measure)):
-        with pytest.raises(DataSetError, match=f"a table cannot be read; where: .*{name}") as error:
+        with pytest.raises(DataError, match=f"a table cannot be read; where: .*{name}") as error:
             read(tmp_path / name)
         assert "\n" not in str(error.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
@@ -114,15 +114,15 @@ def test_a_failure_half_way_leaves_the_target_as_it_was(tmp_path):
 )
 def test_a_table_that_cannot_be_extended_is_refused(tmp_path, table, message):
     write_file(pd.DataFrame(table), tmp_path / "t.parquet")
-    with pytest.raises(DataSetError, match=message):
+    with pytest.raises(DataError, match=message):
         extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure)
 
 
 def test_files_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(DataSetError, match="cannot be read.*where: .*nowhere.csv"):
+    with pytest.raises(DataError, match="cannot be read.*where: .*nowhere.csv"):
         extend_file(tmp_path / "nowhere.csv", tmp_path / "o.csv", "text", measure)
     write_file(pd.DataFrame({"text": ["a"]}), tmp_path / "t.csv")
-    with pytest.raises(DataSetError, match="cannot be written; where: .*o.csv"):
+    with pytest.raises(DataError, match="cannot be written; where: .*o.csv"):
         extend_file(tmp_path / "t.csv", tmp_path / "no" / "o.csv", "text", measure)
 
 

@@ -12,12 +12,12 @@ from latentflix.data.title_catalogs import (
     open_catalogs,
 )
 from latentflix.data.titles import resolve_titles
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 from tests.support.title_cases import HARD, OTHERS
 
 
 def films(*titles):
-    return pd.DataFrame({"title": titles}, index=pd.RangeIndex(1, len(titles) + 1, name="movie_id"))
+    return pd.DataFrame({"title": titles}, index=pd.RangeIndex(1, len(titles) + 1, name="item_id"))
 
 
 def basics():
@@ -90,13 +90,13 @@ def test_what_cinemagoers_own_tool_builds_can_be_read(tmp_path):
 
 
 def test_no_database_and_a_file_that_is_none_are_told(tmp_path):
-    with pytest.raises(DataSetError, match="there is no such database; where: .*none.db"):
+    with pytest.raises(DataError, match="there is no such database; where: .*none.db"):
         catalog_of_cinemagoer(tmp_path / "none.db", 1990, 2000)
     (tmp_path / "text.db").write_text("no database " * 100)
-    with pytest.raises(DataSetError, match="database cannot be read; where: .*; found: file is not a database"):
+    with pytest.raises(DataError, match="database cannot be read; where: .*; found: file is not a database"):
         catalog_of_cinemagoer(tmp_path / "text.db", 1990, 2000)
     sqlite3.connect(tmp_path / "empty.db").close()
-    with pytest.raises(DataSetError, match="found: no such table: title_basics"):
+    with pytest.raises(DataError, match="found: no such table: title_basics"):
         catalog_of_cinemagoer(tmp_path / "empty.db", 1990, 2000)
 
 
@@ -118,9 +118,9 @@ def test_links_of_a_newer_set_are_used(tmp_path):
 
 
 def test_a_set_without_links_and_no_set_are_told(tmp_path):
-    with pytest.raises(DataSetError, match=r"no links to IMDb; where: .*old; expected: links.csv"):
+    with pytest.raises(DataError, match=r"no links to IMDb; where: .*old; expected: links.csv"):
         catalog_of_links(movielens(tmp_path / "old", links=False))
-    with pytest.raises(DataSetError, match="a MovieLens set cannot be read"):
+    with pytest.raises(DataError, match="a MovieLens set cannot be read"):
         catalog_of_links(tmp_path / "none.zip")
 
 
@@ -134,5 +134,5 @@ def test_the_table_of_the_package_comes_first(tmp_path, database):
 
 
 def test_items_without_links_make_an_empty_catalog():
-    items = pd.DataFrame({"movie_title": ["Emma (1996)"]})
+    items = pd.DataFrame({"title": ["Emma (1996)"]})
     assert len(resolve_titles(films("Emma (1996)"), [catalog_of_items("none", items)]).unknown) == 1

@@ -7,7 +7,7 @@ from tests.support.title_cases import HARD, OTHERS
 
 
 def films(*titles, **columns):
-    return pd.DataFrame({"title": titles, **columns}, index=pd.RangeIndex(1, len(titles) + 1, name="movie_id"))
+    return pd.DataFrame({"title": titles, **columns}, index=pd.RangeIndex(1, len(titles) + 1, name="item_id"))
 
 
 def catalog(*titles):
@@ -20,8 +20,8 @@ def imdb():
 
 
 def test_the_sample_is_of_movielens_and_of_its_links():
-    items = load_data_set(DataSetConfig(name="movielens_100k"))["items"].drop_duplicates("movie_title")
-    known = items.set_index("movie_title")["tconst"]
+    items = load_data_set(DataSetConfig(name="movielens_100k"))["items"].drop_duplicates("title")
+    known = items.set_index("title")["tconst"]
     assert {title: known[title] for title, *_ in HARD} == {title: tconst for title, tconst, *_ in HARD}
 
 

@@ -2,21 +2,21 @@ import numpy as np
 import pytest
 
 from latentflix.calibration import tune_thresholds
-from latentflix.factors.comparison import OURS, SAME_GUESS, thresholds_by_fold
+from latentflix.factors.comparison import CLASSIFIER, PRIOR, thresholds_by_fold
 from tests.support.factories.comparison import compare, make_case
 
 
 def test_the_encoder_that_sees_more_scores_more_and_a_guess_scores_least():
-    table = compare(make_case()).encoders.set_index("encoder")
-    assert list(table.index) == [OURS, "baseline", SAME_GUESS]
+    table = compare(make_case()).methods.set_index("method")
+    assert list(table.index) == [CLASSIFIER, "baseline", PRIOR]
     for score in ("auc", "average_precision", "micro_f1", "macro_f1"):
-        assert table.loc[OURS, score] > table.loc["baseline", score] > table.loc[SAME_GUESS, score]
+        assert table.loc[CLASSIFIER, score] > table.loc["baseline", score] > table.loc[PRIOR, score]
         assert (table[f"{score}_low"] <= table[score]).all()
         assert (table[score] <= table[f"{score}_high"]).all()
-    assert table.loc[SAME_GUESS, "auc"] == pytest.approx(0.5)
+    assert table.loc[PRIOR, "auc"] == pytest.approx(0.5)
 
 
-def test_the_thresholds_of_a_fold_are_those_of_all_other_films():
+def test_the_thresholds_of_a_fold_are_those_of_all_other_items():
     *_, truth = make_case()
     said = np.random.default_rng(3).random(truth.shape)
     groups = np.arange(len(truth)) % 4
@@ -28,13 +28,13 @@ def test_the_thresholds_of_a_fold_are_those_of_all_other_films():
     np.testing.assert_array_equal(thresholds_by_fold(changed, said, groups, 20)[groups == 2], thresholds[groups == 2])
 
 
-def test_labels_given_are_counted_against_the_films_that_carry_them():
+def test_labels_given_are_counted_against_the_items_that_carry_them():
     case = make_case()
     labels = compare(case).labels.set_index("label")
-    assert labels["films"].tolist() == case[4].sum(0).tolist()
+    assert labels["items"].tolist() == case[4].sum(0).tolist()
     hit = labels["precision"] * labels["given"]
-    assert hit.tolist() == pytest.approx((labels["recall"] * labels["films"]).tolist())
+    assert hit.tolist() == pytest.approx((labels["recall"] * labels["items"]).tolist())
     f1 = 2 * labels["precision"] * labels["recall"] / (labels["precision"] + labels["recall"])
     assert labels["f1"].tolist() == pytest.approx(f1.tolist())
     assert (labels["f1"] > 0.8).all()
-    assert compare(case).encoders["macro_f1"][0] == pytest.approx(labels["f1"].mean())
+    assert compare(case).methods["macro_f1"][0] == pytest.approx(labels["f1"].mean())

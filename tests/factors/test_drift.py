@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.factors.drift import ShiftConfig, StoredShiftConfig, compare_histograms, find_new_reviews
+from latentflix.factors.drift import DriftConfig, StoredDriftConfig, compare_histograms, find_new_reviews
 from latentflix.factors.histograms import HistogramConfig
 from latentflix.reviews.store import ReviewStore
 from latentflix.text.classifier import RANDOM_SPLIT
 from tests.support.synthetic_reviews import BEGAN, review, write
 
 LABELS = ["1+", "1-", "2+", "2-"]
-FILMS = pd.DataFrame({"tconst": ["tt1", "tt2", None]}, index=pd.Index([1, 2, 3], name="movie_id"))
-FOLDS = pd.Series([0, 1], index=pd.Index([1, 9], name="movie_id"), name="fold")
+ITEMS = pd.DataFrame({"tconst": ["tt1", "tt2", None]}, index=pd.Index([1, 2, 3], name="item_id"))
+FOLDS = pd.Series([0, 1], index=pd.Index([1, 9], name="item_id"), name="fold")
 LATER = BEGAN + timedelta(days=7)
 TOP_1 = HistogramConfig(top_k=1)
 
@@ -33,7 +33,7 @@ def config(store, **changed):
         "store_version": store.version(),
         "new_since": LATER.isoformat(),
     }
-    return StoredShiftConfig(**given | changed)
+    return StoredDriftConfig(**given | changed)
 
 
 def read(*reviews):
@@ -41,38 +41,38 @@ def read(*reviews):
 
 
 def found(store, *known, **changed):
-    return find_new_reviews(FILMS, read(*known), FOLDS, config(store, **changed))
+    return find_new_reviews(ITEMS, read(*known), FOLDS, config(store, **changed))
 
 
 def test_new_reviews_are_those_of_the_refresh_that_the_run_has_not_read(store):
     new = found(store, review("tt1", 3)).reviews
-    assert sorted(zip(new["movie_id"], new["review_id"], strict=True)) == sorted(
+    assert sorted(zip(new["item_id"], new["review_id"], strict=True)) == sorted(
         [(1, review("tt1", 2).content_sha256), (2, review("tt2", 2).content_sha256)]
     )
 
 
-def test_a_text_that_stands_under_several_films_tells_of_none(store):
+def test_a_text_that_stands_under_several_items_tells_of_none(store):
     text = write("both")
     store.merge([review("tt1", 7, text), review("tt2", 8, text)], LATER)
     assert review("tt1", 7, text).content_sha256 not in set(found(store).reviews["review_id"])
 
 
 def test_only_the_version_of_the_store_that_is_named_is_read(store):
-    assert sorted(found(store, store_version=2).reviews["movie_id"]) == [1, 1]
+    assert sorted(found(store, store_version=2).reviews["item_id"]) == [1, 1]
     assert found(store, store_version=1).reviews.empty
 
 
-def test_a_review_is_told_by_classifiers_that_have_not_read_about_its_film(store):
+def test_a_review_is_told_by_classifiers_that_have_not_read_about_its_item(store):
     new = found(store)
-    by_film = new.held_out.groupby(new.reviews["movie_id"].to_numpy()).first()
-    assert by_film.loc[1].to_dict() == {"0": True, "1": False}
-    assert by_film.loc[2].to_dict() == {"0": True, "1": True}
+    by_item = new.held_out.groupby(new.reviews["item_id"].to_numpy()).first()
+    assert by_item.loc[1].to_dict() == {"0": True, "1": False}
+    assert by_item.loc[2].to_dict() == {"0": True, "1": True}
     assert new.held_out.index.tolist() == new.reviews["review_id"].tolist()
 
 
 def test_new_reviews_are_cleaned_for_the_models(store):
-    store.merge([review("tt1", 5, "<script>x</script>Good <b>film</b>" + write(1))], LATER)
-    assert any(text.startswith("Good  film") for text in found(store).reviews["text"])
+    store.merge([review("tt1", 5, "<script>x</script>Good <b>item</b>" + write(1))], LATER)
+    assert any(text.startswith("Good  item") for text in found(store).reviews["text"])
     assert not found(store).reviews["text"].str.contains("<").any()
 
 
@@ -84,59 +84,59 @@ def told(*rows, classifier="0"):
     return table
 
 
-def of_films(**films):
-    return pd.DataFrame({"review_id": list(films), "movie_id": list(films.values())}).astype({"movie_id": "int32"})
+def of_items(**items):
+    return pd.DataFrame({"review_id": list(items), "item_id": list(items.values())}).astype({"item_id": "int32"})
 
 
-BEFORE = (told(("a", "1+"), ("b", "1+"), ("c", "2+")), of_films(a=1, b=1, c=2))
+BEFORE = (told(("a", "1+"), ("b", "1+"), ("c", "2+")), of_items(a=1, b=1, c=2))
 
 
 def compare(new, before=BEFORE, **settings):
-    return compare_histograms(before, new, LABELS, TOP_1, ShiftConfig(**settings)).set_index("movie_id")
+    return compare_histograms(before, new, LABELS, TOP_1, DriftConfig(**settings)).set_index("item_id")
 
 
 def test_a_histogram_moves_by_the_share_of_votes_that_went_elsewhere():
-    shifts = compare((told(("d", "1-"), ("e", "2-")), of_films(d=1, e=1)))
-    assert shifts.loc[1, ["reviews", "new_reviews", "moved", "lost"]].tolist() == [2, 2, True, "1+"]
-    assert shifts.loc[1, "distance"] == pytest.approx(0.5)
-    assert set(shifts.loc[1, "gained"].split(", ")) == {"1-", "2-"}
-    assert list(shifts.index) == [1]
+    drift = compare((told(("d", "1-"), ("e", "2-")), of_items(d=1, e=1)))
+    assert drift.loc[1, ["reviews", "new_reviews", "drifted", "lost"]].tolist() == [2, 2, True, "1+"]
+    assert drift.loc[1, "distance"] == pytest.approx(0.5)
+    assert set(drift.loc[1, "gained"].split(", ")) == {"1-", "2-"}
+    assert list(drift.index) == [1]
 
 
 def test_a_histogram_stays_where_the_new_reviews_say_the_same():
-    shifts = compare((told(("d", "1+")), of_films(d=1)))
-    assert shifts.loc[1, ["distance", "moved", "gained", "lost"]].tolist() == [0, False, "", ""]
+    drift = compare((told(("d", "1+")), of_items(d=1)))
+    assert drift.loc[1, ["distance", "drifted", "gained", "lost"]].tolist() == [0, False, "", ""]
 
 
-@pytest.mark.parametrize(("moved_from", "moved"), [(0.3, True), (0.34, False)])
-def test_the_setting_says_from_which_share_on(moved_from, moved):
-    shifts = compare((told(("d", "1-")), of_films(d=1)), moved_from=moved_from)
-    assert shifts.loc[1, "distance"] == pytest.approx(1 / 3)
-    assert shifts.loc[1, "moved"] == moved
+@pytest.mark.parametrize(("drifted_from", "drifted"), [(0.3, True), (0.34, False)])
+def test_the_setting_says_from_which_share_on(drifted_from, drifted):
+    drift = compare((told(("d", "1-")), of_items(d=1)), drifted_from=drifted_from)
+    assert drift.loc[1, "distance"] == pytest.approx(1 / 3)
+    assert drift.loc[1, "drifted"] == drifted
 
 
-def test_the_first_reviews_of_a_film_move_it():
-    shifts = compare((told(("d", "2-")), of_films(d=7)))
-    assert shifts.loc[7, ["reviews", "new_reviews", "moved", "gained"]].tolist() == [0, 1, True, "2-"]
-    assert np.isnan(shifts.loc[7, "distance"])
+def test_the_first_reviews_of_a_item_move_it():
+    drift = compare((told(("d", "2-")), of_items(d=7)))
+    assert drift.loc[7, ["reviews", "new_reviews", "drifted", "gained"]].tolist() == [0, 1, True, "2-"]
+    assert np.isnan(drift.loc[7, "distance"])
 
 
-def test_films_that_moved_most_come_first():
+def test_items_that_moved_most_come_first():
     new = told(("d", "1+"), ("e", "2-"), ("f", "2-"))
-    assert compare((new, of_films(d=1, e=2, f=2))).index.tolist() == [2, 1]
+    assert compare((new, of_items(d=1, e=2, f=2))).index.tolist() == [2, 1]
 
 
 def test_several_classifiers_of_a_review_count_once():
     both = pd.concat([told(("d", "1-")), told(("d", "1-"), classifier="1")])
-    assert compare((both, of_films(d=1))).loc[1, "distance"] == pytest.approx(1 / 3)
+    assert compare((both, of_items(d=1))).loc[1, "distance"] == pytest.approx(1 / 3)
 
 
 def test_the_classifier_of_the_random_split_does_not_count():
     leaking = (pd.concat([BEFORE[0], told(("a", "2-"), classifier=RANDOM_SPLIT)]), BEFORE[1])
-    assert compare((told(("d", "1+")), of_films(d=1)), leaking).loc[1, "distance"] == 0
+    assert compare((told(("d", "1+")), of_items(d=1)), leaking).loc[1, "distance"] == 0
 
 
 def test_without_new_reviews_nothing_moves():
-    shifts = compare((told(), of_films()))
-    assert shifts.empty
-    assert "distance" in shifts
+    drift = compare((told(), of_items()))
+    assert drift.empty
+    assert "distance" in drift

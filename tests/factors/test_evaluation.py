@@ -32,29 +32,29 @@ def once(metric, scores, groups, truth, weights=None):
     return value
 
 
-def make_case(signal=1.0, n_films=60, n_folds=3, n_reviews=2, seed=0, random_split=False):
-    """What `evaluate` takes: films on one axis, whose reviews are said to lean as far as `signal` has it."""
+def make_case(signal=1.0, n_items=60, n_folds=3, n_reviews=2, seed=0, random_split=False):
+    """What `evaluate` takes: items on one axis, whose reviews are said to lean as far as `signal` has it."""
     random = np.random.default_rng(seed)
-    films = pd.Index(random.permutation(500)[:n_films], name="movie_id")
-    scores = pd.DataFrame({"1": random.normal(size=n_films)}, index=films)
-    film_labels = pd.DataFrame({"movie_id": films, "label": np.where(scores["1"] > 0, *LABELS)})
-    folds = pd.Series(np.arange(n_films) % n_folds, index=films, name="fold")
-    movie_ids = pd.Series(np.repeat(films, n_reviews), index=[f"r{row}" for row in range(n_films * n_reviews)])
+    items = pd.Index(random.permutation(500)[:n_items], name="item_id")
+    scores = pd.DataFrame({"1": random.normal(size=n_items)}, index=items)
+    item_labels = pd.DataFrame({"item_id": items, "label": np.where(scores["1"] > 0, *LABELS)})
+    folds = pd.Series(np.arange(n_items) % n_folds, index=items, name="fold")
+    item_ids = pd.Series(np.repeat(items, n_reviews), index=[f"r{row}" for row in range(n_items * n_reviews)])
 
     def say(amount, classifiers):
-        leaning = amount * scores.loc[movie_ids, "1"].to_numpy() + (1 - amount) * random.normal(size=len(movie_ids))
-        table = pd.DataFrame({"classifier": classifiers, "review_id": movie_ids.index})
+        leaning = amount * scores.loc[item_ids, "1"].to_numpy() + (1 - amount) * random.normal(size=len(item_ids))
+        table = pd.DataFrame({"classifier": classifiers, "review_id": item_ids.index})
         return table.assign(**{"1+": 1 / (1 + np.exp(-leaning)), "1-": 1 / (1 + np.exp(leaning))})
 
-    predictions = say(signal, movie_ids.map(folds).astype(str).to_numpy())
+    predictions = say(signal, item_ids.map(folds).astype(str).to_numpy())
     if random_split:
         predictions = pd.concat([predictions, say(1.0, RANDOM_SPLIT)], ignore_index=True)
     return {
         "predictions": predictions,
-        "baseline": say(0.5, movie_ids.map(folds).astype(str).to_numpy()),
-        "movie_ids": movie_ids,
+        "baseline": say(0.5, item_ids.map(folds).astype(str).to_numpy()),
+        "item_ids": item_ids,
         "folds": folds,
-        "film_labels": film_labels,
+        "item_labels": item_labels,
         "labels": LABELS,
         "scores": scores,
         "config": QUICK,
@@ -144,7 +144,7 @@ def test_average_precision_is_no_number_without_a_carrier():
     assert np.isnan(once(grouped_average_precision, [0.1, 0.2, 0.3], [0, 0, 0], np.zeros(3)))
 
 
-def test_permutations_keep_films_in_their_folds():
+def test_permutations_keep_items_in_their_folds():
     groups = np.random.default_rng(0).integers(0, 4, 50)
     trials = _Trials.draw(groups, QUICK)
     assert trials.orders.shape == (200, 50)
@@ -153,7 +153,7 @@ def test_permutations_keep_films_in_their_folds():
     assert len(np.unique(trials.orders, axis=0)) == 200
 
 
-def test_resamples_are_as_many_films_as_there_are():
+def test_resamples_are_as_many_items_as_there_are():
     trials = _Trials.draw(np.zeros(50, int), QUICK)
     assert (trials.counts.sum(1) == 50).all()
     assert trials.counts.mean(0) == pytest.approx(np.ones(50), abs=0.4)
@@ -190,7 +190,7 @@ def test_the_null_is_chance():
 
 def test_folds_whose_base_rates_differ_do_not_move_the_null():
     case = make_case(signal=0.0, seed=3)
-    fold = case["movie_ids"].map(case["folds"]).to_numpy()
+    fold = case["item_ids"].map(case["folds"]).to_numpy()
     tilted = case["predictions"].assign(**{"1+": case["predictions"]["1+"] * 0.1 - fold})
     evaluation = evaluate(**case | {"predictions": tilted})
     plain = evaluate(**case)
@@ -216,31 +216,31 @@ def test_more_confidence_makes_a_wider_interval():
     assert wide["auc_low"] < narrow["auc_low"] < narrow["auc_high"] < wide["auc_high"]
 
 
-def test_a_film_is_scored_by_the_mean_over_its_reviews():
+def test_a_item_is_scored_by_the_mean_over_its_reviews():
     case = make_case(0.4)
     evaluation = evaluate(**case)
-    said = case["predictions"].set_index("review_id")["1+"].groupby(case["movie_ids"]).mean()
-    carried = case["film_labels"].set_index("movie_id")["label"].eq("1+").loc[said.index].to_numpy(float)
+    said = case["predictions"].set_index("review_id")["1+"].groupby(case["item_ids"]).mean()
+    carried = case["item_labels"].set_index("item_id")["label"].eq("1+").loc[said.index].to_numpy(float)
     expected = once(pairwise_auc, said.to_numpy(), case["folds"].loc[said.index].to_numpy(), carried)
     assert evaluation.labels.loc["1+", "auc"] == pytest.approx(expected)
     assert evaluation.overall["auc"] == pytest.approx(evaluation.labels["auc"].mean())
 
 
-def test_labels_are_counted_over_the_films():
+def test_labels_are_counted_over_the_items():
     case = make_case()
     evaluation = evaluate(**case)
-    counts = case["film_labels"]["label"].value_counts()
-    assert evaluation.labels["films"].to_dict() == counts[LABELS].to_dict()
+    counts = case["item_labels"]["label"].value_counts()
+    assert evaluation.labels["items"].to_dict() == counts[LABELS].to_dict()
     assert evaluation.labels["prevalence"].tolist() == pytest.approx((counts[LABELS] / 60).tolist())
     assert evaluation.labels["axis"].tolist() == ["1", "1"]
-    assert (evaluation.overall["films"], evaluation.overall["reviews"]) == (60, 120)
+    assert (evaluation.overall["items"], evaluation.overall["reviews"]) == (60, 120)
 
 
 def test_the_order_of_the_tables_does_not_matter():
     case = make_case(0.5)
     shuffled = {
         name: table.sample(frac=1, random_state=1)
-        if name in ("baseline", "movie_ids", "scores", "film_labels")
+        if name in ("baseline", "item_ids", "scores", "item_labels")
         else table
         for name, table in case.items()
     }
@@ -250,7 +250,7 @@ def test_the_order_of_the_tables_does_not_matter():
     pd.testing.assert_frame_equal(one.axes, other.axes)
 
 
-def test_the_baseline_is_scored_on_the_same_films():
+def test_the_baseline_is_scored_on_the_same_items():
     case = make_case(1.0)
     evaluation = evaluate(**case)
     own = evaluate(**case | {"predictions": case["baseline"]})
@@ -283,7 +283,7 @@ def test_a_label_without_a_carrier_has_no_score_and_no_say_in_the_mean():
         warnings.simplefilter("ignore", RuntimeWarning)
         evaluation = evaluate(**case)
     row = evaluation.labels.loc["2+"]
-    assert row["films"] == 0
+    assert row["items"] == 0
     assert row[["auc", "auc_low", "auc_high", "average_precision", "words_auc"]].isna().all()
     assert row["auc_p"] == 1
     assert evaluation.overall["auc"] == pytest.approx(evaluation.labels.loc[LABELS, "auc"].mean())

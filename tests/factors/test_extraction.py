@@ -3,32 +3,32 @@ import pandas as pd
 import pytest
 from scipy.stats import ortho_group
 
-from latentflix.errors import TooFewFilms, TooFewSeeds
+from latentflix.errors import NotEnoughData
 from latentflix.factors.extraction import FactorConfig, extract_factors
 from latentflix.factors.stability import match_axes
 from latentflix.recommender.fit import fit_recommender
-from latentflix.recommender.latent_factors import CollabFit
+from latentflix.recommender.latent_factors import LatentFactors
 from latentflix.recommender.model import CollabConfig, seed_fits
 from tests.support.synthetic_world import make_world
 
-N_FILMS, N_USERS = 120, 400
+N_ITEMS, N_USERS = 120, 400
 WEIGHTS = np.array([2.0, 1.4, 0.9])
-FILMS = np.arange(7, 7 + N_FILMS)
-OFTEN = pd.Series(50, index=FILMS)
+ITEMS = np.arange(7, 7 + N_ITEMS)
+OFTEN = pd.Series(50, index=ITEMS)
 CONFIG = FactorConfig(n_axes=3)
 # Normal scores, such as those of the planted world, look alike from every side, so varimax has nothing to go by.
 PRINCIPAL = FactorConfig(n_axes=3, rotation="pca")
 
 
-def skewed_scores(seed=0, n_films=N_FILMS):
-    drawn = np.random.default_rng(seed).exponential(size=(n_films, len(WEIGHTS)))
+def skewed_scores(seed=0, n_items=N_ITEMS):
+    drawn = np.random.default_rng(seed).exponential(size=(n_items, len(WEIGHTS)))
     return drawn - drawn.mean(0)
 
 
-def make_fit(item_factors, user_factors, movie_ids=FILMS):
+def make_fit(item_factors, user_factors, item_ids=ITEMS):
     item_factors, user_factors = np.float32(item_factors), np.float32(user_factors)
     biases = np.zeros(len(user_factors), np.float32), np.zeros(len(item_factors), np.float32)
-    return CollabFit(np.arange(len(user_factors)), movie_ids, user_factors, item_factors, *biases)
+    return LatentFactors(np.arange(len(user_factors)), item_ids, user_factors, item_factors, *biases)
 
 
 def planted_fit(seed, scores, n_factors=6, noise=0.05):
@@ -64,7 +64,7 @@ def fits(world):
 
 
 def count_ratings(world):
-    return world.ratings["movie_id"].value_counts()
+    return world.ratings["item_id"].value_counts()
 
 
 def test_planted_factors_are_recovered_from_ratings(world, fits):
@@ -127,8 +127,8 @@ def test_varimax_finds_lopsided_factors_that_principal_axes_mix():
     assert strength["pca"].min() < 0.9
 
 
-def test_films_rated_often_weigh_more_in_finding_the_axes():
-    n_ratings = pd.Series(np.where(np.arange(N_FILMS) < 10, 10_000, 30), index=FILMS)
+def test_items_rated_often_weigh_more_in_finding_the_axes():
+    n_ratings = pd.Series(np.where(np.arange(N_ITEMS) < 10, 10_000, 30), index=ITEMS)
     config = CONFIG.model_copy(update={"rotation": "pca"})
     often, alike = (
         extract_factors(planted_fits(range(2)), n_ratings, config.model_copy(update={"rating_weight": power})).scores
@@ -146,23 +146,23 @@ def test_what_is_known_of_an_axis_is_in_its_table():
     factors = extract_factors(planted_fits(range(4)), OFTEN, CONFIG)
     assert list(factors.axes.columns) == [
         *("rotation", "explained", "stability", "stability_null", "stability_null_95", "stability_p", "stable"),
-        *("positive_films", "negative_films", "positive_share", "negative_share"),
+        *("positive_items", "negative_items", "positive_share", "negative_share"),
     ]
     assert factors.axes["rotation"].tolist() == ["varimax"] * 3
     assert (factors.axes["stability_null"] < factors.axes["stability_null_95"]).all()
     assert (factors.axes["stability_null_95"] < factors.axes["stability"]).all()
 
 
-def test_the_films_at_each_pole_are_counted_among_those_rated_often():
-    n_ratings = pd.Series(np.where(np.arange(N_FILMS) % 3, 30, 29), index=FILMS)
+def test_the_items_at_each_pole_are_counted_among_those_rated_often():
+    n_ratings = pd.Series(np.where(np.arange(N_ITEMS) % 3, 30, 29), index=ITEMS)
     config = CONFIG.model_copy(update={"pole_from": 1.5})
     factors = extract_factors(planted_fits(range(2)), n_ratings, config)
     often = factors.scores[n_ratings >= 30]
-    assert factors.axes["positive_films"].tolist() == (often >= 1.5).sum().tolist()
-    assert factors.axes["negative_films"].tolist() == (often <= -1.5).sum().tolist()
-    np.testing.assert_allclose(factors.axes["positive_share"], factors.axes["positive_films"] / 80)
-    np.testing.assert_allclose(factors.axes["negative_share"], factors.axes["negative_films"] / 80)
-    assert (factors.axes["positive_films"] > factors.axes["negative_films"]).all()
+    assert factors.axes["positive_items"].tolist() == (often >= 1.5).sum().tolist()
+    assert factors.axes["negative_items"].tolist() == (often <= -1.5).sum().tolist()
+    np.testing.assert_allclose(factors.axes["positive_share"], factors.axes["positive_items"] / 80)
+    np.testing.assert_allclose(factors.axes["negative_share"], factors.axes["negative_items"] / 80)
+    assert (factors.axes["positive_items"] > factors.axes["negative_items"]).all()
 
 
 def test_the_longer_tail_is_the_positive_one():
@@ -173,7 +173,7 @@ def test_the_longer_tail_is_the_positive_one():
         assert (scores.max(0) > -scores.min(0)).all()
 
 
-def test_the_tail_of_the_films_rated_often_is_the_longer_one():
+def test_the_tail_of_the_items_rated_often_is_the_longer_one():
     scores = np.repeat([[-3.0], [0.0], [3.0]], [10, 100, 10], axis=0) + np.random.default_rng(0).normal(
         0, 0.1, (120, 3)
     )
@@ -185,53 +185,53 @@ def test_the_tail_of_the_films_rated_often_is_the_longer_one():
         assert (factors.scores.iloc[often_rated, 0] > 2).all()
 
 
-def test_scores_have_unit_deviation_over_the_films_rated_often():
-    n_ratings = pd.Series(np.where(np.arange(N_FILMS) % 3, 30, 29), index=FILMS)
+def test_scores_have_unit_deviation_over_the_items_rated_often():
+    n_ratings = pd.Series(np.where(np.arange(N_ITEMS) % 3, 30, 29), index=ITEMS)
     scores = extract_factors(planted_fits(range(2)), n_ratings, CONFIG).scores
     np.testing.assert_allclose(scores[n_ratings >= 30].std(ddof=0), 1, rtol=1e-5)
-    assert scores.shape == (N_FILMS, 3)
+    assert scores.shape == (N_ITEMS, 3)
     assert (scores.dtypes == np.float32).all()
 
 
-def test_a_film_rated_seldom_has_scores_but_no_say():
+def test_a_item_rated_seldom_has_scores_but_no_say():
     outlier = skewed_scores()
     outlier[4] += 100
     n_ratings = OFTEN.copy()
-    n_ratings[FILMS[4]] = 2
+    n_ratings[ITEMS[4]] = 2
     plain, other = (
         extract_factors([planted_fit(seed, scores) for seed in range(2)], n_ratings, CONFIG).scores
         for scores in (skewed_scores(), outlier)
     )
-    np.testing.assert_allclose(plain.drop(FILMS[4]), other.drop(FILMS[4]), atol=1e-5)
-    assert other.loc[FILMS[4]].abs().max() > 10
+    np.testing.assert_allclose(plain.drop(ITEMS[4]), other.drop(ITEMS[4]), atol=1e-5)
+    assert other.loc[ITEMS[4]].abs().max() > 10
 
 
 def test_axes_of_noise_are_unstable():
     random = np.random.default_rng(0)
-    fits = [make_fit(random.normal(size=(N_FILMS, 6)), random.normal(size=(N_USERS, 6))) for _ in range(4)]
+    fits = [make_fit(random.normal(size=(N_ITEMS, 6)), random.normal(size=(N_USERS, 6))) for _ in range(4)]
     axes = extract_factors(fits, OFTEN, FactorConfig(n_axes=6)).axes
     assert axes["stability"].max() < 0.6
     assert not axes["stable"].any()
 
 
 @pytest.mark.parametrize("n_often", [0, 2])
-def test_too_few_films_are_refused(n_often):
-    n_ratings = pd.Series(np.where(np.arange(N_FILMS) < n_often, 30, 29), index=FILMS)
-    with pytest.raises(TooFewFilms) as raised:
+def test_too_few_items_are_refused(n_often):
+    n_ratings = pd.Series(np.where(np.arange(N_ITEMS) < n_often, 30, 29), index=ITEMS)
+    with pytest.raises(NotEnoughData) as raised:
         extract_factors(planted_fits(range(2)), n_ratings, CONFIG)
-    for part in (f"{n_often} films with 30 ratings or more", "at least 3", "lower --factors.min-ratings"):
+    for part in (f"{n_often} items with 30 ratings or more", "at least 3", "lower --factors.min-ratings"):
         assert part in str(raised.value)
 
 
 def test_one_fit_is_refused():
-    with pytest.raises(TooFewSeeds) as raised:
+    with pytest.raises(NotEnoughData) as raised:
         extract_factors(planted_fits([0]), OFTEN, CONFIG)
     for part in ("found: 1 seed", "expected: at least 2", "raise --collab.n-seeds"):
         assert part in str(raised.value)
 
 
-def test_three_films_suffice():
-    n_ratings = pd.Series(np.where(np.arange(N_FILMS) < 3, 30, 29), index=FILMS)
+def test_three_items_suffice():
+    n_ratings = pd.Series(np.where(np.arange(N_ITEMS) < 3, 30, 29), index=ITEMS)
     factors = extract_factors(planted_fits(range(2)), n_ratings, CONFIG)
     assert list(factors.axes.index) == ["1", "2"]
     assert np.isfinite(factors.scores.to_numpy()).all()

@@ -18,18 +18,18 @@ PREDICTIONS = pd.DataFrame(
 MOVIE_IDS = pd.Series({"d": 3, "x": 9, "a": 5, "c": 3, "b": 5})
 
 
-def count(top_k, predictions=PREDICTIONS, movie_ids=MOVIE_IDS):
-    return count_predictions(predictions, movie_ids, LABELS, HistogramConfig(top_k=top_k))
+def count(top_k, predictions=PREDICTIONS, item_ids=MOVIE_IDS):
+    return count_predictions(predictions, item_ids, LABELS, HistogramConfig(top_k=top_k))
 
 
-def shares(table, movie_id, column):
-    return table[table["movie_id"] == movie_id].set_index("label")[column].to_dict()
+def shares(table, item_id, column):
+    return table[table["item_id"] == item_id].set_index("label")[column].to_dict()
 
 
 def test_shares_by_hand():
-    table, dominating = count(2)
-    assert dominating == "1+"
-    assert list(table.columns) == ["movie_id", "label", "share", "share_without"]
+    table, most_frequent = count(2)
+    assert most_frequent == "1+"
+    assert list(table.columns) == ["item_id", "label", "share", "share_without"]
     assert shares(table, 5, "share") == {"1+": 1, "1-": 0.5, "2+": 0.5, "2-": 0}
     assert shares(table, 3, "share") == {"1+": 0.5, "1-": 0.5, "2+": 0.5, "2-": 0.5}
 
@@ -45,14 +45,14 @@ def test_without_the_dominating_label_each_review_votes_for_its_next_best():
 
 
 def test_one_vote_goes_to_the_most_probable_label():
-    table, dominating = count(1)
-    assert dominating == "1+"
+    table, most_frequent = count(1)
+    assert most_frequent == "1+"
     assert shares(table, 3, "share") == {"1+": 0.5, "1-": 0, "2+": 0.5, "2-": 0}
 
 
 def test_labels_as_probable_as_each_other_get_no_more_than_the_votes_there_are():
     table, _ = count(3, PREDICTIONS.assign(**dict.fromkeys(LABELS, 0.5)))
-    assert table.groupby("movie_id")["share"].sum().tolist() == [3, 3]
+    assert table.groupby("item_id")["share"].sum().tolist() == [3, 3]
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3, 4, 9])
@@ -62,16 +62,16 @@ def test_shares_are_shares_and_add_up_to_the_votes(top_k):
     table, _ = count(top_k, predictions, pd.Series(random.integers(0, 6, 40)))
     assert table["share"].between(0, 1).all()
     assert table["share_without"].dropna().between(0, 1).all()
-    by_film = table.groupby("movie_id")[["share", "share_without"]].sum()
-    np.testing.assert_allclose(by_film["share"], min(top_k, 4))
-    np.testing.assert_allclose(by_film["share_without"], min(top_k, 3))
+    by_item = table.groupby("item_id")[["share", "share_without"]].sum()
+    np.testing.assert_allclose(by_item["share"], min(top_k, 4))
+    np.testing.assert_allclose(by_item["share_without"], min(top_k, 3))
     assert len(table) == 6 * 4
 
 
-def test_a_classifier_that_may_have_read_about_the_film_has_no_vote():
+def test_a_classifier_that_may_have_read_about_the_item_has_no_vote():
     leaked = PREDICTIONS.assign(classifier=RANDOM_SPLIT, **{"1+": 0.0, "2-": 1.0})
-    table, dominating = count(2, pd.concat([leaked, PREDICTIONS], ignore_index=True))
-    assert dominating == "1+"
+    table, most_frequent = count(2, pd.concat([leaked, PREDICTIONS], ignore_index=True))
+    assert most_frequent == "1+"
     pd.testing.assert_frame_equal(table, count(2)[0])
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from latentflix.data.movielens import GENRES
 from latentflix.data.ratings import RatingsConfig, read_ratings
-from latentflix.errors import TooFewAxes
-from latentflix.factors.labels import LabelConfig, label_films
-from latentflix.factors.naming import NameConfig, _mark_terms, _Usage, name_poles, rank_films
+from latentflix.errors import NotEnoughData
+from latentflix.factors.labels import LabelConfig, label_items
+from latentflix.factors.naming import NameConfig, _distinctive_terms, _Usage, find_names, rank_items
 from latentflix.reviews.join import ReviewConfig, join_reviews
 from tests.support.synthetic_world import make_world
 
-CONFIG = NameConfig(n_terms=8, n_films=5)
+CONFIG = NameConfig(n_terms=8, n_items=5)
 FACTORS = ["A", "B", "C"]
 
 
@@ -24,16 +24,16 @@ def world():
 
 
 def name_world(world, config=CONFIG, stable=(True, True, True), **changes):
-    films = read_ratings(world.ratings, world.items, RatingsConfig()).films
+    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     reviews, _ = join_reviews(
-        world.reviews, films, films.index.to_series(), world.review_films, world.film_titles, ReviewConfig()
+        world.reviews, items, items.index.to_series(), world.review_films, world.item_titles, ReviewConfig()
     )
     axes = pd.DataFrame({"stable": stable}, index=pd.Index(FACTORS, name="axis"))
-    labels = label_films(
-        world.true_factors, axes.assign(stable=True), films["ratings"], LabelConfig(top_k=2, min_ratings=1)
+    labels = label_items(
+        world.true_factors, axes.assign(stable=True), items["ratings"], LabelConfig(top_k=2, min_ratings=1)
     )
-    given = {"films": films, "film_labels": labels.films, "scores": world.true_factors} | changes
-    return name_poles(reviews, axes=axes, corpus=world.reviews["text"], config=config, **given)
+    given = {"items": items, "item_labels": labels.items, "scores": world.true_factors} | changes
+    return find_names(reviews, axes=axes, corpus=world.reviews["text"], config=config, **given)
 
 
 def digest(text):
@@ -57,35 +57,35 @@ def test_terms_come_by_z_and_no_more_than_asked(world):
         assert len(table) == 3
         assert table["z"].is_monotonic_decreasing
         assert (table["z"] > 0).all()
-        assert (table["films"] >= CONFIG.min_films).all()
+        assert (table["items"] >= CONFIG.min_items).all()
 
 
-def test_a_word_of_a_single_film_names_no_pole():
-    world = make_world(n_films=24, reviews_per_film=10, word_share=0.05)
+def test_a_word_of_a_single_item_names_no_pole():
+    world = make_world(n_items=24, reviews_per_item=10, word_share=0.05)
     own = set(world.own_words.values())
     named, unguarded = (
-        set(name_world(world, CONFIG.model_copy(update={"min_films": least, "n_terms": 30})).terms["term"])
+        set(name_world(world, CONFIG.model_copy(update={"min_items": least, "n_terms": 30})).terms["term"])
         for least in (4, 1)
     )
     assert not own & named
     assert own & unguarded
 
 
-def test_a_film_of_many_reviews_does_not_name_a_pole_by_itself():
-    texts = {movie_id: ["sunny"] * 6 + ["hero"] + ["plain"] * 4 for movie_id in range(1, 6)}
-    texts |= {movie_id: ["cloudy"] * 6 + ["plain"] * 5 for movie_id in range(6, 11)}
+def test_a_item_of_many_reviews_does_not_name_a_pole_by_itself():
+    texts = {item_id: ["sunny"] * 6 + ["hero"] + ["plain"] * 4 for item_id in range(1, 6)}
+    texts |= {item_id: ["cloudy"] * 6 + ["plain"] * 5 for item_id in range(6, 11)}
     texts[1] = ["hero"] * 400
     reviews = pd.DataFrame(
-        [(movie_id, text) for movie_id, said in texts.items() for text in said], columns=["movie_id", "text"]
+        [(item_id, text) for item_id, said in texts.items() for text in said], columns=["item_id", "text"]
     )
     corpus = pd.Series(["sunny", "cloudy", "hero", "plain"])
-    index = pd.Index(list(texts), name="movie_id")
+    index = pd.Index(list(texts), name="item_id")
     scores = pd.DataFrame({"A": np.linspace(1, -1, 10)}, index=index)
-    film_labels = pd.DataFrame({"movie_id": index, "label": np.where(scores["A"] > 0, "A+", "A-")})
-    films = pd.DataFrame({"title": "t", "genres": [["Drama"]] * 10, "ratings": 90}, index=index)
+    item_labels = pd.DataFrame({"item_id": index, "label": np.where(scores["A"] > 0, "A+", "A-")})
+    items = pd.DataFrame({"title": "t", "genres": [["Drama"]] * 10, "ratings": 90}, index=index)
     axes = pd.DataFrame({"stable": [True]}, index=["A"])
     capped, uncapped = (
-        name_poles(reviews, film_labels, scores, axes, films, corpus, CONFIG.model_copy(update={"max_reviews": most}))
+        find_names(reviews, item_labels, scores, axes, items, corpus, CONFIG.model_copy(update={"max_reviews": most}))
         for most in (10, 1000)
     )
     assert terms_of(capped, "A+")[0] == "sunny"
@@ -93,25 +93,25 @@ def test_a_film_of_many_reviews_does_not_name_a_pole_by_itself():
     assert terms_of(uncapped, "A+")[0] == "hero"
 
 
-def test_films_at_the_ends_are_the_films_with_the_highest_and_the_lowest_score(world):
+def test_items_at_the_ends_are_the_items_with_the_highest_and_the_lowest_score(world):
     names = name_world(world)
-    titles = world.items.set_index("movie_id")["movie_title"]
+    titles = world.items.set_index("item_id")["title"]
     for factor in FACTORS:
         position = world.true_factors[factor].sort_values()
         for pole, expected in (("-", position.head(5)), ("+", -position.tail(5)[::-1])):
-            shown = names.films[names.films["label"] == factor + pole]
-            assert shown["movie_id"].tolist() == expected.index.tolist()
+            shown = names.items[names.items["label"] == factor + pole]
+            assert shown["item_id"].tolist() == expected.index.tolist()
             assert shown["title"].tolist() == titles[expected.index].tolist()
             assert shown["score"].tolist() == pytest.approx((-expected).tolist())
 
 
-def test_films_rated_seldom_are_not_shown(world):
-    films = read_ratings(world.ratings, world.items, RatingsConfig()).films
+def test_items_rated_seldom_are_not_shown(world):
+    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     best = world.true_factors["A"].idxmax()
-    films.loc[best, "ratings"] = CONFIG.min_ratings - 1
-    names = name_world(world, films=films)
-    assert best not in names.films["movie_id"].tolist()
-    assert best in name_world(world).films["movie_id"].tolist()
+    items.loc[best, "ratings"] = CONFIG.min_ratings - 1
+    names = name_world(world, items=items)
+    assert best not in names.items["item_id"].tolist()
+    assert best in name_world(world).items["item_id"].tolist()
 
 
 def test_planted_genres_mark_their_pole(world):
@@ -128,9 +128,9 @@ def test_planted_genres_mark_their_pole(world):
 
 
 def test_genres_that_are_everywhere_or_nowhere_mark_no_pole(world):
-    films = read_ratings(world.ratings, world.items, RatingsConfig()).films
+    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     for genres in (["Drama"], []):
-        names = name_world(world, films=films.assign(genres=[genres] * len(films)))
+        names = name_world(world, items=items.assign(genres=[genres] * len(items)))
         assert names.genres.empty
         assert names.names["A+"] == ", ".join(terms_of(names, "A+")[:3])
 
@@ -138,22 +138,22 @@ def test_genres_that_are_everywhere_or_nowhere_mark_no_pole(world):
 def test_only_stable_axes_are_named(world):
     names = name_world(world, stable=(True, False, True))
     assert list(names.names) == ["A+", "A-", "C+", "C-"]
-    for table in (names.terms, names.films, names.genres):
+    for table in (names.terms, names.items, names.genres):
         assert set(table["label"]) == {"A+", "A-", "C+", "C-"}
 
 
 def test_where_no_axis_is_stable_there_is_nothing_to_name(world):
     axes = pd.DataFrame({"stable": False, "stability": [0.7, 0.62, 0.5]}, index=pd.Index(FACTORS, name="axis"))
-    with pytest.raises(TooFewAxes, match=r"no axis is stable.*found: stability of at most 0.70"):
-        name_poles(*([None] * 3), axes=axes, films=None, corpus=None, config=CONFIG)
+    with pytest.raises(NotEnoughData, match=r"no axis is stable.*found: stability of at most 0.70"):
+        find_names(*([None] * 3), axes=axes, items=None, corpus=None, config=CONFIG)
 
 
 def test_a_pole_that_no_word_marks_says_so(world):
-    films = read_ratings(world.ratings, world.items, RatingsConfig()).films
+    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     names = name_world(
         world,
-        films=films.assign(genres=[[]] * len(films)),
-        film_labels=pd.DataFrame({"movie_id": films.index[:3], "label": "A+"}),
+        items=items.assign(genres=[[]] * len(items)),
+        item_labels=pd.DataFrame({"item_id": items.index[:3], "label": "A+"}),
     )
     assert names.names["A+"] == "no word marks it"
 
@@ -163,7 +163,7 @@ def test_names_stop_words_short_words_and_line_breaks_are_no_terms(world):
     digests = dict(zip(map(digest, world.reviews["text"]), map(digest, spoilt), strict=True))
     links = world.review_films.assign(review_sha256=world.review_films["review_sha256"].map(digests))
     changed = replace(world, reviews=world.reviews.assign(text=spoilt), review_films=links)
-    names = name_world(changed, CONFIG.model_copy(update={"n_terms": 200, "min_films": 1}))
+    names = name_world(changed, CONFIG.model_copy(update={"n_terms": 200, "min_items": 1}))
     words = {word for term in names.terms["term"] for word in term.split()}
     assert len(words) > 100
     assert not words & {"the", "of", "br", "ab", "it", "zorro", "Zorro"}
@@ -172,33 +172,33 @@ def test_names_stop_words_short_words_and_line_breaks_are_no_terms(world):
 def test_log_odds_by_hand():
     usage = _Usage(
         terms=np.array(["war", "love"]),
-        movie_ids=np.array([1, 2]),
+        item_ids=np.array([1, 2]),
         counts=np.array([[3.0, 1.0], [1.0, 3.0]]),
         prior=np.array([0.5, 0.5]),
     )
-    config = NameConfig(min_films=1, prior_weight=10)
-    table = _mark_terms(usage, pd.Series([1]), pd.Series([2]), config)
+    config = NameConfig(min_items=1, prior_weight=10)
+    table = _distinctive_terms(usage, pd.Series([1]), pd.Series([2]), config)
     odds = math.log(8.001 / 6.001) - math.log(6.001 / 8.001)
     assert table["term"].tolist() == ["war"]
-    assert table["films"].tolist() == [1]
+    assert table["items"].tolist() == [1]
     assert table["z"].tolist() == pytest.approx([odds / math.sqrt(1 / 8.001 + 1 / 6.001)])
 
 
 def test_a_word_common_in_all_reviews_needs_more_to_mark_a_pole():
     usage = _Usage(
-        terms=np.array(["film", "galaxy", "rest"]),
-        movie_ids=np.array([1, 2]),
+        terms=np.array(["item", "galaxy", "rest"]),
+        item_ids=np.array([1, 2]),
         counts=np.array([[9.0, 9.0, 2.0], [3.0, 3.0, 14.0]]),
         prior=np.array([0.9, 0.01, 0.5]),
     )
-    table = _mark_terms(usage, pd.Series([1]), pd.Series([2]), NameConfig(min_films=1, prior_weight=100))
-    assert table["term"].tolist() == ["galaxy", "film"]
+    table = _distinctive_terms(usage, pd.Series([1]), pd.Series([2]), NameConfig(min_items=1, prior_weight=100))
+    assert table["term"].tolist() == ["galaxy", "item"]
     galaxy = (math.log(10.001 / 151.002) - math.log(4.001 / 157.002)) / math.sqrt(1 / 10.001 + 1 / 4.001)
-    film = (math.log(99.001 / 62.002) - math.log(93.001 / 68.002)) / math.sqrt(1 / 99.001 + 1 / 93.001)
-    assert table["z"].tolist() == pytest.approx([galaxy, film])
+    item = (math.log(99.001 / 62.002) - math.log(93.001 / 68.002)) / math.sqrt(1 / 99.001 + 1 / 93.001)
+    assert table["z"].tolist() == pytest.approx([galaxy, item])
 
 
-def test_films_are_ranked_towards_the_pole_of_a_label():
+def test_items_are_ranked_towards_the_pole_of_a_label():
     scores = pd.DataFrame({"3": [0.5, -2.0, 1.0, 9.0]}, index=[1, 2, 3, 4])
-    assert rank_films(scores, pd.Index([1, 2, 3]), "3+").to_dict() == {3: 1.0, 1: 0.5, 2: -2.0}
-    assert list(rank_films(scores, pd.Index([1, 2, 3]), "3-").items()) == [(2, 2.0), (1, -0.5), (3, -1.0)]
+    assert rank_items(scores, pd.Index([1, 2, 3]), "3+").to_dict() == {3: 1.0, 1: 0.5, 2: -2.0}
+    assert list(rank_items(scores, pd.Index([1, 2, 3]), "3-").items()) == [(2, 2.0), (1, -0.5), (3, -1.0)]

@@ -4,13 +4,13 @@ import pytest
 from scipy.special import expit
 
 from latentflix.artifacts import Store
-from latentflix.errors import ArtifactError, DataSetError
-from latentflix.factors.predictor import LabelTeller
+from latentflix.errors import ArtifactError, DataError
+from latentflix.factors.predictor import LabelPredictor
 from latentflix.runs import choose_run
 from latentflix.text.cleaning import NO_TEXT, NOT_UTF8, UNKNOWN_WORDS
 from tests.support.factories.run import LABELS, LOGITS, NAMES, TEXT, write_run
 
-# Of the two classifiers that hold films out, not of the one that has read all.
+# Of the two classifiers that hold items out, not of the one that has read all.
 EXPECTED = expit(np.array([LOGITS["0"], LOGITS["1"]])).mean(0)
 
 
@@ -18,7 +18,7 @@ EXPECTED = expit(np.array([LOGITS["0"], LOGITS["1"]])).mean(0)
 def teller(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("artifacts"))
     write_run(store)
-    return LabelTeller.read(store, choose_run(store))
+    return LabelPredictor.read(store, choose_run(store))
 
 
 def test_the_mean_of_the_classifiers_of_all_folds_counts(teller):
@@ -78,7 +78,7 @@ def test_a_table_goes_from_parquet_to_parquet_some_rows_at_a_time(teller, tmp_pa
 
 def test_a_table_without_texts_is_refused_and_nothing_is_written(teller, tmp_path):
     pd.DataFrame({"year": [1]}).to_parquet(tmp_path / "in.parquet")
-    with pytest.raises(DataSetError, match="a table has no such column; where: .*in.parquet: text; found: year"):
+    with pytest.raises(DataError, match="a table has no such column; where: .*in.parquet: text; found: year"):
         teller.tell_file(tmp_path / "in.parquet", tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
 
@@ -87,9 +87,9 @@ def test_a_run_without_thresholds_is_told(tmp_path):
     store = Store(tmp_path)
     write_run(store)
     run = choose_run(store)
-    del run.handles["encoders"]
+    del run.handles["comparison"]
     with pytest.raises(ArtifactError, match="the run made no encoders.*start it again with latentflix run"):
-        LabelTeller.read(store, run)
+        LabelPredictor.read(store, run)
 
 
 def test_classifiers_of_another_version_are_told(tmp_path):
@@ -99,4 +99,4 @@ def test_classifiers_of_another_version_are_told(tmp_path):
     path = store.path(run.handle("classifier")) / "manifest.json"
     path.write_text(path.read_text().replace('"n_folds"', '"folds"'))
     with pytest.raises(ArtifactError, match="trained by another version of .*the setting folds: Extra"):
-        LabelTeller.read(store, run)
+        LabelPredictor.read(store, run)

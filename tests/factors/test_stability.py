@@ -7,8 +7,8 @@ from latentflix.factors.stability import match_axes, measure_stability
 WEIGHTS = np.array([4.0, 2.0, 1.5, 1.0])
 
 
-def random_axes(seed, n_films=300):
-    return np.random.default_rng(seed).normal(size=(n_films, len(WEIGHTS))) * WEIGHTS
+def random_axes(seed, n_items=300):
+    return np.random.default_rng(seed).normal(size=(n_items, len(WEIGHTS))) * WEIGHTS
 
 
 def blurred(axes, seed, noise=0.1):
@@ -89,7 +89,7 @@ def test_an_axis_that_a_group_lacks_has_no_stability():
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_an_axis_on_which_all_films_stand_alike_has_no_stability():
+def test_an_axis_on_which_all_items_stand_alike_has_no_stability():
     axes = random_axes(0)
     flat = axes * [1, 1, 1, 0]
     table = measure_stability(flat, flat, flat, 20, 0)

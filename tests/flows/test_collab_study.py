@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.collab_study import collab_study
-from flows.command_line import Outcome, main
+from flows.command_line import FlowResult, main
 from latentflix.artifacts import Handle, Store
 from latentflix.settings import CollabStudySettings
 from tests.support.small_settings import as_arguments
@@ -14,7 +14,7 @@ QUICK = {
     "collab": {"n_factors": 8, "epochs": 2, "batch_size": 2048, "n_seeds": 2, "seeds_per_task": 1},
     "trials": {"weight_decays": [0.1, 5.0], "n_seeds": 1},
 }
-STAGES = {"datasets", "ratings", "collab", "trials", "study"}
+STAGES = {"datasets", "ratings", "collab", "trials", "analysis"}
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,12 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> CollabStudySettings:
 
 
 @pytest.fixture(scope="module")
-def outcome(prefect: None, settings: CollabStudySettings) -> Outcome:
+def outcome(prefect: None, settings: CollabStudySettings) -> FlowResult:
     return collab_study(settings)
 
 
 def test_four_models_are_tried_and_the_better_weight_decay_of_each_is_chosen(
-    outcome: Outcome, settings: CollabStudySettings
+    outcome: FlowResult, settings: CollabStudySettings
 ) -> None:
     store = Store(settings.artifacts_dir)
     (folder,) = (settings.artifacts_dir / "trials").iterdir()
@@ -42,7 +42,7 @@ def test_four_models_are_tried_and_the_better_weight_decay_of_each_is_chosen(
     assert 0.9 < outcome.headline["bias"]["rmse"] < 1.1
 
 
-def test_the_page_shows_the_recommender_of_all_groups_of_seeds(outcome: Outcome) -> None:
+def test_the_page_shows_the_recommender_of_all_groups_of_seeds(outcome: FlowResult) -> None:
     page = Path(outcome.report)
     text = page.read_text(encoding="utf-8")
     assert "one recommender: bias, weight decay 0.5, 2 seeds" in text
@@ -52,14 +52,14 @@ def test_the_page_shows_the_recommender_of_all_groups_of_seeds(outcome: Outcome)
     assert all((page.parent / name).is_file() for name in ("map.html", "map.png", "curves.png"))
 
 
-def test_a_second_run_takes_everything_from_the_cache(outcome: Outcome, settings: CollabStudySettings) -> None:
+def test_a_second_run_takes_everything_from_the_cache(outcome: FlowResult, settings: CollabStudySettings) -> None:
     again = collab_study(settings)
     assert again.cached == dict.fromkeys(STAGES, True)
     assert again.report == outcome.report
 
 
 def test_the_command_line_says_where_the_page_is_and_what_the_scores_are(
-    outcome: Outcome, settings: CollabStudySettings, capsys: pytest.CaptureFixture[str]
+    outcome: FlowResult, settings: CollabStudySettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--artifacts-dir", str(settings.artifacts_dir), *as_arguments(QUICK)]
     main(collab_study, CollabStudySettings, "prog", arguments)
@@ -71,9 +71,9 @@ def test_the_command_line_says_where_the_page_is_and_what_the_scores_are(
 def test_the_command_line_in_json_is_one_value(
     settings: CollabStudySettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = Outcome(report="page", headline={"rmse": 0.9}, sentence="well", seconds={}, cached={})
+    answer = FlowResult(report="page", headline={"rmse": 0.9}, sentence="well", seconds={}, cached={})
     main(lambda _: answer, CollabStudySettings, "prog", ["--artifacts-dir", str(settings.artifacts_dir), "--json"])
-    assert Outcome.model_validate_json(capsys.readouterr().out) == answer
+    assert FlowResult.model_validate_json(capsys.readouterr().out) == answer
 
 
 def test_one_trial_setting_alone_leaves_the_others_as_the_study_has_them() -> None:

@@ -19,16 +19,16 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from tests.flows.test_full import PLANTED
+from tests.flows.test_full import SYNTHETIC
 
 ROOT = Path(__file__).parents[2]
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 # What is waited for comes within seconds, unless the machine has other work to do.
 PATIENCE = 300
 SETTINGS = {
-    **PLANTED,
-    "collab": {**PLANTED["collab"], "epochs": 15},
-    "language_model": {**PLANTED["language_model"], "embedding_size": 32, "epochs": 2},
+    **SYNTHETIC,
+    "collab": {**SYNTHETIC["collab"], "epochs": 15},
+    "language_model": {**SYNTHETIC["language_model"], "embedding_size": 32, "epochs": 2},
     "classifier": {"n_folds": 2, "random_split": False, "dropout": 0.1, "all_epochs": 2, "all_learning_rate": 1e-2},
     "evaluation": {"permutations": 50, "bootstraps": 50},
 }
@@ -249,7 +249,7 @@ def artifacts(server: Server, finished: Any) -> dict[str, Any]:
 
 def test_its_artifacts_are_figures_names_and_how_far_trainings_are(artifacts: dict[str, Any]) -> None:
     coverage = {row["metric"]: row["value"] for row in json.loads(artifacts["reviews-metrics"]["data"])}
-    assert (coverage["films_with_review"], coverage["reviews"]) == (80, 480)
+    assert (coverage["items_with_review"], coverage["reviews"]) == (80, 480)
     assert all(0 <= row["auc"] <= 1 for row in json.loads(artifacts["evaluation-labels"]["data"]))
     assert artifacts["factor-names"]["data"].startswith("## 3 of 3 factors are stable")
     language_model = artifacts["training-language-model-forward"]

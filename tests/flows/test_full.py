@@ -15,16 +15,16 @@ import pytest
 
 from flows.full import full
 from latentflix.artifacts import Handle, Store
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 from latentflix.factors.stability import match_axes
 from latentflix.settings import FullSettings
 from tests.support.small_settings import SMALL_SETTINGS, as_arguments
-from tests.support.synthetic_run import OF_RATINGS, PLANTED, Run, copy_stages, linked_items, run_planted
+from tests.support.synthetic_run import OF_RATINGS, SYNTHETIC, Run, copy_stages, linked_items, run_synthetic
 from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
-    *("datasets", "ratings", "collab", "trials", "study", "factors", "labels", "reviews", "token_corpus"),
-    *("language_model", "classifier", "predictions", "baseline", "evaluation", "encoders", "names"),
+    *("datasets", "ratings", "collab", "trials", "analysis", "factors", "labels", "reviews", "token_corpus"),
+    *("language_model", "classifier", "predictions", "baseline", "evaluation", "comparison", "names"),
     *("histograms", "changes", "report"),
 )
 
@@ -37,7 +37,7 @@ def test_planted_factors_are_recovered_and_stable(planted: Run, world: World) ->
     assert planted.table("factors", "axes")["stability"].min() >= 0.95
 
 
-def test_labels_of_unread_films_are_told_from_their_reviews(planted: Run) -> None:
+def test_labels_of_unread_items_are_told_from_their_reviews(planted: Run) -> None:
     headline = planted.outcome.headline
     assert headline["auc"] >= 0.9
     assert headline["auc_low"] > headline["auc_null"] + 3 * headline["auc_null_sd"]
@@ -61,7 +61,7 @@ def test_planted_words_name_their_poles(planted: Run, world: World) -> None:
 def test_with_the_links_shuffled_the_score_falls_to_chance(planted: Run, world: World, tmp_path: Path) -> None:
     # The links come with the films, so these are made anew.
     copy_stages(planted, tmp_path, *OF_RATINGS)
-    shuffled = run_planted(shuffle_links(world, seed=3), tmp_path)
+    shuffled = run_synthetic(shuffle_links(world, seed=3), tmp_path)
     headline = shuffled.outcome.headline
     assert abs(headline["auc"] - 0.5) < 0.1
     assert headline["auc_p"] > 0.01
@@ -69,30 +69,30 @@ def test_with_the_links_shuffled_the_score_falls_to_chance(planted: Run, world: 
 
 def test_ratings_of_the_users_own_go_the_same_way(planted: Run, world: World, tmp_path: Path) -> None:
     world.ratings.to_csv(tmp_path / "stars.csv.gz", index=False)
-    linked_items(world).to_parquet(tmp_path / "films.parquet")
+    linked_items(world).to_parquet(tmp_path / "items.parquet")
     source = {
         "path": tmp_path / "stars.csv.gz",
         "timestamp_column": "timestamp",
-        "items_path": tmp_path / "films.parquet",
-        "title_column": "movie_title",
+        "items_path": tmp_path / "items.parquet",
+        "title_column": "title",
         "genres_column": "genres",
         "imdb_column": "tconst",
     }
     hasty = {
-        "factors": {**PLANTED["factors"], "stable_from": 0.0},
-        "collab": {**PLANTED["collab"], "epochs": 2, "n_seeds": 2},
-        "classifier": {**PLANTED["classifier"], "n_folds": 2, "all_epochs": 1},
+        "factors": {**SYNTHETIC["factors"], "stable_from": 0.0},
+        "collab": {**SYNTHETIC["collab"], "epochs": 2, "n_seeds": 2},
+        "classifier": {**SYNTHETIC["classifier"], "n_folds": 2, "all_epochs": 1},
         "evaluation": {"permutations": 20, "bootstraps": 20},
     }
-    own = run_planted(world, tmp_path, ratings_source=source, **hasty)
+    own = run_synthetic(world, tmp_path, ratings_source=source, **hasty)
     assert own.store.manifest(own.handle("ratings")).inputs == (own.handle("ratings_source"),)
     assert set(own.outcome.seconds) == {*STAGES, "ratings_source"}
-    for name in ("ratings", "films", "users"):
+    for name in ("ratings", "items", "users"):
         pd.testing.assert_frame_equal(own.table("ratings", name), planted.table("ratings", name))
 
 
 def test_a_second_run_takes_everything_from_the_cache(planted: Run, world: World) -> None:
-    again = run_planted(world, planted.settings.artifacts_dir.parent)
+    again = run_synthetic(world, planted.settings.artifacts_dir.parent)
     assert again.outcome.cached == dict.fromkeys(STAGES, True)
     assert again.outcome.report == planted.outcome.report
 
@@ -102,7 +102,7 @@ def test_an_altered_artifact_is_made_anew(planted: Run, world: World, tmp_path: 
     labels = next((tmp_path / "artifacts" / "labels").glob("*/films.parquet"))
     original = labels.read_bytes()
     labels.write_bytes(original[:-1] + b"x")
-    again = run_planted(world, tmp_path)
+    again = run_synthetic(world, tmp_path)
     assert [stage for stage, cached in again.outcome.cached.items() if not cached] == ["labels"]
     assert labels.read_bytes() == original
 
@@ -111,8 +111,8 @@ def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(
     planted: Run, world: World, tmp_path: Path
 ) -> None:
     copy_stages(planted, tmp_path)
-    changed = {**PLANTED["classifier"], "all_epochs": 1}
-    again = run_planted(world, tmp_path, classifier=changed)
+    changed = {**SYNTHETIC["classifier"], "all_epochs": 1}
+    again = run_synthetic(world, tmp_path, classifier=changed)
     made = {stage for stage, cached in again.outcome.cached.items() if not cached}
     assert made == {*STAGES[STAGES.index("classifier") :]} - {"names"}
     page = Path(again.outcome.report).read_text(encoding="utf-8")
@@ -121,17 +121,17 @@ def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(
         *(("1", "1"), ("2", "2"), ("3", "3"))
     ]
     # The report that was made now is no earlier report to itself.
-    third = run_planted(world, tmp_path, classifier=changed)
+    third = run_synthetic(world, tmp_path, classifier=changed)
     assert all(third.outcome.cached.values())
     assert third.outcome.report == again.outcome.report
 
 
-def test_the_report_shows_every_stage_and_every_film(planted: Run, world: World) -> None:
+def test_the_report_shows_every_stage_and_every_item(planted: Run, world: World) -> None:
     page = Path(planted.outcome.report).read_text(encoding="utf-8")
     folder = Path(planted.outcome.report).parent
     assert all(f"<summary>{stage}" in page for stage in STAGES if stage != "report")
     pictures = re.findall(r'src="(films/\d+\.png)"', page)
-    assert len(pictures) == len(world.film_titles)
+    assert len(pictures) == len(world.item_titles)
     assert all((folder / picture).stat().st_size > 1000 for picture in pictures)
     assert not re.search(r'(?:src|href)="https?://[^"]*\.(?:js|css|png)', page)
 
@@ -139,7 +139,7 @@ def test_the_report_shows_every_stage_and_every_film(planted: Run, world: World)
 def test_a_missing_data_set_fails_the_flow_and_leaves_no_artifact(prefect: None, tmp_path: Path) -> None:
     (tmp_path / "ml-100k.zip").write_bytes(b"not the archive")
     settings = FullSettings(artifacts_dir=tmp_path / "artifacts", data_dir=tmp_path)
-    with pytest.raises(DataSetError, match="ml-100k.zip.*found: md5 .*expected: md5 0e33842e"):
+    with pytest.raises(DataError, match="ml-100k.zip.*found: md5 .*expected: md5 0e33842e"):
         full(settings)
     assert [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()] == []
 
@@ -195,7 +195,9 @@ def test_real_data_goes_the_whole_way_and_on_after_a_sigkill(tmp_path: Path) -> 
     assert before.items() <= after.items()
     assert set(result["seconds"]) == set(STAGES)
     assert result["headline"]["reviews"] == 1174
-    assert result["headline"]["films"] == 88
+    assert result["headline"]["items"] == 88
     assert Path(result["report"]).is_file()
     store = Store(tmp_path / "artifacts")
-    assert [store.fault(Handle(stage=Path(n).parts[1], key=Path(n).parts[2])) for n in after] == [None] * len(after)
+    assert [store.find_problem(Handle(stage=Path(n).parts[1], key=Path(n).parts[2])) for n in after] == [None] * len(
+        after
+    )

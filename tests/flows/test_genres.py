@@ -1,28 +1,28 @@
-"""Plots to page: planted genres, and an encoder that needs no model."""
+"""PlotSummaries to page: planted genres, and an encoder that needs no model."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 import tasks.embeddings
-from flows.command_line import Outcome
+
+from flows.command_line import FlowResult
 from flows.genres import genres
 from latentflix.artifacts import Handle, Store
-from latentflix.genres.predictor import GenreTeller, read_model
+from latentflix.genres.predictor import GenrePredictor, read_model
 from latentflix.settings import GenreSettings
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, make_plots
 
 STAGES = {
-    *("plots_source", "plots", "embeddings", "genres", "genre_evaluation", "datasets", "ratings", "genre_films"),
+    *("plot_source", "plot_summaries", "embeddings", "genres", "genre_evaluation", "datasets", "ratings", "genre_comparison"),
     "genre_page",
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    outcome: Outcome
+    outcome: FlowResult
     store: Store
 
     def handle(self, stage: str) -> Handle:
@@ -36,8 +36,8 @@ def run(folder: Path, **changed: object) -> Run:
     plots.to_csv(folder / "plots.csv", index=False)
     settings = GenreSettings.model_validate(
         {
-            "plots_source": {"path": folder / "plots.csv", "title_column": "title"},
-            "plots": {"min_films": 5},
+            "plot_source": {"path": folder / "plots.csv", "title_column": "title"},
+            "plot_summaries": {"min_films": 5},
             "genres": QUICK.model_dump(),
             "genre_evaluation": {"bootstraps": 20},
             "artifacts_dir": folder / "artifacts",
@@ -61,7 +61,7 @@ def test_planted_genres_are_told(planted: Run) -> None:
 
 
 def test_films_of_movielens_with_a_plot_stand_beside_it(planted: Run) -> None:
-    films = planted.store.read_table(planted.handle("genre_films"), "films")
+    films = planted.store.read_table(planted.handle("genre_comparison"), "films")
     assert films["title"].tolist() == ["Toy Story (1995)"]
     assert films["genres"].map(list).tolist() == [["Animation", "Children's", "Comedy"]]
 
@@ -79,14 +79,14 @@ def test_a_second_run_takes_everything_from_the_cache(planted: Run) -> None:
 
 def test_the_model_that_was_kept_tells_what_the_flow_told(planted: Run) -> None:
     handle = planted.handle("genres")
-    teller = GenreTeller(read_model(planted.store, handle), WordEncoder())
+    teller = GenrePredictor(read_model(planted.store, handle), WordEncoder())
     told = planted.store.read_table(handle, "probabilities").iloc[0]
     assert teller.tell(make_plots()["plot"][0]) == pytest.approx(told.to_dict(), abs=1e-5)
     assert set(told.index) == set(WORDS)
 
 
 def test_ways_of_reading_are_compared_when_asked(planted: Run) -> None:
-    compared = run(planted.store.root.parent, compared_readings=("ends",), embeddings={"slice_tokens": 16})
+    compared = run(planted.store.root.parent, compared_strategies=("ends",), embeddings={"slice_tokens": 16})
     handles = [Handle(stage="genres", key=path.name) for path in (compared.store.root / "genres").iterdir()]
     readings = {tuple(compared.store.read_table(handle, "trials")["reading"]) for handle in handles}
     assert readings == {("slices",), ("slices", "ends")}

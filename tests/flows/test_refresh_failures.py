@@ -4,7 +4,7 @@ import pytest
 from prefect import flow
 from pydantic import SecretStr
 
-from latentflix.reviews.http.client import Fetcher
+from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.refresh import Batch, RefreshConfig
 from latentflix.reviews.sources.protocol import Film
 from latentflix.reviews.sources.tmdb import TmdbConfig, TmdbSource
@@ -43,7 +43,7 @@ def store(tmp_path):
 
 
 def refresh(web, store, config=CONFIG):
-    with Fetcher(QUICK) as fetcher:
+    with CachedClient(QUICK) as fetcher:
         source = TmdbSource(TmdbConfig(url=web.url), fetcher, SecretStr(TMDB_KEY))
         batch = Batch(FILMS, store, [source], config)
         flow(lambda: run_batches([batch], config), name="moods", persist_result=False)()

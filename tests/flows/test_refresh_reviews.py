@@ -13,18 +13,18 @@ from prefect.artifacts import Artifact as PrefectArtifact
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from tasks.refresh import read_key, run_batches, wait_for_turn
 
 import flows.refresh_reviews
 from flows.refresh_reviews import refresh_reviews
-from latentflix.errors import FetchFailed, StoreError
-from latentflix.reviews.refresh import Batch, RefreshConfig, deal, films_of_report
+from latentflix.errors import StoreError, TransientFetchError
+from latentflix.reviews.refresh import Batch, RefreshConfig, chunked, films_in_report
 from latentflix.reviews.sources.protocol import Answer
 from latentflix.reviews.store import ReviewStore
 from latentflix.runs import find_last_run
 from latentflix.settings import RefreshSettings
-from tasks.refresh import read_key, run_batches, wait_for_turn
 from tests.support.synthetic_reviews import PlantedSource, films, review
-from tests.support.synthetic_run import OF_RATINGS, copy_stages, run_planted
+from tests.support.synthetic_run import OF_RATINGS, copy_stages, run_synthetic
 
 pytestmark = pytest.mark.usefixtures("prefect")
 QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_rest=5)
@@ -33,7 +33,7 @@ QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_rest=5)
 def refresh(store, *sources, config=QUICK, count=10, size=2, before_asking=None):
     """The batches of a refresh, run as a flow runs them."""
     extra = {"before_asking": before_asking} if before_asking else {}
-    batches = [Batch(group, store, sources, config, **extra) for group in deal(films(count), size)]
+    batches = [Batch(group, store, sources, config, **extra) for group in chunked(films(count), size)]
     flow(lambda: run_batches(batches, config), name="small-refresh", persist_result=False)()
     return batches
 
@@ -44,7 +44,7 @@ def store(tmp_path):
 
 
 def test_prefect_asks_again_about_the_film_that_failed_alone(store):
-    failures = [FetchFailed("a moment", retry_after=0.1), FetchFailed("again")]
+    failures = [TransientFetchError("a moment", retry_after=0.1), TransientFetchError("again")]
     source = PlantedSource(answers={"tt0000003": failures})
     refresh(store, source)
     assert source.asked["tt0000003"] == 3
@@ -53,7 +53,7 @@ def test_prefect_asks_again_about_the_film_that_failed_alone(store):
 
 
 def test_a_film_that_fails_to_the_end_costs_no_other(store):
-    source = PlantedSource(answers={"tt0000003": [FetchFailed("down")] * 9})
+    source = PlantedSource(answers={"tt0000003": [TransientFetchError("down")] * 9})
     refresh(store, source)
     assert source.asked["tt0000003"] == 1 + QUICK.retries
     outcomes = store.last_attempts().set_index("tconst")["outcome"]
@@ -124,7 +124,7 @@ def test_a_global_limit_of_the_server_slows_a_source_down(store):
 def last_run(planted, world, tmp_path):
     """A full run in the planted world whose histograms count the two most probable labels."""
     copy_stages(planted, tmp_path)
-    return run_planted(world, tmp_path, histograms={"top_k": 2})
+    return run_synthetic(world, tmp_path, histograms={"top_k": 2})
 
 
 def texts_by_film(world):
@@ -137,7 +137,7 @@ def texts_by_film(world):
 def opposite(world, tconst):
     """The film that stands farthest from another one."""
     factors = world.true_factors.set_axis(
-        world.film_titles.set_index("movie_id")["tconst"].loc[world.true_factors.index]
+        world.film_titles.set_index("item_id")["tconst"].loc[world.true_factors.index]
     )
     return (factors @ factors.loc[tconst]).idxmin()
 
@@ -150,8 +150,8 @@ def retold(tconst, texts):
 def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_against(
     last_run, world, tmp_path, monkeypatch
 ):
-    shown = films_of_report(last_run.store, find_last_run(last_run.store))
-    by_tconst = world.film_titles.set_index("tconst")["movie_id"]
+    shown = films_in_report(last_run.store, find_last_run(last_run.store))
+    by_tconst = world.film_titles.set_index("tconst")["item_id"]
     opposed, agreeing = shown[:6], shown[6:12]
     texts = texts_by_film(world)["text"]
     told = {film.tconst: texts.get_group(opposite(world, film.tconst)) for film in opposed}
@@ -166,7 +166,7 @@ def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_agai
             "films": "report",
             "store": {"uri": str(tmp_path / "store")},
             "refresh": QUICK,
-            "shifts": {"moved_from": 0.2},
+            "drift": {"drifted_from": 0.2},
         }
     )
     outcome = refresh_reviews(settings)
@@ -174,21 +174,21 @@ def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_agai
     (row,) = outcome.headline["sources"]
     assert (row["asked"], row["ok"], row["not_covered"]) == (len(shown), 12, len(shown) - 12)
     assert row["new"] == 96
-    (folder,) = (last_run.store.root / "shifts").iterdir()
-    shifts = pd.read_parquet(folder / "shifts.parquet").set_index("movie_id")["distance"]
+    (folder,) = (last_run.store.root / "drift").iterdir()
+    drift = pd.read_parquet(folder / "drift.parquet").set_index("item_id")["distance"]
     assert len(pd.read_parquet(folder / "predictions.parquet")) == 96
-    distance = {film.tconst: shifts[by_tconst[film.tconst]] for film in (*opposed, *agreeing)}
+    distance = {film.tconst: drift[by_tconst[film.tconst]] for film in (*opposed, *agreeing)}
     against, along = (np.mean([distance[film.tconst] for film in group]) for group in (opposed, agreeing))
     assert against > 0.25
     assert against > 1.5 * along
-    moved = {shift["title"] for shift in outcome.headline["moved"]}
-    assert moved
+    drifted = {shift["title"] for shift in outcome.headline["drifted"]}
+    assert drifted
     table = PrefectArtifact.get("refresh-reviews")
     assert '"new"' in str(table.data)
-    assert "histograms with new reviews have moved" in str(PrefectArtifact.get("refresh-shifts").data)
+    assert "histograms with new reviews have drifted" in str(PrefectArtifact.get("refresh-drift").data)
 
     again = refresh_reviews(settings)
-    assert (again.headline["due"], again.headline["moved"]) == (0, [])
+    assert (again.headline["due"], again.headline["drifted"]) == (0, [])
 
 
 def test_the_full_flow_reads_a_version_of_the_store_and_records_it(planted, world, tmp_path):
@@ -202,7 +202,7 @@ def test_the_full_flow_reads_a_version_of_the_store_and_records_it(planted, worl
     store.merge(linked, datetime.now(UTC))
     version = store.version()
     store.merge([review("tt9999999", 1)], datetime.now(UTC))
-    run = run_planted(
+    run = run_synthetic(
         world,
         tmp_path,
         reviews={"store": store.uri, "store_version": version},

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import tasks.sentiment_reviews
 
 import latentflix.data.datasets
-import tasks.sentiment_reviews
-from flows.command_line import Outcome
+from flows.command_line import FlowResult
 from flows.sentiment import sentiment
 from latentflix.artifacts import Handle, Store
 from latentflix.data.datasets import DataSet, SourceFile
-from latentflix.sentiment.predictor import SentimentTeller
+from latentflix.sentiment.predictor import SentimentFilePredictor
 from latentflix.settings import SentimentSettings
 from tests.support.factories.sentiment import QUICK, make_links, make_reviews, write_archive
 
 STAGES = {
-    *("sentiment_reviews", "token_corpus", "language_model", "sentiment_classifier", "sentiment_words", "sentiment"),
+    *("sentiment_reviews", "token_corpus", "language_model", "sentiment_classifier", "sentiment_tfidf", "sentiment"),
     *("sentiment_evaluation", "sentiment_page"),
 }
 SMALL = {
@@ -38,7 +38,7 @@ SMALL = {
 
 @dataclass(frozen=True)
 class Run:
-    outcome: Outcome
+    outcome: FlowResult
     store: Store
 
     def handle(self, stage: str) -> Handle:
@@ -54,7 +54,7 @@ def run(folder: Path, **changed: object) -> Run:
 @pytest.fixture(scope="module")
 def archive(prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("archive")
-    reviews = make_reviews(n_films=80)
+    reviews = make_reviews(n_items=80)
     test = reviews["tconst"] >= "tt0000060"
     halves = {"train": reviews[~test], "test": reviews[test]}
     rows = {half: list(table.itertuples(index=False, name=None)) for half, table in halves.items()}
@@ -131,6 +131,6 @@ def test_the_model_that_was_kept_tells_what_the_flow_told(archive: Run) -> None:
     handle = archive.handle("sentiment")
     probabilities = archive.store.read_table(handle, "probabilities")[archive.outcome.headline["predictor"]]
     texts = archive.store.read_table(archive.handle("sentiment_reviews"), "reviews").set_index("review_id")["text"]
-    told = SentimentTeller.open(archive.store.root).tell(list(texts.loc[probabilities.index]))
+    told = SentimentFilePredictor.open(archive.store.root).tell(list(texts.loc[probabilities.index]))
     expected = pd.Series(probabilities.to_numpy(), name="probability")
     pd.testing.assert_series_equal(told["probability"], expected, atol=1e-4)

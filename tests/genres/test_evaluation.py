@@ -5,8 +5,8 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from latentflix.calibration import tune_thresholds
 from latentflix.genres.evaluation import (
-    MAJORITY,
-    OURS,
+    COMBINED,
+    PRIOR,
     WORDS,
     GenreEvaluationConfig,
     confuse,
@@ -28,7 +28,7 @@ def make_methods(seed=0):
     carried = pd.DataFrame(random.random(true.shape) < true, index, GENRES)
     blurred = 1 / (1 + np.exp(-logits - random.normal(0, 2, logits.shape)))
     parts = pd.Series(np.array([TRAIN, VALID, TEST])[np.arange(N_PLOTS) % 3], index)
-    return {OURS: pd.DataFrame(true, index, GENRES), WORDS: pd.DataFrame(blurred, index, GENRES)}, carried, parts
+    return {COMBINED: pd.DataFrame(true, index, GENRES), WORDS: pd.DataFrame(blurred, index, GENRES)}, carried, parts
 
 
 METHODS, CARRIED, PARTS = make_methods()
@@ -41,7 +41,7 @@ def evaluation():
 
 def test_scores_are_those_of_scikit_learn_with_thresholds_from_validation(evaluation):
     valid, test = (part == PARTS for part in (VALID, TEST))
-    for name in (OURS, WORDS):
+    for name in (COMBINED, WORDS):
         said, truth = METHODS[name][test].to_numpy(), CARRIED[test].to_numpy()
         tuned = tune_thresholds(CARRIED[valid].to_numpy(), METHODS[name][valid].to_numpy(), 20)
         for kind, thresholds in (("shared", tuned.shared), ("each", tuned.each)):
@@ -53,7 +53,7 @@ def test_scores_are_those_of_scikit_learn_with_thresholds_from_validation(evalua
 
 
 def test_what_is_truly_better_is_better_on_the_same_resamples(evaluation):
-    ours = evaluation.scores[evaluation.scores["method"] == OURS]
+    ours = evaluation.scores[evaluation.scores["method"] == COMBINED]
     assert (ours["over_words_low"] > 0).all()
     words = evaluation.scores[evaluation.scores["method"] == WORDS]
     assert (words[["over_words", "over_words_low", "over_words_high"]] == 0).all(axis=None)
@@ -62,14 +62,14 @@ def test_what_is_truly_better_is_better_on_the_same_resamples(evaluation):
 
 
 def test_the_same_guess_for_every_plot_has_the_prevalence_as_its_precision(evaluation):
-    found = evaluation.score(MAJORITY, "none", "average_precision")
+    found = evaluation.score(PRIOR, "none", "average_precision")
     assert found == pytest.approx(CARRIED[PARTS == TEST].mean().mean())
 
 
 def test_each_genre_has_its_support_and_scores(evaluation):
     test = PARTS == TEST
     assert evaluation.genres["films"].tolist() == CARRIED[test].sum().tolist()
-    given = METHODS[OURS][test] >= evaluation.genres["threshold"]
+    given = METHODS[COMBINED][test] >= evaluation.genres["threshold"]
     assert evaluation.genres["given"].tolist() == given.sum().tolist()
     assert evaluation.genres["f1"].tolist() == pytest.approx(f1_score(CARRIED[test], given, average=None).tolist())
 

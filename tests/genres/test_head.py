@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from latentflix.errors import TrainingDiverged
+from latentflix.errors import TrainingError
 from latentflix.genres.head import HeadConfig, PlotBatches, build_head, head_logits, make_loss, rarity, train_head
 
 QUICK = HeadConfig(hidden_size=16, epochs=40, learning_rate=1e-2, dropout=0.1)
@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_head_and_another_another():
 
 
 def test_a_loss_that_is_no_number_is_said():
-    with pytest.raises(TrainingDiverged, match="genres, plain loss"):
+    with pytest.raises(TrainingError, match="genres, plain loss"):
         train_head(VECTORS * np.nan, CARRIED, VALID, "plain", QUICK, resample=False, seed=0)
 
 

@@ -3,7 +3,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from sklearn.metrics import average_precision_score
 
-from latentflix.errors import InvalidWeights
+from latentflix.errors import ModelError
 from latentflix.genres.model import GenreConfig, predict_genres, restore_genres, train_genres
 from latentflix.genres.plot_summaries import TEST
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, make_plots, prepare
@@ -51,7 +51,7 @@ def test_asked_again_the_model_says_what_it_said_when_it_was_trained(trained):
 
 def test_weights_that_do_not_fit_their_names_are_refused(trained):
     names = {**trained.model.names(), "genres": ["Western"]}
-    with pytest.raises(InvalidWeights, match=r"found: \(3, \d+\); expected: \(1, \d+\)"):
+    with pytest.raises(ModelError, match=r"found: \(3, \d+\); expected: \(1, \d+\)"):
         restore_genres(trained.model.arrays(), names)
 
 

@@ -2,7 +2,13 @@ import pandas as pd
 import pytest
 
 from latentflix.data.movielens import GENRES
-from latentflix.genres.movielens_comparison import SAME_GENRE, GenreFilmConfig, compare_genres, join_plots, title_key
+from latentflix.genres.movielens_comparison import (
+    SAME_GENRE,
+    MovieLensComparisonConfig,
+    compare_genres,
+    join_plots,
+    title_key,
+)
 
 FILMS = pd.DataFrame(
     {
@@ -17,7 +23,7 @@ FILMS = pd.DataFrame(
         "year": pd.array([1997, 1979, 1995, 1996, 1996, 1972], dtype="Int16"),
         "genres": [["Drama"], ["Horror", "Sci-Fi"], ["Crime"], ["Comedy"], ["Comedy"], []],
     },
-    index=pd.Index([10, 20, 30, 40, 50, 60], name="movie_id"),
+    index=pd.Index([10, 20, 30, 40, 50, 60], name="item_id"),
 )
 
 
@@ -26,7 +32,7 @@ def plots(titles, years=None):
 
 
 def join(titles, years=None):
-    return join_plots(FILMS, plots(titles, years), GenreFilmConfig())
+    return join_plots(FILMS, plots(titles, years), MovieLensComparisonConfig())
 
 
 @pytest.mark.parametrize(
@@ -51,13 +57,13 @@ def test_titles_that_differ_in_a_word_are_not_the_same():
 
 def test_films_and_plots_are_joined_by_title():
     joined = join(["The Postman", "alien", "Nowhere"])
-    assert joined.films[["movie_id", "plot_id"]].to_numpy().tolist() == [[10, 0], [20, 1]]
+    assert joined.films[["item_id", "plot_id"]].to_numpy().tolist() == [[10, 0], [20, 1]]
     assert joined.ambiguous == 0
 
 
 def test_titles_of_several_films_or_several_plots_are_left_out_and_counted():
     joined = join(["Kolya", "Heat", "Heat", "Alien"])
-    assert joined.films["movie_id"].tolist() == [20]
+    assert joined.films["item_id"].tolist() == [20]
     assert joined.ambiguous == 3
 
 
@@ -71,7 +77,7 @@ def test_plots_without_titles_are_joined_with_no_film():
 
 def test_years_that_differ_by_more_than_one_keep_film_and_plot_apart():
     joined = join(["Solaris", "Alien", "The Postman"], [2002, 1980, None])
-    assert joined.films["movie_id"].tolist() == [10, 20]
+    assert joined.films["item_id"].tolist() == [10, 20]
     assert joined.ambiguous == 1
 
 
@@ -79,7 +85,7 @@ def test_predicted_genres_stand_beside_those_of_movielens():
     joined = join(["Alien", "The Postman"]).films
     names = ["Horror", "Science Fiction", "Drama", "Slasher"]
     said = pd.DataFrame([[0.9, 0.2, 0.6, 0.8], [0.1, 0.1, 0.9, 0.1]], columns=names)
-    compared = compare_genres(joined, said, pd.Series(0.5, names)).set_index("movie_id")
+    compared = compare_genres(joined, said, pd.Series(0.5, names)).set_index("item_id")
     columns = ["predicted", "told", "agreed", "missed", "added"]
     assert compared.loc[20, columns].tolist() == [["Horror", "Slasher", "Drama"], True, 1, 1, 1]
     assert compared.loc[10, columns].tolist() == [["Drama"], True, 1, 0, 0]
@@ -94,7 +100,7 @@ def test_a_film_that_movielens_knows_no_genre_of_is_marked(genres):
 
 def test_a_film_whose_title_movielens_does_not_know_is_joined_with_no_plot():
     film = pd.DataFrame({"title": ["unknown"], "year": pd.array([None], dtype="Int16"), "genres": [["unknown"]]})
-    assert join_plots(film.rename_axis("movie_id"), plots(["Unknown"]), GenreFilmConfig()).films.empty
+    assert join_plots(film.rename_axis("item_id"), plots(["Unknown"]), MovieLensComparisonConfig()).films.empty
 
 
 def test_the_genres_that_both_know_are_genres_of_movielens():

@@ -3,8 +3,8 @@ import pytest
 from pydantic import ValidationError
 
 from latentflix.data.tables import write_file
-from latentflix.errors import DataSetError, InvalidPlots
-from latentflix.genres.plot_file import PlotsSource, identify_plots, load_plots_source
+from latentflix.errors import DataError
+from latentflix.genres.plot_file import PlotSource, load_plot_source, with_fingerprint
 
 TABLE = pd.DataFrame(
     {
@@ -18,7 +18,7 @@ NAMES = {"plot_column": "Story", "title_column": "Name"}
 
 
 def load(path, **names):
-    return load_plots_source(identify_plots(PlotsSource(path=path, **names)))["plots"]
+    return load_plot_source(with_fingerprint(PlotSource(path=path, **names)))["plots"]
 
 
 @pytest.mark.parametrize("name", ["plots.csv", "plots.parquet"])
@@ -41,36 +41,36 @@ def test_one_hot_columns_become_names(tmp_path, name):
 
 def test_one_hot_columns_with_other_values_are_named_by_row(tmp_path):
     ONE_HOT.astype({"Drama": "object"}).assign(Drama=[2, "yes"]).to_csv(tmp_path / "plots.csv", index=False)
-    with pytest.raises(InvalidPlots, match="row 0, Drama: 2; row 1, Drama: yes; expected: 1 where a film"):
+    with pytest.raises(DataError, match="row 0, Drama: 2; row 1, Drama: yes; expected: 1 where a film"):
         load(tmp_path / "plots.csv", **NAMES, one_hot=True)
 
 
 def test_of_many_wrong_cells_the_first_ten_are_named_and_all_are_counted(tmp_path):
     pd.concat([ONE_HOT.assign(Drama=7)] * 8).to_csv(tmp_path / "plots.csv", index=False)
-    with pytest.raises(InvalidPlots, match="row 9, Drama: 7; and 6 more"):
+    with pytest.raises(DataError, match="row 9, Drama: 7; and 6 more"):
         load(tmp_path / "plots.csv", **NAMES, one_hot=True)
 
 
 def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path):
     TABLE.to_csv(tmp_path / "plots.csv", index=False)
-    with pytest.raises(DataSetError, match="plots.csv: plot, genres; found: Name, Story, Kind"):
+    with pytest.raises(DataError, match="plots.csv: plot, genres; found: Name, Story, Kind"):
         load(tmp_path / "plots.csv")
 
 
 def test_a_missing_file_is_refused_before_anything_runs(tmp_path):
-    with pytest.raises(DataSetError, match="no such file.*nowhere.csv"):
-        identify_plots(PlotsSource(path=tmp_path / "nowhere.csv"))
+    with pytest.raises(DataError, match="no such file.*nowhere.csv"):
+        with_fingerprint(PlotSource(path=tmp_path / "nowhere.csv"))
 
 
 def test_the_same_file_elsewhere_is_the_same_source(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         TABLE.to_csv(tmp_path / folder / "plots.csv", index=False)
-    first, second = (identify_plots(PlotsSource(path=tmp_path / folder / "plots.csv")) for folder in ("a", "b"))
+    first, second = (with_fingerprint(PlotSource(path=tmp_path / folder / "plots.csv")) for folder in ("a", "b"))
     assert first.model_dump() == second.model_dump()
     assert "path" not in first.model_dump()
 
 
 def test_genres_must_be_somewhere():
     with pytest.raises(ValidationError, match="name a column of genres"):
-        PlotsSource(genres_column=None)
+        PlotSource(genres_column=None)

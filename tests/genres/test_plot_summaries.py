@@ -3,15 +3,15 @@ import pandas as pd
 import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.errors import InvalidPlots
+from latentflix.errors import DataError
 from latentflix.genres.plot_summaries import (
     TEST,
     TRAIN,
     VALID,
-    PlotConfig,
-    deal_plots,
+    PlotSummaryConfig,
     prepare_plots,
     split_genres,
+    stratified_split,
     unify_spelling,
 )
 from tests.support.factories.genres import make_plots, prepare
@@ -77,23 +77,23 @@ def test_a_very_long_plot_is_kept_whole():
 
 
 def test_too_few_genres_are_refused_with_what_there_is():
-    with pytest.raises(InvalidPlots, match="found: Comedy: .* films.*at least 1000 films.*--plots.min-films"):
-        prepare(min_films=1000)
+    with pytest.raises(DataError, match="found: Comedy: .* films.*at least 1000 films.*--plot-summaries.min-films"):
+        prepare(min_items=1000)
 
 
 def test_rare_genres_are_in_every_part_as_often_as_the_part_is_large():
     carried = np.random.default_rng(0).random((2000, 8)) < np.array([0.4, 0.2, 0.1, 0.05, 0.02, 0.02, 0.01, 0.01])
-    config = PlotConfig()
-    parts = deal_plots(carried, config)
+    config = PlotSummaryConfig()
+    parts = stratified_split(carried, config)
     for part, share in ((TEST, 0.2), (VALID, 0.16), (TRAIN, 0.64)):
         assert (parts == part).mean() == pytest.approx(share, abs=0.01)
         assert np.abs(carried[parts == part].sum(0) - share * carried.sum(0)).max() <= 3
-    assert (deal_plots(carried, config) == parts).all()
-    assert (deal_plots(carried, PlotConfig(seed=1)) != parts).any()
+    assert (stratified_split(carried, config) == parts).all()
+    assert (stratified_split(carried, PlotSummaryConfig(seed=1)) != parts).any()
 
 
 def test_the_embedded_plots_have_54_genres_that_50_films_carry():
-    prepared = prepare_plots(load_data_set(DataSetConfig(name="film_plots"))["plots"], PlotConfig())
+    prepared = prepare_plots(load_data_set(DataSetConfig(name="film_plots"))["plots"], PlotSummaryConfig())
     assert prepared.carried.shape == (5000, 54)
     assert prepared.carried.iloc[:, :3].sum().to_dict() == {"Drama": 2296, "Comedy": 1247, "Romance Film": 811}
     assert len(prepared.rare) == 210

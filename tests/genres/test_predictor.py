@@ -4,9 +4,9 @@ import pytest
 import latentflix.genres.predictor
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
-from latentflix.errors import ArtifactError, InvalidPlots
+from latentflix.errors import ArtifactError, DataError
 from latentflix.genres.model import train_genres
-from latentflix.genres.predictor import GenreTeller
+from latentflix.genres.predictor import GenrePredictor
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, prepare
 
 
@@ -30,7 +30,7 @@ def model():
 def teller(model, tmp_path, monkeypatch):
     monkeypatch.setattr(latentflix.genres.predictor, "load_encoder", lambda _: WordEncoder())
     save(model, Store(tmp_path), "one")
-    return GenreTeller.open(tmp_path)
+    return GenrePredictor.open(tmp_path)
 
 
 @pytest.mark.parametrize("genre", list(WORDS))
@@ -56,23 +56,23 @@ def test_an_empty_table_gets_the_columns(teller):
 
 
 def test_an_empty_plot_is_refused(teller):
-    with pytest.raises(InvalidPlots, match="a plot is empty"):
+    with pytest.raises(DataError, match="a plot is empty"):
         teller.tell(" \n")
 
 
 def test_a_table_that_would_lose_a_column_is_refused(teller):
-    with pytest.raises(InvalidPlots, match="found: Comedy, note"):
+    with pytest.raises(DataError, match="found: Comedy, note"):
         teller.tell_table(pd.DataFrame({"plot": ["x"], "Comedy": [1], "note": [2]}))
-    with pytest.raises(InvalidPlots, match="no column of plots; found: film; expected: plot"):
+    with pytest.raises(DataError, match="no column of plots; found: film; expected: plot"):
         teller.tell_table(pd.DataFrame({"film": ["x"]}))
 
 
 def test_without_a_model_one_line_says_how_to_make_one(tmp_path):
     with pytest.raises(ArtifactError, match="no model of genres.*what to do: run python -m flows.genres"):
-        GenreTeller.open(tmp_path)
+        GenrePredictor.open(tmp_path)
 
 
 def test_an_altered_model_is_refused(model, teller, tmp_path):
     (tmp_path / "genres" / "one" / "model.json").write_text("{}")
     with pytest.raises(ArtifactError, match="altered"):
-        GenreTeller.open(tmp_path)
+        GenrePredictor.open(tmp_path)

@@ -7,30 +7,30 @@ import pytest
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import split_ratings
-from latentflix.errors import NoSharedFactors, TooFewFilms
-from latentflix.recommender.analysis import StudyConfig, find_similar, place_films, rank_biases, study_recommender
+from latentflix.errors import ModelError, NotEnoughData
+from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender, find_similar, place_items, rank_biases
 from latentflix.recommender.fit import fit_recommender, seed_groups
-from latentflix.recommender.latent_factors import CollabFit
+from latentflix.recommender.latent_factors import LatentFactors
 from latentflix.recommender.model import CollabConfig, predict_ratings, seed_fits
 from tests.support.synthetic_world import make_world
 
 COLLAB = CollabConfig(
     n_factors=6, epochs=20, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=4, seeds_per_task=2
 )
-FILMS = pd.DataFrame(
+ITEMS = pd.DataFrame(
     {
         "title": ["Low", "Rare", "Middle", "High", "Twin"],
         "year": pd.array([1990, 1991, None, 1993, 1994], "Int16"),
         "ratings": [100, 3, 80, 60, 90],
     },
-    index=pd.Index([2, 5, 6, 9, 11], name="movie_id"),
+    index=pd.Index([2, 5, 6, 9, 11], name="item_id"),
 )
 ANGLES = np.radians([0, 1, 90, 40, 5])
 
 
 @pytest.fixture(scope="module")
 def world():
-    return make_world(n_users=200, n_films=60)
+    return make_world(n_users=200, n_items=60)
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +45,15 @@ def groups(read):
 
 @pytest.fixture(scope="module")
 def study(groups, read):
-    return study_recommender(groups, read.ratings, read.films, StudyConfig(n_predicted=300, n_mapped=25))
+    return analyse_recommender(groups, read.ratings, read.items, AnalysisConfig(n_predicted=300, n_mapped=25))
 
 
 def make_fit(bias=(-1, 7, 0, 1, 0.5), stretch=1.0):
     factors = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1) * np.array([[1], [2], [3], [4], [5]]) * stretch
     users = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]]) / stretch
-    return CollabFit(
+    return LatentFactors(
         user_ids=np.arange(4),
-        movie_ids=FILMS.index.to_numpy(),
+        item_ids=ITEMS.index.to_numpy(),
         user_factors=users.astype(np.float32),
         item_factors=factors.astype(np.float32),
         user_bias=np.zeros(4, np.float32),
@@ -62,16 +62,16 @@ def make_fit(bias=(-1, 7, 0, 1, 0.5), stretch=1.0):
 
 
 def make_ratings():
-    return pd.DataFrame({"user_id": [1, 2, 1], "movie_id": [2, 2, 9], "rating": [1.0, 2.0, 4.0]})
+    return pd.DataFrame({"user_id": [1, 2, 1], "item_id": [2, 2, 9], "rating": [1.0, 2.0, 4.0]})
 
 
 def often(n=50):
-    return FILMS.index[FILMS["ratings"] >= n]
+    return ITEMS.index[ITEMS["ratings"] >= n]
 
 
-def test_films_stand_by_their_bias_with_its_spread_over_the_seeds():
+def test_items_stand_by_their_bias_with_its_spread_over_the_seeds():
     fits = [make_fit(), make_fit(bias=(-2, 7, 0, 4, 0.5))]
-    table = rank_biases(fits, make_ratings(), FILMS, often())
+    table = rank_biases(fits, make_ratings(), ITEMS, often())
     assert table["title"].tolist() == ["High", "Twin", "Middle", "Low"]
     assert table["bias"].tolist() == [2.5, 0.5, 0.0, -1.5]
     assert table["bias_sd"].tolist() == pytest.approx([np.sqrt(4.5), 0, 0, np.sqrt(0.5)])
@@ -80,23 +80,23 @@ def test_films_stand_by_their_bias_with_its_spread_over_the_seeds():
 
 
 def test_a_model_without_biases_has_no_ranking():
-    assert rank_biases([make_fit(bias=(0,) * 5)], make_ratings(), FILMS, often()).empty
+    assert rank_biases([make_fit(bias=(0,) * 5)], make_ratings(), ITEMS, often()).empty
 
 
 def test_planted_biases_are_ranked_as_planted():
     random = np.random.default_rng(0)
-    users, films = random.permutation(900)[:120], random.permutation(900)[:20]
-    ratings = pd.DataFrame([(user, film) for user in users for film in films], columns=["user_id", "movie_id"])
-    planted = pd.Series(np.linspace(-1.5, 1.5, len(films)), index=pd.Index(films, name="movie_id"))
-    ratings["rating"] = 3 + planted[ratings["movie_id"]].to_numpy() + random.normal(0, 0.05, len(ratings))
+    users, items = random.permutation(900)[:120], random.permutation(900)[:20]
+    ratings = pd.DataFrame([(user, item) for user in users for item in items], columns=["user_id", "item_id"])
+    planted = pd.Series(np.linspace(-1.5, 1.5, len(items)), index=pd.Index(items, name="item_id"))
+    ratings["rating"] = 3 + planted[ratings["item_id"]].to_numpy() + random.normal(0, 0.05, len(ratings))
     fit = fit_recommender(ratings, COLLAB.model_copy(update={"n_seeds": 2}))
     titles = pd.DataFrame({"title": "", "ratings": 120}, index=planted.index)
     table = rank_biases(seed_fits(fit), ratings, titles, planted.index.sort_values())
     assert table.index.tolist() == planted.index[::-1].tolist()
 
 
-def test_films_are_alike_by_the_angle_of_their_factors_whatever_their_length():
-    table = find_similar([make_fit()], FILMS, often(), StudyConfig(n_films=2, n_similar=2))
+def test_items_are_alike_by_the_angle_of_their_factors_whatever_their_length():
+    table = find_similar([make_fit()], ITEMS, often(), AnalysisConfig(n_items=2, n_similar=2))
     assert table[["title", "similar_title"]].to_numpy().tolist() == [
         *(["Low", "Twin"], ["Low", "High"]),
         *(["Twin", "Low"], ["Twin", "High"]),
@@ -106,26 +106,26 @@ def test_films_are_alike_by_the_angle_of_their_factors_whatever_their_length():
 
 def test_a_cosine_is_the_mean_over_the_seeds():
     turned = replace(make_fit(), item_factors=make_fit().item_factors[[0, 1, 2, 4, 3]])
-    table = find_similar([make_fit(), turned], FILMS, often(), StudyConfig(n_films=1, n_similar=1))
+    table = find_similar([make_fit(), turned], ITEMS, often(), AnalysisConfig(n_items=1, n_similar=1))
     both = np.cos(np.radians([5, 40]))
     assert table["cosine"].item() == pytest.approx(both.mean())
     assert table["cosine_sd"].item() == pytest.approx(both.std(ddof=1))
 
 
-def test_no_film_is_similar_to_itself_and_none_is_listed_that_is_seldom_rated():
-    table = find_similar([make_fit()], FILMS, often(), StudyConfig(n_films=10, n_similar=10))
-    assert table.groupby("movie_id")["similar_id"].agg(set).to_dict() == {
-        movie_id: set(often()) - {movie_id} for movie_id in often()
+def test_no_item_is_similar_to_itself_and_none_is_listed_that_is_seldom_rated():
+    table = find_similar([make_fit()], ITEMS, often(), AnalysisConfig(n_items=10, n_similar=10))
+    assert table.groupby("item_id")["similar_id"].agg(set).to_dict() == {
+        item_id: set(often()) - {item_id} for item_id in often()
     }
 
 
-def test_the_most_similar_film_in_a_planted_world_is_truly_near(study, world):
+def test_the_most_similar_item_in_a_planted_world_is_truly_near(study, world):
     near = world.true_factors.to_numpy() * 0.7 ** np.arange(3)
     near /= np.linalg.norm(near, axis=1, keepdims=True)
     true_cosine = pd.DataFrame(near @ near.T, world.true_factors.index, world.true_factors.index)
-    first = study.similar.drop_duplicates("movie_id")
+    first = study.similar.drop_duplicates("item_id")
     places = [
-        (true_cosine.loc[row.movie_id].drop(row.movie_id) > true_cosine.loc[row.movie_id, row.similar_id]).sum()
+        (true_cosine.loc[row.item_id].drop(row.item_id) > true_cosine.loc[row.item_id, row.similar_id]).sum()
         for row in first.itertuples()
     ]
     assert len(places) == 20
@@ -135,23 +135,23 @@ def test_the_most_similar_film_in_a_planted_world_is_truly_near(study, world):
 
 def test_predictions_stand_beside_ratings_that_were_held_out(study, groups, read):
     held_out = read.ratings[split_ratings(read.ratings, COLLAB.split).held_out]
-    drawn = study.predicted.merge(held_out, on=["user_id", "movie_id"], suffixes=("", "_given"))
+    drawn = study.predicted.merge(held_out, on=["user_id", "item_id"], suffixes=("", "_given"))
     assert len(drawn) == len(study.predicted) == 300
     assert (drawn["rating"] == drawn["rating_given"]).all()
     stars = np.concatenate(
-        [predict_ratings(group, drawn["user_id"].to_numpy(), drawn["movie_id"].to_numpy()) for group in groups]
+        [predict_ratings(group, drawn["user_id"].to_numpy(), drawn["item_id"].to_numpy()) for group in groups]
     )
     assert len(stars) == COLLAB.n_seeds
     np.testing.assert_allclose(drawn["predicted"], stars.mean(0), rtol=1e-5)
     np.testing.assert_allclose(drawn["predicted_sd"], stars.std(0, ddof=1), rtol=1e-3)
-    assert (drawn["title"] == read.films["title"][drawn["movie_id"]].to_numpy()).all()
+    assert (drawn["title"] == read.items["title"][drawn["item_id"]].to_numpy()).all()
     rmse = np.sqrt(((stars.mean(0) - drawn["rating"]) ** 2).mean())
     assert study.figures["rmse"] == pytest.approx(rmse, rel=1e-5)
     assert rmse < 0.7 * read.ratings["rating"].std()
 
 
 def test_the_map_shows_the_planted_factors_in_the_order_of_their_weight(study, world, groups, read):
-    assert study.positions.index.tolist() == read.films["ratings"].nlargest(25).index.tolist()
+    assert study.positions.index.tolist() == read.items["ratings"].nlargest(25).index.tolist()
     true_factors = world.true_factors.loc[study.positions.index]
     for axis, factor in (("axis_1", "A"), ("axis_2", "B"), ("axis_3", "C")):
         assert abs(np.corrcoef(study.positions[axis], true_factors[factor])[0, 1]) > 0.9
@@ -161,9 +161,9 @@ def test_the_map_shows_the_planted_factors_in_the_order_of_their_weight(study, w
 
 
 def test_the_map_does_not_hang_on_how_a_fit_is_stretched_nor_on_how_many_seeds_there_are():
-    one, _ = place_films([make_fit()], FILMS, often(), StudyConfig())
-    other, _ = place_films([make_fit(stretch=4.0)], FILMS, often(), StudyConfig())
-    both, _ = place_films([make_fit(), make_fit(stretch=4.0)], FILMS, often(), StudyConfig())
+    one, _ = place_items([make_fit()], ITEMS, often(), AnalysisConfig())
+    other, _ = place_items([make_fit(stretch=4.0)], ITEMS, often(), AnalysisConfig())
+    both, _ = place_items([make_fit(), make_fit(stretch=4.0)], ITEMS, often(), AnalysisConfig())
     axes = ["axis_1", "axis_2", "axis_3"]
     assert one["axis_1"].abs().max() > 0.5
     np.testing.assert_allclose(one[axes], other[axes], atol=1e-4)
@@ -171,7 +171,7 @@ def test_the_map_does_not_hang_on_how_a_fit_is_stretched_nor_on_how_many_seeds_t
 
 
 def test_an_axis_that_there_is_not_is_all_zero():
-    positions, explained = place_films([make_fit()], FILMS, often(), StudyConfig())
+    positions, explained = place_items([make_fit()], ITEMS, often(), AnalysisConfig())
     assert len(explained) == 2
     assert (positions["axis_3"] == 0).all()
 
@@ -180,22 +180,22 @@ def test_figures_say_which_recommender_it_is(study):
     assert {"model": "bias", "weight_decay": 0.05, "n_seeds": 4, "min_ratings": 30}.items() <= study.figures.items()
 
 
-def test_too_few_films_with_enough_ratings_are_said_to_be(groups, read):
-    with pytest.raises(TooFewFilms, match="found: 0 films with 10000 ratings.*lower --study.min-ratings"):
-        study_recommender(groups, read.ratings, read.films, StudyConfig(min_ratings=10_000))
+def test_too_few_items_with_enough_ratings_are_said_to_be(groups, read):
+    with pytest.raises(NotEnoughData, match="found: 0 items with 10000 ratings.*lower --analysis.min-ratings"):
+        analyse_recommender(groups, read.ratings, read.items, AnalysisConfig(min_ratings=10_000))
 
 
 def test_a_model_without_common_factors_is_refused(read):
     neural = fit_recommender(read.ratings, COLLAB.model_copy(update={"model": "neural", "epochs": 1}))
-    with pytest.raises(NoSharedFactors):
-        study_recommender([neural], read.ratings, read.films, StudyConfig())
+    with pytest.raises(ModelError):
+        analyse_recommender([neural], read.ratings, read.items, AnalysisConfig())
 
 
 def test_sequels_are_alike_on_real_ratings():
     tables = load_data_set(DataSetConfig(name="movielens_100k"))
     read = read_ratings(tables["ratings"], tables["items"], RatingsConfig())
     fit = fit_recommender(read.ratings, CollabConfig(n_seeds=4))
-    study = study_recommender([fit], read.ratings, read.films, StudyConfig())
+    study = analyse_recommender([fit], read.ratings, read.items, AnalysisConfig())
     alike = study.similar.groupby("title")["similar_title"].agg(list)
     assert "Empire Strikes Back, The (1980)" in alike["Star Wars (1977)"][:2]
     assert "Godfather: Part II, The (1974)" in alike["Godfather, The (1972)"]

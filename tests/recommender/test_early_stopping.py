@@ -6,7 +6,7 @@ import torch
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 
-from latentflix.recommender.early_stopping import KeepBestEpochs, SeedErrors
+from latentflix.recommender.early_stopping import BestEpochPerSeed, SeedErrors
 
 
 class Counting(torch.nn.Module):
@@ -47,7 +47,7 @@ def fit(errors, patience, n_seeds, epochs=6):
         model,
         loss_func=lambda found, expected: (found - expected).square().sum(),
         metrics=[errors],
-        cbs=[KeepBestEpochs(errors, patience)],
+        cbs=[BestEpochPerSeed(errors, patience)],
     )
     with learner.no_bar(), learner.no_logging():
         learner.fit(epochs, lr=0.0)

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import Split, SplitConfig, split_ratings
-from latentflix.errors import InvalidSettings, TrainingDiverged, UnknownIds
+from latentflix.errors import NotFound, SettingsError, TrainingError
 from latentflix.recommender import fit as collab_fit
 from latentflix.recommender import fit as rating_batches
 from latentflix.recommender.fit import RatingBatches, fit_and_score, fit_recommender, score_recommender, seed_groups
@@ -23,7 +23,7 @@ SHORT = QUICK.model_copy(update={"epochs": 2})
 
 @pytest.fixture(scope="module")
 def world():
-    return make_world(n_users=200, n_films=60)
+    return make_world(n_users=200, n_items=60)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def changed(config, **fields):
 
 
 def ids_of(ratings):
-    return ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy()
+    return ratings["user_id"].to_numpy(), ratings["item_id"].to_numpy()
 
 
 def hold_none_out(ratings):
@@ -133,7 +133,7 @@ def test_held_out_ratings_are_told_far_better_than_by_their_mean(ratings, name):
 @pytest.mark.parametrize("name", ["dot_range", "bias"])
 def test_item_factors_span_the_planted_ones(world, name):
     fits = seed_fits(fit_recommender(world.ratings, changed(QUICK, model=name, epochs=8)))
-    planted = world.true_factors.loc[fits[0].movie_ids].to_numpy()
+    planted = world.true_factors.loc[fits[0].item_ids].to_numpy()
     for fit in fits:
         columns = np.column_stack([np.ones(len(planted)), fit.item_factors])
         left = planted - columns @ np.linalg.lstsq(columns, planted)[0]
@@ -151,7 +151,7 @@ def test_scores_are_those_of_the_predictions(ratings):
 
 
 def test_ratings_of_strangers_have_no_score(ratings):
-    with pytest.raises(UnknownIds):
+    with pytest.raises(NotFound):
         score_recommender(fit_recommender(ratings, SHORT), ratings.assign(user_id=10_000))
 
 
@@ -197,14 +197,14 @@ def test_without_held_out_ratings_all_epochs_are_gone_through(ratings, name):
 
 
 def test_ids_that_no_training_rating_has_are_in_no_table_and_in_no_score(ratings):
-    film, user = ratings["movie_id"].iloc[0], ratings["user_id"].iloc[-1]
-    strange = ((ratings["movie_id"] == film) | (ratings["user_id"] == user)).to_numpy()
+    item, user = ratings["item_id"].iloc[0], ratings["user_id"].iloc[-1]
+    strange = ((ratings["item_id"] == item) | (ratings["user_id"] == user)).to_numpy()
     folds = ratings.assign(official_fold=np.where(strange | (np.arange(len(ratings)) % 10 == 0), 1, 2))
     config = changed(SHORT, split=SplitConfig(kind="official", fold=1))
     recommender, scores = fit_and_score(folds, config)
-    assert film not in recommender.movie_ids
+    assert item not in recommender.item_ids
     assert user not in recommender.user_ids
-    assert (len(recommender.user_ids), len(recommender.movie_ids)) == (199, 59)
+    assert (len(recommender.user_ids), len(recommender.item_ids)) == (199, 59)
     assert recommender.weights["u_weight.weight"].shape == (3, 200, 6)
     assert scores["unseen"] == strange.sum()
     assert scores["train"] + scores["held_out"] + scores["unseen"] == len(ratings)
@@ -215,7 +215,7 @@ def test_ids_that_no_training_rating_has_are_in_no_table_and_in_no_score(ratings
 @pytest.mark.parametrize("name", MODELS)
 def test_ids_that_keep_their_order_keep_their_predictions(ratings, name):
     config, split = changed(SHORT, model=name), split_ratings(ratings, SHORT.split)
-    other = ratings.assign(user_id=ratings["user_id"] * 7 + 3, movie_id=ratings["movie_id"] ** 2)
+    other = ratings.assign(user_id=ratings["user_id"] * 7 + 3, item_id=ratings["item_id"] ** 2)
     stars = predict_ratings(fit_recommender(ratings, config, split), *ids_of(ratings))
     assert_array_equal(stars, predict_ratings(fit_recommender(other, config, split), *ids_of(other)))
 
@@ -250,7 +250,7 @@ def test_ends_of_the_predictions_that_are_given_win(ratings, given, y_range):
 
 @pytest.mark.parametrize("given", [{"y_lowest": 6}, {"y_highest": -1}, {"y_lowest": 3, "y_highest": 3}])
 def test_predictions_without_a_range_are_refused(ratings, given):
-    with pytest.raises(InvalidSettings, match="--collab.y-lowest and --collab.y-highest; found: .* and "):
+    with pytest.raises(SettingsError, match="--collab.y-lowest and --collab.y-highest; found: .* and "):
         fit_recommender(ratings, changed(SHORT, **given))
 
 
@@ -267,14 +267,14 @@ def test_a_rating_that_is_no_number_stops_the_fit(ratings, n_seeds):
     stars = ratings["rating"].astype(float)
     stars[split_ratings(ratings, SHORT.split).train.argmax()] = np.nan
     expected = rf"collab bias, seeds 4 to {3 + n_seeds} .* step \d+ of 60; found: loss nan, learning rate \d.*lower the"
-    with pytest.raises(TrainingDiverged, match=expected):
+    with pytest.raises(TrainingError, match=expected):
         fit_recommender(ratings.assign(rating=stars), changed(SHORT, seed=4, n_seeds=n_seeds))
 
 
 @pytest.mark.parametrize("name", ["dot", "bias", "neural"])
 def test_a_fit_that_diverges_says_at_which_step_and_learning_rate(ratings, name):
     config = changed(SHORT, model=name, learning_rate=1, weight_decay=1e4)
-    with pytest.raises(TrainingDiverged, match=r"step \d+ of 60; found: loss (nan|inf), learning rate (0\.\d+|1);"):
+    with pytest.raises(TrainingError, match=r"step \d+ of 60; found: loss (nan|inf), learning rate (0\.\d+|1);"):
         fit_recommender(ratings, config)
 
 
@@ -305,7 +305,7 @@ def test_movielens_is_told_as_well_as_is_known_of_it():
 
 
 def numbered(n_ratings, batch_size, seeds=(0, 1), shuffle=True):
-    """Rating n is of user n and film -n."""
+    """Rating n is of user n and item -n."""
     numbers = torch.arange(n_ratings, dtype=torch.int32)
     return RatingBatches(torch.stack([numbers, -numbers], dim=1), numbers.float(), batch_size, seeds, shuffle=shuffle)
 
@@ -328,7 +328,7 @@ def test_every_seed_has_every_rating_once_an_epoch(n_ratings, n_batches, shuffle
 
 
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
-def test_a_rating_stays_with_its_user_and_film(shuffle):
+def test_a_rating_stays_with_its_user_and_item(shuffle):
     for pairs, ratings in numbered(35, 10, shuffle=shuffle):
         assert torch.equal(pairs, torch.stack([ratings, -ratings], dim=2).int())
         assert (pairs.dtype, ratings.dtype) == (torch.int32, torch.float32)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from latentflix.errors import NoSharedFactors
+from latentflix.errors import ModelError
 from latentflix.recommender.latent_factors import split_seeds, unpack_fits
 
-USERS, FILMS = np.array([5, 7]), np.array([1, 2, 9])
+USERS, ITEMS = np.array([5, 7]), np.array([1, 2, 9])
 WEIGHTS = {
     "u_weight.weight": np.arange(12, dtype=np.float32).reshape(2, 3, 2),
     "i_weight.weight": np.arange(16, dtype=np.float32).reshape(2, 4, 2),
@@ -14,7 +14,7 @@ WEIGHTS = {
 
 
 def test_each_seed_has_the_rows_of_known_ids():
-    one, other = split_seeds(USERS, FILMS, WEIGHTS, "bias")
+    one, other = split_seeds(USERS, ITEMS, WEIGHTS, "bias")
     np.testing.assert_array_equal(one.user_factors, [[2, 3], [4, 5]])
     np.testing.assert_array_equal(other.item_factors, [[10, 11], [12, 13], [14, 15]])
     np.testing.assert_array_equal(other.item_bias, [5, 6, 7])
@@ -23,18 +23,18 @@ def test_each_seed_has_the_rows_of_known_ids():
 
 def test_without_biases_they_are_zero():
     weights = {name: weight for name, weight in WEIGHTS.items() if "bias" not in name}
-    (fit, _) = split_seeds(USERS, FILMS, weights, "dot")
+    (fit, _) = split_seeds(USERS, ITEMS, weights, "dot")
     assert not fit.user_bias.any()
     assert fit.item_bias.shape == (3,)
 
 
 def test_a_packed_recommender_is_read_without_its_network():
-    packed = {"user_ids": USERS, "movie_ids": FILMS, **{f"weights.{name}": weight for name, weight in WEIGHTS.items()}}
+    packed = {"user_ids": USERS, "item_ids": ITEMS, **{f"weights.{name}": weight for name, weight in WEIGHTS.items()}}
     (fit, _) = unpack_fits(packed, "bias")
-    np.testing.assert_array_equal(fit.movie_ids, FILMS)
+    np.testing.assert_array_equal(fit.item_ids, ITEMS)
     np.testing.assert_array_equal(fit.item_factors, [[2, 3], [4, 5], [6, 7]])
 
 
 def test_a_model_without_shared_factors_has_none_to_read():
-    with pytest.raises(NoSharedFactors, match="found: neural"):
-        split_seeds(USERS, FILMS, {"layers.0.weight": np.zeros((2, 3, 2))}, "neural")
+    with pytest.raises(ModelError, match="found: neural"):
+        split_seeds(USERS, ITEMS, {"layers.0.weight": np.zeros((2, 3, 2))}, "neural")

@@ -14,7 +14,7 @@ from latentflix.artifacts import Handle, Store
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import split_ratings
-from latentflix.errors import NoSharedFactors, UnknownIds
+from latentflix.errors import ModelError, NotFound
 from latentflix.recommender.fit import fit_recommender
 from latentflix.recommender.model import CollabConfig, pack_recommender, predict_ratings, seed_fits, unpack_recommender
 from tests.support.synthetic_world import make_world
@@ -49,7 +49,7 @@ def movielens_fit(movielens):
 
 @pytest.fixture(scope="module")
 def ratings():
-    return make_world(n_users=200, n_films=60).ratings
+    return make_world(n_users=200, n_items=60).ratings
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +59,15 @@ def fits(ratings):
 
 
 def ids_of(ratings):
-    return ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy()
+    return ratings["user_id"].to_numpy(), ratings["item_id"].to_numpy()
 
 
 def predict_by_id(fit, ratings, y_range):
-    users, films = (
+    users, items = (
         pd.Series(range(len(known)), index=known)[asked].to_numpy()
-        for known, asked in zip((fit.user_ids, fit.movie_ids), ids_of(ratings), strict=True)
+        for known, asked in zip((fit.user_ids, fit.item_ids), ids_of(ratings), strict=True)
     )
-    product = (fit.user_factors[users] * fit.item_factors[films]).sum(1) + fit.user_bias[users] + fit.item_bias[films]
+    product = (fit.user_factors[users] * fit.item_factors[items]).sum(1) + fit.user_bias[users] + fit.item_bias[items]
     lowest, highest = y_range or (0, 0)
     return lowest + (highest - lowest) / (1 + np.exp(-product)) if y_range else product
 
@@ -79,7 +79,7 @@ def test_every_row_of_both_tables_belongs_to_its_id(fits, ratings, name):
     expected = [predict_by_id(fit, ratings, y_range).clip(1, 5) for fit in seed_fits(recommender)]
     np.testing.assert_allclose(predict_ratings(recommender, *ids_of(ratings)), expected, atol=1e-5)
     assert recommender.user_ids.tolist() == sorted(set(ratings["user_id"]))
-    assert recommender.movie_ids.tolist() == sorted(set(ratings["movie_id"]))
+    assert recommender.item_ids.tolist() == sorted(set(ratings["item_id"]))
 
 
 def test_factors_are_those_of_each_seed_in_turn(fits):
@@ -99,11 +99,11 @@ def test_a_model_without_biases_has_biases_of_zero(fits):
 
 
 def test_the_neural_model_has_no_factors_to_share(fits):
-    with pytest.raises(NoSharedFactors, match=r"--collab.model; found: neural; expected: dot, dot_range or bias"):
+    with pytest.raises(ModelError, match=r"--collab.model; found: neural; expected: dot, dot_range or bias"):
         seed_fits(fits["neural"])
 
 
-def test_no_two_films_of_movielens_have_the_same_row(movielens_fit):
+def test_no_two_items_of_movielens_have_the_same_row(movielens_fit):
     for fit in seed_fits(movielens_fit):
         for factors in (fit.user_factors, fit.item_factors):
             assert len(np.unique(factors, axis=0)) == len(factors)
@@ -111,30 +111,30 @@ def test_no_two_films_of_movielens_have_the_same_row(movielens_fit):
 
 def test_double_titles_of_movielens_share_one_row(movielens, movielens_fit):
     items, ratings = movielens
-    doubles = items[items.duplicated("movie_title", keep=False)].groupby("movie_title")["movie_id"].agg(["min", "max"])
+    doubles = items[items.duplicated("title", keep=False)].groupby("title")["item_id"].agg(["min", "max"])
     assert len(doubles) == ratings.merged > 10
-    assert not set(doubles["max"]) & set(movielens_fit.movie_ids)
+    assert not set(doubles["max"]) & set(movielens_fit.item_ids)
 
 
-def test_users_and_films_that_only_held_out_ratings_name_have_no_row(movielens, movielens_fit):
+def test_users_and_items_that_only_held_out_ratings_name_have_no_row(movielens, movielens_fit):
     ratings = movielens[1].ratings
     split = split_ratings(ratings, movielens_fit.config.split)
-    unseen = set(ratings["movie_id"]) - set(ratings.loc[split.train, "movie_id"])
+    unseen = set(ratings["item_id"]) - set(ratings.loc[split.train, "item_id"])
     assert len(unseen) > 5
-    assert set(movielens_fit.movie_ids) == set(ratings["movie_id"]) - unseen
-    with pytest.raises(UnknownIds, match=f"{len(unseen)} film ids"):
+    assert set(movielens_fit.item_ids) == set(ratings["item_id"]) - unseen
+    with pytest.raises(NotFound, match=f"{len(unseen)} item ids"):
         predict_ratings(movielens_fit, np.full(len(unseen), 1), np.array(list(unseen)))
 
 
 def test_biases_follow_the_means_that_were_planted_by_id():
     random = np.random.default_rng(0)
-    users, films = random.permutation(900)[:120], random.permutation(900)[:50]
-    ratings = pd.DataFrame([(user, film) for user in users for film in films], columns=["user_id", "movie_id"])
-    generous, good = ratings["user_id"] * 37 % 97 / 97, ratings["movie_id"] * 31 % 101 / 101
+    users, items = random.permutation(900)[:120], random.permutation(900)[:50]
+    ratings = pd.DataFrame([(user, item) for user in users for item in items], columns=["user_id", "item_id"])
+    generous, good = ratings["user_id"] * 37 % 97 / 97, ratings["item_id"] * 31 % 101 / 101
     ratings["rating"] = 1.5 + 1.5 * generous + 1.5 * good + random.normal(0, 0.1, len(ratings))
     for fit in seed_fits(fit_recommender(ratings.sample(frac=1, random_state=1), QUICK)):
         assert spearmanr(fit.user_bias, fit.user_ids * 37 % 97).statistic > 0.97
-        assert spearmanr(fit.item_bias, fit.movie_ids * 31 % 101).statistic > 0.97
+        assert spearmanr(fit.item_bias, fit.item_ids * 31 % 101).statistic > 0.97
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -155,7 +155,7 @@ def test_nothing_asked_is_nothing_answered(fits, name):
 
 @pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
 def test_predictions_end_where_the_scale_ends(fits, name):
-    pairs = pd.MultiIndex.from_product([fits[name].user_ids, fits[name].movie_ids]).to_frame(index=False)
+    pairs = pd.MultiIndex.from_product([fits[name].user_ids, fits[name].item_ids]).to_frame(index=False)
     stars = predict_ratings(fits[name], pairs[0].to_numpy(), pairs[1].to_numpy())
     assert (stars.min(), stars.max()) == fits[name].scale == (1, 5)
 
@@ -167,10 +167,10 @@ def test_a_plain_product_too_ends_where_the_scale_ends(fits, ratings, factor, ex
 
 
 def test_unknown_users_are_named(fits, ratings):
-    users, films = ids_of(ratings.iloc[:3])
+    users, items = ids_of(ratings.iloc[:3])
     users = np.append(users, [9001, 9000, 9001])
-    with pytest.raises(UnknownIds) as raised:
-        predict_ratings(fits["bias"], users, np.append(films, films))
+    with pytest.raises(NotFound) as raised:
+        predict_ratings(fits["bias"], users, np.append(items, items))
     known = fits["bias"].user_ids
     assert str(raised.value) == (
         "the recommender has never seen this user; where: 2 user ids; found: 9000, 9001; "
@@ -179,18 +179,18 @@ def test_unknown_users_are_named(fits, ratings):
     )
 
 
-def test_unknown_films_are_named_the_first_ten(fits):
-    films = np.arange(9000, 9012)
-    with pytest.raises(UnknownIds) as raised:
-        predict_ratings(fits["neural"], np.repeat(fits["neural"].user_ids[0], 12), films)
-    assert "12 film ids; found: 9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, …;" in str(raised.value)
+def test_unknown_items_are_named_the_first_ten(fits):
+    items = np.arange(9000, 9012)
+    with pytest.raises(NotFound) as raised:
+        predict_ratings(fits["neural"], np.repeat(fits["neural"].user_ids[0], 12), items)
+    assert "12 item ids; found: 9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, …;" in str(raised.value)
 
 
 @pytest.mark.parametrize("stranger", [0, -1, 2**40])
 def test_an_id_that_no_table_has_is_unknown(fits, stranger):
-    film = fits["bias"].movie_ids[:1]
-    with pytest.raises(UnknownIds, match=f"found: {stranger};"):
-        predict_ratings(fits["bias"], np.array([stranger]), film)
+    item = fits["bias"].item_ids[:1]
+    with pytest.raises(NotFound, match=f"found: {stranger};"):
+        predict_ratings(fits["bias"], np.array([stranger]), item)
 
 
 def keep(recommender, root):

@@ -6,7 +6,7 @@ import torch
 from fastai.collab import EmbeddingDotBias, EmbeddingNN, get_emb_sz
 from torch.nn.functional import mse_loss
 
-from latentflix.recommender.networks import DotProduct, SeedStack, build_model, embedding_sizes
+from latentflix.recommender.networks import DotProduct, SeedEnsemble, build_model, embedding_sizes
 
 MODELS = ("dot", "dot_range", "bias", "neural")
 N_USERS, N_ITEMS, N_FACTORS, LAYERS, Y_RANGE = 20, 15, 4, (6, 5), (0.0, 5.5)
@@ -37,7 +37,7 @@ def train_steps(model, pairs, stars, n_steps=30):
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_a_stack_gives_what_each_of_its_models_gives_alone(name, training):
     pairs = draw_pairs(3, 12)
-    stack = SeedStack([build(name, seed) for seed in range(3)]).train(training)
+    stack = SeedEnsemble([build(name, seed) for seed in range(3)]).train(training)
     expected = torch.stack([build(name, seed).train(training)(pairs[seed]).flatten() for seed in range(3)])
     assert stack(pairs).shape == (3, 12)
     torch.testing.assert_close(stack(pairs), expected)
@@ -47,16 +47,16 @@ def test_a_stack_gives_what_each_of_its_models_gives_alone(name, training):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stack_of_one_gives_what_its_model_gives(name):
     pairs = draw_pairs(1, 12)
-    torch.testing.assert_close(SeedStack([build(name, 4)])(pairs)[0], build(name, 4)(pairs[0]).flatten())
+    torch.testing.assert_close(SeedEnsemble([build(name, 4)])(pairs)[0], build(name, 4)(pairs[0]).flatten())
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_side_by_side_learn_what_each_learns_alone(name):
     pairs = draw_pairs(3, 40)
     stars = (pairs.sum(-1) % 5 + 1).double()
-    together = train_steps(SeedStack([build(name, seed) for seed in range(3)]).double(), pairs, stars)
+    together = train_steps(SeedEnsemble([build(name, seed) for seed in range(3)]).double(), pairs, stars)
     for seed in range(3):
-        alone = SeedStack([build(name, seed)]).double()
+        alone = SeedEnsemble([build(name, seed)]).double()
         before = {weight: value.clone() for weight, value in alone.state().items()}
         after = train_steps(alone, pairs[[seed]], stars[[seed]])
         assert together.keys() == after.keys()
@@ -68,7 +68,7 @@ def test_models_side_by_side_learn_what_each_learns_alone(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_one_model_gets_wrong_is_nothing_to_the_others(name):
-    stack = SeedStack([build(name, seed) for seed in range(2)])
+    stack = SeedEnsemble([build(name, seed) for seed in range(2)])
     (stack(draw_pairs(2, 12))[0] - 3).square().sum().backward()
     gradients = [weights.grad for weights in stack.weights if weights.numel()]
     assert all(gradient[0].any() for gradient in gradients)
@@ -80,9 +80,9 @@ def test_what_one_model_gets_wrong_is_nothing_to_the_others(name):
 def test_a_state_comes_back_as_it_was(name, n_seeds):
     pairs = draw_pairs(n_seeds, 40)
     stars = (pairs.sum(-1) % 5 + 1).double()
-    trained = SeedStack([build(name, seed) for seed in range(n_seeds)]).double()
+    trained = SeedEnsemble([build(name, seed) for seed in range(n_seeds)]).double()
     state = train_steps(trained, pairs, stars, n_steps=3)
-    other = SeedStack([build(name, 10 + seed) for seed in range(n_seeds)]).double().eval()
+    other = SeedEnsemble([build(name, 10 + seed) for seed in range(n_seeds)]).double().eval()
     assert not torch.allclose(other(pairs), trained.eval()(pairs))
     other.load_state(state)
     assert torch.equal(other(pairs), trained(pairs))
@@ -96,7 +96,7 @@ def test_the_models_are_fastais_own():
 
 
 def test_the_sizes_of_the_neural_models_embeddings_are_fastais():
-    table = SimpleNamespace(classes={"user": range(944), "film": range(1665)}, cat_names=["user", "film"])
+    table = SimpleNamespace(classes={"user": range(944), "item": range(1665)}, cat_names=["user", "item"])
     assert embedding_sizes(944, 1665) == get_emb_sz(table)
     assert [(table.num_embeddings, table.embedding_dim) for table in build("neural", 0).embeds] == [(21, 9), (16, 8)]
 

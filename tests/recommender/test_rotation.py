@@ -2,24 +2,24 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from latentflix.recommender.latent_factors import CollabFit
-from latentflix.recommender.rotation import find_axes, in_users_metric, varimax
+from latentflix.recommender.latent_factors import LatentFactors
+from latentflix.recommender.rotation import fit_axes, item_loadings, varimax
 
-N_FILMS, N_USERS = 120, 400
-ALIKE = np.ones(N_FILMS)
+N_ITEMS, N_USERS = 120, 400
+ALIKE = np.ones(N_ITEMS)
 
 
 def make_fit(item_factors, user_factors):
-    ids = {"user_ids": np.arange(len(user_factors)), "movie_ids": np.arange(len(item_factors))}
+    ids = {"user_ids": np.arange(len(user_factors)), "item_ids": np.arange(len(item_factors))}
     factors = {"user_factors": np.float32(user_factors), "item_factors": np.float32(item_factors)}
     biases = {"user_bias": np.zeros(len(user_factors)), "item_bias": np.zeros(len(item_factors))}
-    return CollabFit(**ids, **factors, **biases)
+    return LatentFactors(**ids, **factors, **biases)
 
 
 def random_fit(seed, n_factors=6):
     random = np.random.default_rng(seed)
     spread = np.linspace(2, 0.5, n_factors)
-    return make_fit(random.normal(size=(N_FILMS, n_factors)) * spread, random.normal(size=(N_USERS, n_factors)))
+    return make_fit(random.normal(size=(N_ITEMS, n_factors)) * spread, random.normal(size=(N_USERS, n_factors)))
 
 
 def simple_loadings(n_rows=120, n_axes=4):
@@ -36,7 +36,7 @@ def varimax_criterion(loadings):
 
 def test_users_metric_gives_the_covariance_of_predictions():
     fit = random_fit(0)
-    positions = in_users_metric(fit, ALIKE > 0)
+    positions = item_loadings(fit, ALIKE > 0)
     centred = fit.item_factors.astype(float) - fit.item_factors.astype(float).mean(0)
     predictions = fit.user_factors.astype(float) @ centred.T
     np.testing.assert_allclose(positions @ positions.T, np.cov(predictions, rowvar=False), rtol=1e-4, atol=1e-4)
@@ -71,14 +71,14 @@ def test_one_axis_is_left_as_it_is():
 @pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])
 def test_explained_is_each_axis_share_of_the_variance(rotation):
     fit = random_fit(0)
-    positions, explained = find_axes([fit], ALIKE, rotation, 99)
+    positions, explained = fit_axes([fit], ALIKE, rotation, 99)
     np.testing.assert_allclose(explained, (positions**2).sum(0) / (positions**2).sum())
     assert explained.sum() == pytest.approx(1)
 
 
 def test_varimax_shares_out_anew_what_the_principal_axes_explain():
     fits = [random_fit(0), random_fit(1)]
-    principal, turned = (find_axes(fits, ALIKE, rotation, 4)[1] for rotation in ("pca", "varimax"))
+    principal, turned = (fit_axes(fits, ALIKE, rotation, 4)[1] for rotation in ("pca", "varimax"))
     assert turned.sum() == pytest.approx(principal.sum())
     assert principal.sum() < 0.9
     assert turned.max() < principal.max()
@@ -87,36 +87,36 @@ def test_varimax_shares_out_anew_what_the_principal_axes_explain():
 
 def test_varimax_stays_in_the_space_of_the_principal_axes():
     fits = [random_fit(0), random_fit(1)]
-    principal, turned = (find_axes(fits, ALIKE, rotation, 3)[0] for rotation in ("pca", "varimax"))
+    principal, turned = (fit_axes(fits, ALIKE, rotation, 3)[0] for rotation in ("pca", "varimax"))
     np.testing.assert_allclose(turned @ turned.T, principal @ principal.T, atol=1e-9)
     assert np.abs(turned - principal).max() > 0.1
 
 
 def test_principal_axes_are_uncorrelated():
-    positions, _ = find_axes([random_fit(0), random_fit(1)], ALIKE, "pca", 5)
+    positions, _ = fit_axes([random_fit(0), random_fit(1)], ALIKE, "pca", 5)
     np.testing.assert_allclose(np.corrcoef(positions, rowvar=False), np.eye(5), atol=1e-9)
 
 
 @pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])
-def test_a_film_of_no_weight_has_a_place_but_no_say(rotation):
+def test_a_item_of_no_weight_has_a_place_but_no_say(rotation):
     fit = random_fit(0)
     outlying = fit.item_factors.copy()
     outlying[4] += 100
-    weights = np.where(np.arange(N_FILMS) == 4, 0, 1.0)
-    plain, _ = find_axes([fit], weights, rotation, 3)
-    other, _ = find_axes([make_fit(outlying, fit.user_factors)], weights, rotation, 3)
+    weights = np.where(np.arange(N_ITEMS) == 4, 0, 1.0)
+    plain, _ = fit_axes([fit], weights, rotation, 3)
+    other, _ = fit_axes([make_fit(outlying, fit.user_factors)], weights, rotation, 3)
     np.testing.assert_allclose(np.delete(other, 4, 0), np.delete(plain, 4, 0), atol=1e-5)
     assert np.abs(other[4]).max() > 50
 
 
-def test_a_film_of_great_weight_draws_the_axes_to_itself():
-    weights = np.where(np.arange(N_FILMS) == 4, 10_000.0, 1)
-    positions, explained = find_axes([random_fit(0)], weights, "pca", 6)
+def test_a_item_of_great_weight_draws_the_axes_to_itself():
+    weights = np.where(np.arange(N_ITEMS) == 4, 10_000.0, 1)
+    positions, explained = fit_axes([random_fit(0)], weights, "pca", 6)
     assert abs(positions[4, 0]) > 100 * np.abs(positions[4, 1:]).max()
     assert explained[0] > 0.9
 
 
 def test_raw_axes_are_the_first_fits_own_in_their_order():
     fits = [random_fit(0), random_fit(1)]
-    positions, _ = find_axes(fits, ALIKE, "none", 2)
+    positions, _ = fit_axes(fits, ALIKE, "none", 2)
     np.testing.assert_allclose(positions, fits[0].item_factors - fits[0].item_factors.mean(0), atol=1e-6)

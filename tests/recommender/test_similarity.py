@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from latentflix.artifacts import Store
-from latentflix.errors import UnknownFilm
+from latentflix.errors import NotFound
 from latentflix.recommender.similarity import find_neighbours, read_fits
 from latentflix.runs import choose_run
 from tests.support.factories.run import write_run
@@ -18,11 +18,11 @@ def fits(tmp_path_factory):
 
 def test_all_seeds_of_a_run_are_read(fits):
     assert [fit.item_factors.shape for fit in fits] == [(6, 3), (6, 3)]
-    assert fits[0].movie_ids.tolist() == [10, 20, 30, 40, 50, 60]
+    assert fits[0].item_ids.tolist() == [10, 20, 30, 40, 50, 60]
 
 
-def test_films_are_alike_that_users_rate_alike(fits):
-    """The cosine is the correlation, over users, of what sets the predictions for two films apart."""
+def test_items_are_alike_that_users_rate_alike(fits):
+    """The cosine is the correlation, over users, of what sets the predictions for two items apart."""
     random = np.random.default_rng(1)
     fit = fits[0]
     candidates = [10, 20, 30, 40, 50]
@@ -43,11 +43,11 @@ def test_several_fits_count_as_one_long_vector(fits):
     assert (both <= pd.concat(alone, axis=1).max(axis=1) + 1e-9).all()
 
 
-def test_only_candidates_are_named_and_a_film_that_is_none_may_be_asked_about(fits):
+def test_only_candidates_are_named_and_a_item_that_is_none_may_be_asked_about(fits):
     assert set(find_neighbours(fits, 60, [10, 20, 30, 40], 2).index) < {10, 20, 30, 40}
     assert len(find_neighbours(fits, 60, [10, 20, 30, 40], 2)) == 2
 
 
-def test_a_film_that_the_recommender_has_never_seen_has_no_neighbours(fits):
-    with pytest.raises(UnknownFilm, match="the recommender has never seen the film; found: movie id 99"):
+def test_a_item_that_the_recommender_has_never_seen_has_no_neighbours(fits):
+    with pytest.raises(NotFound, match="the recommender has never seen the item; found: movie id 99"):
         find_neighbours(fits, 99, [10, 20, 30], 2)

@@ -25,7 +25,7 @@ def make_recommender(model, weight_decay, valid_loss=((1.0, 4.0), (0.25, 0.25)))
         scale=(1.0, 5.0),
         y_range=(0.0, 5.5),
         user_ids=np.arange(5),
-        movie_ids=np.arange(7),
+        item_ids=np.arange(7),
         weights={names[0]: torch.zeros(2, 6, 3), names[1]: torch.zeros(2, 8, 4)},
         valid_loss=np.array(valid_loss, np.float32),
         seconds=1.5,
@@ -77,7 +77,7 @@ def test_trials_stand_with_the_best_first():
 
 
 def test_a_trial_says_how_large_its_embeddings_are():
-    sizes = compare().trials[["users", "user_width", "films", "film_width", "n_seeds"]]
+    sizes = compare().trials[["users", "user_width", "items", "item_width", "n_seeds"]]
     assert sizes.drop_duplicates().to_numpy().tolist() == [[6, 3, 8, 4, 2]]
 
 
@@ -102,7 +102,7 @@ def test_chosen_sentence():
 
 
 def test_a_weight_decay_that_holds_the_factors_at_nothing_is_not_chosen():
-    ratings = make_world(n_users=150, n_films=60).ratings
+    ratings = make_world(n_users=150, n_items=60).ratings
     collab = CollabConfig(n_factors=6, epochs=12, batch_size=256, learning_rate=2e-2)
     config = TrialConfig(models=("dot_range", "bias"), weight_decays=(20.0, 0.05))
     fits = [fit_and_score(ratings, one) for one in trial_configs(collab, config)]

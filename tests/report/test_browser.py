@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from latentflix.report.inputs import Findings, ReportConfig
+from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
 from latentflix.report.rendering import PAGE
 from tests.support.factories.analysis import TITLES, make_study
@@ -18,26 +18,26 @@ from tests.support.factories.report import HANDLER, LABELS, SCRIPT, make_finding
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LONG_TITLE = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb and Everything Else There Is (1963)"
 UNBROKEN_TITLE = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenfälscher (1991)"
-N_FILMS = 60
+N_ITEMS = 60
 
 
-def many_films() -> Findings:
+def many_items() -> ReportInputs:
     """The small findings with many films more, so that the last stand far below the first screen."""
     few = make_findings()
-    titles = [LONG_TITLE, UNBROKEN_TITLE, *(f"Film {number:03d} (1995)" for number in range(N_FILMS - 5))]
-    ids = pd.Index(range(100, 100 + len(titles)), name="movie_id")
-    films = pd.concat([few.films, pd.DataFrame({"title": titles, "ratings": 10}, index=ids)])
-    more = few.reviews.iloc[[1] * len(ids)].assign(movie_id=ids, review_id=[f"m{movie_id}" for movie_id in ids])
-    shares = pd.DataFrame([(film, label) for film in ids for label in LABELS], columns=["movie_id", "label"])
-    labels = pd.DataFrame({"movie_id": ids, "label": "1-", "strength": 0.5})
-    ends = pd.DataFrame({"label": "1-", "movie_id": ids[:2], "title": titles[:2], "score": 2.0})
+    titles = [LONG_TITLE, UNBROKEN_TITLE, *(f"Film {number:03d} (1995)" for number in range(N_ITEMS - 5))]
+    ids = pd.Index(range(100, 100 + len(titles)), name="item_id")
+    items = pd.concat([few.items, pd.DataFrame({"title": titles, "ratings": 10}, index=ids)])
+    more = few.reviews.iloc[[1] * len(ids)].assign(item_id=ids, review_id=[f"m{item_id}" for item_id in ids])
+    shares = pd.DataFrame([(item, label) for item in ids for label in LABELS], columns=["item_id", "label"])
+    labels = pd.DataFrame({"item_id": ids, "label": "1-", "strength": 0.5})
+    ends = pd.DataFrame({"label": "1-", "item_id": ids[:2], "title": titles[:2], "score": 2.0})
     return make_findings(
-        films=films,
+        items=items,
         reviews=pd.concat([few.reviews, more], ignore_index=True),
         shares=pd.concat([few.shares, shares.assign(share=0.5, share_without=0.5)], ignore_index=True),
-        film_labels=pd.concat([few.film_labels, labels], ignore_index=True),
-        pole_films=pd.concat([few.pole_films, ends], ignore_index=True),
-        study=make_study(positions=few.study.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
+        item_labels=pd.concat([few.item_labels, labels], ignore_index=True),
+        pole_items=pd.concat([few.pole_items, ends], ignore_index=True),
+        analysis=make_study(positions=few.study.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
     )
 
 
@@ -53,7 +53,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    build_report(folder, many_films(), ReportConfig())
+    build_report(folder, many_items(), ReportConfig())
     return folder / PAGE
 
 
@@ -96,12 +96,12 @@ def test_nothing_is_asked_of_a_network_and_nothing_fails_however_far_one_reads(d
     own = report.parent.as_uri()
     assert [url for url in desktop.requests if not url.startswith((own, "data:", "blob:"))] == []
     assert f"{own}/map.html" in desktop.requests
-    assert len([url for url in desktop.requests if f"{own}/films/" in url]) == N_FILMS
+    assert len([url for url in desktop.requests if f"{own}/films/" in url]) == N_ITEMS
 
 
 def test_pictures_are_loaded_as_they_come_into_view(desktop: Opened) -> None:
     desktop.page.wait_for_load_state("networkidle")
-    assert len([url for url in desktop.requests if "/films/" in url]) < N_FILMS / 2
+    assert len([url for url in desktop.requests if "/items/" in url]) < N_ITEMS / 2
     last = desktop.page.locator("#film-list img").last
     last.scroll_into_view_if_needed()
     desktop.page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=last.element_handle())
@@ -114,7 +114,7 @@ def test_the_finding_stands_on_the_first_screen_and_is_seen_at_once(desktop: Ope
         assert box["y"] + box["height"] < DESKTOP["height"]
 
 
-def test_the_search_shows_the_films_whose_title_has_the_words(desktop: Opened) -> None:
+def test_the_search_shows_the_items_whose_title_has_the_words(desktop: Opened) -> None:
     page = desktop.page
     search = page.get_by_label("Search by title")
     search.fill("fILM 01")
@@ -124,10 +124,10 @@ def test_the_search_shows_the_films_whose_title_has_the_words(desktop: Opened) -
     assert page.locator("#film-list > li:visible").count() == 0
     assert page.get_by_role("status").inner_text() == "0 films"
     search.fill("")
-    assert page.locator("#film-list > li:visible").count() == N_FILMS
+    assert page.locator("#film-list > li:visible").count() == N_ITEMS
 
 
-def test_a_link_to_a_film_that_the_search_has_hidden_shows_it(desktop: Opened) -> None:
+def test_a_link_to_a_item_that_the_search_has_hidden_shows_it(desktop: Opened) -> None:
     page = desktop.page
     page.get_by_label("Search by title").fill("film 01")
     page.locator("#factor-1").get_by_role("link", name="Alpha (1990)").first.click()
@@ -145,7 +145,7 @@ DOTS = """
 """
 
 
-def test_pointing_at_a_dot_of_the_map_tells_its_film(desktop: Opened) -> None:
+def test_pointing_at_a_dot_of_the_map_tells_its_item(desktop: Opened) -> None:
     page = desktop.page
     iframe = page.locator("iframe")
     iframe.scroll_into_view_if_needed()

@@ -1,32 +1,32 @@
 import numpy as np
 import pandas as pd
 import pytest
-
 import tasks.changes
+
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
-from latentflix.report.changes import ChangesConfig, Found, compare_findings, find_last, lineage
+from latentflix.report.changes import ChangesConfig, Snapshot, compare_snapshots, find_previous, lineage
 from tests.support.factories.report import make_manifest
 
-FILMS = pd.Index(range(40), name="movie_id")
-SCORES = pd.DataFrame(np.linalg.qr(np.random.default_rng(0).normal(size=(40, 3)))[0], FILMS, ["1", "2", "3"])
+ITEMS = pd.Index(range(40), name="item_id")
+SCORES = pd.DataFrame(np.linalg.qr(np.random.default_rng(0).normal(size=(40, 3)))[0], ITEMS, ["1", "2", "3"])
 STAGES = ("factors", "evaluation", "names", "histograms")
 
 
-def make_shares(labels, **by_film):
-    rows = [(film, label, by_film.get(f"film_{film}", 0.5)) for film in range(5) for label in labels]
-    return pd.DataFrame(rows, columns=["movie_id", "label", "share"])
+def make_shares(labels, **by_item):
+    rows = [(item, label, by_item.get(f"film_{item}", 0.5)) for item in range(5) for label in labels]
+    return pd.DataFrame(rows, columns=["item_id", "label", "share"])
 
 
 def make_found(scores=SCORES, names=None, shares=None, manifests=()):
-    return Found(scores, names or {}, make_shares(["1+", "1-"]) if shares is None else shares, manifests or [MADE])
+    return Snapshot(scores, names or {}, make_shares(["1+", "1-"]) if shares is None else shares, manifests or [MADE])
 
 
 MADE = make_manifest("evaluation", {"seed": 0}, {"auc": 0.6, "null": None, "reviews": 10})
 
 
 def compare(now, before, **config):
-    return compare_findings(now, before, ChangesConfig(**config))
+    return compare_snapshots(now, before, ChangesConfig(**config))
 
 
 def test_without_an_earlier_report_there_is_nothing_to_say():
@@ -37,14 +37,14 @@ def test_without_an_earlier_report_there_is_nothing_to_say():
         assert len(table.columns) >= 3
 
 
-def test_factors_are_matched_by_their_films_whatever_their_number_and_sign():
+def test_factors_are_matched_by_their_items_whatever_their_number_and_sign():
     before = pd.DataFrame({"1": SCORES["3"], "2": -SCORES["1"], "3": SCORES["2"]})
     found = compare(make_found(), make_found(before)).factors.set_index("axis")
     assert found["was"].to_dict() == {"1": "2", "2": "3", "3": "1"}
     assert found["correlation"].tolist() == pytest.approx([1, 1, 1])
 
 
-def test_films_are_matched_by_their_id_and_only_those_in_both_count():
+def test_items_are_matched_by_their_id_and_only_those_in_both_count():
     before = SCORES.iloc[::-1].iloc[:30].rename(index={39: 1000})
     assert compare(make_found(), make_found(before)).factors["was"].tolist() == ["1", "2", "3"]
 
@@ -57,12 +57,12 @@ def test_a_factor_without_one_like_it_is_new(same_from, was):
     assert changes.factors["correlation"].iloc[2] == pytest.approx(abs(np.corrcoef(SCORES["3"], other)[0, 1]))
 
 
-def test_reports_without_a_film_in_common_have_no_factor_in_common():
-    changes = compare(make_found(), make_found(SCORES.set_axis(FILMS + 1000)))
+def test_reports_without_a_item_in_common_have_no_factor_in_common():
+    changes = compare(make_found(), make_found(SCORES.set_axis(ITEMS + 1000)))
     assert changes.factors["was"].tolist() == ["", "", ""]
 
 
-def test_a_name_is_compared_with_that_of_the_end_where_the_same_films_stood():
+def test_a_name_is_compared_with_that_of_the_end_where_the_same_items_stood():
     before = pd.DataFrame({"1": SCORES["2"], "2": -SCORES["1"]})
     changes = compare(
         make_found(names={"1+": "war", "1-": "love", "3+": "odd"}),
@@ -78,17 +78,17 @@ def test_a_name_is_compared_with_that_of_the_end_where_the_same_films_stood():
     ]
 
 
-def test_the_films_whose_histograms_moved_most_come_first_with_the_label_that_did():
-    now = make_shares(["1+", "1-"], film_1=0.9, film_3=0.6)
-    now.loc[(now["movie_id"] == 3) & (now["label"] == "1-"), "share"] = 0.0
+def test_the_items_whose_histograms_moved_most_come_first_with_the_label_that_did():
+    now = make_shares(["1+", "1-"], item_1=0.9, item_3=0.6)
+    now.loc[(now["item_id"] == 3) & (now["label"] == "1-"), "share"] = 0.0
     before = make_shares(["2+", "2-"])
     earlier = SCORES.rename(columns={"1": "2", "2": "1"})
-    changes = compare(make_found(shares=now), make_found(earlier, shares=before), n_films=5)
-    assert changes.histograms["movie_id"].tolist() == [1, 3]
+    changes = compare(make_found(shares=now), make_found(earlier, shares=before), n_items=5)
+    assert changes.histograms["item_id"].tolist() == [1, 3]
     assert changes.histograms["moved"].tolist() == pytest.approx([0.8, 0.6])
     most = changes.histograms.iloc[1]
     assert (most["label"], most["share"], most["was_share"]) == ("1-", 0.0, 0.5)
-    assert len(compare(make_found(shares=now), make_found(earlier, shares=before), n_films=1).histograms) == 1
+    assert len(compare(make_found(shares=now), make_found(earlier, shares=before), n_items=1).histograms) == 1
 
 
 def test_only_what_differs_is_among_scores_and_settings():
@@ -96,12 +96,12 @@ def test_only_what_differs_is_among_scores_and_settings():
         make_manifest("evaluation", {"seed": 0, "old": [1]}, {"auc": 0.5, "null": None, "reviews": 10}),
         *(make_manifest("collab", {"first_seed": seed}, {"rmse": 0.9}) for seed in (16, 0)),
     ]
-    now = [MADE, make_manifest("collab", {"first_seed": 0}, {"rmse": 0.8}), make_manifest("reviews", {}, {"films": 3})]
+    now = [MADE, make_manifest("collab", {"first_seed": 0}, {"rmse": 0.8}), make_manifest("reviews", {}, {"items": 3})]
     changes = compare(make_found(manifests=now), make_found(manifests=before))
     metrics = {(row.stage, row.metric): (row.was, row.now) for row in changes.metrics.itertuples()}
-    assert metrics.keys() == {("evaluation", "auc"), ("reviews", "films")}
+    assert metrics.keys() == {("evaluation", "auc"), ("reviews", "items")}
     assert metrics["evaluation", "auc"] == (0.5, 0.6)
-    assert pd.isna(metrics["reviews", "films"][0])
+    assert pd.isna(metrics["reviews", "items"][0])
     settings = {(row.stage, row.setting): (row.was, row.now) for row in changes.settings.itertuples()}
     assert settings.keys() == {("collab", "first_seed"), ("evaluation", "old")}
     assert settings["collab", "first_seed"] == ("0, 16", "0")
@@ -141,22 +141,22 @@ def put_run(store, key, day, base=None):
 def test_the_last_report_is_the_newest_that_was_made_of_something_else(store):
     first, second = put_run(store, "a", 1), put_run(store, "b", 2)
     new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
-    assert find_last(store, new) == second
-    assert find_last(store, second) == first
-    assert find_last(store, first) == second
+    assert find_previous(store, new) == second
+    assert find_previous(store, second) == first
+    assert find_previous(store, first) == second
 
 
 def test_a_report_that_is_made_again_is_compared_with_the_same_one(store):
     first, second = put_run(store, "a", 1), put_run(store, "b", 2)
     put(store, "report", "again", second, "2026-01-03T00:00:00Z")
-    assert find_last(store, second) == first
-    assert find_last(store, first) == second
+    assert find_previous(store, second) == first
+    assert find_previous(store, first) == second
 
 
 def test_without_another_report_there_is_no_last_one(store):
     new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
-    assert find_last(store, new) == ()
-    assert find_last(store, put_run(store, "a", 1)) == ()
+    assert find_previous(store, new) == ()
+    assert find_previous(store, put_run(store, "a", 1)) == ()
 
 
 @pytest.mark.parametrize("missing", ["factors/factorsb/scores.parquet", "ratings/rb/manifest.json"])
@@ -164,7 +164,7 @@ def test_a_report_whose_artifacts_are_not_whole_is_passed_over(store, missing):
     first, _ = put_run(store, "a", 1), put_run(store, "b", 2)
     (store.root / missing).unlink()
     new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
-    assert find_last(store, new) == first
+    assert find_previous(store, new) == first
 
 
 def test_reports_that_cannot_be_read_or_are_being_written_are_passed_over(store):
@@ -173,7 +173,7 @@ def test_reports_that_cannot_be_read_or_are_being_written_are_passed_over(store)
         folder = store.root / "report" / name
         folder.mkdir()
         (folder / "manifest.json").write_text("{")
-    assert find_last(store, tuple(Handle(stage=stage, key="new") for stage in STAGES)) == first
+    assert find_previous(store, tuple(Handle(stage=stage, key="new") for stage in STAGES)) == first
 
 
 def test_a_lineage_has_every_artifact_once(store):

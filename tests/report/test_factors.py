@@ -68,7 +68,7 @@ def test_the_score_is_drawn_with_its_chance_and_read_out():
     assert drawing["aria-label"].startswith("Held-out score 0.33, interval 0.33 to 0.33; chance gives 0.33")
 
 
-def test_both_ends_have_name_words_genres_films_and_passages():
+def test_both_ends_have_name_words_genres_items_and_passages():
     html = write()
     for label in LABELS:
         assert f"{label} name of {label}" in said(html)
@@ -78,7 +78,7 @@ def test_both_ends_have_name_words_genres_films_and_passages():
     assert "No review of theirs uses any of the words." in said(pole(html, 2, 1))
 
 
-def test_terms_are_marked_in_passages_of_films_at_that_end():
+def test_terms_are_marked_in_passages_of_items_at_that_end():
     html = write()
     (quote,) = re.findall(r"<blockquote>(.*?)</blockquote>", pole(html, 1, 1), re.DOTALL)
     assert re.findall(r"<mark>(.*?)</mark>", quote) == ["war", "war"]
@@ -94,16 +94,16 @@ def test_no_review_is_shown_whole():
     assert not [review for review in reviews["text"] if review.strip() in text]
 
 
-def test_only_the_films_furthest_out_give_passages():
+def test_only_the_items_furthest_out_give_passages():
     reviews = pd.DataFrame(
-        {"review_id": ["a", "b"], "movie_id": [3, 12], "text": f"{FILLER}A war film with a hero. {FILLER}"}
+        {"review_id": ["a", "b"], "item_id": [3, 12], "text": f"{FILLER}A war film with a hero. {FILLER}"}
     )
-    film_labels = pd.DataFrame({"movie_id": [3, 12], "label": "1+", "strength": [1.0, 2.0]})
-    html = write(ReportConfig(passage_films=1), reviews=reviews, film_labels=film_labels)
+    item_labels = pd.DataFrame({"item_id": [3, 12], "label": "1+", "strength": [1.0, 2.0]})
+    html = write(ReportConfig(passage_items=1), reviews=reviews, item_labels=item_labels)
     assert re.findall(r'of <a href="#film-(\d+)">', html) == ["12"]
 
 
-def test_a_factor_that_is_not_stable_has_its_films_but_no_name_words_or_passages():
+def test_a_factor_that_is_not_stable_has_its_items_but_no_name_words_or_passages():
     html = card(write(), "3")
     text = said(html)
     assert "Below 0.9, so it gets no name and no label" in text
@@ -128,9 +128,9 @@ PADDING = "Nothing of note is said in this part of it. "
 WEIGHTS = {"war": 2.0, "love story": 3.0, "hero": 1.0}
 
 
-def reviews(*texts, films=None):
-    movie_ids = films or list(range(1, len(texts) + 1))
-    return pd.DataFrame({"review_id": [f"r{n}" for n in range(len(texts))], "movie_id": movie_ids, "text": texts})
+def reviews(*texts, items=None):
+    item_ids = items or list(range(1, len(texts) + 1))
+    return pd.DataFrame({"review_id": [f"r{n}" for n in range(len(texts))], "item_id": item_ids, "text": texts})
 
 
 def text(passage):
@@ -158,7 +158,9 @@ def test_terms_are_found_as_whole_small_words_one_after_the_other_within_a_sente
 
 
 def test_the_passage_has_the_terms_that_weigh_most_and_they_are_marked():
-    (passage,) = find_passages(reviews(f"A war. {PADDING}What a love story of a hero! {PADDING}The end."), WEIGHTS, 3, 60)
+    (passage,) = find_passages(
+        reviews(f"A war. {PADDING}What a love story of a hero! {PADDING}The end."), WEIGHTS, 3, 60
+    )
     assert text(passage) == "What a love story of a hero!"
     assert marked(passage) == ["love story", "hero"]
     assert passage.weight == 4
@@ -202,11 +204,11 @@ def test_reviews_without_a_term_and_poles_without_terms_give_nothing():
     assert find_passages(reviews(f"{PADDING}A war. {PADDING}").head(0), WEIGHTS, 3, 200) == []
 
 
-def test_every_film_gives_its_best_before_any_gives_a_second():
+def test_every_item_gives_its_best_before_any_gives_a_second():
     texts = [f"{PADDING}A {words} there. {PADDING}" for words in ("war hero love story", "love story", "war", "hero")]
-    found = find_passages(reviews(*texts, films=[1, 1, 2, 3]), WEIGHTS, 4, 200)
-    assert [(passage.movie_id, passage.weight) for passage in found] == [(1, 6), (2, 2), (3, 1), (1, 3)]
-    assert len(find_passages(reviews(*texts, films=[1, 1, 2, 3]), WEIGHTS, 2, 200)) == 2
+    found = find_passages(reviews(*texts, items=[1, 1, 2, 3]), WEIGHTS, 4, 200)
+    assert [(passage.item_id, passage.weight) for passage in found] == [(1, 6), (2, 2), (3, 1), (1, 3)]
+    assert len(find_passages(reviews(*texts, items=[1, 1, 2, 3]), WEIGHTS, 2, 200)) == 2
 
 
 def test_line_breaks_of_the_source_are_blanks_and_other_markup_stays_text():

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from latentflix.genres.evaluation import OURS, WORDS, GenreEvaluationConfig, evaluate_genres
+from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluationConfig, evaluate_genres
 from latentflix.report.figures import (
     _draw_losses,
     _write_titles,
@@ -130,7 +130,7 @@ def test_titles_that_would_lie_over_another_are_left_out_and_the_first_rows_come
 
 @pytest.fixture(scope="module")
 def evaluation():
-    methods = {OURS: METHODS[OURS], WORDS: METHODS[WORDS]}
+    methods = {COMBINED: METHODS[COMBINED], WORDS: METHODS[WORDS]}
     return evaluate_genres(methods, CARRIED, PARTS, 20, GenreEvaluationConfig(bootstraps=20))
 
 

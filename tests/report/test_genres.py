@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from latentflix.artifacts import Manifest
-from latentflix.genres.evaluation import OURS, WORDS, GenreEvaluationConfig, evaluate_genres
-from latentflix.report.genres import GenreFindings, GenrePageConfig, build_genre_page, genre_sentence
+from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluationConfig, evaluate_genres
+from latentflix.report.genres import GenrePageConfig, GenrePageInputs, build_genre_page, genre_sentence
 from latentflix.report.rendering import PAGE
 from tests.genres.test_evaluation import CARRIED, METHODS, PARTS
 
@@ -32,7 +32,7 @@ def make_manifest(stage, **metrics):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    findings = GenreFindings(
+    findings = GenrePageInputs(
         evaluation=evaluate_genres(METHODS, CARRIED, PARTS, 20, GenreEvaluationConfig(bootstraps=20)),
         trials=pd.DataFrame(
             [["slices", "focal", True, 0.345, 7, True]],
@@ -43,14 +43,14 @@ def page(tmp_path_factory):
         films=FILMS,
         ambiguous=11,
         threshold=0.3,
-        manifests=[make_manifest("plots", plots=900, genres=3, parts={"train": 300, "valid": 300, "test": 300})],
+        manifests=[make_manifest("plot_summaries", plots=900, genres=3, parts={"train": 300, "valid": 300, "test": 300})],
     )
     return folder, findings, build_genre_page(folder, findings, GenrePageConfig(left_out=1))
 
 
 def test_the_headline_is_that_of_the_evaluation(page):
     _, findings, figures = page
-    assert figures["macro_f1"] == findings.evaluation.score(OURS, "each", "macro_f1")
+    assert figures["macro_f1"] == findings.evaluation.score(COMBINED, "each", "macro_f1")
     assert figures["words_micro_f1"] == findings.evaluation.score(WORDS, "shared", "micro_f1")
     assert genre_sentence(figures).startswith(f"900 plots, 3 genres; micro F1 {figures['micro_f1']:.3f}, macro F1")
 

@@ -16,7 +16,7 @@ from latentflix.report.headline import (
 from tests.support.factories.report import make_manifest
 
 FIGURES = {
-    "films": 1234,
+    "items": 1234,
     "reviews": 56789,
     "stable_factors": 9,
     "factors": 12,
@@ -62,7 +62,7 @@ def test_the_headline_has_every_figure_of_its_sentence():
     overall = {name: FIGURES[name] for name in FIGURES if "auc" in name}
     verdicts = pd.Series([TOLD] * 4 + [UNTOLD] * 5 + [UNSTABLE] * 3)
     axes = pd.DataFrame({"stable": [True] * 9 + [False] * 3})
-    assert headline(overall, {"films_with_review": 1234, "reviews": 56789}, axes, verdicts) == FIGURES
+    assert headline(overall, {"items_with_review": 1234, "reviews": 56789}, axes, verdicts) == FIGURES
 
 
 def test_headline_sentence():

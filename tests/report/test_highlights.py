@@ -9,6 +9,7 @@ from latentflix.report.highlights import (
     PICTURES,
     Table,
     Text,
+    drift_markdown,
     escape,
     highlights,
     metric_rows,
@@ -16,7 +17,6 @@ from latentflix.report.highlights import (
     picture,
     refresh_rows,
     refresh_sentence,
-    shifts_markdown,
     table,
 )
 
@@ -31,9 +31,9 @@ def make(store, stage, *inputs, key="0", metrics=None, tables=None, values=None,
             artifact.write_table(name, table)
         for name, value in (values or {}).items():
             artifact.write_json(name, value)
-        (artifact.folder / "films").mkdir()
+        (artifact.folder / "items").mkdir()
         for number in pictures:
-            (artifact.folder / "films" / f"{number}.png").write_bytes(PNG)
+            (artifact.folder / "items" / f"{number}.png").write_bytes(PNG)
         artifact.metrics.update(metrics or {})
     return handle
 
@@ -44,13 +44,13 @@ def store(tmp_path):
 
 
 def test_the_figures_of_an_artifact_are_rows_with_names_and_numbers_short_enough_to_read(store):
-    metrics = {"films": 3, "auc": 0.123456, "best": "2+", "of": {"a": 1, "b": {"c": 0.5}}, "list": [1], "none": None}
+    metrics = {"items": 3, "auc": 0.123456, "best": "2+", "of": {"a": 1, "b": {"c": 0.5}}, "list": [1], "none": None}
     handle = make(store, "factors", metrics=metrics)
     (table,) = highlights(store, [handle])
     assert isinstance(table, Table)
     assert (table.name, table.title) == ("factors-metrics", "Figures of factors")
     assert {row["metric"]: row["value"] for row in table.rows} == {
-        "films": 3,
+        "items": 3,
         "auc": 0.1235,
         "best": "2+",
         "of.a": 1,
@@ -80,8 +80,8 @@ def test_a_table_is_shown_with_its_index(store):
 def name_artifact(store, name="love · <b>kiss</b>"):
     axes = pd.DataFrame({"stability": [0.95, 0.4], "stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
     factors = make(store, "factors", tables={"axes": axes})
-    films = pd.DataFrame({"label": ["1+", "1+", "1-"], "title": ["Emma | (1996)", "Heat (1995)", "Alien (1979)"]})
-    return make(store, "names", factors, values={"names": {"1+": name, "1-": "war"}}, tables={"films": films})
+    items = pd.DataFrame({"label": ["1+", "1+", "1-"], "title": ["Emma | (1996)", "Heat (1995)", "Alien (1979)"]})
+    return make(store, "names", factors, values={"names": {"1+": name, "1-": "war"}}, tables={"items": items})
 
 
 def test_the_poles_of_stable_factors_are_named(store):
@@ -94,12 +94,12 @@ def test_the_poles_of_stable_factors_are_named(store):
     assert len(lines) == 6
 
 
-def test_the_films_with_most_reviews_are_drawn(store):
+def test_the_items_with_most_reviews_are_drawn(store):
     ids = list(range(1, PICTURES + 4))
-    reviews = make(store, "reviews", tables={"reviews": pd.DataFrame({"movie_id": [i for i in ids for _ in range(i)]})})
-    titles = pd.DataFrame({"title": [f"Film {i} [x]" for i in ids]}, index=pd.Index(ids, name="movie_id"))
-    ratings = make(store, "ratings", tables={"films": titles})
-    labels = make(store, "labels", tables={"films": pd.DataFrame({"movie_id": ids, "label": "1+"})})
+    reviews = make(store, "reviews", tables={"reviews": pd.DataFrame({"item_id": [i for i in ids for _ in range(i)]})})
+    titles = pd.DataFrame({"title": [f"Film {i} [x]" for i in ids]}, index=pd.Index(ids, name="item_id"))
+    ratings = make(store, "ratings", tables={"items": titles})
+    labels = make(store, "labels", tables={"items": pd.DataFrame({"item_id": ids, "label": "1+"})})
     inputs = (reviews, ratings, labels, name_artifact(store))
     (text,) = highlights(store, [make(store, "report", *inputs, pictures=ids[:-1])])
     most = ids[-2]
@@ -130,7 +130,7 @@ def test_plain_words_stay_as_they_are():
 
 
 def test_a_table_has_a_line_for_each_row():
-    assert table(("film", "score"), [("A|B", 1.5)]) == ["| film | score |", "| --- | --- |", "| A&#124;B | 1.5 |"]
+    assert table(("item", "score"), [("A|B", 1.5)]) == ["| film | score |", "| --- | --- |", "| A&#124;B | 1.5 |"]
 
 
 def test_a_picture_lies_in_the_text(tmp_path):
@@ -146,12 +146,12 @@ COUNTS = pd.DataFrame(
 )
 SHIFTS = pd.DataFrame(
     {
-        "movie_id": [1, 2, 3],
+        "item_id": [1, 2, 3],
         "title": ["Emma (1996)", "<script>alert(1)</script> | a|b", "Heat (1995)"],
         "reviews": [4, 0, 9],
         "new_reviews": [2, 1, 1],
         "distance": [0.25, float("nan"), 0.01],
-        "moved": [True, True, False],
+        "drifted": [True, True, False],
         "gained": ["1+, 2-", "1-", "1+"],
         "lost": ["3+", "", "2-"],
     }
@@ -177,7 +177,7 @@ def test_every_source_is_a_row_with_what_stood_in_its_way():
 
 
 def test_histograms_that_moved_are_listed():
-    lines = shifts_markdown(SHIFTS, NOTHING).splitlines()
+    lines = drift_markdown(SHIFTS, NOTHING).splitlines()
     assert lines[0] == "## 2 of 3 histograms with new reviews have moved"
     assert lines[4] == "| Emma (1996) | 4 | 2 | 25% | 1+, 2- | 3+ |"
     assert "| 0 | 1 | first reviews | 1- |  |" in lines[5]
@@ -185,12 +185,12 @@ def test_histograms_that_moved_are_listed():
 
 
 def test_no_title_can_run_anything_or_end_a_cell():
-    line = shifts_markdown(SHIFTS, NOTHING).splitlines()[5]
+    line = drift_markdown(SHIFTS, NOTHING).splitlines()[5]
     assert line.startswith("| &#60;script&#62;alert(1)&#60;/script&#62; &#124; a&#124;b | 0 |")
 
 
-def test_titles_that_fit_several_films_are_listed():
-    ambiguous = pd.DataFrame({"movie_id": [1], "title": ["Emma (1996)"], "candidates": ["tt1 tt2"]})
-    lines = shifts_markdown(SHIFTS[:0], ambiguous).splitlines()
+def test_titles_that_fit_several_items_are_listed():
+    ambiguous = pd.DataFrame({"item_id": [1], "title": ["Emma (1996)"], "candidates": ["tt1 tt2"]})
+    lines = drift_markdown(SHIFTS[:0], ambiguous).splitlines()
     assert lines[0] == "## 0 of 0 histograms with new reviews have moved"
     assert lines[-1] == "| Emma (1996) | tt1 tt2 |"

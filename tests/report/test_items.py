@@ -20,8 +20,8 @@ from latentflix.report.items import (
     HistogramPainter,
     draw_histograms,
     draw_poster,
-    reported_films,
-    write_films,
+    reported_items,
+    write_items,
 )
 from tests.support.factories.report import HANDLER, make_findings
 from tests.support.html import Page
@@ -29,10 +29,10 @@ from tests.support.html import Page
 
 @pytest.fixture
 def written(tmp_path):
-    return tmp_path, str(write_films(tmp_path, make_findings(), ReportConfig()))
+    return tmp_path, str(write_items(tmp_path, make_findings(), ReportConfig()))
 
 
-def test_every_film_with_reviews_has_its_section_the_most_reviewed_first(written):
+def test_every_item_with_reviews_has_its_section_the_most_reviewed_first(written):
     page = Page(written[1])
     assert page.attributes("data-title") == [
         'beta <img src=x onerror="alert(2)"> (1991)',
@@ -46,7 +46,7 @@ def test_every_film_with_reviews_has_its_section_the_most_reviewed_first(written
     assert "1 review, 50 ratings" in page.text
 
 
-def test_a_film_leads_to_its_factors(written):
+def test_a_item_leads_to_its_factors(written):
     section = re.search(r'<li class="card" id="film-3".*?</li>', written[1], re.DOTALL).group(0)
     assert re.findall(r'<a href="#factor-(\d)" title="name of [^"]*">([^<]*)</a>', section) == [
         ("1", "1+"),
@@ -54,7 +54,7 @@ def test_a_film_leads_to_its_factors(written):
     ]
 
 
-def test_every_film_has_a_picture_that_is_loaded_when_it_comes_into_view(written):
+def test_every_item_has_a_picture_that_is_loaded_when_it_comes_into_view(written):
     folder, html = written
     pictures = [attrs for tag, attrs in Page(html).tags if tag == "img"]
     assert [attrs["src"] for attrs in pictures] == ["films/7.png", "films/3.png", "films/12.png"]
@@ -67,18 +67,18 @@ def test_every_film_has_a_picture_that_is_loaded_when_it_comes_into_view(written
 
 def test_a_label_too_rare_to_learn_has_no_bar(tmp_path):
     findings = make_findings()
-    rare = pd.DataFrame({"films": [2]}, index=pd.Index(["1-"], name="label"))
+    rare = pd.DataFrame({"items": [2]}, index=pd.Index(["1-"], name="label"))
     findings = make_findings(rare=rare, shares=findings.shares[findings.shares["label"] != "1-"])
-    films = {film.movie_id: film for film in reported_films(findings, ReportConfig())}
-    assert films[7].labels == ["1-", "2-"]
-    assert films[7].histogram.own.tolist() == [False, False, True]
-    text = Page(str(write_films(tmp_path, findings, ReportConfig()))).text
+    items = {item.item_id: item for item in reported_items(findings, ReportConfig())}
+    assert items[7].labels == ["1-", "2-"]
+    assert items[7].histogram.own.tolist() == [False, False, True]
+    text = Page(str(write_items(tmp_path, findings, ReportConfig()))).text
     assert "No bar for 1-: too few films with reviews carry it." in text
 
 
-def test_there_is_a_poster_of_all_films(written):
+def test_there_is_a_poster_of_all_items(written):
     folder, html = written
-    size = Image.open(folder / "films.png").size
+    size = Image.open(folder / "items.png").size
     assert re.search(r'<a href="films.png">All 3 films as one picture', html)
     assert f"{size[0]:,} × {size[1]:,} dots" in html
 
@@ -89,23 +89,23 @@ def test_titles_are_shown_and_never_run(written):
     assert HANDLER in page.text
 
 
-def test_films_with_too_few_reviews_are_left_out(tmp_path):
-    html = write_films(tmp_path, make_findings(), ReportConfig(min_reviews=2))
-    assert [path.name for path in (tmp_path / "films").iterdir()] == ["7.png"]
+def test_items_with_too_few_reviews_are_left_out(tmp_path):
+    html = write_items(tmp_path, make_findings(), ReportConfig(min_reviews=2))
+    assert [path.name for path in (tmp_path / "items").iterdir()] == ["7.png"]
     assert len(Page(html).attributes("data-title")) == 1
 
 
-def test_a_page_without_any_film_has_no_poster(tmp_path):
-    html = write_films(tmp_path, make_findings(), ReportConfig(min_reviews=5))
-    assert "films.png" not in html
-    assert list((tmp_path / "films").iterdir()) == []
+def test_a_page_without_any_item_has_no_poster(tmp_path):
+    html = write_items(tmp_path, make_findings(), ReportConfig(min_reviews=5))
+    assert "items.png" not in html
+    assert list((tmp_path / "items").iterdir()) == []
 
 
-def test_a_histogram_has_the_shares_and_own_labels_of_its_film():
+def test_a_histogram_has_the_shares_and_own_labels_of_its_item():
     findings = make_findings()
     shares = findings.shares.assign(share=np.arange(12) / 12, share_without=np.arange(12) / 24)
-    films = {film.movie_id: film for film in reported_films(make_findings(shares=shares), ReportConfig())}
-    histogram = films[7].histogram
+    items = {item.item_id: item for item in reported_items(make_findings(shares=shares), ReportConfig())}
+    histogram = items[7].histogram
     assert histogram.before == pytest.approx(np.arange(4, 8) / 12)
     assert histogram.after == pytest.approx(np.arange(4, 8) / 24)
     assert histogram.own.tolist() == [False, True, False, True]
@@ -157,7 +157,7 @@ def test_a_share_that_is_no_number_has_no_bar(painter):
     assert (len(upper), len(lower)) == (8, 7)
 
 
-def test_the_films_own_labels_have_a_colour_of_their_own_and_a_mark_also_without_a_bar(painter):
+def test_the_items_own_labels_have_a_colour_of_their_own_and_a_mark_also_without_a_bar(painter):
     picture = painter.paint(make_histogram([0.5, 0.5, 0, 0, 0, 0, 0, 0], own=(1, 7)))
     upper, _ = bars(picture, OTHER)
     own, _ = bars(picture, CARRIED)
@@ -166,7 +166,7 @@ def test_the_films_own_labels_have_a_colour_of_their_own_and_a_mark_also_without
     assert columns.max() > 0.9 * picture.width
 
 
-def test_a_picture_hangs_on_its_own_film_alone(painter):
+def test_a_picture_hangs_on_its_own_item_alone(painter):
     one, other = make_histogram([1, 0.2, 0, 0, 0, 0, 0, 0.4], own=(0,)), make_histogram([0.9] * 8, own=(3, 4))
     first = painter.paint(one)
     between = painter.paint(other)
@@ -190,15 +190,15 @@ def test_the_palette_begins_with_white_and_holds_the_colours_as_they_are():
     assert {tuple(round(255 * value) for value in to_rgb(colour)) for colour in (CARRIED, OTHER)} <= set(colours)
 
 
-@pytest.mark.parametrize(("films", "columns", "rows"), [(1, 1, 1), (7, 2, 4), (30, 4, 8)])
-def test_the_poster_has_every_film_in_rows_on_a_sheet_higher_than_wide(tmp_path, films, columns, rows):
-    histograms = [make_histogram([1] * 8, title=f"Film {number}") for number in range(films)]
+@pytest.mark.parametrize(("items", "columns", "rows"), [(1, 1, 1), (7, 2, 4), (30, 4, 8)])
+def test_the_poster_has_every_item_in_rows_on_a_sheet_higher_than_wide(tmp_path, items, columns, rows):
+    histograms = [make_histogram([1] * 8, title=f"Film {number}") for number in range(items)]
     size = draw_poster(histograms, LABELS, "2+", tmp_path / "poster.png")
     width, height = round(WIDTH * POSTER_DPI), round((HEIGHT + TITLE_HEIGHT) * POSTER_DPI)
     assert size == (columns * width, rows * height)
     pixels = matplotlib.image.imread(tmp_path / "poster.png")[..., :3]
     cells = pixels.reshape(rows, height, columns, width, 3).transpose(0, 2, 1, 3, 4).reshape(-1, height, width, 3)
-    assert [bool((cell < 1).any()) for cell in cells] == [True] * films + [False] * (rows * columns - films)
+    assert [bool((cell < 1).any()) for cell in cells] == [True] * items + [False] * (rows * columns - items)
 
 
 @pytest.mark.parametrize("title", ["$7 or $8 (1990)", "Long " * 40, "Word" * 60, "日本 (1990)"])
@@ -212,6 +212,6 @@ def test_any_title_fits_its_cell(tmp_path, title):
     assert (strip[:, -2:] == 1).all()
 
 
-def test_without_films_there_is_no_poster(tmp_path):
+def test_without_items_there_is_no_poster(tmp_path):
     assert draw_poster([], LABELS, "2+", tmp_path / "poster.png") is None
     assert not (tmp_path / "poster.png").exists()

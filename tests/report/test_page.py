@@ -6,7 +6,7 @@ import pytest
 
 from latentflix.report.changes import Changes
 from latentflix.report.inputs import ReportConfig
-from latentflix.report.page import build_report, encoder_section
+from latentflix.report.page import build_report, comparison_section
 from latentflix.report.rendering import PAGE
 from tests.support.factories.comparison import compare, make_case
 from tests.support.factories.report import (
@@ -20,7 +20,7 @@ from tests.support.factories.report import (
 )
 from tests.support.html import Page
 
-SECTIONS = ["factors", "films", "evaluation", "encoders", "recommenders", "language-model", "reviews", "changes", "run"]
+SECTIONS = ["factors", "items", "evaluation", "comparison", "recommenders", "language-model", "reviews", "changes", "run"]
 
 
 def build(folder, config=None, **changes):
@@ -55,7 +55,7 @@ def make_changes():
         poles=pd.DataFrame(
             [("1+", "4-", "war", SCRIPT), ("1-", "4+", "same", "same")], columns=["label", "was", "name", "was_name"]
         ),
-        histograms=pd.DataFrame({"movie_id": [7], "moved": [1.5], "label": "1+", "share": [0.75], "was_share": [0.25]}),
+        histograms=pd.DataFrame({"item_id": [7], "moved": [1.5], "label": "1+", "share": [0.75], "was_share": [0.25]}),
         metrics=pd.DataFrame({"stage": ["evaluation"], "metric": ["auc"], "was": [0.51234567], "now": [0.6]}),
         settings=pd.DataFrame({"stage": ["collab"], "setting": ["epochs"], "was": ["5"], "now": [None]}),
     )
@@ -112,7 +112,7 @@ def test_everything_the_page_needs_lies_in_its_folder(built):
     sources = page.attributes("src")
     links = [link for link in page.attributes("href") if not link.startswith("#")]
     assert len(sources) == 10
-    assert set(links) == {"films.png", "map.html", "map.png"}
+    assert set(links) == {"items.png", "map.html", "map.png"}
     assert all((folder / name).stat().st_size > 1000 for name in [*sources, *links])
     inside = {link for link in page.attributes("href") if link.startswith("#")}
     assert {link.removeprefix("#") for link in inside} <= set(page.attributes("id"))
@@ -204,15 +204,15 @@ def test_a_language_model_that_was_asked_for_neither_rates_nor_sentences_shows_n
 
 
 def test_encoders_stand_side_by_side_and_labels_left_out_are_named(tmp_path):
-    rare = pd.DataFrame({"films": [2]}, index=pd.Index(["3+"], name="label"))
-    text = said(section(build(tmp_path, rare=rare)[1], "encoders"))
+    rare = pd.DataFrame({"items": [2]}, index=pd.Index(["3+"], name="label"))
+    text = said(section(build(tmp_path, rare=rare)[1], "comparison"))
     assert "the language model's encoder 0." in text
     assert "TF-IDF and logistic regression 0." in text
     assert "the same guess for every film 0.500 [" in text
     assert "Left out, for too few films with reviews carry them: 3+ (2)." in text
 
 
-def test_reviews_are_counted_by_film(built):
+def test_reviews_are_counted_by_item(built):
     text = said(section(built[2], "reviews"))
     assert "5 films were asked for, 4 are linked to IMDb, 3 have a review, 4 reviews in all" in text
     assert "source films reviews corpus 3 4" in text
@@ -242,7 +242,7 @@ def test_the_page_says_what_ran_and_under_which_licence(built):
 
 
 def test_figures_are_those_of_the_stages(built):
-    expected = {"films": COVERAGE["films_with_review"], "reviews": 4, "factors": 3, "stable_factors": 2, "auc": 0.61}
+    expected = {"items": COVERAGE["items_with_review"], "reviews": 4, "factors": 3, "stable_factors": 2, "auc": 0.61}
     assert expected.items() <= built[1].items()
     assert built[1]["told_factors"] == 1
     assert all(label in built[2] for label in LABELS)
@@ -250,16 +250,16 @@ def test_figures_are_those_of_the_stages(built):
 
 def test_every_encoder_and_label_has_its_row_and_rare_labels_are_named():
     comparison = compare(make_case())
-    rare = pd.DataFrame({"films": [2]}, index=pd.Index(["3<"], name="label"))
-    html = encoder_section(comparison, rare)
-    for row in comparison.encoders.to_dict("records"):
+    rare = pd.DataFrame({"items": [2]}, index=pd.Index(["3<"], name="label"))
+    html = comparison_section(comparison, rare)
+    for row in comparison.methods.to_dict("records"):
         assert f"<td>{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]</td>" in html
     for row in comparison.labels.to_dict("records"):
-        assert f"{row['label']}</th><td>{row['films']}</td><td>{row['threshold']:.2f}</td>" in html
+        assert f"{row['label']}</th><td>{row['items']}</td><td>{row['threshold']:.2f}</td>" in html
     assert "carry them: 3&lt; (2)." in html
     assert "the same guess for every film" in html
 
 
 def test_without_rare_labels_none_are_spoken_of():
-    rare = pd.DataFrame({"films": []}, index=pd.Index([], name="label"))
-    assert "Left out" not in encoder_section(compare(make_case()), rare)
+    rare = pd.DataFrame({"items": []}, index=pd.Index([], name="label"))
+    assert "Left out" not in comparison_section(compare(make_case()), rare)

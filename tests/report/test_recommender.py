@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.report.recommender import build_study_page, write_map, write_section
+from latentflix.report.recommender import build_analysis_page, write_map, write_section
 from latentflix.report.rendering import PAGE
 from tests.support.factories.analysis import HANDLER, make_study, make_trials
 
@@ -33,7 +33,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    figures = build_study_page(folder, make_study(), make_trials(), [])
+    figures = build_analysis_page(folder, make_study(), make_trials(), [])
     return folder, figures, (folder / PAGE).read_text(encoding="utf-8")
 
 
@@ -80,7 +80,7 @@ def test_a_model_without_biases_says_so(tmp_path):
     assert "None: this model has no biases" in section
 
 
-def test_similar_films_stand_under_their_film_with_a_dash_where_one_seed_has_no_spread(built):
+def test_similar_items_stand_under_their_item_with_a_dash_where_one_seed_has_no_spread(built):
     (card,) = re.findall(r'<div class="card">(.*?)</div>', built[2])
     page = Page(card)
     assert page.text.replace("\xa0", " ") == f"Beta {HANDLER}Alpha (1990) 0.95 ± 0.01Delta 0.50 ± –"
@@ -130,7 +130,7 @@ POSITIONS = pd.DataFrame(
         "axis_2": [1.0, 2.0, -3.0],
         "axis_3": [0.0, 0.125, 4.0],
     },
-    index=pd.Index([3, 7, 12], name="movie_id"),
+    index=pd.Index([3, 7, 12], name="item_id"),
 )
 
 
@@ -174,7 +174,7 @@ def unpacked(column):
     return np.frombuffer(gzip.decompress(base64.b64decode(array["data"])), column["dtype"]).tolist()
 
 
-def test_every_dot_has_its_film_and_its_place(plot):
+def test_every_dot_has_its_item_and_its_place(plot):
     data = {name: unpacked(column) for name, column in plot["ColumnDataSource"]["data"]["entries"]}
     assert data["title"] == POSITIONS["title"].tolist()
     assert data["year"] == ["1990", "unknown", "1992"]

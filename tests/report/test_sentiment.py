@@ -5,7 +5,12 @@ import pytest
 
 from latentflix.artifacts import Manifest
 from latentflix.report.rendering import PAGE
-from latentflix.report.sentiment import SentimentFindings, SentimentPageConfig, build_sentiment_page, sentiment_sentence
+from latentflix.report.sentiment import (
+    SentimentPageConfig,
+    SentimentPageInputs,
+    build_sentiment_page,
+    sentiment_sentence,
+)
 from tests.sentiment.test_evaluation import evaluate, make_case
 
 PARTS = {
@@ -25,13 +30,13 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     case = make_case()
     reviews = case[2].assign(text=[f"<b>Review {row}</b> " + "word " * 200 for row in range(len(case[2]))])
-    findings = SentimentFindings(
+    findings = SentimentPageInputs(
         evaluation=evaluate(case),
         predictor="both",
         trials=pd.DataFrame(
             {"predictor": ["both", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
         ),
-        word_trials=pd.DataFrame(
+        tfidf_trials=pd.DataFrame(
             {
                 "method": ["words", "baseline"],
                 "inverse_regularization": [1.0, 3.0],

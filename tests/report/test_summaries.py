@@ -2,10 +2,10 @@ import pytest
 
 from latentflix.artifacts import Store
 from latentflix.config import StageConfig
-from latentflix.errors import UnknownFactor
-from latentflix.report.summaries import Score, choose_factor, summarise_factors, summarise_film
+from latentflix.errors import NotFound
+from latentflix.report.summaries import Score, choose_factor, summarise_factors, summarise_item
 from latentflix.runs import choose_run
-from tests.support.factories.run import FILMS, NAMES, write_run
+from tests.support.factories.run import ITEMS, NAMES, write_run
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,9 @@ def test_a_stable_factor_has_two_poles_with_all_that_is_known_of_them(factors):
     plus, minus = one.poles
     assert plus.name == "Sci-Fi · machine, war"
     assert plus.terms == ("machine", "war", "robot")
-    assert plus.films == (("Matrix, The (1999)", 2.0),)
+    assert plus.items == (("Matrix, The (1999)", 2.0),)
     assert plus.genres == ("Sci-Fi",)
-    assert (plus.labelled_films, minus.labelled_films) == (3, 2)
+    assert (plus.labelled_items, minus.labelled_items) == (3, 2)
     assert plus.score == Score(0.7, pytest.approx(0.6), pytest.approx(0.8), 0.5, 0.01, 0.6)
 
 
@@ -51,7 +51,7 @@ def test_a_factor_is_chosen_by_number_or_label(factors, asked):
 
 @pytest.mark.parametrize("asked", ["3", "", "war", "11"])
 def test_an_unknown_factor_is_told(factors, asked):
-    with pytest.raises(UnknownFactor, match="there is no such factor.*expected: a number from 1 to 2"):
+    with pytest.raises(NotFound, match="there is no such factor.*expected: a number from 1 to 2"):
         choose_factor(factors, asked)
 
 
@@ -59,10 +59,10 @@ def test_an_unknown_factor_is_told(factors, asked):
 def summarise(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("artifacts"))
     write_run(store)
-    return lambda movie_id: summarise_film(store, choose_run(store), FILMS, movie_id)
+    return lambda item_id: summarise_item(store, choose_run(store), ITEMS, item_id)
 
 
-def test_a_film_stands_where_its_scores_say_the_strongest_first(summarise):
+def test_a_item_stands_where_its_scores_say_the_strongest_first(summarise):
     scores = summarise(40).scores
     assert [(each.label, each.score, each.stable) for each in scores] == [
         ("2-", -2.5, False),
@@ -72,22 +72,22 @@ def test_a_film_stands_where_its_scores_say_the_strongest_first(summarise):
 
 
 def test_a_label_says_which_of_its_words_the_reviews_use(summarise):
-    film = summarise(10)
-    assert (film.title, film.tconst, film.ratings, film.reviews) == ("Matrix, The (1999)", "tt0133093", 300, 2)
-    assert [(each.label, each.name, each.strength) for each in film.labels] == [("1+", NAMES["1+"], 2.0)]
-    assert film.labels[0].words == ("machine", "war")
+    item = summarise(10)
+    assert (item.title, item.tconst, item.ratings, item.reviews) == ("Matrix, The (1999)", "tt0133093", 300, 2)
+    assert [(each.label, each.name, each.strength) for each in item.labels] == [("1+", NAMES["1+"], 2.0)]
+    assert item.labels[0].words == ("machine", "war")
 
 
 def test_predictions_are_told_with_and_without_the_dominating_label(summarise):
-    film = summarise(10)
-    assert film.dominating == "1+"
-    assert [(each.label, each.own, each.share, each.share_without) for each in film.predicted] == [
+    item = summarise(10)
+    assert item.most_frequent == "1+"
+    assert [(each.label, each.own, each.share, each.share_without) for each in item.predicted] == [
         ("1+", True, 1.0, None),
         ("1-", False, 0.5, 1.0),
     ]
 
 
-def test_a_film_without_reviews_labels_or_place_says_so_by_having_none(summarise):
-    film = summarise(60)
-    assert (film.scores, film.labels, film.predicted, film.reviews, film.tconst) == ((), (), (), 0, None)
-    assert film.genres == ("Sci-Fi",)
+def test_a_item_without_reviews_labels_or_place_says_so_by_having_none(summarise):
+    item = summarise(60)
+    assert (item.scores, item.labels, item.predicted, item.reviews, item.tconst) == ((), (), (), 0, None)
+    assert item.genres == ("Sci-Fi",)

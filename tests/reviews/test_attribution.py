@@ -1,26 +1,26 @@
 import pandas as pd
 
-from latentflix.reviews.attribution import CORPUS, attributions, count_sources, credits_of
+from latentflix.reviews.attribution import CORPUS, attribution_by_review, attributions, count_sources
 
 STORED = pd.DataFrame(
     {
-        "movie_id": [1, 1, 2, 3],
+        "item_id": [1, 1, 2, 3],
         "source": ["wikipedia", "file", "wikipedia", "wikipedia"],
         "attribution": ["“Heat”, CC BY-SA 4.0", None, "“Alien”, CC BY-SA 4.0", "“Alien”, CC BY-SA 4.0"],
     }
 )
 
 
-def test_films_and_reviews_are_counted_by_source():
+def test_items_and_reviews_are_counted_by_source():
     assert count_sources(STORED).to_dict("index") == {
-        "wikipedia": {"films": 3, "reviews": 3},
-        "file": {"films": 1, "reviews": 1},
+        "wikipedia": {"items": 3, "reviews": 3},
+        "file": {"items": 1, "reviews": 1},
     }
 
 
 def test_reviews_without_a_source_are_of_the_corpus():
     counts = count_sources(STORED.drop(columns=["source", "attribution"]))
-    assert counts.to_dict("index") == {CORPUS: {"films": 3, "reviews": 4}}
+    assert counts.to_dict("index") == {CORPUS: {"items": 3, "reviews": 4}}
 
 
 def test_each_attribution_is_told_once():
@@ -30,9 +30,9 @@ def test_each_attribution_is_told_once():
 
 def test_a_review_is_credited_if_it_asks_for_it():
     stored = STORED.assign(review_id=["a", "b", "c", "d"])
-    assert credits_of(stored) == {
+    assert attribution_by_review(stored) == {
         "a": "“Heat”, CC BY-SA 4.0",
         "c": "“Alien”, CC BY-SA 4.0",
         "d": "“Alien”, CC BY-SA 4.0",
     }
-    assert credits_of(stored.drop(columns="attribution")) == {}
+    assert attribution_by_review(stored.drop(columns="attribution")) == {}

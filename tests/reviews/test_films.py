@@ -5,7 +5,7 @@ import pytest
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
-from latentflix.reviews.refresh import chosen_films, films_of_report, linked_films
+from latentflix.reviews.refresh import films_by_id, films_in_report, films_with_imdb_id
 from latentflix.reviews.sources.protocol import Film
 from latentflix.runs import find_last_run
 
@@ -14,7 +14,7 @@ FILMS = pd.DataFrame(
         "title": ["Toy Story (1995)", "Postino, Il (1994)", "unknown", "Emma (1996)"],
         "tconst": ["tt0114709", "tt0110877", None, "tt0116191"],
     },
-    index=pd.Index([1, 14, 267, 258], name="movie_id"),
+    index=pd.Index([1, 14, 267, 258], name="item_id"),
 )
 
 
@@ -33,12 +33,12 @@ def write(store, stage, key, inputs=(), **tables):
 
 def write_run(store, key, films, shown):
     ratings = write(store, "ratings", key, films=films)
-    histograms = write(store, "histograms", key, shares=pd.DataFrame({"movie_id": shown, "label": "1+"}))
+    histograms = write(store, "histograms", key, shares=pd.DataFrame({"item_id": shown, "label": "1+"}))
     return write(store, "report", key, (ratings, histograms))
 
 
 def test_films_have_their_name_and_year():
-    assert linked_films(FILMS) == [
+    assert films_with_imdb_id(FILMS) == [
         Film("Toy Story", 1995, "tt0114709"),
         Film("Il Postino", 1994, "tt0110877"),
         Film("Emma", 1996, "tt0116191"),
@@ -46,11 +46,11 @@ def test_films_have_their_name_and_year():
 
 
 def test_films_of_a_source_without_imdb_ids_cannot_be_asked_about():
-    assert linked_films(FILMS[["title"]]) == []
+    assert films_with_imdb_id(FILMS[["title"]]) == []
 
 
 def test_a_list_of_ids_is_taken_as_it_is():
-    assert chosen_films(FILMS, ["tt0116191", "tt9999999"]) == [
+    assert films_by_id(FILMS, ["tt0116191", "tt9999999"]) == [
         Film("Emma", 1996, "tt0116191"),
         Film("", None, "tt9999999"),
     ]
@@ -65,4 +65,4 @@ def test_the_last_run_is_that_of_the_newest_report(store):
         "ratings": Handle(stage="ratings", key="a"),
         "histograms": Handle(stage="histograms", key="a"),
     }
-    assert films_of_report(store, run) == [Film("Il Postino", 1994, "tt0110877")]
+    assert films_in_report(store, run) == [Film("Il Postino", 1994, "tt0110877")]

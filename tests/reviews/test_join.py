@@ -7,7 +7,7 @@ import pytest
 from latentflix.data import movielens
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
-from latentflix.errors import InvalidReviews, StoreError, TooFewFilms
+from latentflix.errors import DataError, NotEnoughData, StoreError
 from latentflix.reviews.join import (
     Coverage,
     ReviewConfig,
@@ -23,8 +23,8 @@ from latentflix.reviews.store import ReviewStore
 from latentflix.text.tokenizer import text_id
 from tests.support.synthetic_reviews import BEGAN, review, write
 
-FILMS = pd.DataFrame({"title": ["Emma", "Heat", "Fargo"]}, index=pd.Index([1, 2, 3], name="movie_id"))
-TITLES = pd.DataFrame({"movie_id": [1, 2, 4], "tconst": ["tt1", "tt2", "tt4"], "matched_by": "title"})
+FILMS = pd.DataFrame({"title": ["Emma", "Heat", "Fargo"]}, index=pd.Index([1, 2, 3], name="item_id"))
+TITLES = pd.DataFrame({"item_id": [1, 2, 4], "tconst": ["tt1", "tt2", "tt4"], "matched_by": "title"})
 ARTICLE = re.compile(r", (The|A|An|Les|La|Le|Il|Das|Der)$")
 
 
@@ -41,8 +41,8 @@ def corpus(*texts):
     return pd.DataFrame({"text": list(texts), "positive": 1})
 
 
-def join(texts, linked, movie_ids=(1, 2, 3), films=FILMS):
-    return join_reviews(corpus(*texts), films, pd.Series(movie_ids), links(*linked), TITLES, ReviewConfig())
+def join(texts, linked, item_ids=(1, 2, 3), items=FILMS):
+    return join_reviews(corpus(*texts), items, pd.Series(item_ids), links(*linked), TITLES, ReviewConfig())
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +51,14 @@ def reviews():
 
 
 @pytest.fixture(scope="module")
-def films():
+def items():
     tables = load_data_set(DataSetConfig(name="movielens_100k"))
-    return read_ratings(tables["ratings"], tables["items"], RatingsConfig()).films
+    return read_ratings(tables["ratings"], tables["items"], RatingsConfig()).items
 
 
 @pytest.fixture(scope="module")
-def joined(reviews, films):
-    return join_reviews(reviews, films, pd.Series(films.index), review_links(), film_links(films), ReviewConfig())
+def joined(reviews, items):
+    return join_reviews(reviews, items, pd.Series(items.index), review_links(), film_links(items), ReviewConfig())
 
 
 def test_review_links_are_as_they_were_gathered():
@@ -70,16 +70,16 @@ def test_review_links_are_as_they_were_gathered():
     assert sorted(table["rating"].unique()) == [1, 2, 3, 4, 7, 8, 9, 10]
 
 
-def test_film_links_are_those_that_the_source_knows():
+def test_item_links_are_those_that_the_source_knows():
     linked = FILMS.assign(tconst=["tt1", None, "tt3"])
-    assert film_links(linked).to_dict("list") == {"movie_id": [1, 3], "tconst": ["tt1", "tt3"]}
+    assert film_links(linked).to_dict("list") == {"item_id": [1, 3], "tconst": ["tt1", "tt3"]}
 
 
-def test_films_of_a_source_without_imdb_ids_have_no_links():
+def test_items_of_a_source_without_imdb_ids_have_no_links():
     links_of_none = film_links(FILMS)
-    assert list(links_of_none.columns) == ["movie_id", "tconst"]
+    assert list(links_of_none.columns) == ["item_id", "tconst"]
     assert links_of_none.empty
-    with pytest.raises(TooFewFilms, match="0 of them linked to IMDb.*the source of the ratings has IMDb ids"):
+    with pytest.raises(NotEnoughData, match="0 of them linked to IMDb.*the source of the ratings has IMDb ids"):
         join_reviews(
             corpus("of emma"), FILMS, pd.Series([1, 2, 3]), links(("of emma", "tt1", 8)), links_of_none, ReviewConfig()
         )
@@ -89,14 +89,14 @@ def test_every_link_is_of_a_review_of_the_data_set(reviews):
     assert set(review_links()["review_sha256"]) == set(reviews["text"].map(sha256))
 
 
-def test_two_items_are_linked_to_one_title_only_if_they_are_one_film(films):
+def test_two_items_are_linked_to_one_title_only_if_they_are_one_item(items):
     assert movielens.film_links()["tconst"].duplicated().sum() == 15
-    assert film_links(films)["tconst"].is_unique
+    assert film_links(items)["tconst"].is_unique
 
 
 def test_the_coverage_of_movielens_is_as_measured(joined):
     assert joined[1] == Coverage(
-        films_asked=1664, films_linked=1334, films_with_review=102, reviews=1340, ambiguous_reviews=0
+        items_asked=1664, items_linked=1334, items_with_review=102, reviews=1340, ambiguous_reviews=0
     )
 
 
@@ -104,7 +104,7 @@ def test_joined_reviews_have_the_columns_that_are_promised(joined):
     table, _ = joined
     assert table.dtypes.astype(str).to_dict() == {
         "review_id": "str",
-        "movie_id": "int32",
+        "item_id": "int32",
         "tconst": "str",
         "text": "str",
         "stars": "int8",
@@ -128,21 +128,21 @@ def test_joined_reviews_have_the_columns_that_are_promised(joined):
         ("Return of the Jedi (1983)", 30, "jedi|star wars|ewok", 0.95),
     ],
 )
-def test_known_films_get_reviews_that_speak_of_them(joined, films, title, n_reviews, word, share):
+def test_known_items_get_reviews_that_speak_of_them(joined, items, title, n_reviews, word, share):
     table, _ = joined
-    own = table["movie_id"] == films.index[films["title"] == title][0]
+    own = table["item_id"] == items.index[items["title"] == title][0]
     speaks = table["text"].str.contains(word, case=False)
     assert own.sum() == n_reviews
     assert speaks[own].mean() >= share
     assert speaks[~own].mean() < 0.06
 
 
-def test_reviews_name_their_own_film_and_hardly_ever_another(joined, films):
+def test_reviews_name_their_own_item_and_hardly_ever_another(joined, items):
     table, _ = joined
-    names = films["title"].str.replace(r"\s*\(.*", "", regex=True).str.replace(ARTICLE, "", regex=True).str.lower()
-    own = table["movie_id"].map(names)
-    # The same names, dealt out to the reviews of the films half the table away.
-    ordered = table.assign(name=own).sort_values("movie_id", ignore_index=True)
+    names = items["title"].str.replace(r"\s*\(.*", "", regex=True).str.replace(ARTICLE, "", regex=True).str.lower()
+    own = table["item_id"].map(names)
+    # The same names, dealt out to the reviews of the items half the table away.
+    ordered = table.assign(name=own).sort_values("item_id", ignore_index=True)
     other = ordered["name"].to_numpy()[(ordered.index + len(ordered) // 2) % len(ordered)]
     named = [name in text.lower() for name, text in zip(ordered["name"], ordered["text"], strict=True)]
     named_other = [name in text.lower() for name, text in zip(other, ordered["text"], strict=True)]
@@ -156,43 +156,43 @@ def test_stars_agree_with_the_labels_of_the_data_set(joined, reviews):
     assert [stars > 5 for stars in table["stars"]] == [positive[text] == 1 for text in table["text"]]
 
 
-def test_the_order_of_the_reviews_does_not_matter(joined, reviews, films):
+def test_the_order_of_the_reviews_does_not_matter(joined, reviews, items):
     shuffled = reviews.sample(frac=1, random_state=1)
-    again = join_reviews(shuffled, films, pd.Series(films.index), review_links(), film_links(films), ReviewConfig())
+    again = join_reviews(shuffled, items, pd.Series(items.index), review_links(), film_links(items), ReviewConfig())
     pd.testing.assert_frame_equal(again[0], joined[0])
 
 
 def test_the_coverage_is_said_in_words(joined):
     assert joined[1].sentence() == (
-        "1,664 films asked, 1,334 of them linked to IMDb, 102 with a review, 1,340 reviews; "
-        "0 reviews left out because they stand under several films"
+        "1,664 items asked, 1,334 of them linked to IMDb, 102 with a review, 1,340 reviews; "
+        "0 reviews left out because they stand under several items"
     )
 
 
 def test_reviews_are_joined_by_what_they_say():
     table, coverage = join(["of heat", "of nothing", "of emma"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)])
-    found = table.set_index("text")[["movie_id", "tconst", "stars"]].to_dict("index")
+    found = table.set_index("text")[["item_id", "tconst", "stars"]].to_dict("index")
     assert found == {
-        "of emma": {"movie_id": 1, "tconst": "tt1", "stars": 8},
-        "of heat": {"movie_id": 2, "tconst": "tt2", "stars": 3},
+        "of emma": {"item_id": 1, "tconst": "tt1", "stars": 8},
+        "of heat": {"item_id": 2, "tconst": "tt2", "stars": 3},
     }
-    assert coverage == Coverage(films_asked=3, films_linked=2, films_with_review=2, reviews=2, ambiguous_reviews=0)
+    assert coverage == Coverage(items_asked=3, items_linked=2, items_with_review=2, reviews=2, ambiguous_reviews=0)
 
 
-def test_only_the_films_that_are_asked_count():
+def test_only_the_items_that_are_asked_count():
     table, coverage = join(["of emma", "of heat"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)], (2, 2, 3, 99))
     assert list(table["text"]) == ["of heat"]
-    assert coverage == Coverage(films_asked=2, films_linked=1, films_with_review=1, reviews=1, ambiguous_reviews=0)
+    assert coverage == Coverage(items_asked=2, items_linked=1, items_with_review=1, reviews=1, ambiguous_reviews=0)
 
 
 def test_an_item_that_was_merged_into_another_is_not_asked():
     table, coverage = join(["of emma", "of four"], [("of emma", "tt1", 8), ("of four", "tt4", 3)], (1, 4))
     assert list(table["text"]) == ["of emma"]
-    assert coverage.films_asked == 1
+    assert coverage.items_asked == 1
 
 
-@pytest.mark.parametrize("other", ["tt2", "tt99"], ids=["another film", "a title that is no film here"])
-def test_a_text_that_stands_under_several_films_is_left_out_and_counted(other):
+@pytest.mark.parametrize("other", ["tt2", "tt99"], ids=["another item", "a title that is no item here"])
+def test_a_text_that_stands_under_several_items_is_left_out_and_counted(other):
     table, coverage = join(
         ["of emma", "of both"], [("of emma", "tt1", 8), ("of both", "tt1", 3), ("of both", other, 3)]
     )
@@ -213,16 +213,16 @@ def test_a_text_that_stands_twice_counts_once():
         (["of emma"], [("of emma", "tt99", 8)]),
         (["of both"], [("of both", "tt1", 8), ("of both", "tt2", 8)]),
     ],
-    ids=["text unknown", "film unknown", "all ambiguous"],
+    ids=["text unknown", "item unknown", "all ambiguous"],
 )
-def test_no_review_of_any_film_is_told(texts, linked):
-    with pytest.raises(TooFewFilms, match="no film has a review; found: 3 films asked, 2 of them linked"):
+def test_no_review_of_any_item_is_told(texts, linked):
+    with pytest.raises(NotEnoughData, match="no item has a review; found: 3 items asked, 2 of them linked"):
         join(texts, linked)
 
 
 @pytest.mark.parametrize("text", [None, float("nan"), "", "  \n\t "], ids=repr)
 def test_a_review_without_a_text_is_named(text):
-    with pytest.raises(InvalidReviews) as caught:
+    with pytest.raises(DataError) as caught:
         check_reviews(corpus("good", text, "bad", text), ReviewConfig())
     assert str(caught.value).startswith(
         "a review has no text; where: row 1 (counting from 0), column text; 2 such rows; found: "
@@ -231,12 +231,12 @@ def test_a_review_without_a_text_is_named(text):
 
 
 def test_a_review_that_is_no_text_is_named():
-    with pytest.raises(InvalidReviews, match=r"row 1 \(counting from 0\), column text"):
+    with pytest.raises(DataError, match=r"row 1 \(counting from 0\), column text"):
         join(["of emma", 7], [("of emma", "tt1", 8)])
 
 
 def test_an_absurdly_long_review_is_named():
-    with pytest.raises(InvalidReviews) as caught:
+    with pytest.raises(DataError) as caught:
         check_reviews(corpus("a" * 1000, "b" * 1001), ReviewConfig(max_characters=1000))
     assert str(caught.value).startswith(
         "a review is absurdly long; where: row 1 (counting from 0), column text; 1 such rows; "
@@ -247,45 +247,45 @@ def test_an_absurdly_long_review_is_named():
 def test_rows_are_counted_whatever_the_index_says():
     table = corpus("good", "")
     table.index = pd.Index([7, 7])
-    with pytest.raises(InvalidReviews, match=r"row 1 \(counting from 0\)"):
+    with pytest.raises(DataError, match=r"row 1 \(counting from 0\)"):
         check_reviews(table, ReviewConfig())
 
 
 def test_reviews_without_a_text_column_are_told():
-    with pytest.raises(InvalidReviews, match="lack a column; where: text; found: review, positive"):
+    with pytest.raises(DataError, match="lack a column; where: text; found: review, positive"):
         check_reviews(corpus("good").rename(columns={"text": "review"}), ReviewConfig())
 
 
 def test_no_reviews_are_told():
-    with pytest.raises(InvalidReviews, match="there are no reviews; found: 0 rows"):
+    with pytest.raises(DataError, match="there are no reviews; found: 0 rows"):
         check_reviews(corpus(), ReviewConfig())
 
 
 def test_a_bad_review_is_told_by_the_join_as_well():
-    with pytest.raises(InvalidReviews, match="row 1"):
+    with pytest.raises(DataError, match="row 1"):
         join(["of emma", ""], [("of emma", "tt1", 8)])
 
 
-def held_out(table, linked, movie_ids=(1, 2)):
-    """The texts that no language model may read, where films 1 and 2 are tt1 and tt2."""
-    return set(held_out_texts(table, pd.Series(movie_ids), links(*linked), TITLES)["text_id"])
+def held_out(table, linked, item_ids=(1, 2)):
+    """The texts that no language model may read, where items 1 and 2 are tt1 and tt2."""
+    return set(held_out_texts(table, pd.Series(item_ids), links(*linked), TITLES)["text_id"])
 
 
-def test_what_is_known_to_be_of_a_film_is_held_out():
+def test_what_is_known_to_be_of_a_item_is_held_out():
     linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3), ("of both", "tt1", 5), ("of both", "tt2", 5)]
     table, _ = join(["of heat", "of nothing", "of emma", "of both"], linked)
     assert held_out(table, linked) == {sha256("of emma"), sha256("of heat"), sha256("of both")}
 
 
-def test_the_reviews_of_films_that_are_not_asked_for_may_be_read():
+def test_the_reviews_of_items_that_are_not_asked_for_may_be_read():
     linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3)]
-    table, _ = join(["of heat", "of emma"], linked, movie_ids=[2])
-    assert held_out(table, linked, movie_ids=[2]) == {sha256("of heat")}
+    table, _ = join(["of heat", "of emma"], linked, item_ids=[2])
+    assert held_out(table, linked, item_ids=[2]) == {sha256("of heat")}
 
 
-def test_no_review_of_a_film_may_be_read(joined, films, reviews):
-    movie_ids = pd.Series(films.index)
-    kept = set(held_out_texts(joined[0], movie_ids, review_links(), film_links(films))["text_id"])
+def test_no_review_of_a_item_may_be_read(joined, items, reviews):
+    item_ids = pd.Series(items.index)
+    kept = set(held_out_texts(joined[0], item_ids, review_links(), film_links(items))["text_id"])
     assert set(joined[0]["review_id"]) <= kept
     assert sum(text_id(text) in kept for text in reviews["text"].unique()) == 1_340
 
@@ -297,28 +297,28 @@ def store(tmp_path):
     return store
 
 
-def stored(store, movie_ids=(1, 2, 3), **settings):
+def stored(store, item_ids=(1, 2, 3), **settings):
     config = identify_reviews(ReviewConfig(store=store.uri, **settings))
-    return gather_reviews(corpus("of the corpus"), FILMS, pd.Series(movie_ids), links(), TITLES, config)
+    return gather_reviews(corpus("of the corpus"), FILMS, pd.Series(item_ids), links(), TITLES, config)
 
 
 def test_reviews_are_read_from_a_store_if_one_is_named(store):
     table, coverage = stored(store)
     assert table.dtypes.astype(str).to_dict() == {
         "review_id": "str",
-        "movie_id": "int32",
+        "item_id": "int32",
         "tconst": "str",
         "text": "str",
         "stars": "Int8",
         "source": "str",
         "attribution": "str",
     }
-    (row,) = table[table["movie_id"] == 1].to_dict("records")
+    (row,) = table[table["item_id"] == 1].to_dict("records")
     assert (row["text"], row["stars"], row["tconst"], row["attribution"]) == ("of  emma", 8, "tt1", "by Ann")
     assert row["review_id"] == sha256("of <b>emma</b>")
-    assert pd.isna(table.set_index("movie_id").loc[2, "stars"])
+    assert pd.isna(table.set_index("item_id").loc[2, "stars"])
     assert coverage == Coverage(
-        films_asked=3, films_linked=2, films_with_review=2, reviews=2, ambiguous_reviews=0, store_version=1
+        items_asked=3, items_linked=2, items_with_review=2, reviews=2, ambiguous_reviews=0, store_version=1
     )
     assert coverage.sentence().endswith("0 because no model may learn from them; version 1 of the review store")
 
@@ -367,16 +367,16 @@ def test_empty_and_absurdly_long_texts_of_a_store_are_left_out(store):
     assert len(stored(store)[0]) == 3
 
 
-def test_a_text_of_several_films_of_a_store_is_left_out_and_counted(store):
+def test_a_text_of_several_items_of_a_store_is_left_out_and_counted(store):
     text = write("both")
     store.merge([review("tt1", 2, text), review("tt2", 3, text)], BEGAN)
     table, coverage = stored(store)
     assert (len(table), coverage.ambiguous_reviews) == (2, 1)
 
 
-def test_no_review_of_any_film_in_the_store_is_told(store):
-    with pytest.raises(TooFewFilms, match="no film has a review in the store; found: 1 films asked"):
-        stored(store, movie_ids=(3,))
+def test_no_review_of_any_item_in_the_store_is_told(store):
+    with pytest.raises(NotEnoughData, match="no item has a review in the store; found: 1 items asked"):
+        stored(store, item_ids=(3,))
 
 
 def test_texts_of_the_store_are_held_out_as_they_are_read(store):

@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.errors import FetchFailed, FilmsUnanswered, NoReviewSource, StoreConflict
+from latentflix.errors import FilmsUnanswered, SettingsError, StoreConflict, TransientFetchError
 from latentflix.reviews.refresh import (
     Batch,
     RefreshConfig,
-    deal,
+    chunked,
+    failure_reasons,
     last_answered,
-    obstacles,
     stale_films,
     summarise,
     usable_sources,
 )
 from latentflix.reviews.sources.protocol import Answer, Check, Film
-from latentflix.reviews.store import Attempt, Merged, ReviewStore, partition_of
+from latentflix.reviews.store import Attempt, MergeCounts, ReviewStore, partition_of
 from tests.support.synthetic_reviews import BEGAN, PlantedSource, films, review
 
 CONFIG = RefreshConfig(longest_rest=5)
@@ -40,7 +40,7 @@ def outcomes(store):
 
 
 def failed(retry_after=None):
-    return FetchFailed("no answer", retry_after=retry_after)
+    return TransientFetchError("no answer", retry_after=retry_after)
 
 
 def test_what_a_source_answers_is_kept_with_the_attempt(store):
@@ -49,7 +49,7 @@ def test_what_a_source_answers_is_kept_with_the_attempt(store):
     batch.run()
     rows = store.read([film.tconst for film in films(3)])
     assert rows["tconst"].value_counts().to_dict() == {film.tconst: 3 for film in films(3)}
-    assert batch.merged == Merged(new=Counter(planted=9))
+    assert batch.merged == MergeCounts(new=Counter(planted=9))
     attempts = store.last_attempts()
     assert attempts[["outcome", "reviews"]].to_numpy().tolist() == [["ok", 3]] * 3
     assert attempts["asked_at"].between(began, datetime.now(UTC)).all()
@@ -93,9 +93,9 @@ def test_of_a_film_that_fails_to_the_end_that_is_written_down(store):
     batch = batch_of(store, source)
     with pytest.raises(FilmsUnanswered):
         batch.run()
-    batch.give_up()
+    batch.record_failures()
     assert outcomes(store)["tt0000002", "planted"] == "error"
-    assert obstacles([batch]) == {
+    assert failure_reasons([batch]) == {
         "planted": "error: no answer; expected: an answer; what to do: try again later (1 films)"
     }
     assert summarise([batch], ["planted"]).loc["planted"].to_dict() == {
@@ -188,11 +188,11 @@ def test_a_source_is_told_since_when_reviews_are_new(store):
     batch = batch_of(store, source)
     batch.run()
     assert set(source.since.values()) == {BEGAN}
-    assert (batch.merged, store.version()) == (Merged(), version)
+    assert (batch.merged, store.version()) == (MergeCounts(), version)
     source.answers = {"tt0000001": [Answer("ok", (review("tt0000001", -1),))]}
     batch = batch_of(store, source)
     batch.run()
-    assert batch.merged == Merged(new=Counter(planted=1))
+    assert batch.merged == MergeCounts(new=Counter(planted=1))
 
 
 def test_of_a_source_without_dates_what_counts_is_when_it_last_answered(store):
@@ -238,8 +238,8 @@ def test_films_that_are_due_stand_by_partition_each_once():
 
 
 def test_films_are_dealt_in_their_order():
-    assert [len(group) for group in deal(films(7), 3)] == [3, 3, 1]
-    assert [film for group in deal(films(7), 3) for film in group] == films(7)
+    assert [len(group) for group in chunked(films(7), 3)] == [3, 3, 1]
+    assert [film for group in chunked(films(7), 3) for film in group] == films(7)
 
 
 def test_a_source_that_cannot_work_here_is_left_out_and_named():
@@ -247,9 +247,9 @@ def test_a_source_that_cannot_work_here_is_left_out_and_named():
     usable, unusable = usable_sources([broken, PlantedSource("good")])
     assert [source.name for source in usable] == ["good"]
     assert unusable == {"broken": "no key"}
-    with pytest.raises(NoReviewSource, match="no source of reviews to ask; found: broken: no key"):
+    with pytest.raises(SettingsError, match="no source of reviews to ask; found: broken: no key"):
         usable_sources([broken])
-    with pytest.raises(NoReviewSource, match="found: none named"):
+    with pytest.raises(SettingsError, match="found: none named"):
         usable_sources([])
 
 
@@ -264,7 +264,7 @@ def refresh_all(uri, per_film, started=None):
     due = stale_films(films(60), store.last_attempts(), RefreshConfig(stale_after_days=0), datetime.now(UTC))
     if started:
         started.set()
-    for group in deal(due, 6):
+    for group in chunked(due, 6):
         batch = Batch(group, store, [source], CONFIG)
         for _ in range(50):
             try:

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from latentflix.errors import StoreConflict, StoreError
-from latentflix.reviews.store import REVIEWS, Attempt, Merged, ReviewStore, partition_of
+from latentflix.reviews.store import REVIEWS, Attempt, MergeCounts, ReviewStore, partition_of
 from tests.support.synthetic_reviews import BEGAN, review, write
 
 LATER = BEGAN + timedelta(days=7)
@@ -44,7 +44,7 @@ def test_reviews_come_back_as_they_went_in(store):
         kind="plot",
         training_allowed=False,
     )
-    assert store.merge([whole], BEGAN) == Merged(new=Counter(planted=1))
+    assert store.merge([whole], BEGAN) == MergeCounts(new=Counter(planted=1))
     (row,) = store.read(["tt0114709"]).to_dict("records")
     for name in ("tconst", "source", "source_review_id", "kind", "text", "rating", "author", "url", "attribution"):
         assert row[name] == getattr(whole, name)
@@ -65,7 +65,7 @@ def test_only_the_films_that_are_asked_for_are_read(store):
 def test_the_same_reviews_again_change_nothing_but_when_they_were_last_seen(store):
     store.merge(some_reviews(), BEGAN)
     before = table(store)
-    assert store.merge(some_reviews(), LATER) == Merged(unchanged=Counter(planted=120))
+    assert store.merge(some_reviews(), LATER) == MergeCounts(unchanged=Counter(planted=120))
     after = table(store)
     assert (after["last_seen"] == LATER).all()
     assert after.drop(columns="last_seen").equals(before.drop(columns="last_seen"))
@@ -74,7 +74,7 @@ def test_the_same_reviews_again_change_nothing_but_when_they_were_last_seen(stor
 def test_a_changed_review_is_kept_in_its_place(store):
     store.merge([review("tt1", 1), review("tt1", 2)], BEGAN)
     changed = review("tt1", 1, write("another"), rating=3.0)
-    assert store.merge([changed], LATER) == Merged(changed=Counter(planted=1))
+    assert store.merge([changed], LATER) == MergeCounts(changed=Counter(planted=1))
     rows = store.read(["tt1"]).set_index("review_id")
     assert len(rows) == 2
     row = rows.loc[changed.review_id]
@@ -94,11 +94,11 @@ def test_nearly_the_same_text_of_a_film_is_kept_once_and_stays_out(store):
     text = write("long", 200)
     first, copy = review("tt1", 1, text), review("tt1", 2, text + " mended", source="other")
     elsewhere = review("tt2", 3, text, source="other")
-    assert store.merge([first, copy, elsewhere], BEGAN) == Merged(
+    assert store.merge([first, copy, elsewhere], BEGAN) == MergeCounts(
         new=Counter(planted=1, other=1), repeated=Counter(other=1)
     )
     again = store.merge([copy, elsewhere], LATER)
-    assert again == Merged(unchanged=Counter(other=1), repeated=Counter(other=1))
+    assert again == MergeCounts(unchanged=Counter(other=1), repeated=Counter(other=1))
     assert sorted(store.read(["tt1", "tt2"])["review_id"]) == sorted([first.review_id, elsewhere.review_id])
 
 
@@ -109,7 +109,7 @@ def test_a_review_that_comes_twice_at_once_is_kept_once(store):
 
 def test_nothing_is_written_of_nothing(store):
     store.merge([review("tt1", 1)], BEGAN)
-    assert store.merge([], LATER) == Merged()
+    assert store.merge([], LATER) == MergeCounts()
     store.record([])
     assert store.version() == 1
 
@@ -185,7 +185,7 @@ def test_of_two_writers_of_one_film_the_second_writes_nothing_until_it_looks_aga
         with pytest.raises(StoreConflict, match="another writer changed the same films"):
             store.merge([review("tt1", 1), review("tt1", 2)], LATER)
     assert len(store.read(["tt1"])) == 1 + len(first)
-    assert store.merge([review("tt1", 1), review("tt1", 2)], LATER) == Merged(
+    assert store.merge([review("tt1", 1), review("tt1", 2)], LATER) == MergeCounts(
         new=Counter(planted=1), unchanged=Counter(planted=1)
     )
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.errors import InvalidReviews
+from latentflix.errors import DataError
 from latentflix.sentiment.dataset import SentimentReviewConfig, deal_whole_films, prepare_sentiment
 from tests.support.factories.sentiment import make_links, make_reviews
 
@@ -81,7 +81,7 @@ def test_a_text_in_both_halves_is_not_learned_from():
 
 
 def test_a_part_of_one_kind_only_is_refused():
-    with pytest.raises(InvalidReviews, match="no reviews of one kind; where: (train|valid|test); found: .* 0 positive"):
+    with pytest.raises(DataError, match="no reviews of one kind; where: (train|valid|test); found: .* 0 positive"):
         prepare(REVIEWS.assign(positive=False))
 
 

@@ -8,13 +8,13 @@ from latentflix.sentiment.evaluation import SentimentEvaluationConfig, evaluate_
 CONFIG = SentimentEvaluationConfig(bootstraps=500, mistakes=5)
 
 
-def make_case(n_films=200, per_film=5, seed=0):
+def make_case(n_items=200, per_film=5, seed=0):
     random = np.random.default_rng(seed)
-    n_reviews = n_films * per_film
+    n_reviews = n_items * per_film
     index = pd.Index([f"r{number}" for number in range(n_reviews)], name="review_id")
     said = random.random(n_reviews)
     reviews = pd.DataFrame({"positive": random.random(n_reviews) < said}, index)
-    reviews["film"] = np.repeat([f"f{film}" for film in range(n_films)], per_film)
+    reviews["film"] = np.repeat([f"f{film}" for film in range(n_items)], per_film)
     reviews["part"] = np.where(np.arange(n_reviews) < n_reviews // 4, "valid", "test")
     words = np.where(random.random(n_reviews) < 0.3, 1 - said, said)
     probabilities = pd.DataFrame({"both": said, "baseline": words}, index)
@@ -92,7 +92,7 @@ def test_the_most_confident_mistakes_come_first():
 
 
 def test_true_probabilities_are_calibrated():
-    case = make_case(n_films=4000)
+    case = make_case(n_items=4000)
     evaluation = evaluate(case)
     assert calibration_error(evaluation.calibration) < 0.01
     assert evaluation.scores.set_index("predictor").loc["baseline", "calibration_error"] > 0.1

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.errors import InvalidWeights
+from latentflix.errors import ModelError
 from latentflix.sentiment.classifier import NETWORK
 from latentflix.sentiment.model import (
     BOTH,
@@ -37,13 +37,13 @@ def predict(texts, predictor=BOTH, batch_size=64, **options):
     return SentimentPredictor(model, PredictionConfig(batch_size=batch_size)).predict(texts)
 
 
-def planted_logits(network=1.0, words=1.0, n_films=150, seed=0):
+def planted_logits(network=1.0, words=1.0, n_items=150, seed=0):
     """Logits of which each part sees the truth as well as its factor says, independently of the other."""
     random = np.random.default_rng(seed)
-    index = pd.Index([f"r{number}" for number in range(4 * n_films)], name="review_id")
+    index = pd.Index([f"r{number}" for number in range(4 * n_items)], name="review_id")
     reviews = pd.DataFrame({"positive": random.random(len(index)) < 0.5}, index)
     reviews["film"] = [f"f{number // 4}" for number in range(len(index))]
-    reviews["part"] = np.where(np.arange(len(index)) < 3 * n_films, "valid", "test")
+    reviews["part"] = np.where(np.arange(len(index)) < 3 * n_items, "valid", "test")
     sign = np.where(reviews["positive"], 1, -1)
     logits = {
         name: 3 * (sign * factor + random.normal(size=len(index)))
@@ -81,7 +81,7 @@ def test_the_baseline_is_never_chosen_however_good_it_is():
 
 
 def test_bold_logits_become_probabilities_that_hold():
-    logits, reviews = planted_logits(n_films=1000)
+    logits, reviews = planted_logits(n_items=1000)
     chosen = choose_predictor(logits * 10, reviews, SentimentConfig())
     test = reviews["part"] == "test"
     said, truth = chosen.probabilities.loc[test, BOTH], reviews.loc[test, "positive"]
@@ -158,7 +158,7 @@ def changed(**arrays):
 def test_a_vocabulary_of_another_encoder_is_refused():
     arrays, names = changed()
     names["vocabulary"] = [*names["vocabulary"], "more"]
-    with pytest.raises(InvalidWeights, match="weights do not fit the model; where: 0.module.encoder.weight"):
+    with pytest.raises(ModelError, match="weights do not fit the model; where: 0.module.encoder.weight"):
         SentimentPredictor(restore_sentiment(arrays, names))
 
 
@@ -166,21 +166,21 @@ def test_weights_of_another_size_are_refused():
     layer = "network/0.module.rnns.0.weight_hh_l0_raw"
     arrays, names = changed()
     arrays[layer] = arrays[layer][:, :-1]
-    with pytest.raises(InvalidWeights, match="weights do not fit the model; where: 0.module.rnns.0"):
+    with pytest.raises(ModelError, match="weights do not fit the model; where: 0.module.rnns.0"):
         SentimentPredictor(restore_sentiment(arrays, names))
 
 
 def test_a_model_that_lacks_a_part_is_refused():
     arrays, names = changed()
     without = {name: array for name, array in arrays.items() if not name.startswith("network/")}
-    with pytest.raises(InvalidWeights, match="not the weights of a model of sentiment; found: mixture, words"):
+    with pytest.raises(ModelError, match="not the weights of a model of sentiment; found: mixture, words"):
         restore_sentiment(without, names)
-    with pytest.raises(InvalidWeights, match="a mixture of 3 numbers for both"):
+    with pytest.raises(ModelError, match="a mixture of 3 numbers for both"):
         restore_sentiment({**arrays, "mixture": np.ones(2)}, names)
 
 
 def test_words_that_do_not_fit_are_refused():
     arrays, names = changed()
     arrays["words/coefficients"] = arrays["words/coefficients"][:, :-1]
-    with pytest.raises(InvalidWeights, match="weights of words do not fit their names; where: coefficients"):
+    with pytest.raises(ModelError, match="weights of words do not fit their names; where: coefficients"):
         restore_sentiment(arrays, names)

@@ -12,7 +12,7 @@ import pytest
 from latentflix.artifacts import Store
 from latentflix.errors import ArtifactError
 from latentflix.sentiment.model import BOTH
-from latentflix.sentiment.predictor import SentimentTeller
+from latentflix.sentiment.predictor import SentimentFilePredictor
 from tests.sentiment.test_model import AWKWARD, BAD, GOOD
 from tests.support.factories.sentiment import save, small_model
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def teller(folder):
-    return SentimentTeller.open(folder)
+    return SentimentFilePredictor.open(folder)
 
 
 def test_each_text_gets_a_label_and_a_probability_or_a_note(teller):
@@ -41,8 +41,8 @@ def test_each_text_gets_a_label_and_a_probability_or_a_note(teller):
 def test_a_copied_model_says_the_same_in_another_process(teller, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     program = (
-        "import json, sys; from pathlib import Path; from latentflix.sentiment.predictor import SentimentTeller; "
-        "teller = SentimentTeller.open(Path(sys.argv[1])); "
+        "import json, sys; from pathlib import Path; from latentflix.sentiment.predictor import SentimentFilePredictor; "
+        "teller = SentimentFilePredictor.open(Path(sys.argv[1])); "
         "print(json.dumps(teller.tell(json.loads(sys.argv[2]))['probability'].tolist())); "
     )
     texts = [GOOD, BAD, AWKWARD["html"]]
@@ -91,9 +91,9 @@ def test_a_file_cut_short_is_refused(folder, tmp_path, length):
     path = next(tmp_path.glob("cut/sentiment/*/model.safetensors"))
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(ArtifactError, match="altered by hand; where: .*model.safetensors"):
-        SentimentTeller.open(tmp_path / "cut")
+        SentimentFilePredictor.open(tmp_path / "cut")
 
 
 def test_without_a_model_one_line_says_how_to_make_one(tmp_path):
     with pytest.raises(ArtifactError, match="no model of sentiment.*run python -m flows.sentiment"):
-        SentimentTeller.open(tmp_path)
+        SentimentFilePredictor.open(tmp_path)

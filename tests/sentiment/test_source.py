@@ -1,6 +1,6 @@
 import pytest
 
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 from latentflix.sentiment.source import SentimentSource, identify_reviews, load_sentiment_source
 from tests.support.factories.sentiment import write_archive
 
@@ -41,7 +41,7 @@ def test_a_file_that_is_not_utf_8_is_named_and_the_others_are_read(tmp_path):
 
 
 def test_a_folder_of_another_kind_is_refused(tmp_path):
-    with pytest.raises(DataSetError, match="no text in train/pos, train/neg, test/pos, test/neg"):
+    with pytest.raises(DataError, match="no text in train/pos, train/neg, test/pos, test/neg"):
         identify_reviews(SentimentSource(path=tmp_path))
 
 

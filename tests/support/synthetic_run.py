@@ -9,14 +9,14 @@ import pytest
 
 import latentflix.data.datasets
 import tasks.reviews
-from flows.command_line import Outcome
+from flows.command_line import FlowResult
 from flows.full import full
 from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.data.datasets import DataSet, SourceFile
 from latentflix.settings import FullSettings
 from tests.support.synthetic_world import World
 
-PLANTED = {
+SYNTHETIC = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
     "trials": {"models": ["bias"], "weight_decays": [0.3], "n_seeds": 2},
     "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
@@ -37,15 +37,15 @@ PLANTED = {
         "all_learning_rate": 1e-2,
     },
     "evaluation": {"permutations": 200, "bootstraps": 200},
-    "names": {"min_ratings": 20, "min_films": 3},
+    "names": {"min_ratings": 20, "min_items": 3},
 }
 # What is learned from ratings alone.
-OF_RATINGS = ("collab", "trials", "study", "factors", "labels")
+OF_RATINGS = ("collab", "trials", "analysis", "factors", "labels")
 
 
 @dataclass(frozen=True)
 class Run:
-    outcome: Outcome
+    outcome: FlowResult
     store: Store
     settings: FullSettings
 
@@ -58,7 +58,7 @@ class Run:
 
 
 def linked_items(world: World) -> pd.DataFrame:
-    return world.items.merge(world.film_titles[["movie_id", "tconst"]], on="movie_id")
+    return world.items.merge(world.item_titles[["item_id", "tconst"]], on="item_id")
 
 
 def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +74,9 @@ def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.reviews, "review_links", lambda: world.review_films)
 
 
-def run_planted(world: World, folder: Path, **changed: dict[str, object]) -> Run:
+def run_synthetic(world: World, folder: Path, **changed: dict[str, object]) -> Run:
     settings = FullSettings.model_validate(
-        {**PLANTED, **changed, "artifacts_dir": folder / "artifacts", "data_dir": folder}
+        {**SYNTHETIC, **changed, "artifacts_dir": folder / "artifacts", "data_dir": folder}
     )
     with pytest.MonkeyPatch.context() as monkeypatch:
         plant(world, folder, monkeypatch)

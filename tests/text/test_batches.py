@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from latentflix.errors import TooFewFilms
-from latentflix.text.batches import TokenStream, choose_texts
+from latentflix.errors import NotEnoughData
+from latentflix.text.batches import LanguageModelBatches, choose_texts
 from tests.support.factories.corpus import make_corpus
 
 
 def read_stream(texts, batch_size, sequence_length, shuffle=None):
-    stream = TokenStream(texts, batch_size, sequence_length, shuffle)
+    stream = LanguageModelBatches(texts, batch_size, sequence_length, shuffle)
     batches = list(stream)
     assert len(batches) == len(stream)
     return [torch.cat(parts, dim=1) for parts in zip(*batches, strict=True)]
@@ -24,7 +24,7 @@ def test_stream_reads_every_token_once_beside_the_one_that_follows(batch_size, s
 
 
 def test_stretches_side_by_side_continue_from_batch_to_batch():
-    batches = list(TokenStream([np.arange(25)], 2, 5))
+    batches = list(LanguageModelBatches([np.arange(25)], 2, 5))
     assert [tokens.tolist() for tokens, _ in batches] == [
         [[0, 1, 2, 3, 4], [12, 13, 14, 15, 16]],
         [[5, 6, 7, 8, 9], [17, 18, 19, 20, 21]],
@@ -34,7 +34,7 @@ def test_stretches_side_by_side_continue_from_batch_to_batch():
 
 def test_shuffled_texts_stay_whole_and_change_their_order():
     texts = [np.arange(start, start + 5) for start in range(0, 100, 5)]
-    stream = TokenStream(texts, 1, 1000, np.random.default_rng(0))
+    stream = LanguageModelBatches(texts, 1, 1000, np.random.default_rng(0))
     epochs = [np.append(tokens[0], following[0, -1]) for _ in range(2) for tokens, following in stream]
     for epoch in epochs:
         assert sorted(epoch.tolist()) == list(range(100))
@@ -49,8 +49,8 @@ def test_a_stream_of_few_tokens_has_fewer_stretches():
 
 
 def test_a_corpus_of_one_token_is_refused():
-    with pytest.raises(TooFewFilms, match="found: 1 tokens in 1 texts"):
-        TokenStream([np.arange(1)], 64, 72)
+    with pytest.raises(NotEnoughData, match="found: 1 tokens in 1 texts"):
+        LanguageModelBatches([np.arange(1)], 64, 72)
 
 
 def test_texts_are_chosen_until_there_are_tokens_enough():

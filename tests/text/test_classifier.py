@@ -9,18 +9,18 @@ from fastai.text.models.core import get_language_model
 from sklearn.metrics import roc_auc_score
 
 from latentflix.data.ratings import RatingsConfig, read_ratings
-from latentflix.errors import InvalidWeights, TooFewFilms, TrainingDiverged
+from latentflix.errors import ModelError, NotEnoughData, TrainingError
 from latentflix.factors.labels import indicator_matrix
 from latentflix.reviews.join import ReviewConfig, join_reviews
 from latentflix.text.classifier import (
     RANDOM_SPLIT,
     RATE_DECAY,
     WINDOW,
+    ClassifierBatches,
     ClassifierConfig,
-    ReviewBatches,
+    assign_folds,
     backward_name,
     build_classifier,
-    deal_films,
     frequent_labels,
     held_out_masks,
     n_outputs,
@@ -46,16 +46,16 @@ def draw_reviews(lengths, seed=0):
     return [random.integers(2, len(VOCABULARY), length) for length in lengths]
 
 
-def draw_labels(seed=0, n_films=60, n_labels=6):
-    """Films with one to eight reviews each, and the labels of each review's film."""
+def draw_labels(seed=0, n_items=60, n_labels=6):
+    """Items with one to eight reviews each, and the labels of each review's item."""
     random = np.random.default_rng(seed)
-    films = pd.Series(np.repeat(random.permutation(1000)[:n_films], random.integers(1, 9, n_films)))
-    carried = pd.DataFrame(random.random((n_films, n_labels)) < np.linspace(0.15, 0.6, n_labels), films.unique())
-    return films.sample(frac=1, random_state=seed, ignore_index=True), carried
+    items = pd.Series(np.repeat(random.permutation(1000)[:n_items], random.integers(1, 9, n_items)))
+    carried = pd.DataFrame(random.random((n_items, n_labels)) < np.linspace(0.15, 0.6, n_labels), items.unique())
+    return items.sample(frac=1, random_state=seed, ignore_index=True), carried
 
 
-def indicators_of(films, carried):
-    return carried.loc[films].to_numpy(np.float32)
+def indicators_of(items, carried):
+    return carried.loc[items].to_numpy(np.float32)
 
 
 def untrained_language_model(seed=0):
@@ -76,65 +76,65 @@ def train_tiny(reviews=None, indicators=None, **changes):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_film_is_split_and_every_fold_has_its_share(seed):
-    films, carried = draw_labels(seed)
-    folds = deal_films(films, indicators_of(films, carried), 4, seed)
+def test_no_item_is_split_and_every_fold_has_its_share(seed):
+    items, carried = draw_labels(seed)
+    folds = assign_folds(items, indicators_of(items, carried), 4, seed)
     assert folds.index.is_unique
-    assert set(folds.index) == set(films)
+    assert set(folds.index) == set(items)
     assert folds.value_counts().sort_index().index.tolist() == [0, 1, 2, 3]
     assert folds.value_counts().between(12, 18).all()
-    assert films.map(folds).value_counts(normalize=True).between(0.17, 0.34).all()
+    assert items.map(folds).value_counts(normalize=True).between(0.17, 0.34).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_are_spread_evenly_over_the_folds(seed):
-    films, carried = draw_labels(seed)
-    folds = deal_films(films, indicators_of(films, carried), 4, seed)
+    items, carried = draw_labels(seed)
+    folds = assign_folds(items, indicators_of(items, carried), 4, seed)
     counts = carried.groupby(folds).sum()
     assert (counts.max() - counts.min()).max() <= 4
     assert (counts.min() >= 1).all()
 
 
 def test_a_rare_label_reaches_every_fold():
-    films = pd.Series(np.repeat(np.arange(40), 2))
+    items = pd.Series(np.repeat(np.arange(40), 2))
     carried = pd.DataFrame({"common": True, "rare": np.arange(40) % 10 == 0})
-    folds = deal_films(films, indicators_of(films, carried), 4, 0)
+    folds = assign_folds(items, indicators_of(items, carried), 4, 0)
     assert sorted(folds[carried["rare"]]) == [0, 1, 2, 3]
 
 
 def test_dealing_depends_on_the_seed_only():
-    films, carried = draw_labels()
-    shuffled = films.sample(frac=1, random_state=9, ignore_index=True)
-    one = deal_films(films, indicators_of(films, carried), 4, 1)
-    pd.testing.assert_series_equal(one, deal_films(shuffled, indicators_of(shuffled, carried), 4, 1))
-    assert not one.equals(deal_films(films, indicators_of(films, carried), 4, 2))
+    items, carried = draw_labels()
+    shuffled = items.sample(frac=1, random_state=9, ignore_index=True)
+    one = assign_folds(items, indicators_of(items, carried), 4, 1)
+    pd.testing.assert_series_equal(one, assign_folds(shuffled, indicators_of(shuffled, carried), 4, 1))
+    assert not one.equals(assign_folds(items, indicators_of(items, carried), 4, 2))
 
 
-def test_two_films_for_each_fold_suffice_and_fewer_are_refused():
-    films = pd.Series(range(8))
-    assert deal_films(films, np.ones((8, 1)), 4, 0).value_counts().tolist() == [2, 2, 2, 2]
-    with pytest.raises(TooFewFilms, match="found: 7 films with reviews; expected: at least 8, two for each fold"):
-        deal_films(films[:7], np.ones((7, 1)), 4, 0)
+def test_two_items_for_each_fold_suffice_and_fewer_are_refused():
+    items = pd.Series(range(8))
+    assert assign_folds(items, np.ones((8, 1)), 4, 0).value_counts().tolist() == [2, 2, 2, 2]
+    with pytest.raises(NotEnoughData, match="found: 7 items with reviews; expected: at least 8, two for each fold"):
+        assign_folds(items[:7], np.ones((7, 1)), 4, 0)
 
 
-def test_every_review_is_held_out_by_one_fold_together_with_its_film():
-    films, carried = draw_labels()
-    folds = deal_films(films, indicators_of(films, carried), 3, 0)
-    masks = held_out_masks(films, folds, ClassifierConfig(n_folds=3))
+def test_every_review_is_held_out_by_one_fold_together_with_its_item():
+    items, carried = draw_labels()
+    folds = assign_folds(items, indicators_of(items, carried), 3, 0)
+    masks = held_out_masks(items, folds, ClassifierConfig(n_folds=3))
     assert list(masks) == ["0", "1", "2", RANDOM_SPLIT]
     assert (sum(masks[name].astype(int) for name in "012") == 1).all()
     for name in "012":
-        assert set(films[masks[name]]) == set(folds.index[folds == int(name)])
-        assert not set(films[masks[name]]) & set(films[~masks[name]])
+        assert set(items[masks[name]]) == set(folds.index[folds == int(name)])
+        assert not set(items[masks[name]]) & set(items[~masks[name]])
 
 
-def test_a_random_split_holds_out_as_many_reviews_but_splits_films():
-    films, carried = draw_labels()
-    folds = deal_films(films, indicators_of(films, carried), 3, 0)
-    mask = held_out_masks(films, folds, ClassifierConfig(n_folds=3))[RANDOM_SPLIT]
-    assert mask.sum() == len(films) // 3
-    assert len(set(films[mask]) & set(films[~mask])) > 10
-    assert RANDOM_SPLIT not in held_out_masks(films, folds, ClassifierConfig(n_folds=3, random_split=False))
+def test_a_random_split_holds_out_as_many_reviews_but_splits_items():
+    items, carried = draw_labels()
+    folds = assign_folds(items, indicators_of(items, carried), 3, 0)
+    mask = held_out_masks(items, folds, ClassifierConfig(n_folds=3))[RANDOM_SPLIT]
+    assert mask.sum() == len(items) // 3
+    assert len(set(items[mask]) & set(items[~mask])) > 10
+    assert RANDOM_SPLIT not in held_out_masks(items, folds, ClassifierConfig(n_folds=3, random_split=False))
 
 
 @pytest.mark.parametrize(("part", "kept"), [("first", [2, 6, 4, 5]), ("last", [2, 4, 5, 7])])
@@ -149,7 +149,7 @@ def test_texts_are_read_up_to_their_token_limit(part, kept):
 def test_batches_hold_every_review_once_with_its_labels(n_reviews, batch_size, shuffle):
     lengths = np.random.default_rng(1).integers(1, 200, n_reviews)
     reviews, labels = draw_reviews(lengths), np.float32(np.arange(n_reviews)[:, None])
-    batches = ReviewBatches(reviews, labels, batch_size, PADDING, shuffle)
+    batches = ClassifierBatches(reviews, labels, batch_size, PADDING, shuffle)
     seen = {}
     for tokens, rows in batches:
         assert len(tokens) == len(rows) <= batch_size
@@ -160,7 +160,7 @@ def test_batches_hold_every_review_once_with_its_labels(n_reviews, batch_size, s
 
 def test_padding_ahead_of_a_review_is_whole_windows_and_the_longest_stands_first():
     reviews = draw_reviews([10, 500, 72, 73, 150, 300])
-    ((tokens, labels),) = ReviewBatches(reviews, np.float32(np.arange(6)[:, None]), 8, PADDING)
+    ((tokens, labels),) = ClassifierBatches(reviews, np.float32(np.arange(6)[:, None]), 8, PADDING)
     assert labels[:, 0].tolist() == [1, 5, 4, 3, 2, 0]
     for line in tokens:
         inside = np.flatnonzero(line.numpy() != PADDING)
@@ -172,7 +172,7 @@ def test_padding_ahead_of_a_review_is_whole_windows_and_the_longest_stands_first
 def test_only_shuffled_batches_change_from_epoch_to_epoch():
     reviews, labels = draw_reviews(range(1, 65)), np.zeros((64, 1), np.float32)
     for shuffle in (None, np.random.default_rng(0)):
-        batches = ReviewBatches(reviews, labels, 8, PADDING, shuffle)
+        batches = ClassifierBatches(reviews, labels, 8, PADDING, shuffle)
         one, other = (np.concatenate(batches.order()).tolist() for _ in range(2))
         assert (one == other) is (shuffle is None)
         assert sorted(one) == sorted(other) == list(range(64))
@@ -180,7 +180,7 @@ def test_only_shuffled_batches_change_from_epoch_to_epoch():
 
 def test_reviews_of_a_batch_are_of_similar_length():
     lengths = np.random.default_rng(0).integers(1, 300, 400)
-    batches = ReviewBatches(draw_reviews(lengths), np.zeros((400, 1)), 16, PADDING, np.random.default_rng(0))
+    batches = ClassifierBatches(draw_reviews(lengths), np.zeros((400, 1)), 16, PADDING, np.random.default_rng(0))
     spreads = [np.ptp(lengths[rows]) for rows in batches.order()]
     assert np.mean(spreads) < 0.25 * np.ptp(lengths)
 
@@ -208,7 +208,7 @@ def test_a_review_says_the_same_in_a_padded_batch_as_alone(lengths, shuffled):
     reviews, rows = draw_reviews(lengths), np.arange(len(lengths), dtype=np.float32)[:, None]
 
     def read(chosen, shuffle=None):
-        batch = ReviewBatches(chosen, rows[: len(chosen)], len(lengths), PADDING, shuffle)
+        batch = ClassifierBatches(chosen, rows[: len(chosen)], len(lengths), PADDING, shuffle)
         ((tokens, order),) = batch
         with torch.no_grad():
             return model(tokens)[0][order[:, 0].argsort()]
@@ -268,7 +268,7 @@ def test_held_out_reviews_are_watched_but_not_learned_from():
 
 
 def test_labels_that_are_no_numbers_stop_the_training():
-    with pytest.raises(TrainingDiverged, match="the loss of classifier 0, head is no number any more"):
+    with pytest.raises(TrainingError, match="the loss of classifier 0, head is no number any more"):
         train_tiny(indicators=np.full((30, 2), np.nan, np.float32), frozen_epochs=1)
 
 
@@ -276,7 +276,7 @@ def test_an_encoder_of_another_vocabulary_is_refused():
     model = untrained_language_model()
     longer = LanguageModel(model.weights, [*VOCABULARY, "more"])
     expected = re.escape("encoder.weight; found: (50, 8); expected: (51, 8)")
-    with pytest.raises(InvalidWeights, match=expected):
+    with pytest.raises(ModelError, match=expected):
         train_classifier("0", draw_reviews([5] * 4), np.zeros((4, 1)), np.arange(4) < 2, longer, tiny_config())
 
 
@@ -310,27 +310,27 @@ def test_steps_have_the_rates_of_gradual_unfreezing():
     assert RATE_DECAY == 2.6**4
 
 
-def test_labels_that_too_few_films_carry_are_named_and_left_out():
-    film_labels = pd.DataFrame(
-        [(1, "a"), (2, "a"), (3, "a"), (1, "b"), (2, "b"), (9, "b"), (1, "c")], columns=["movie_id", "label"]
+def test_labels_that_too_few_items_carry_are_named_and_left_out():
+    item_labels = pd.DataFrame(
+        [(1, "a"), (2, "a"), (3, "a"), (1, "b"), (2, "b"), (9, "b"), (1, "c")], columns=["item_id", "label"]
     )
     read = pd.Series([1, 1, 1, 2, 3])
-    labels, rare = frequent_labels(film_labels, read, ["c", "b", "a", "d"], min_films=2)
+    labels, rare = frequent_labels(item_labels, read, ["c", "b", "a", "d"], min_items=2)
     assert labels == ["b", "a"]
-    assert rare["films"].to_dict() == {"c": 1, "d": 0}
-    with pytest.raises(TooFewFilms, match="carry any label; found: a: 3 films, b: 2 films"):
-        frequent_labels(film_labels, read, ["a", "b"], min_films=4)
+    assert rare["items"].to_dict() == {"c": 1, "d": 0}
+    with pytest.raises(NotEnoughData, match="carry any label; found: a: 3 items, b: 2 items"):
+        frequent_labels(item_labels, read, ["a", "b"], min_items=4)
 
 
 def test_a_backward_model_makes_a_fellow_for_each_classifier_and_both_are_asked():
-    films, carried = draw_labels(n_films=8)
-    reviews = pd.DataFrame({"review_id": [f"r{row}" for row in range(len(films))], "movie_id": films})
-    tokens = draw_reviews(np.arange(len(films)) % 20 + 3)
-    film_labels = carried.stack().loc[lambda holds: holds].reset_index()
-    film_labels = film_labels.set_axis(["movie_id", "label", "_"], axis=1)[["movie_id", "label"]]
-    config = tiny_config(n_folds=2, random_split=False, frozen_epochs=1, min_films=1)
+    items, carried = draw_labels(n_items=8)
+    reviews = pd.DataFrame({"review_id": [f"r{row}" for row in range(len(items))], "item_id": items})
+    tokens = draw_reviews(np.arange(len(items)) % 20 + 3)
+    item_labels = carried.stack().loc[lambda holds: holds].reset_index()
+    item_labels = item_labels.set_axis(["item_id", "label", "_"], axis=1)[["item_id", "label"]]
+    config = tiny_config(n_folds=2, random_split=False, frozen_epochs=1, min_items=1)
     models = untrained_language_model(0), untrained_language_model(1)
-    trained = train_classifiers(reviews, tokens, film_labels, [2, 3], models[0], config, models[1])
+    trained = train_classifiers(reviews, tokens, item_labels, [2, 3], models[0], config, models[1])
     assert list(trained.weights) == ["0", "0_backward", "1", "1_backward"]
     assert list(trained.held_out) == ["0", "1"]
     table = predict_held_out(
@@ -354,22 +354,22 @@ def test_number_of_labels_is_read_from_the_weights(n_labels):
 
 
 def test_weights_of_no_classifier_are_refused():
-    with pytest.raises(InvalidWeights, match="these are not the weights of a classifier"):
+    with pytest.raises(ModelError, match="these are not the weights of a classifier"):
         n_outputs(untrained_language_model().weights)
 
 
 @pytest.fixture(scope="module")
 def world_outcome():
     """What classifiers trained on a planted world say of its reviews, and what is true."""
-    world = make_world(n_films=60, n_factors=2, reviews_per_film=8, n_filler_words=60, words_per_pole=4, word_share=0.4)
-    films = read_ratings(world.ratings, world.items, RatingsConfig()).films
+    world = make_world(n_items=60, n_factors=2, reviews_per_item=8, n_filler_words=60, words_per_pole=4, word_share=0.4)
+    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     reviews, _ = join_reviews(
-        world.reviews, films, films.index.to_series(), world.review_films, world.film_titles, ReviewConfig()
+        world.reviews, items, items.index.to_series(), world.review_films, world.item_titles, ReviewConfig()
     )
     leaning = np.sign(world.true_factors).stack()
-    film_labels = pd.DataFrame(
-        [(movie_id, factor + ("+" if sign > 0 else "-")) for (movie_id, factor), sign in leaning.items()],
-        columns=["movie_id", "label"],
+    item_labels = pd.DataFrame(
+        [(item_id, factor + ("+" if sign > 0 else "-")) for (item_id, factor), sign in leaning.items()],
+        columns=["item_id", "label"],
     )
     labels = ["A+", "A-", "B+", "B-"]
     language = LanguageModelConfig(
@@ -377,7 +377,7 @@ def world_outcome():
     )
     texts = list(world.reviews["text"])
     corpus = tokenize_corpus(len(texts), [texts], TokenCorpusConfig())
-    language_model = train_language_model(corpus, corpus.other_rows(reviews["review_id"]), language).model
+    language_model = train_language_model(corpus, corpus.rows_excluding(reviews["review_id"]), language).model
     config = ClassifierConfig(
         n_folds=2,
         batch_size=16,
@@ -388,18 +388,18 @@ def world_outcome():
         all_learning_rate=1e-2,
     )
     tokens = corpus.texts(corpus.rows(reviews["review_id"]), len(language_model.vocabulary), config.max_tokens)
-    trained = train_classifiers(reviews, tokens, film_labels, labels, language_model, config)
+    trained = train_classifiers(reviews, tokens, item_labels, labels, language_model, config)
     predictions = predict_held_out(
         *(trained.weights, trained.held_out, reviews["review_id"], tokens, language_model.vocabulary),
         *(labels, config, PredictionConfig()),
     )
     truth = pd.DataFrame(
-        indicator_matrix(film_labels, reviews["movie_id"], labels), reviews["review_id"], pd.Index(labels)
+        indicator_matrix(item_labels, reviews["item_id"], labels), reviews["review_id"], pd.Index(labels)
     )
     return trained, reviews, predictions, truth
 
 
-def test_planted_words_are_told_from_reviews_of_unseen_films(world_outcome):
+def test_planted_words_are_told_from_reviews_of_unseen_items(world_outcome):
     _, _, predictions, truth = world_outcome
     for _, said in predictions[predictions["classifier"] != RANDOM_SPLIT].groupby("classifier"):
         for label in truth.columns:
@@ -410,7 +410,7 @@ def test_every_classifier_is_kept_with_what_it_has_not_read(world_outcome):
     trained, reviews, _, _ = world_outcome
     assert list(trained.weights) == list(trained.held_out.columns) == ["0", "1", RANDOM_SPLIT]
     assert trained.held_out.index.tolist() == reviews["review_id"].tolist()
-    fold = reviews["movie_id"].map(trained.folds).to_numpy()
+    fold = reviews["item_id"].map(trained.folds).to_numpy()
     np.testing.assert_array_equal(trained.held_out["1"], fold == 1)
     assert trained.history["classifier"].unique().tolist() == ["0", "1", RANDOM_SPLIT]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import distributed
 
-from latentflix.errors import InvalidSettings, ProcessFailed, TrainingDiverged
-from latentflix.text.batches import TokenStream
+from latentflix.errors import SettingsError, TrainingError
+from latentflix.text.batches import LanguageModelBatches
 from latentflix.text.checkpoints import NAME
 from latentflix.text.distributed import n_processes, rank, run_processes, world_size
 from latentflix.text.language_model import LanguageModelConfig, train_language_model
@@ -21,19 +21,19 @@ CONFIG = TINY.model_copy(update={"frozen_epochs": 1, "epochs": 3, "rate_steps": 
 def train(config, checkpoints=None):
     """What each process does: train, then show the others its weights and what it has read."""
     read = []
-    batches = TokenStream.__iter__
+    batches = LanguageModelBatches.__iter__
 
     def remember(stream):
         for tokens, following in batches(stream):
             read.append(tokens)
             yield tokens, following
 
-    TokenStream.__iter__ = remember
+    LanguageModelBatches.__iter__ = remember
     try:
         corpus = make_corpus(repeating_texts())
         trained = train_language_model(corpus, np.arange(100), config, None, checkpoints)
     finally:
-        TokenStream.__iter__ = batches
+        LanguageModelBatches.__iter__ = batches
     weights = torch.cat([torch.from_numpy(weight).flatten() for weight in trained.model.weights.values()])
     told = {"weights": weights, "rows": [len(tokens) for tokens in read], "pid": os.getpid(), "rank": rank()}
     everyone = [None] * world_size()
@@ -81,7 +81,7 @@ def test_they_learn_what_one_process_learns(together, alone):
 
 def test_each_reads_its_own_half_of_a_batch():
     texts = [np.arange(1000)]
-    whole, *halves = (list(TokenStream(texts, 8, 20, None, *part)) for part in ((), (0, 2), (1, 2)))
+    whole, *halves = (list(LanguageModelBatches(texts, 8, 20, None, *part)) for part in ((), (0, 2), (1, 2)))
     assert len(whole) == len(halves[0]) == len(halves[1]) == 7
     for batch, first, second in zip(whole, *halves, strict=True):
         for side in (0, 1):
@@ -112,12 +112,12 @@ def test_the_checkpoint_of_several_processes_is_gone_on_from_by_one(together):
 
 def fail_second(_):
     if rank() == 1:
-        raise TrainingDiverged("the loss is no number any more", where="step 3")
+        raise TrainingError("the loss is no number any more", where="step 3")
     distributed.barrier()
 
 
 def test_one_that_fails_ends_all_and_says_why():
-    with pytest.raises(ProcessFailed, match="found: process 1 of 2, .*TrainingDiverged: the loss is no number.*step 3"):
+    with pytest.raises(TrainingError, match="found: process 1 of 2, .*TrainingError: the loss is no number.*step 3"):
         run_processes(2, fail_second, None)
 
 
@@ -134,7 +134,7 @@ def test_there_is_a_process_for_each_gpu_unless_asked_otherwise(monkeypatch, gpu
 
 def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(InvalidSettings, match="where: --language-model.processes; found: 3; expected: at most 2"):
+    with pytest.raises(SettingsError, match="where: --language-model.processes; found: 3; expected: at most 2"):
         n_processes(3)
 
 

@@ -3,9 +3,9 @@ import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
 
-from latentflix.text.generation import readable, write_sentences
+from latentflix.text.generation import generate_texts, readable
 
-VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "film", "was", "good", "bad"]
+VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "item", "was", "good", "bad"]
 
 
 @pytest.fixture
@@ -19,19 +19,19 @@ def model():
 
 
 def said(model, temperature, n_sentences=4, n_words=12):
-    return write_sentences(model, VOCABULARY, "the film", n_words, temperature, n_sentences)
+    return generate_texts(model, VOCABULARY, "the item", n_words, temperature, n_sentences)
 
 
 def test_a_sentence_is_the_prompt_and_as_many_words_as_asked(model):
     for sentence in said(model, 1.0):
         words = sentence.split()
-        assert words[:2] == ["the", "film"]
+        assert words[:2] == ["the", "item"]
         assert len([word for word in words if word != "xxbos"]) <= 14
 
 
 def test_a_prompt_stands_there_as_it_was_given_if_the_model_does_not_know_it(model):
-    (sentence,) = write_sentences(model, VOCABULARY, "The BBC's film", 3, 1.0, 1)
-    assert sentence.startswith("The BBC's film ")
+    (sentence,) = generate_texts(model, VOCABULARY, "The BBC's item", 3, 1.0, 1)
+    assert sentence.startswith("The BBC's item ")
 
 
 def test_what_is_unknown_is_never_said(model):
@@ -44,7 +44,7 @@ def test_the_colder_the_likelier(model):
     cold = set(said(model, 1e-4))
     assert len(cold) == 1
     assert len(set(said(model, 2.0, n_sentences=20))) > 5
-    ids = [VOCABULARY.index(token) for token in ("xxbos", "the", "film")]
+    ids = [VOCABULARY.index(token) for token in ("xxbos", "the", "item")]
     model.eval()
     for _ in range(12):
         model.reset()
@@ -62,10 +62,10 @@ def test_no_sentence_is_asked_for(model):
 @pytest.mark.parametrize(
     ("tokens", "text"),
     [
-        ("xxbos xxmaj the xxup bbc film", "The BBC film"),
+        ("xxbos xxmaj the xxup bbc item", "The BBC item"),
         ("good xxrep 3 ! and xxwrep 2 very bad", "good !!! and very very bad"),
         ("xxrep no ! end", "! end"),
-        ("the film xxmaj", "the film "),
+        ("the item xxmaj", "the item "),
         ("xxrep 999 a b", "a b"),
     ],
 )

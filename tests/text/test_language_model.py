@@ -10,7 +10,7 @@ from fastai.text.models.core import get_language_model
 from pydantic import ValidationError
 
 from latentflix.artifacts import Handle, Store
-from latentflix.errors import InvalidWeights, TrainingDiverged
+from latentflix.errors import ModelError, TrainingError
 from latentflix.text import checkpoints
 from latentflix.text.checkpoints import write_checkpoint
 from latentflix.text.classifier import ClassifierConfig
@@ -23,7 +23,7 @@ from latentflix.text.language_model import (
     model_weights,
     train_language_model,
 )
-from latentflix.text.pretrained import PretrainedModel
+from latentflix.text.pretrained import LanguageModel
 from tests.support.factories.corpus import make_corpus
 
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
@@ -145,12 +145,12 @@ def test_a_tied_weight_is_kept_once():
 def test_a_missing_weight_is_named():
     weights = model_weights(fastai_model(50))
     weights.pop("0.rnns.1.weight_hh_l0_raw")
-    with pytest.raises(InvalidWeights, match=re.escape("where: 0.rnns.1.weight_hh_l0_raw; found: no such weight")):
+    with pytest.raises(ModelError, match=re.escape("where: 0.rnns.1.weight_hh_l0_raw; found: no such weight")):
         load_weights(fastai_model(50), weights)
 
 
 def test_the_first_weight_of_another_shape_is_named():
-    with pytest.raises(InvalidWeights, match=re.escape("0.encoder.weight; found: (51, 8); expected: (50, 8)")):
+    with pytest.raises(ModelError, match=re.escape("0.encoder.weight; found: (51, 8); expected: (50, 8)")):
         load_weights(fastai_model(50), model_weights(fastai_model(51)))
 
 
@@ -160,17 +160,17 @@ def test_sizes_are_read_from_the_weights(sizes):
 
 
 def test_weights_without_an_encoder_are_refused():
-    with pytest.raises(InvalidWeights, match="found: a, b"):
+    with pytest.raises(ModelError, match="found: a, b"):
         encoder_sizes({"a": np.zeros((2, 2)), "b": np.zeros(2)})
 
 
 def pretrained_model(vocabulary):
     weights = fastai_model(len(vocabulary), seed=4).state_dict()
-    return PretrainedModel({name: tensor.clone() for name, tensor in weights.items()}, vocabulary)
+    return LanguageModel({name: tensor.clone() for name, tensor in weights.items()}, vocabulary)
 
 
 def test_pretrained_rows_are_matched_by_token():
-    pretrained = pretrained_model(["xxunk", "xxpad", "the", "film", "war", "love"])
+    pretrained = pretrained_model(["xxunk", "xxpad", "the", "item", "war", "love"])
     vocabulary = ["xxunk", "xxpad", "love", "starship", "the"]
     model = fastai_model(len(vocabulary), seed=5)
     old, old_bias = pretrained.weights["0.encoder.weight"].clone(), pretrained.weights["1.decoder.bias"].clone()
@@ -186,18 +186,16 @@ def test_pretrained_rows_are_matched_by_token():
 
 
 def test_loading_pretrained_weights_leaves_them_as_they_are():
-    pretrained = pretrained_model(["xxunk", "xxpad", "the", "film"])
+    pretrained = pretrained_model(["xxunk", "xxpad", "the", "item"])
     before = {name: tensor.clone() for name, tensor in pretrained.weights.items()}
-    load_pretrained(fastai_model(3), pretrained, ["xxunk", "xxpad", "film"])
+    load_pretrained(fastai_model(3), pretrained, ["xxunk", "xxpad", "item"])
     assert pretrained.weights.keys() == before.keys()
     assert all(torch.equal(pretrained.weights[name], before[name]) for name in before)
 
 
 def test_training_from_the_same_corpus_pretrained_starts_better(trained):
     model, history = trained
-    pretrained = PretrainedModel(
-        {name: torch.tensor(weight) for name, weight in model.weights.items()}, model.vocabulary
-    )
+    pretrained = LanguageModel({name: torch.tensor(weight) for name, weight in model.weights.items()}, model.vocabulary)
     config = TINY.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
     _, continued = fit(repeating_texts(), config, pretrained)
     assert continued["valid_loss"].iloc[0] < 1.2 * history["valid_loss"].iloc[-1] < 0.3 * history["valid_loss"].iloc[0]
@@ -228,7 +226,7 @@ def test_both_directions_are_a_config_each():
 
 
 def test_what_is_not_among_the_rows_is_not_read():
-    texts = [*repeating_texts(20), *["unheard words of another film"] * 20]
+    texts = [*repeating_texts(20), *["unheard words of another item"] * 20]
     corpus = make_corpus(texts)
     one, other = (
         train_language_model(corpus, rows, TINY.model_copy(update={"epochs": 1})).history["tokens"].iloc[0]
@@ -238,7 +236,7 @@ def test_what_is_not_among_the_rows_is_not_read():
 
 
 def test_a_learning_rate_at_which_the_loss_is_no_number_is_said():
-    with pytest.raises(TrainingDiverged, match=re.escape("language model, forward is no number any more; where: step")):
+    with pytest.raises(TrainingError, match=re.escape("language model, forward is no number any more; where: step")):
         fit(repeating_texts(), TINY.model_copy(update={"learning_rate": 1e30}))
 
 
@@ -292,7 +290,7 @@ def test_a_training_whose_checkpoint_was_cut_short_begins_anew(tmp_path, caplog)
 
 
 def test_pretrained_weights_of_other_sizes_are_refused():
-    with pytest.raises(InvalidWeights, match=re.escape("where: 0.encoder.weight; found: (")):
+    with pytest.raises(ModelError, match=re.escape("where: 0.encoder.weight; found: (")):
         fit(repeating_texts(), TINY, pretrained_model(["xxunk", "xxpad", "bread"]))
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from latentflix.errors import InvalidWeights
+from latentflix.errors import ModelError
 from latentflix.text.classifier import RANDOM_SPLIT, ClassifierConfig, build_classifier, read_reviews
 from latentflix.text.language_model import model_weights
 from latentflix.text.predictions import PredictionConfig, predict_held_out, predict_reviews
@@ -89,13 +89,13 @@ def test_an_empty_text_is_read_as_a_beginning_only():
 
 def test_weights_of_another_vocabulary_are_refused():
     expected = re.escape("where: 0.module.encoder.weight; found: (50, 8); expected: (51, 8)")
-    with pytest.raises(InvalidWeights, match=expected):
+    with pytest.raises(ModelError, match=expected):
         predict(draw_reviews([5]), vocabulary=[*VOCABULARY, "more"])
 
 
 def test_weights_of_no_classifier_are_refused():
     weights = {name: weight for name, weight in make_weights().items() if not name.startswith("1.")}
-    with pytest.raises(InvalidWeights, match="not the weights of a classifier"):
+    with pytest.raises(ModelError, match="not the weights of a classifier"):
         predict(draw_reviews([5]), weights=weights)
 
 

@@ -16,7 +16,7 @@ from fastai.text.models.core import get_language_model
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
 from latentflix.data.datasets import FASTAI_CHECK
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 from latentflix.text import pretrained
 from latentflix.text.language_model import LanguageModelConfig
 from latentflix.text.pretrained import WIKITEXT_103, PretrainedConfig, load_wikitext, read_archive
@@ -26,7 +26,7 @@ from tasks.language_model import train_on_corpus
 from tasks.pretrained import fetch_pretrained
 from tasks.token_corpus import tokenize_all_reviews
 
-VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "film", "Amélie", "was", "good", "bad", "."]
+VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "item", "Amélie", "was", "good", "bad", "."]
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
 
 
@@ -97,7 +97,7 @@ def calls(command):
 def test_a_vocabulary_that_calls_something_is_refused_uncalled(tmp_path, weights):
     trace = tmp_path / "trace"
     path = write_archive(tmp_path / "a.tgz", pth=saved(weights), pkl=calls(f"touch {trace}"))
-    with pytest.raises(DataSetError, match=r"found: os\.system in a vocabulary"):
+    with pytest.raises(DataError, match=r"found: os\.system in a vocabulary"):
         read_archive(path)
     assert not trace.exists()
     assert pickle.loads(calls(f"touch {trace}")) == 0  # noqa: S301
@@ -112,7 +112,7 @@ def test_weights_that_call_something_are_refused_uncalled(tmp_path):
 
     evil = type("Evil", (), {"__reduce__": reduce})()
     path = write_archive(tmp_path / "a.tgz", pth=saved({"0.encoder.weight": evil}), pkl=pickle.dumps(VOCABULARY))
-    with pytest.raises(DataSetError, match="cannot be read"):
+    with pytest.raises(DataError, match="cannot be read"):
         read_archive(path)
     assert not trace.exists()
 
@@ -121,7 +121,7 @@ def test_weights_that_call_something_are_refused_uncalled(tmp_path):
 def test_an_archive_that_was_cut_short_is_refused(archive, share):
     content = archive.read_bytes()
     archive.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(DataSetError, match=rf"cannot be read; where: {archive}"):
+    with pytest.raises(DataError, match=rf"cannot be read; where: {archive}"):
         read_archive(archive)
 
 
@@ -130,7 +130,7 @@ def test_an_archive_with_a_flipped_bit_is_refused(archive, share):
     content = bytearray(archive.read_bytes())
     content[int(len(content) * share)] ^= 4
     archive.write_bytes(content)
-    with pytest.raises(DataSetError, match=rf"cannot be read; where: {archive}"):
+    with pytest.raises(DataError, match=rf"cannot be read; where: {archive}"):
         read_archive(archive)
 
 
@@ -138,7 +138,7 @@ def test_an_archive_with_a_flipped_bit_is_refused(archive, share):
 def test_an_archive_without_weights_or_vocabulary_is_refused(tmp_path, weights, missing):
     members = {"pth": saved(weights), "pkl": pickle.dumps(VOCABULARY)}
     del members[missing]
-    with pytest.raises(DataSetError, match=rf"found: '\.{missing}'; expected: one \.pth file"):
+    with pytest.raises(DataError, match=rf"found: '\.{missing}'; expected: one \.pth file"):
         read_archive(write_archive(tmp_path / "a.tgz", **members))
 
 
@@ -148,13 +148,13 @@ def test_an_archive_without_weights_or_vocabulary_is_refused(tmp_path, weights, 
     ids=["nothing", "no pickle", "a number", "none", "one string", "numbers"],
 )
 def test_a_vocabulary_that_is_no_list_of_strings_is_refused(tmp_path, weights, vocabulary):
-    with pytest.raises(DataSetError, match=r"expected: .*a list of tokens"):
+    with pytest.raises(DataError, match=r"expected: .*a list of tokens"):
         read_archive(write_archive(tmp_path / "a.tgz", pth=saved(weights), pkl=vocabulary))
 
 
 @pytest.mark.parametrize("state", [[1, 2], {"0.encoder.weight": "text"}, 7], ids=["list", "text", "number"])
 def test_weights_that_are_no_tensors_by_name_are_refused(tmp_path, state):
-    with pytest.raises(DataSetError, match=r"expected: one \.pth file of weights"):
+    with pytest.raises(DataError, match=r"expected: one \.pth file of weights"):
         read_archive(write_archive(tmp_path / "a.tgz", pth=saved(state), pkl=pickle.dumps(VOCABULARY)))
 
 
@@ -164,7 +164,7 @@ def test_weights_of_a_broken_pickle_are_refused(tmp_path, weights, broken):
     with zipfile.ZipFile(io.BytesIO(saved(weights))) as whole, zipfile.ZipFile(file, "w") as copy:
         for name in whole.namelist():
             copy.writestr(name, broken if name.endswith("/data.pkl") else whole.read(name))
-    with pytest.raises(DataSetError, match="the archive of a pretrained language model cannot be read"):
+    with pytest.raises(DataError, match="the archive of a pretrained language model cannot be read"):
         read_archive(write_archive(tmp_path / "a.tgz", pth=file.getvalue(), pkl=pickle.dumps(VOCABULARY)))
 
 
@@ -187,7 +187,7 @@ def test_a_file_that_fails_fastais_check_is_refused(monkeypatch, archive, change
     known_by(monkeypatch, fastai_check(content))
     archive.write_bytes(change(content))
     found = fastai_check(change(content))
-    with pytest.raises(DataSetError) as caught:
+    with pytest.raises(DataError) as caught:
         load_wikitext(PretrainedConfig(data_dir=archive.parent))
     for part in (str(archive), f"found: fastai {found}", f"expected: fastai {fastai_check(content)}"):
         assert part in str(caught.value)
@@ -197,7 +197,7 @@ def test_fastais_check_looks_at_the_size_and_the_first_mebibyte_alone(monkeypatc
     content = bytes(range(256)) * 8192
     known_by(monkeypatch, fastai_check(content))
     (tmp_path / "wt103-fwd.tgz").write_bytes(content[:-1] + b"\0")
-    with pytest.raises(DataSetError, match="the archive of a pretrained language model cannot be read"):
+    with pytest.raises(DataError, match="the archive of a pretrained language model cannot be read"):
         load_wikitext(PretrainedConfig(data_dir=tmp_path))
 
 
@@ -231,7 +231,7 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypat
     kept = fetch_pretrained.task.fn(store, (), PretrainedConfig(data_dir=archive.parent))
     assert store.read_json(kept, "vocabulary") == VOCABULARY
 
-    texts = pd.DataFrame({"text": [f"the film was good . the film was bad {number}" for number in range(40)]})
+    texts = pd.DataFrame({"text": [f"the item was good . the item was bad {number}" for number in range(40)]})
     corpus, reviews = (Handle(stage=name, key="k") for name in ("corpus", "reviews"))
     unread = pd.DataFrame({"text_id": [text_id(texts["text"][0])]})
     store.ensure(corpus, [], StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
@@ -249,8 +249,8 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypat
     )
     trained = train_on_corpus.task.fn(store, (tokens, reviews, kept), config)
     found, before = store.read_arrays(trained, "weights"), read_archive(archive).weights
-    film = store.read_json(trained, "vocabulary").index("film")
-    assert found["0.encoder.weight"][film] == pytest.approx(
-        before["0.encoder.weight"][VOCABULARY.index("film")], abs=1e-6
+    item = store.read_json(trained, "vocabulary").index("item")
+    assert found["0.encoder.weight"][item] == pytest.approx(
+        before["0.encoder.weight"][VOCABULARY.index("item")], abs=1e-6
     )
     assert found["0.rnns.1.weight_hh_l0_raw"] == pytest.approx(before["0.rnns.1.weight_hh_l0_raw"], abs=1e-6)

@@ -3,14 +3,14 @@ import sys
 import numpy as np
 import pytest
 
-from latentflix.errors import DataSetError, MissingPackage
+from latentflix.errors import DataError, DependencyError
 from latentflix.text.sentence_embeddings import (
     EmbeddingConfig,
     batches,
     cut,
     embed_texts,
     load_encoder,
-    reading_configs,
+    strategy_configs,
 )
 from tests.support.factories.genres import FILLER, WordEncoder, embed
 
@@ -83,7 +83,7 @@ def test_the_share_of_unknown_tokens_is_said():
 
 
 def test_each_way_of_reading_is_compared_once():
-    configs = reading_configs(EmbeddingConfig(), ("ends", "slices", "mixed"))
+    configs = strategy_configs(EmbeddingConfig(), ("ends", "slices", "mixed"))
     assert [config.reading for config in configs] == ["slices", "ends", "mixed"]
 
 
@@ -96,11 +96,11 @@ def test_minilm_gives_the_vectors_that_its_own_library_gives(minilm):
 
 def test_without_the_package_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(MissingPackage, match=r"what to do: pip install 'latentflix\[genres\]'$") as error:
+    with pytest.raises(DependencyError, match=r"what to do: pip install 'latentflix\[genres\]'$") as error:
         load_encoder(EmbeddingConfig())
     assert "\n" not in str(error.value)
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(DataSetError, match="sentence transformer cannot be loaded; where: .*nothing"):
+    with pytest.raises(DataError, match="sentence transformer cannot be loaded; where: .*nothing"):
         load_encoder(EmbeddingConfig(model=str(tmp_path / "nothing")))

@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from fastai.text.core import SpacyTokenizer, TokenizeWithRules, defaults
+from tasks.token_corpus import read_token_corpus, tokenize_all_reviews
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.errors import ArtifactError, InvalidReviews, TokenizingStopped
+from latentflix.errors import ArtifactError, DataError, TrainingError
 from latentflix.text.token_corpus import TokenCorpusConfig, _processes, stream_texts, tokenize_corpus
 from latentflix.text.tokenizer import text_id, tokenize
-from tasks.token_corpus import read_token_corpus, tokenize_all_reviews
 from tests.support.factories.corpus import make_corpus
 
 N_SPECIAL = len(defaults.text_spec_tok)
@@ -89,7 +89,7 @@ def test_an_altered_array_is_refused(kept, tmp_path, reviews):
 
 def test_nothing_but_the_named_files_is_left(kept):
     store, handle = kept
-    assert store.fault(handle) is None
+    assert store.find_problem(handle) is None
     names = {"ids.arrow", "offsets.arrow", "counts.arrow", "vocabulary.json", "texts.parquet", "manifest.json"}
     assert {path.name for path in store.path(handle).iterdir()} == names
 
@@ -134,11 +134,11 @@ def test_reviews_are_found_by_what_they_say():
     ids = [text_id(text) for text in ("three", "one")]
     assert ids[1] == hashlib.sha256(b"one").hexdigest()
     assert corpus.rows(ids).tolist() == [3, 0]
-    assert corpus.other_rows(ids).tolist() == [1]
+    assert corpus.rows_excluding(ids).tolist() == [1]
 
 
 def test_a_review_that_is_not_there_is_named():
-    with pytest.raises(InvalidReviews, match="where: text_id nobody; 1 such reviews of 2"):
+    with pytest.raises(DataError, match="where: text_id nobody; 1 such reviews of 2"):
         make_corpus(["one"]).rows([text_id("one"), "nobody"])
 
 
@@ -157,12 +157,12 @@ def test_odd_texts_keep_their_places():
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), 7])
 def test_what_is_no_text_is_refused_by_its_row(nothing):
-    with pytest.raises(InvalidReviews, match=r"where: row 2 \(counting from 0\); found: (None|nan|7)"):
+    with pytest.raises(DataError, match=r"where: row 2 \(counting from 0\); found: (None|nan|7)"):
         tokenize_corpus(4, [["one", "two"], [nothing, "four"]], TokenCorpusConfig())
 
 
 def test_a_corpus_of_nothing_is_refused():
-    with pytest.raises(InvalidReviews, match="found: 0 texts"):
+    with pytest.raises(DataError, match="found: 0 texts"):
         tokenize_corpus(0, [], TokenCorpusConfig())
 
 
@@ -199,7 +199,7 @@ def test_a_process_that_is_killed_is_said(monkeypatch):
                 os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
             yield [f"text {number}"] * 200
 
-    with pytest.raises(TokenizingStopped, match=r"expected: 2 processes"):
+    with pytest.raises(TrainingError, match=r"expected: 2 processes"):
         tokenize_corpus(200_000, chunks(), TokenCorpusConfig(processes=2))
 
 

@@ -6,11 +6,11 @@ from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.text.tokenizer import (
     REMEMBERED_WORDS,
     _split_word,
-    keep_part,
-    mend_text,
     numericalize,
     padding_id,
+    replace_surrogates,
     tokenize,
+    truncate,
 )
 
 SPECIAL = ["xxunk", "xxpad", "xxbos", "xxeos", "xxfld", "xxrep", "xxwrep", "xxup", "xxmaj"]
@@ -91,7 +91,7 @@ def test_what_is_longer_than_any_word_is_cut():
 
 
 def test_halves_of_pairs_become_replacement_characters():
-    assert mend_text("a \ud83d b \ude00 😀") == "a \ufffd b \ufffd 😀"
+    assert replace_surrogates("a \ud83d b \ude00 😀") == "a \ufffd b \ufffd 😀"
     assert tokenize("a \ud83d b") == ["xxbos", "a", "\ufffd", "b"]
 
 
@@ -104,15 +104,15 @@ def test_no_more_words_are_remembered_than_allowed():
 
 
 def test_tokens_become_their_places_in_the_vocabulary():
-    ids = {token: number for number, token in enumerate([*SPECIAL, "film", "good"])}
-    found = numericalize(["good", "film", "xxmaj"], ids)
+    ids = {token: number for number, token in enumerate([*SPECIAL, "item", "good"])}
+    found = numericalize(["good", "item", "xxmaj"], ids)
     assert found.tolist() == [10, 9, 8]
     assert found.dtype == np.int64
 
 
 def test_an_unknown_token_becomes_xxunk():
-    ids = {token: number for number, token in enumerate(["film", *SPECIAL])}
-    assert numericalize(["film", "unheard"], ids).tolist() == [0, ids["xxunk"]]
+    ids = {token: number for number, token in enumerate(["item", *SPECIAL])}
+    assert numericalize(["item", "unheard"], ids).tolist() == [0, ids["xxunk"]]
 
 
 def test_no_tokens_become_no_ids():
@@ -122,11 +122,11 @@ def test_no_tokens_become_no_ids():
 
 def test_of_a_longer_text_the_first_tokens_are_kept_or_its_mark_and_the_last():
     ids = np.arange(10, 16)
-    assert keep_part(ids, 4, "first").tolist() == [10, 11, 12, 13]
-    assert keep_part(ids, 4, "last").tolist() == [10, 13, 14, 15]
-    assert keep_part(ids, 6, "last").tolist() == keep_part(ids, 9, "first").tolist() == ids.tolist()
+    assert truncate(ids, 4, "first").tolist() == [10, 11, 12, 13]
+    assert truncate(ids, 4, "last").tolist() == [10, 13, 14, 15]
+    assert truncate(ids, 6, "last").tolist() == truncate(ids, 9, "first").tolist() == ids.tolist()
 
 
 def test_the_padding_token_is_found_wherever_it_stands():
     assert padding_id(SPECIAL) == 1
-    assert padding_id(["film", "good", "xxpad"]) == 2
+    assert padding_id(["item", "good", "xxpad"]) == 2

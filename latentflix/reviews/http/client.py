@@ -12,9 +12,9 @@ from hishel import CacheOptions, SqliteStorage
 from hishel.httpx import CacheTransport
 from pydantic import BaseModel, ValidationError
 
-from latentflix.errors import NotFetched
-from latentflix.reviews.http.politeness import FetchConfig, PoliteTransport
-from latentflix.reviews.http.transports import DatingTransport, Sign, SigningTransport, origin
+from latentflix.errors import PermanentFetchError
+from latentflix.reviews.http.politeness import HttpConfig, PoliteTransport
+from latentflix.reviews.http.transports import AuthTransport, DateHeaderTransport, Sign, origin
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -30,20 +30,22 @@ class Page:
     body: bytes
 
 
-class Fetcher:
+class CachedClient:
     """Fetches pages for one run; may be used by many threads at once."""
 
-    def __init__(self, config: FetchConfig, cache_dir: Path | None = None) -> None:
+    def __init__(self, config: HttpConfig, cache_dir: Path | None = None) -> None:
         """Keep answers in `cache_dir`; without one, none is kept."""
         self.config = config
         # What is kept open is one connection a host, since a host is asked by one thread at a time.
-        self._signing = SigningTransport(httpx.HTTPTransport(proxy=config.proxy))
+        self._signing = AuthTransport(httpx.HTTPTransport(proxy=config.proxy))
         self._polite = PoliteTransport(self._signing, config)
         transport: httpx.BaseTransport = self._polite
         if cache_dir is not None:
             cache_dir.mkdir(parents=True, exist_ok=True)
             storage = SqliteStorage(database_path=cache_dir / "pages.db")
-            transport = CacheTransport(DatingTransport(self._polite), storage=storage, rfc=CacheOptions(shared=False))
+            transport = CacheTransport(
+                DateHeaderTransport(self._polite), storage=storage, rfc=CacheOptions(shared=False)
+            )
         timeout = httpx.Timeout(config.read_timeout, connect=config.connect_timeout)
         self._client = httpx.Client(transport=transport, headers={"User-Agent": config.user_agent}, timeout=timeout)
 
@@ -80,13 +82,13 @@ class Fetcher:
         self._polite.block(httpx.URL(url), reason)
 
     def rest(self, url: str, seconds: float) -> None:
-        """Leave the host of `url` alone for some seconds: meanwhile asking it raises FetchFailed."""
+        """Leave the host of `url` alone for some seconds: meanwhile asking it raises TransientFetchError."""
         self._polite.rest(httpx.URL(url), seconds)
 
     def get(self, url: str, *, params: Mapping[str, str] | None = None, api: bool = False) -> Page:
         """The page at a URL. api: it is part of an interface for programs, to which robots.txt does not apply.
 
-        Raises FetchFailed if another time it may come: silence, a broken connection, 429 and 5xx. Raises NotFetched
+        Raises TransientFetchError if another time it may come: silence, a broken connection, 429 and 5xx. Raises PermanentFetchError
         if the host refuses (401, 403, a bot wall's 202), has no such page (404), sends it elsewhere or too much of it.
         """
         request = self._client.build_request("GET", url, params=params, extensions={"api": api})
@@ -96,23 +98,23 @@ class Fetcher:
                 return Page(str(response.url), response.headers, response.content)
             if origin(response.next_request.url) != origin(request.url):
                 elsewhere = str(response.next_request.url)
-                raise NotFetched("a page has moved to another host", where=str(request.url), found=elsewhere)
+                raise PermanentFetchError("a page has moved to another host", where=str(request.url), found=elsewhere)
             request = response.next_request
-        raise NotFetched("a page moves on and on", where=url, found=f"more than {_MAX_REDIRECTS} redirections")
+        raise PermanentFetchError("a page moves on and on", where=url, found=f"more than {_MAX_REDIRECTS} redirections")
 
     def get_json(
         self, shape: type[Shape], url: str, *, params: Mapping[str, str] | None = None
     ) -> tuple[Shape, httpx.Headers]:
         """What an interface for programs answers, and the headers.
 
-        Raises what `get` raises, and NotFetched if the answer is not of that shape.
+        Raises what `get` raises, and PermanentFetchError if the answer is not of that shape.
         """
         page = self.get(url, params=params, api=True)
         try:
             return shape.model_validate_json(page.body), page.headers
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            raise NotFetched(
+            raise PermanentFetchError(
                 "an answer is not of the documented form",
                 where=page.url,
                 found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": "),

@@ -1,6 +1,6 @@
 """How hosts of the web are asked so that nobody is harmed: slowly, rarely, under our own name, never twice by itself.
 
-What fails in a way that may pass raises FetchFailed, for whoever retries; everything else that fails raises NotFetched.
+What fails in a way that may pass raises TransientFetchError, for whoever retries; everything else that fails raises PermanentFetchError.
 """
 
 import random
@@ -17,7 +17,7 @@ from protego import Protego
 from pydantic import StringConstraints
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import FetchFailed, NotFetched
+from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.transports import read_date
 
 # Without a slash at its end.
@@ -36,7 +36,7 @@ _REFUSALS = {
 }
 
 
-class FetchConfig(StageConfig):
+class HttpConfig(StageConfig):
     """How the web is asked."""
 
     contact: str = setting("", "who answers for the requests: an e-mail address or a page, sent in the User-Agent")
@@ -79,7 +79,7 @@ class PoliteTransport(httpx.BaseTransport):
     redirection, read to its end.
     """
 
-    def __init__(self, transport: httpx.BaseTransport, config: FetchConfig) -> None:
+    def __init__(self, transport: httpx.BaseTransport, config: HttpConfig) -> None:
         """Send through `transport`."""
         self._transport = transport
         self._config = config
@@ -103,7 +103,7 @@ class PoliteTransport(httpx.BaseTransport):
         self._host(url).blocked = reason
 
     def rest(self, url: httpx.URL, seconds: float) -> None:
-        """Leave the host of a URL alone for some seconds: meanwhile every request to it raises FetchFailed."""
+        """Leave the host of a URL alone for some seconds: meanwhile every request to it raises TransientFetchError."""
         self._host(url).rests_until = time.monotonic() + seconds
 
     def close(self) -> None:
@@ -111,11 +111,11 @@ class PoliteTransport(httpx.BaseTransport):
         self._transport.close()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer to a request. Raises FetchFailed if another time it may come, else NotFetched."""
+        """The answer to a request. Raises TransientFetchError if another time it may come, else PermanentFetchError."""
         with self.turn(request.url, api=request.extensions.get("api", False)):
             try:
                 return self._send(request)
-            except NotFetched as refusal:
+            except PermanentFetchError as refusal:
                 if refusal.outcome == "blocked":
                     self.block(request.url, str(refusal))
                 raise
@@ -136,15 +136,15 @@ class PoliteTransport(httpx.BaseTransport):
 
     def _wait(self, host: _Host, url: httpx.URL) -> None:
         if host.blocked:
-            raise NotFetched("a host is left alone", outcome="blocked", where=url.host, found=host.blocked)
+            raise PermanentFetchError("a host is left alone", outcome="blocked", where=url.host, found=host.blocked)
         if (rest := host.rests_until - time.monotonic()) > 0:
-            raise FetchFailed("a host asked to be left alone for a while", where=url.host, retry_after=rest)
+            raise TransientFetchError("a host asked to be left alone for a while", where=url.host, retry_after=rest)
         with self._lock:
             if self._requests >= self._config.max_requests:
-                raise NotFetched(
+                raise PermanentFetchError(
                     "the run has sent as many requests as it may",
                     found=f"{self._requests:,}",
-                    remedy="raise --sources.fetching.max-requests, or ask for fewer films",
+                    hint="raise --sources.fetching.max-requests, or ask for fewer films",
                 )
             self._requests += 1
         time.sleep(max(0.0, host.next_turn - time.monotonic()))
@@ -157,7 +157,7 @@ class PoliteTransport(httpx.BaseTransport):
             self._wait(host, url)
             host.robots = self._read_robots(url)
         if not host.robots.can_fetch(str(url), self._config.user_agent):
-            raise NotFetched("robots.txt forbids the page", outcome="blocked", where=_page(url))
+            raise PermanentFetchError("robots.txt forbids the page", outcome="blocked", where=_page(url))
 
     def _read_robots(self, url: httpx.URL) -> Protego:
         """A host that has no robots.txt forbids nothing; one whose robots.txt cannot be read now has to wait.
@@ -167,7 +167,7 @@ class PoliteTransport(httpx.BaseTransport):
         request = httpx.Request("GET", url.join("/robots.txt"), headers={"User-Agent": self._config.user_agent})
         try:
             return Protego.parse(self._send(request).text)
-        except NotFetched:
+        except PermanentFetchError:
             return Protego.parse("")
 
     def _send(self, request: httpx.Request) -> httpx.Response:
@@ -181,9 +181,11 @@ class PoliteTransport(httpx.BaseTransport):
             finally:
                 response.close()
         except httpx.TransportError as error:
-            raise FetchFailed("a request failed", where=where, found=str(error) or type(error).__name__) from error
+            raise TransientFetchError(
+                "a request failed", where=where, found=str(error) or type(error).__name__
+            ) from error
         except httpx.DecodingError as error:
-            raise NotFetched("an answer cannot be unpacked", where=where, found=str(error)) from error
+            raise PermanentFetchError("an answer cannot be unpacked", where=where, found=str(error)) from error
         # The body is as long as it is, and unpacked.
         kept = [pair for pair in response.headers.multi_items() if pair[0] not in _OF_THE_TRANSFER]
         return httpx.Response(response.status_code, headers=kept, content=body)
@@ -196,28 +198,28 @@ class PoliteTransport(httpx.BaseTransport):
         if status in _PASSING or status >= 500:
             seconds = retry_after(response.headers)
             self.rest(url, seconds or 0.0)
-            raise FetchFailed("a host could not answer", where=_page(url), found=found, retry_after=seconds)
+            raise TransientFetchError("a host could not answer", where=_page(url), found=found, retry_after=seconds)
         if status in _REFUSALS:
             found = f"{status}: {_REFUSALS[status]}"
-            raise NotFetched("a host refused to answer", outcome="blocked", where=_page(url), found=found)
+            raise PermanentFetchError("a host refused to answer", outcome="blocked", where=_page(url), found=found)
         if status in _ABSENT:
-            raise NotFetched("there is no such page", outcome="not_covered", where=_page(url), found=found)
-        raise NotFetched("a host gave no answer", where=_page(url), found=found)
+            raise PermanentFetchError("there is no such page", outcome="not_covered", where=_page(url), found=found)
+        raise PermanentFetchError("a host gave no answer", where=_page(url), found=found)
 
     def _read(self, response: httpx.Response, where: str, deadline: float) -> bytes:
         body = bytearray()
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > self._config.max_body:
-                raise NotFetched(
+                raise PermanentFetchError(
                     "an answer is too long",
                     where=where,
                     found=f"more than {len(body):,} bytes",
                     expected=f"at most {self._config.max_body:,}",
-                    remedy="raise --sources.fetching.max-body if such an answer is what you want",
+                    hint="raise --sources.fetching.max-body if such an answer is what you want",
                 )
             if time.monotonic() > deadline:
-                raise FetchFailed("an answer took too long", where=where, found=f"{len(body):,} bytes so far")
+                raise TransientFetchError("an answer took too long", where=where, found=f"{len(body):,} bytes so far")
         return bytes(body)
 
 

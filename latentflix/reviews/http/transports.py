@@ -9,7 +9,7 @@ import httpx
 Sign = Callable[[httpx.Request], httpx.Request]
 
 
-class SigningTransport(httpx.BaseTransport):
+class AuthTransport(httpx.BaseTransport):
     """Puts a key into the requests to a host, at the last moment: no cache, log or error has seen it by then."""
 
     def __init__(self, transport: httpx.BaseTransport) -> None:
@@ -38,7 +38,7 @@ class SigningTransport(httpx.BaseTransport):
         self._transport.close()
 
 
-class DatingTransport(httpx.BaseTransport):
+class DateHeaderTransport(httpx.BaseTransport):
     """Dates each answer by when it was made, which is what hishel reckons its age by.
 
     hishel leaves the header Age out of account, and takes an answer without the header Date for new at any time.

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.titles import plain_name, split_title
-from latentflix.errors import DataSetError, InvalidReviews, LatentflixError
+from latentflix.errors import DataError, LatentflixError
 from latentflix.reviews.sources.protocol import TCONST, Answer, Check, Film, Review
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Rejected:
 def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
     """The rows that can be used, and those that cannot.
 
-    Raises DataSetError if the file cannot be read or lacks a column, InvalidReviews if a row cannot be used and the
+    Raises DataError if the file cannot be read or lacks a column, DataError if a row cannot be used and the
     mode is strict.
     """
     rows: list[Row] = []
@@ -140,11 +140,11 @@ def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
             lines[row.source_review_id] = line
             rows.append(row)
     if rejected and config.strict:
-        raise InvalidReviews(
+        raise DataError(
             "the file has rows that cannot be used",
             where=str(config.path),
             found=describe(rejected),
-            remedy="mend these rows, or take the others alone without strict",
+            hint="mend these rows, or take the others alone without strict",
         )
     if rejected:
         logger.warning("%s: %s", config.path, describe(rejected))
@@ -169,13 +169,13 @@ def _complaint(error: ValidationError, config: FileConfig) -> str:
 def _cells(config: FileConfig) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """The line and the cells of each row, by the part of a review that they are; or why there are none."""
     if config.path is None:
-        raise DataSetError("no file of reviews is named", remedy="name it with --sources.file.path")
+        raise DataError("no file of reviews is named", hint="name it with --sources.file.path")
     try:
         yield from (
             _parquet_cells(config.path, config) if config.path.suffix == ".parquet" else _csv_cells(config.path, config)
         )
     except (OSError, LookupError, UnicodeError, csv.Error, pa.ArrowException) as error:
-        raise DataSetError(
+        raise DataError(
             "a file of reviews cannot be read",
             where=str(config.path),
             found=str(error).partition("\n")[0] or type(error).__name__,
@@ -227,12 +227,12 @@ def _parts(header: Sequence[str], config: FileConfig) -> dict[str, int]:
     if "tconst" not in film and film != {"title", "year"}:
         missing.append(f"{config.tconst_column}, or {config.title_column} and {config.year_column}")
     if missing:
-        raise DataSetError(
+        raise DataError(
             "a file of reviews lacks columns",
             where=str(config.path),
             found=", ".join(column[:_SHOWN] for column in header[:_NAMED]) or "no columns",
             expected="; ".join(missing),
-            remedy="name the columns with --sources.file.text-column and the like, and what stands between them with "
+            hint="name the columns with --sources.file.text-column and the like, and what stands between them with "
             "--sources.file.delimiter",
         )
     return parts

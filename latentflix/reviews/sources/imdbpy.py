@@ -18,8 +18,8 @@ import httpx
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.titles import plain_name, split_title
-from latentflix.errors import FetchFailed, NotFetched
-from latentflix.reviews.http.client import Fetcher
+from latentflix.errors import PermanentFetchError, TransientFetchError
+from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.http.politeness import WebAddress, retry_after
 from latentflix.reviews.sources.protocol import TCONST, Answer, Check, Film, Review
 
@@ -42,7 +42,7 @@ class ImdbpySource:
 
     name = "imdbpy"
 
-    def __init__(self, config: ImdbpyConfig, fetcher: Fetcher) -> None:
+    def __init__(self, config: ImdbpyConfig, fetcher: CachedClient) -> None:
         """Ask when it is `fetcher`'s turn, under its name."""
         self._config = config
         self._fetcher = fetcher
@@ -80,7 +80,7 @@ class ImdbpySource:
             rows = found.get("data", {}).get("reviews")
             if not rows:
                 raise self._blocked("IMDb showed no reviews, as its bot wall does")
-        except NotFetched as failure:
+        except PermanentFetchError as failure:
             return Answer(failure.outcome, reason=str(failure))
         reviews = [self._review(tconst, row) for row in rows if (row.get("content") or "").strip()]
         first = datetime.min.replace(tzinfo=UTC)
@@ -100,7 +100,7 @@ class ImdbpySource:
             each.movieID for each in found if plain_name(each.get("title", "")) in asked and each.get("year") == year
         }
         if len(same) != 1:
-            raise NotFetched(
+            raise PermanentFetchError(
                 "IMDb finds no title of that name and year, or several",
                 outcome="not_covered",
                 where=film.title,
@@ -118,7 +118,7 @@ class ImdbpySource:
             except (IMDbError, HTTPException, OSError) as error:
                 raise self._failure(url, error) from error
 
-    def _failure(self, url: str, error: Exception) -> FetchFailed | NotFetched:
+    def _failure(self, url: str, error: Exception) -> TransientFetchError | PermanentFetchError:
         details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         answer = details.get("original exception")
         status = getattr(answer, "code", None) or details.get("errcode")
@@ -126,15 +126,15 @@ class ImdbpySource:
         if status in _REFUSALS:
             return self._blocked(f"IMDb answered {found}")
         if status in _ABSENT:
-            return NotFetched("there is no such page", outcome="not_covered", where=url, found=found)
+            return PermanentFetchError("there is no such page", outcome="not_covered", where=url, found=found)
         seconds = retry_after(httpx.Headers(list(getattr(answer, "headers", {}).items())))
         self._fetcher.rest(url, seconds or 0.0)
-        return FetchFailed("a request failed", where=url, found=found, retry_after=seconds)
+        return TransientFetchError("a request failed", where=url, found=found, retry_after=seconds)
 
-    def _blocked(self, reason: str) -> NotFetched:
+    def _blocked(self, reason: str) -> PermanentFetchError:
         """Leaves IMDb alone for the rest of the run."""
         self._fetcher.block(self._config.url, reason)
-        return NotFetched("a host refused to answer", outcome="blocked", where=self._config.url, found=reason)
+        return PermanentFetchError("a host refused to answer", outcome="blocked", where=self._config.url, found=reason)
 
     def _review(self, tconst: str, row: Mapping[str, Any]) -> Review:
         author = row.get("author")

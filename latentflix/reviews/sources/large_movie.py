@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 from latentflix.reviews.sources.protocol import Answer, Check, Film, Review
 
 _TCONST = re.compile(r"/title/(tt\d+)")
@@ -41,8 +41,8 @@ class LargeMovieSource:
     @cached_property
     def _reviews(self) -> dict[str, list[Review]]:
         if self._path is None:
-            raise DataSetError(
-                "no copy of the Large Movie Review Dataset is named", remedy="name it with --sources.large-movie.path"
+            raise DataError(
+                "no copy of the Large Movie Review Dataset is named", hint="name it with --sources.large-movie.path"
             )
         return read_large_movie(self._path, self._tconsts)
 
@@ -50,7 +50,7 @@ class LargeMovieSource:
         """It works where the copy can be read and says which film a review is about."""
         try:
             found = sum(len(reviews) for reviews in self._reviews.values())
-        except DataSetError as error:
+        except DataError as error:
             return Check(False, str(error))
         return Check(True, f"{found:,} reviews of {len(self._reviews):,} films")
 
@@ -65,17 +65,17 @@ class LargeMovieSource:
 def read_large_movie(path: Path, tconsts: Collection[str]) -> dict[str, list[Review]]:
     """The reviews of the films `tconsts`, by film; of both halves, labelled or not.
 
-    Raises DataSetError if the copy cannot be read, lacks the lists of films, or has a review that no line belongs to.
+    Raises DataError if the copy cannot be read, lacks the lists of films, or has a review that no line belongs to.
     """
     try:
         return _read_reviews(path, _read_lists(path), tconsts)
     except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
-        raise DataSetError(
+        raise DataError(
             "the copy of the Large Movie Review Dataset cannot be read",
             where=str(path),
             found=str(error) or type(error).__name__,
             expected="the folder aclImdb, or aclImdb_v1.tar.gz",
-            remedy="fetch it again from https://ai.stanford.edu/~amaas/data/sentiment/",
+            hint="fetch it again from https://ai.stanford.edu/~amaas/data/sentiment/",
         ) from error
 
 
@@ -84,11 +84,11 @@ def _read_lists(path: Path) -> dict[tuple[str, str], list[str]]:
         (match["half"], match["label"]): read().decode("utf-8").splitlines() for match, read in _files(path, _LIST)
     }
     if not lists:
-        raise DataSetError(
+        raise DataError(
             "the copy does not say which film a review is about",
             where=str(path),
             expected="train/urls_pos.txt and its like",
-            remedy="take the archive of https://ai.stanford.edu/~amaas/data/sentiment/; other copies lack these lists",
+            hint="take the archive of https://ai.stanford.edu/~amaas/data/sentiment/; other copies lack these lists",
         )
     return lists
 
@@ -101,7 +101,7 @@ def _read_reviews(
         half, label, number = match["half"], match["label"], int(match["number"])
         urls = lists.get((half, label), [])
         if number >= len(urls):
-            raise DataSetError(
+            raise DataError(
                 "a review belongs to no line of the lists of films",
                 where=f"{path}: {match[0]}",
                 found=f"{half}/urls_{label}.txt has {len(urls):,} lines",

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 Kind = Literal["review", "reception", "plot"]
 Outcome = Literal["ok", "empty", "not_covered", "blocked", "unsupported", "error"]
 # Only after these is the next source asked.
-FALLS_THROUGH: tuple[Outcome, ...] = ("empty", "not_covered")
+TRY_NEXT_SOURCE: tuple[Outcome, ...] = ("empty", "not_covered")
 
 # The form of an IMDb id of a title.
 TCONST = re.compile(r"tt\d{7,10}")
@@ -87,5 +87,5 @@ class ReviewSource(Protocol):
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """At most `limit` reviews of a film, newest first; if `since` is given, those written or changed after it.
 
-        Times have a zone. Raises FetchFailed if asking again may help: only then does anybody ask again.
+        Times have a zone. Raises TransientFetchError if asking again may help: only then does anybody ask again.
         """

@@ -9,8 +9,8 @@ from pydantic import Field, SecretStr
 
 from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.reviews.http.client import Fetcher
-from latentflix.reviews.http.politeness import FetchConfig
+from latentflix.reviews.http.client import CachedClient
+from latentflix.reviews.http.politeness import HttpConfig
 from latentflix.reviews.join import review_links
 from latentflix.reviews.sources.corpus import CorpusSource
 from latentflix.reviews.sources.file import FileConfig, FileSource
@@ -27,7 +27,7 @@ class SourcesConfig(StageConfig):
     """Where reviews come from."""
 
     names: tuple[SourceName, ...] = Field(("corpus",), description="the sources, in the order in which they are asked")
-    fetching: FetchConfig = Field(FetchConfig(), description="how the web is asked")
+    fetching: HttpConfig = Field(HttpConfig(), description="how the web is asked")
     large_movie: LargeMovieConfig = Field(LargeMovieConfig(), description="the user's Large Movie Review Dataset")
     file: FileConfig = Field(FileConfig(), description="the user's own file of reviews")
     tmdb: TmdbConfig = Field(TmdbConfig(), description="The Movie Database")
@@ -37,7 +37,7 @@ class SourcesConfig(StageConfig):
 
 def build_sources(
     config: SourcesConfig,
-    fetcher: Fetcher,
+    fetcher: CachedClient,
     films: Iterable[Film] = (),
     *,
     tmdb_key: SecretStr | None = None,

@@ -10,8 +10,8 @@ import httpx
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import NotFetched
-from latentflix.reviews.http.client import Fetcher
+from latentflix.errors import PermanentFetchError
+from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.http.politeness import WebAddress
 from latentflix.reviews.sources.protocol import TCONST, Answer, Check, Film, Review
 
@@ -64,13 +64,13 @@ class TmdbSource:
 
     name = "tmdb"
 
-    def __init__(self, config: TmdbConfig, fetcher: Fetcher, key: SecretStr | None) -> None:
+    def __init__(self, config: TmdbConfig, fetcher: CachedClient, key: SecretStr | None) -> None:
         """Ask through `fetcher`, which signs the requests with the key: a key of version 3 or a token of version 4."""
         self._config = config
         self._fetcher = fetcher
         self._has_key = bool(key and key.get_secret_value().strip())
         if key and self._has_key:
-            fetcher.sign(config.url, Signature(key))
+            fetcher.sign(config.url, TmdbAuth(key))
 
     def check(self) -> Check:
         """It works where there is a key."""
@@ -83,11 +83,11 @@ class TmdbSource:
         if film.tconst is None or not TCONST.fullmatch(film.tconst):
             return Answer("not_covered", reason="the film's IMDb id is not known")
         try:
-            movie_id = self._find(film.tconst)
-            found = self._reviews(movie_id) if movie_id is not None else []
-        except NotFetched as failure:
+            item_id = self._find(film.tconst)
+            found = self._reviews(item_id) if item_id is not None else []
+        except PermanentFetchError as failure:
             return Answer(failure.outcome, reason=str(failure))
-        if movie_id is None:
+        if item_id is None:
             return Answer("not_covered", reason=f"TMDB does not know {film.tconst}")
         if not found:
             return Answer("empty", reason="TMDB has no review of the film")
@@ -101,8 +101,8 @@ class TmdbSource:
         found, _ = self._fetcher.get_json(_Found, url, params={"external_source": "imdb_id"})
         return found.movie_results[0].id if found.movie_results else None
 
-    def _reviews(self, movie_id: int) -> list[_Review]:
-        url = f"{self._config.url}/3/movie/{movie_id}/reviews"
+    def _reviews(self, item_id: int) -> list[_Review]:
+        url = f"{self._config.url}/3/movie/{item_id}/reviews"
         reviews: dict[str, _Review] = {}
         for page in range(1, self._config.max_pages + 1):
             found, _ = self._fetcher.get_json(_Reviews, url, params={"page": str(page)})
@@ -128,7 +128,7 @@ class TmdbSource:
         )
 
 
-class Signature:
+class TmdbAuth:
     """Puts the key into a request: a token of version 4 as a header, a key of version 3 as a query parameter.
 
     Source: https://developer.themoviedb.org/docs/authentication-application

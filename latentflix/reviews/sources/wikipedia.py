@@ -13,8 +13,8 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import FetchFailed, NotFetched
-from latentflix.reviews.http.client import Fetcher
+from latentflix.errors import PermanentFetchError, TransientFetchError
+from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.http.politeness import WebAddress, retry_after
 from latentflix.reviews.sources.protocol import TCONST, Answer, Check, Film, Kind, Review
 
@@ -92,7 +92,7 @@ class WikipediaSource:
 
     name = "wikipedia"
 
-    def __init__(self, config: WikipediaConfig, fetcher: Fetcher, films: Iterable[Film] = ()) -> None:
+    def __init__(self, config: WikipediaConfig, fetcher: CachedClient, films: Iterable[Film] = ()) -> None:
         """Ask through `fetcher`. films: those that will be asked about, so that Wikidata is asked in batches."""
         self._config = config
         self._fetcher = fetcher
@@ -120,7 +120,7 @@ class WikipediaSource:
                 none = f"no article of English Wikipedia is linked to {film.tconst}"
                 return Answer("not_covered", reason=several if titles else none)
             article = self._read(titles[0])
-        except NotFetched as failure:
+        except PermanentFetchError as failure:
             return Answer(failure.outcome, reason=str(failure))
         if article.missing or not article.revisions:
             return Answer("not_covered", reason=f"English Wikipedia has no article {titles[0]}")
@@ -164,10 +164,12 @@ class WikipediaSource:
         url = self._config.wikipedia_url
         answer, headers = self._fetcher.get_json(_MediaWiki, url, params=params)
         if answer.error and answer.error.code in _BUSY:
-            raise FetchFailed("a host is busy", where=url, found=answer.error.info, retry_after=retry_after(headers))
+            raise TransientFetchError(
+                "a host is busy", where=url, found=answer.error.info, retry_after=retry_after(headers)
+            )
         if answer.error or answer.query is None or len(answer.query.pages) != 1:
             found = f"{answer.error.code}: {answer.error.info}" if answer.error else "no page"
-            raise NotFetched("a host gave no answer", where=f"{url}, article {title}", found=found)
+            raise PermanentFetchError("a host gave no answer", where=f"{url}, article {title}", found=found)
         return answer.query.pages[0]
 
     def _review(self, tconst: str, article: _Article, kind: Kind, text: str) -> Review:

@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import BaseModel
 
-from latentflix.errors import NotFetched
-from latentflix.reviews.http.client import Fetcher
+from latentflix.errors import PermanentFetchError
+from latentflix.reviews.http.client import CachedClient
 from tests.reviews.http.test_politeness import QUICK
 from tests.support.fake_web import Mood, fake_web, mood
 
@@ -21,7 +21,7 @@ def web():
 
 @pytest.fixture
 def fetcher(web):
-    with Fetcher(QUICK) as fetcher:
+    with CachedClient(QUICK) as fetcher:
         yield fetcher
 
 
@@ -44,7 +44,7 @@ def test_an_answer_is_read_into_its_shape(web, fetcher):
 @pytest.mark.parametrize("body", [b'{"text": [}', b"", b'{"words": "hello"}', b"\xff\xfe", b"<html>"])
 def test_an_answer_of_another_shape_is_an_error_that_is_not_asked_for_again(web, fetcher, body):
     web.tell("/x", Mood(body=body))
-    with pytest.raises(NotFetched, match="not of the documented form") as failure:
+    with pytest.raises(PermanentFetchError, match="not of the documented form") as failure:
         fetcher.get_json(Greeting, f"{web.url}/x")
     assert failure.value.outcome == "error"
     assert web.count() == 1
@@ -61,14 +61,14 @@ def test_a_page_that_moved_on_its_host_is_followed(web, fetcher, status):
 def test_a_page_that_moved_to_another_host_is_not_followed(web, fetcher):
     with fake_web() as other:
         web.tell("/old", to(f"{other.url}/new"))
-        with pytest.raises(NotFetched, match="moved to another host"):
+        with pytest.raises(PermanentFetchError, match="moved to another host"):
             fetcher.get(f"{web.url}/old")
         assert other.count() == 0
 
 
 def test_a_page_that_moves_in_a_circle_is_given_up(web, fetcher):
     web.tell("/old", to("/old"))
-    with pytest.raises(NotFetched, match="moves on and on"):
+    with pytest.raises(PermanentFetchError, match="moves on and on"):
         fetcher.get(f"{web.url}/old")
     assert web.count("/old") == 6
 
@@ -76,14 +76,14 @@ def test_a_page_that_moves_in_a_circle_is_given_up(web, fetcher):
 def test_a_page_that_moved_to_a_forbidden_one_is_not_followed(web, fetcher):
     web.robots = "User-agent: *\nDisallow: /new\n"
     web.tell("/old", to("/new"))
-    with pytest.raises(NotFetched, match="robots.txt forbids"):
+    with pytest.raises(PermanentFetchError, match="robots.txt forbids"):
         fetcher.get(f"{web.url}/old")
 
 
 def test_a_fresh_answer_comes_from_the_cache_of_an_earlier_run(web, tmp_path):
     web.tell("/x", hello(("Cache-Control", "max-age=60")))
     for requests in (1, 0):
-        with Fetcher(QUICK, tmp_path) as fetcher:
+        with CachedClient(QUICK, tmp_path) as fetcher:
             assert fetcher.get_json(Greeting, f"{web.url}/x")[0].text == "hello"
             assert fetcher.requests == requests
     assert web.count() == 1
@@ -91,7 +91,7 @@ def test_a_fresh_answer_comes_from_the_cache_of_an_earlier_run(web, tmp_path):
 
 def test_an_answer_that_was_old_when_it_came_is_asked_for_again(web, tmp_path):
     web.tell("/x", hello(("Cache-Control", "max-age=60"), ("Age", "120")))
-    with Fetcher(QUICK, tmp_path) as fetcher:
+    with CachedClient(QUICK, tmp_path) as fetcher:
         for _ in range(2):
             fetcher.get(f"{web.url}/x")
     assert web.count("/x") == 2
@@ -99,7 +99,7 @@ def test_an_answer_that_was_old_when_it_came_is_asked_for_again(web, tmp_path):
 
 def test_an_answer_that_may_not_be_kept_is_asked_for_again(web, tmp_path):
     web.tell("/x", hello(("Cache-Control", "no-store")))
-    with Fetcher(QUICK, tmp_path) as fetcher:
+    with CachedClient(QUICK, tmp_path) as fetcher:
         for _ in range(2):
             fetcher.get(f"{web.url}/x")
     assert web.count("/x") == 2
@@ -111,7 +111,7 @@ def test_an_unchanged_answer_is_not_sent_again(web, tmp_path):
     web.add("tt0116282", extract="text")
     answers = []
     for _ in range(2):
-        with Fetcher(QUICK, tmp_path) as fetcher:
+        with CachedClient(QUICK, tmp_path) as fetcher:
             answers.append(fetcher.get(f"{web.url}/w/api.php?titles=Fargo (1996 film)", api=True).body)
     assert answers[0] == answers[1]
     assert b'"extract": "text"' in answers[0]
@@ -124,7 +124,7 @@ def test_no_broken_answer_is_kept(web, tmp_path, name):
     web.tell("/x", Mood(**{**vars(mood(name)), "headers": (("Cache-Control", "max-age=60"),)}), times=1)
     web.tell("/x", hello())
     for _ in range(2):
-        with Fetcher(QUICK, tmp_path) as fetcher:
+        with CachedClient(QUICK, tmp_path) as fetcher:
             try:
                 answer = fetcher.get(f"{web.url}/x").body
             except Exception:  # noqa: BLE001, S112 - each mood fails in its own way
@@ -135,7 +135,7 @@ def test_no_broken_answer_is_kept(web, tmp_path, name):
 def test_a_cache_that_cannot_be_read_hinders_nobody(web, tmp_path):
     web.tell("/x", hello())
     (tmp_path / "pages.db").write_bytes(b"no database" * 1000)
-    with Fetcher(QUICK, tmp_path) as fetcher:
+    with CachedClient(QUICK, tmp_path) as fetcher:
         assert fetcher.get(f"{web.url}/x").body == b'{"text": "hello"}'
 
 
@@ -145,7 +145,7 @@ def test_two_runs_may_share_a_cache(web, tmp_path):
         web.tell(f"/{number:02d}", Mood(headers=(("Cache-Control", "max-age=60"),), body=b"%d" % number))
 
     def fetch_all(order):
-        with Fetcher(QUICK, tmp_path) as fetcher:
+        with CachedClient(QUICK, tmp_path) as fetcher:
             return [int(fetcher.get(f"{web.url}/{number:02d}").body) for number in order]
 
     with ThreadPoolExecutor(2) as pool:
@@ -158,7 +158,7 @@ def test_a_signature_is_seen_by_the_host_alone(web, tmp_path):
         request.url = request.url.copy_set_param("api_key", "secret")
         return request
 
-    with Fetcher(QUICK, tmp_path) as fetcher, fake_web() as other:
+    with CachedClient(QUICK, tmp_path) as fetcher, fake_web() as other:
         web.tell("/x", hello(("Cache-Control", "max-age=60")))
         other.tell("/x", hello())
         fetcher.sign(web.url, sign)

@@ -7,12 +7,12 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from latentflix.errors import FetchFailed, NotFetched
-from latentflix.reviews.http.client import Fetcher
-from latentflix.reviews.http.politeness import FetchConfig, PoliteTransport, retry_after
+from latentflix.errors import PermanentFetchError, TransientFetchError
+from latentflix.reviews.http.client import CachedClient
+from latentflix.reviews.http.politeness import HttpConfig, PoliteTransport, retry_after
 from tests.support.fake_web import Mood, fake_web, mood, retry_date
 
-QUICK = FetchConfig(
+QUICK = HttpConfig(
     contact="me@example.org",
     pause=0,
     jitter=0,
@@ -32,12 +32,12 @@ def web():
 
 @pytest.fixture
 def fetcher(web):
-    with Fetcher(QUICK) as fetcher:
+    with CachedClient(QUICK) as fetcher:
         yield fetcher
 
 
 def with_settings(**settings):
-    return Fetcher(QUICK.model_copy(update=settings))
+    return CachedClient(QUICK.model_copy(update=settings))
 
 
 FAILING = ["429 seconds", "429 date", "500", "503", "cut short", "silence", "closed"]
@@ -47,7 +47,7 @@ REFUSED = {"202 empty": "blocked", "401": "blocked", "403": "blocked", "404": "n
 @pytest.mark.parametrize("name", FAILING)
 def test_what_may_pass_is_asked_once_and_left_to_whoever_retries(web, fetcher, name):
     web.tell("/x", mood(name))
-    with pytest.raises(FetchFailed):
+    with pytest.raises(TransientFetchError):
         fetcher.get(f"{web.url}/x", api=True)
     assert web.count() == 1
     assert fetcher.blocked == {}
@@ -56,7 +56,7 @@ def test_what_may_pass_is_asked_once_and_left_to_whoever_retries(web, fetcher, n
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_will_not_pass_is_asked_once(web, fetcher, name):
     web.tell("/x", mood(name))
-    with pytest.raises(NotFetched) as failure:
+    with pytest.raises(PermanentFetchError) as failure:
         fetcher.get(f"{web.url}/x", api=True)
     assert failure.value.outcome == REFUSED[name]
     assert web.count() == 1
@@ -66,7 +66,7 @@ def test_what_will_not_pass_is_asked_once(web, fetcher, name):
 def test_a_host_that_refuses_is_left_alone_and_reported(web, fetcher, name):
     web.tell("/x", mood(name))
     for path in ("x", "page", "page"):
-        with pytest.raises(NotFetched) as failure:
+        with pytest.raises(PermanentFetchError) as failure:
             fetcher.get(f"{web.url}/{path}", api=True)
         assert failure.value.outcome == "blocked"
     assert web.count() == 1
@@ -76,20 +76,20 @@ def test_a_host_that_refuses_is_left_alone_and_reported(web, fetcher, name):
 
 def test_messages_do_not_repeat_what_was_asked(web, fetcher):
     web.tell("/x", mood("500"))
-    with pytest.raises(FetchFailed) as failure:
+    with pytest.raises(TransientFetchError) as failure:
         fetcher.get(f"{web.url}/x", params={"query": "SELECT"}, api=True)
     assert f"where: {web.url}/x; found: 500" in str(failure.value)
 
 
 def test_a_missing_page_blocks_nothing(web, fetcher):
-    with pytest.raises(NotFetched):
+    with pytest.raises(PermanentFetchError):
         fetcher.get(f"{web.url}/nowhere", api=True)
     assert fetcher.get(f"{web.url}/page", api=True).body == b"hello"
 
 
 def test_other_hosts_are_asked_though_one_blocks(web, fetcher):
     web.tell("/x", mood("403"))
-    with fake_web() as other, pytest.raises(NotFetched):
+    with fake_web() as other, pytest.raises(PermanentFetchError):
         other.tell("/page", Mood(body=b"other"))
         assert fetcher.get(f"{other.url}/page").body == b"other"
         fetcher.get(f"{web.url}/x", api=True)
@@ -99,10 +99,10 @@ def test_other_hosts_are_asked_though_one_blocks(web, fetcher):
 @pytest.mark.parametrize("as_date", [False, True])
 def test_a_host_that_names_a_time_is_not_asked_before(web, fetcher, status, as_date):
     web.tell("/x", Mood(status, (("Retry-After", retry_date(60) if as_date else "60"),)))
-    with pytest.raises(FetchFailed) as first:
+    with pytest.raises(TransientFetchError) as first:
         fetcher.get(f"{web.url}/x", api=True)
     assert first.value.retry_after == pytest.approx(60, abs=10)
-    with pytest.raises(FetchFailed) as second:
+    with pytest.raises(TransientFetchError) as second:
         fetcher.get(f"{web.url}/page", api=True)
     assert second.value.retry_after <= first.value.retry_after
     assert web.count() == 1
@@ -111,7 +111,7 @@ def test_a_host_that_names_a_time_is_not_asked_before(web, fetcher, status, as_d
 def test_a_host_is_asked_again_when_its_time_is_over(web, fetcher):
     web.tell("/x", Mood(503, (("Retry-After", "1"),)), times=1)
     web.tell("/x", Mood(body=b"back"))
-    with pytest.raises(FetchFailed):
+    with pytest.raises(TransientFetchError):
         fetcher.get(f"{web.url}/x", api=True)
     time.sleep(1.05)
     assert fetcher.get(f"{web.url}/x", api=True).body == b"back"
@@ -126,13 +126,13 @@ def drops():
 def test_a_body_that_only_drips_is_given_up():
     drip = httpx.MockTransport(lambda _: httpx.Response(200, content=drops()))
     request = httpx.Request("GET", "https://example.org/", extensions={"api": True})
-    with pytest.raises(FetchFailed, match="took too long"):
+    with pytest.raises(TransientFetchError, match="took too long"):
         PoliteTransport(drip, QUICK).handle_request(request)
 
 
 def test_no_more_than_the_bound_of_a_body_is_read(web, fetcher):
     web.tell("/x", mood("junk"))
-    with pytest.raises(NotFetched, match=r"too long.*at most 100,000"):
+    with pytest.raises(PermanentFetchError, match=r"too long.*at most 100,000"):
         fetcher.get(f"{web.url}/x", api=True)
 
 
@@ -160,7 +160,7 @@ def test_a_run_sends_no_more_requests_than_it_may(web):
     with with_settings(max_requests=2) as fetcher:
         for _ in range(2):
             fetcher.get(f"{web.url}/page", api=True)
-        with pytest.raises(NotFetched, match="as many requests as it may; found: 2"):
+        with pytest.raises(PermanentFetchError, match="as many requests as it may; found: 2"):
             fetcher.get(f"{web.url}/page", api=True)
         assert fetcher.requests == 2
     assert web.count() == 2
@@ -170,7 +170,7 @@ def test_robots_txt_is_read_once_and_honoured(web, fetcher):
     web.robots = "User-agent: *\nDisallow: /private\n"
     for _ in range(2):
         assert fetcher.get(f"{web.url}/page").body == b"hello"
-        with pytest.raises(NotFetched, match="robots.txt forbids") as failure:
+        with pytest.raises(PermanentFetchError, match="robots.txt forbids") as failure:
             fetcher.get(f"{web.url}/private/page")
         assert failure.value.outcome == "blocked"
     assert web.count("/robots.txt") == 1
@@ -179,7 +179,7 @@ def test_robots_txt_is_read_once_and_honoured(web, fetcher):
 
 def test_robots_txt_that_names_us_is_honoured(web, fetcher):
     web.robots = "User-agent: latentflix\nDisallow: /\n\nUser-agent: *\nAllow: /\n"
-    with pytest.raises(NotFetched, match="robots.txt forbids"):
+    with pytest.raises(PermanentFetchError, match="robots.txt forbids"):
         fetcher.get(f"{web.url}/page")
 
 
@@ -199,7 +199,7 @@ def test_a_host_without_readable_robots_txt_forbids_nothing(web, fetcher, name):
 
 def test_nothing_is_fetched_while_robots_txt_cannot_be_read(web, fetcher):
     web.tell("/robots.txt", mood("503"), times=1)
-    with pytest.raises(FetchFailed):
+    with pytest.raises(TransientFetchError):
         fetcher.get(f"{web.url}/page")
     assert web.count("/page") == 0
     assert fetcher.get(f"{web.url}/page").body == b"hello"
@@ -234,4 +234,4 @@ def test_how_long_to_wait_is_read_from_a_date():
 @pytest.mark.parametrize("settings", [{"pause": -1}, {"max_requests": 0}, {"read_timeout": 0}, {"retries": 3}])
 def test_settings_out_of_bounds_are_refused(settings):
     with pytest.raises(ValidationError):
-        FetchConfig(**settings)
+        HttpConfig(**settings)

@@ -4,7 +4,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from latentflix.reviews.http.transports import DatingTransport, SigningTransport, origin, read_date
+from latentflix.reviews.http.transports import AuthTransport, DateHeaderTransport, origin, read_date
 
 REQUEST = httpx.Request("GET", "https://example.org/x")
 
@@ -37,14 +37,14 @@ def sign(request):
 )
 def test_an_answer_is_dated_by_when_it_was_made(sent, headers, age):
     date = {} if sent is None else {"date": ago(sent)}
-    response = DatingTransport(answering(**headers, **date)).handle_request(REQUEST)
+    response = DateHeaderTransport(answering(**headers, **date)).handle_request(REQUEST)
     made = read_date(response.headers["Date"])
     assert (datetime.now(UTC) - made).total_seconds() == pytest.approx(age, abs=8)
 
 
 def test_requests_to_a_host_are_signed_and_no_others():
     seen = []
-    transport = SigningTransport(httpx.MockTransport(lambda request: seen.append(request) or httpx.Response(200)))
+    transport = AuthTransport(httpx.MockTransport(lambda request: seen.append(request) or httpx.Response(200)))
     transport.sign(httpx.URL("https://example.org/anything"), sign)
     for url in (
         "https://example.org/x?page=2",
@@ -63,7 +63,7 @@ def test_requests_to_a_host_are_signed_and_no_others():
 
 
 def test_a_redirection_does_not_tell_the_signature():
-    transport = SigningTransport(answering(status=301, Location="/y?api_key=secret&page=2"))
+    transport = AuthTransport(answering(status=301, Location="/y?api_key=secret&page=2"))
     transport.sign(REQUEST.url, sign)
     assert transport.handle_request(REQUEST).headers["Location"] == "/y?page=2"
 

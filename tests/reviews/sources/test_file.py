@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from latentflix.errors import DataSetError, InvalidReviews
+from latentflix.errors import DataError
 from latentflix.reviews.sources.file import FileConfig, FileSource, Rejected, read_rows
 from latentflix.reviews.sources.protocol import Film
 
@@ -98,7 +98,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
 
 def test_strict_refuses_all_and_names_the_first(tmp_path):
     lines = "".join(f"nm{number},,,Good.\n" for number in range(13))
-    with pytest.raises(InvalidReviews, match=r"13 rows cannot be used: line 4: .*line 13: .*; and 3 more"):
+    with pytest.raises(DataError, match=r"13 rows cannot be used: line 4: .*line 13: .*; and 3 more"):
         read(tmp_path, HEADER + GOOD + lines, strict=True)
     assert len(read(tmp_path, HEADER + GOOD, strict=True)[0]) == 1
 
@@ -114,13 +114,13 @@ def test_strict_refuses_all_and_names_the_first(tmp_path):
     ],
 )
 def test_missing_columns_are_named_beside_those_that_are_there(tmp_path, text, expected):
-    with pytest.raises(DataSetError, match="lacks columns.*") as failure:
+    with pytest.raises(DataError, match="lacks columns.*") as failure:
         read(tmp_path, text)
     assert expected in str(failure.value)
 
 
 def test_a_column_that_is_named_must_be_there(tmp_path):
-    with pytest.raises(DataSetError, match="expected: stars;"):
+    with pytest.raises(DataError, match="expected: stars;"):
         read(tmp_path, HEADER + GOOD, rating_column="stars")
 
 
@@ -169,7 +169,7 @@ def test_a_parquet_file_is_read_by_row(tmp_path):
 @pytest.mark.parametrize("name", ["reviews.parquet", "nowhere.csv"])
 def test_a_file_that_cannot_be_read_is_refused(tmp_path, name):
     (tmp_path / "reviews.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(DataSetError, match=f"cannot be read.*{name}"):
+    with pytest.raises(DataError, match=f"cannot be read.*{name}"):
         read_rows(FileConfig(path=tmp_path / name))
 
 
@@ -177,7 +177,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, name):
 def test_settings_that_cannot_be_are_refused(tmp_path, settings):
     path = tmp_path / "reviews.csv"
     path.write_text(HEADER + GOOD)
-    with pytest.raises(DataSetError):
+    with pytest.raises(DataError):
         read_rows(FileConfig(**{"path": path, **settings}))
 
 

@@ -11,7 +11,7 @@ from subprocess import DEVNULL, PIPE
 
 import pytest
 
-from latentflix.reviews.http.client import Fetcher
+from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.imdbpy import ImdbpyConfig, ImdbpySource
 from tests.reviews.http.test_politeness import QUICK
 from tests.support.fake_web import Mood, fake_web, mood, review
@@ -20,9 +20,9 @@ from tests.support.fake_web import Mood, fake_web, mood, review
 PROGRAM = textwrap.dedent("""
     import json, sys
     from datetime import datetime
-    from latentflix.errors import FetchFailed
-    from latentflix.reviews.http.client import Fetcher
-    from latentflix.reviews.http.politeness import FetchConfig
+    from latentflix.errors import TransientFetchError
+    from latentflix.reviews.http.client import CachedClient
+    from latentflix.reviews.http.politeness import HttpConfig
     from latentflix.reviews.sources.protocol import Film
     from latentflix.reviews.sources.imdbpy import ImdbpyConfig, ImdbpySource
 
@@ -30,15 +30,15 @@ PROGRAM = textwrap.dedent("""
         url, films, since, limit, settings = json.loads(line)
         since = since and datetime.fromisoformat(since)
         told = []
-        with Fetcher(FetchConfig(contact="me@example.org", pause=0, jitter=0, read_timeout=1)) as fetcher:
+        with CachedClient(HttpConfig(contact="me@example.org", pause=0, jitter=0, read_timeout=1)) as fetcher:
             source = ImdbpySource(ImdbpyConfig(url=url, **settings), fetcher)
             check = source.check()
             for film in films if check.works else []:
                 try:
                     answer = source.fetch(Film(*film), since, limit)
                     told.append([answer.outcome, answer.reason, [vars(review) for review in answer.reviews]])
-                except FetchFailed as failure:
-                    told.append(["FetchFailed", str(failure), failure.retry_after])
+                except TransientFetchError as failure:
+                    told.append(["TransientFetchError", str(failure), failure.retry_after])
             print(json.dumps([[check.works, check.reason], told, fetcher.blocked], default=str), flush=True)
 """)
 FARGO = ("Fargo (1996)", 1996, "tt0116282")
@@ -101,7 +101,7 @@ def test_todays_release_is_unsupported_and_says_why(of_today, web):
 
 def test_where_it_is_not_installed_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "imdb", None)
-    with Fetcher(QUICK) as fetcher:
+    with CachedClient(QUICK) as fetcher:
         check = ImdbpySource(ImdbpyConfig(), fetcher).check()
     assert not check.works
     assert "not installed" in check.reason
@@ -153,7 +153,7 @@ def test_a_wall_is_met_once_and_not_taken_for_no_reviews(of_pages, web, name):
 def test_what_may_pass_is_asked_once_and_left_to_whoever_retries(of_pages, web, name):
     web.tell("/title", mood(name))
     _, [[outcome, _, retry_after]], blocked = run(of_pages, web, FARGO)
-    assert outcome == "FetchFailed"
+    assert outcome == "TransientFetchError"
     assert (retry_after is not None) == name.startswith("429")
     assert blocked == {}
     assert web.count("/title") == 1

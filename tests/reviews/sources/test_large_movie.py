@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from latentflix.errors import DataSetError
+from latentflix.errors import DataError
 from latentflix.reviews.sources.large_movie import LargeMovieConfig, LargeMovieSource, read_large_movie
 from latentflix.reviews.sources.protocol import Film
 
@@ -11,7 +11,7 @@ FARGO, HEAT, EMMA = (Film(title, year, tconst) for title, year, tconst in (
     ("Fargo", 1996, "tt0116282"), ("Heat", 1995, "tt0113277"), ("Emma", 1996, "tt0116191"),
 ))  # fmt: skip
 # By half and label: the film and the stars of each review, in the order of their numbers.
-PLANTED = {
+SYNTHETIC = {
     ("train", "pos"): [(FARGO, 9), (HEAT, 8), (FARGO, 10)],
     ("train", "neg"): [(HEAT, 1), (FARGO, 3)],
     ("train", "unsup"): [(EMMA, 0), (FARGO, 0)],
@@ -23,7 +23,7 @@ PLANTED = {
 @pytest.fixture
 def folder(tmp_path):
     root = tmp_path / "aclImdb"
-    for (half, label), reviews in PLANTED.items():
+    for (half, label), reviews in SYNTHETIC.items():
         (root / half / label).mkdir(parents=True)
         urls = [f"http://www.imdb.com/title/{film.tconst}/usercomments" for film, _ in reviews]
         (root / half / f"urls_{label}.txt").write_text("\n".join(urls) + "\n")
@@ -95,7 +95,7 @@ def test_a_copy_without_lists_of_films_cannot_work(folder):
 
 def test_a_list_that_is_too_short_is_refused(folder):
     (folder / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
-    with pytest.raises(DataSetError, match=r"belongs to no line.*urls_pos.txt has 1 lines"):
+    with pytest.raises(DataError, match=r"belongs to no line.*urls_pos.txt has 1 lines"):
         read_large_movie(folder, {FARGO.tconst})
 
 

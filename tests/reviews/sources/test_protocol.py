@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from latentflix.reviews.sources.protocol import FALLS_THROUGH, Review
+from latentflix.reviews.sources.protocol import TRY_NEXT_SOURCE, Review
 
 REVIEW = Review("tt0116282", "tmdb", "5b1c13b9", "It is good.")
 
@@ -34,4 +34,4 @@ def test_any_text_has_a_hash(text):
 
 
 def test_the_next_source_is_asked_only_where_nobody_refused():
-    assert FALLS_THROUGH == ("empty", "not_covered")
+    assert TRY_NEXT_SOURCE == ("empty", "not_covered")

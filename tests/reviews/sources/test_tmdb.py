@@ -6,10 +6,10 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from latentflix.errors import FetchFailed
-from latentflix.reviews.http.client import Fetcher
+from latentflix.errors import TransientFetchError
+from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film
-from latentflix.reviews.sources.tmdb import Signature, TmdbConfig, TmdbSource
+from latentflix.reviews.sources.tmdb import TmdbAuth, TmdbConfig, TmdbSource
 from tests.reviews.http.test_politeness import FAILING, QUICK
 from tests.support.fake_web import TMDB_KEY, TMDB_TOKEN, Mood, fake_web, mood, review
 
@@ -26,7 +26,7 @@ def web():
 
 @pytest.fixture
 def fetcher(web):
-    with Fetcher(QUICK) as fetcher:
+    with CachedClient(QUICK) as fetcher:
         yield fetcher
 
 
@@ -117,7 +117,7 @@ def test_without_a_key_it_does_not_work_and_says_how_to_get_one(fetcher, key):
 @pytest.mark.parametrize("name", FAILING)
 def test_what_may_pass_is_asked_once_and_left_to_whoever_retries(web, fetcher, path, name):
     web.tell(path, mood(name))
-    with pytest.raises(FetchFailed):
+    with pytest.raises(TransientFetchError):
         tmdb(web, fetcher).fetch(FARGO, None, 10)
     assert web.count(path) == 1
 
@@ -166,11 +166,11 @@ def test_the_key_is_told_to_tmdb_alone(web, tmp_path, caplog, version, trouble):
         web.tell("/3/movie", Mood(301, (("Location", target),)))
     elif trouble:
         web.tell("/3/movie", mood(trouble))
-    with Fetcher(QUICK, tmp_path) as fetcher:
+    with CachedClient(QUICK, tmp_path) as fetcher:
         source = tmdb(web, fetcher, key)
         try:
             told = repr(source.fetch(FARGO, None, 10))
-        except FetchFailed as failure:
+        except TransientFetchError as failure:
             told = "".join(traceback.format_exception(failure))
         told += repr((vars(source), source, fetcher.blocked, vars(fetcher)))
     sent = web.asked[-1]
@@ -183,7 +183,7 @@ def test_the_key_is_told_to_tmdb_alone(web, tmp_path, caplog, version, trouble):
 
 
 def test_the_key_shows_in_no_representation():
-    signature = Signature(SecretStr(TMDB_KEY))
+    signature = TmdbAuth(SecretStr(TMDB_KEY))
     assert TMDB_KEY not in repr(signature) + repr(vars(signature))
     request = httpx.Request("GET", "https://api.themoviedb.org/3/find/tt1", headers={"Accept": "x"})
     assert signature(request).headers["Accept"] == "x"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from latentflix.errors import FetchFailed
-from latentflix.reviews.http.client import Fetcher
+from latentflix.errors import TransientFetchError
+from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film
 from latentflix.reviews.sources.wikipedia import WikipediaConfig, WikipediaSource, find_sections
 from tests.reviews.http.test_politeness import FAILING, QUICK
@@ -61,7 +61,7 @@ def web():
 
 @pytest.fixture
 def fetcher(web):
-    with Fetcher(QUICK) as fetcher:
+    with CachedClient(QUICK) as fetcher:
         yield fetcher
 
 
@@ -125,7 +125,7 @@ def test_the_etiquette_of_wikipedia_is_followed(web, fetcher):
 
 
 def test_nobody_is_asked_without_a_contact(web):
-    with Fetcher(QUICK.model_copy(update={"contact": ""})) as fetcher:
+    with CachedClient(QUICK.model_copy(update={"contact": ""})) as fetcher:
         check = wikipedia(web, fetcher).check()
     assert not check.works
     assert "contact" in check.reason
@@ -135,7 +135,7 @@ def test_a_lagging_wikipedia_is_left_alone_as_long_as_it_says(web, fetcher):
     busy = {"error": {"code": "maxlag", "info": "Waiting for a database: 7 seconds lagged.", "lag": 7}}
     web.tell("/w/api.php", Mood(headers=(("Retry-After", "5"),), body=json.dumps(busy).encode()), times=1)
     source = wikipedia(web, fetcher)
-    with pytest.raises(FetchFailed, match="7 seconds lagged") as failure:
+    with pytest.raises(TransientFetchError, match="7 seconds lagged") as failure:
         source.fetch(FARGO, None, 10)
     assert failure.value.retry_after == 5.0
     assert web.count("/w/api.php") == 1
@@ -194,7 +194,7 @@ def test_only_an_article_that_was_edited_since_is_given(web, fetcher):
 @pytest.mark.parametrize("name", FAILING)
 def test_what_may_pass_is_asked_once_and_left_to_whoever_retries(web, fetcher, path, name):
     web.tell(path, mood(name))
-    with pytest.raises(FetchFailed):
+    with pytest.raises(TransientFetchError):
         wikipedia(web, fetcher, FILMS).fetch(FILMS[0], None, 10)
     assert web.count(path) == 1
 
@@ -202,7 +202,7 @@ def test_what_may_pass_is_asked_once_and_left_to_whoever_retries(web, fetcher, p
 def test_a_batch_that_failed_is_asked_for_again(web, fetcher):
     web.tell("/sparql", mood("500"), times=1)
     source = wikipedia(web, fetcher, FILMS)
-    with pytest.raises(FetchFailed):
+    with pytest.raises(TransientFetchError):
         source.fetch(FILMS[0], None, 10)
     assert source.fetch(FILMS[0], None, 10).outcome == "ok"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from latentflix.recommender.analysis import Study
+from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 
 HANDLER = '<img src=x onerror="alert(1)">'
@@ -24,8 +24,8 @@ def make_trials() -> Trials:
         seconds=3.14,
         users=944,
         user_width=50,
-        films=1658,
-        film_width=51,
+        items=1658,
+        item_width=51,
     )
     curves = [
         (trial.model, trial.weight_decay, epoch, trial.rmse + 0.1 / epoch)
@@ -35,25 +35,25 @@ def make_trials() -> Trials:
     return Trials(trials, pd.DataFrame(curves, columns=["model", "weight_decay", "epoch", "rmse"]))
 
 
-def make_study(**changes: Any) -> Study:
+def make_study(**changes: Any) -> Analysis:
     """A study of 32 seeds, with parts exchanged."""
-    films = pd.DataFrame({"title": TITLES, "ratings": [90, 80, 70, 60]}, index=pd.Index([2, 3, 5, 7], name="movie_id"))
+    items = pd.DataFrame({"title": TITLES, "ratings": [90, 80, 70, 60]}, index=pd.Index([2, 3, 5, 7], name="item_id"))
     parts = {
         "predicted": pd.DataFrame(
             {
                 "user_id": range(40),
-                "movie_id": 2,
+                "item_id": 2,
                 "title": [f"Film {number}" for number in range(39)] + [HANDLER],
                 "rating": [1.0] * 20 + [5.0] * 20,
                 "predicted": [2.0] * 10 + [3.0] * 10 + [4.5] * 20,
                 "predicted_sd": 0.25,
             }
         ),
-        "biases": films.assign(mean_rating=[4.5, 4.0, 2.0, 1.5], bias=[0.4, 0.1, -0.1, -0.35], bias_sd=0.02),
+        "biases": items.assign(mean_rating=[4.5, 4.0, 2.0, 1.5], bias=[0.4, 0.1, -0.1, -0.35], bias_sd=0.02),
         "similar": pd.DataFrame(
-            {"movie_id": 3, "title": TITLES[1], "similar_id": [2, 7], "similar_title": [TITLES[0], TITLES[3]]}
+            {"item_id": 3, "title": TITLES[1], "similar_id": [2, 7], "similar_title": [TITLES[0], TITLES[3]]}
         ).assign(cosine=[0.95, 0.5], cosine_sd=[0.01, float("nan")]),
-        "positions": films.assign(year=pd.array([1990, None, 1992, 1993], "Int16"), axis_1=0.1, axis_2=0.2, axis_3=0.0),
+        "positions": items.assign(year=pd.array([1990, None, 1992, 1993], "Int16"), axis_1=0.1, axis_2=0.2, axis_3=0.0),
         "figures": {
             "model": "bias",
             "weight_decay": 0.4,
@@ -63,4 +63,4 @@ def make_study(**changes: Any) -> Study:
             "rmse": 0.9071,
         },
     }
-    return Study(**parts | changes)
+    return Analysis(**parts | changes)

@@ -6,7 +6,7 @@ import torch
 
 from latentflix.genres.head import HeadConfig
 from latentflix.genres.model import GenreConfig
-from latentflix.genres.plot_summaries import PlotConfig, prepare_plots
+from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
 from latentflix.text.sentence_embeddings import EmbeddingConfig, embed_texts
 
 WORDS = {"Western": "sheriff saloon horse", "Horror": "ghost vampire crypt", "Comedy": "prank wedding laugh"}
@@ -78,7 +78,7 @@ def make_plots(n_plots=240, seed=0):
 
 
 def prepare(table=None, **config):
-    return prepare_plots(make_plots() if table is None else table, PlotConfig(**{"min_films": 5, **config}))
+    return prepare_plots(make_plots() if table is None else table, PlotSummaryConfig(**{"min_items": 5, **config}))
 
 
 def embed(plots, **config):

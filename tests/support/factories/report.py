@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from latentflix.artifacts import Manifest
-from latentflix.report.changes import ChangesConfig, compare_findings
-from latentflix.report.inputs import Findings
+from latentflix.report.changes import ChangesConfig, compare_snapshots
+from latentflix.report.inputs import ReportInputs
 from latentflix.text.language_model import LanguageModelConfig
 from tests.support.factories.analysis import make_study, make_trials
 from tests.support.factories.comparison import compare, make_case
@@ -14,7 +14,7 @@ from tests.support.factories.comparison import compare, make_case
 LABELS = ["1+", "1-", "2+", "2-"]
 SCRIPT = "<script>alert(1)</script>"
 HANDLER = '<img src=x onerror="alert(2)">'
-COVERAGE = {"films_asked": 5, "films_linked": 4, "films_with_review": 3, "reviews": 4, "ambiguous_reviews": 1}
+COVERAGE = {"items_asked": 5, "items_linked": 4, "items_with_review": 3, "reviews": 4, "ambiguous_reviews": 1}
 FILLER = "Nothing of note is said in this part of it. "
 
 
@@ -39,16 +39,16 @@ def make_scores(names: list[str], value: float) -> dict[str, float]:
     return {f"{name}{end}": value for name in names for end in ends} | {f"words_{name}": value for name in names}
 
 
-def make_findings(**changes: Any) -> Findings:
+def make_findings(**changes: Any) -> ReportInputs:
     """Findings with parts exchanged: factor 1 told from reviews, factor 2 not, factor 3 not stable."""
-    films = pd.DataFrame(
+    items = pd.DataFrame(
         {"title": ["Alpha (1990)", f"Beta {HANDLER} (1991)", "Gamma & Co (1992)"], "ratings": [50, 60, 70]},
-        index=pd.Index([3, 7, 12], name="movie_id"),
+        index=pd.Index([3, 7, 12], name="item_id"),
     )
     reviews = pd.DataFrame(
         {
             "review_id": ["a", "b", "c", "d"],
-            "movie_id": [3, 7, 7, 12],
+            "item_id": [3, 7, 7, 12],
             "text": [
                 f"{FILLER}A war film with a war hero. {FILLER}",
                 f"{FILLER}Nice <br />film {SCRIPT} {HANDLER} of love lost. {FILLER}{FILLER}",
@@ -57,10 +57,10 @@ def make_findings(**changes: Any) -> Findings:
             ],
         }
     )
-    shares = pd.DataFrame([(film, label) for film in films.index for label in LABELS], columns=["movie_id", "label"])
+    shares = pd.DataFrame([(item, label) for item in items.index for label in LABELS], columns=["item_id", "label"])
     label_scores = pd.DataFrame(
         [
-            {"axis": label[0], "films": 2, "prevalence": 0.4} | make_scores(["auc", "average_precision"], 0.71)
+            {"axis": label[0], "items": 2, "prevalence": 0.4} | make_scores(["auc", "average_precision"], 0.71)
             for label in LABELS
         ],
         index=pd.Index(LABELS, name="label"),
@@ -69,8 +69,8 @@ def make_findings(**changes: Any) -> Findings:
     axis_scores = [make_scores(["correlation"], 0.33) | {"correlation_p": p} for p in (0.001, 0.4)]
     names = {label: f"name of {label}" for label in LABELS}
     parts = {
-        "films": films,
-        "scores": pd.DataFrame({"1": [2.5, -1, -1.5], "2": [0.5, 1, -1.5], "3": [0.1, -1.2, 1.1]}, index=films.index),
+        "items": items,
+        "scores": pd.DataFrame({"1": [2.5, -1, -1.5], "2": [0.5, 1, -1.5], "3": [0.1, -1.2, 1.1]}, index=items.index),
         "axes": pd.DataFrame(
             {
                 "explained": [0.6, 0.3, 0.1],
@@ -81,18 +81,18 @@ def make_findings(**changes: Any) -> Findings:
             },
             index=pd.Index(["1", "2", "3"], name="axis"),
         ),
-        "film_labels": pd.DataFrame(
-            {"movie_id": [3, 3, 7, 7, 12], "label": ["1+", "2-", "1-", "2-", "2+"], "strength": [2.5, 1, 2, 1, 1]}
+        "item_labels": pd.DataFrame(
+            {"item_id": [3, 3, 7, 7, 12], "label": ["1+", "2-", "1-", "2-", "2+"], "strength": [2.5, 1, 2, 1, 1]}
         ),
         "labels": pd.DataFrame(
-            {"share": [0.5, 0.5, 1.0, 0.0], "dominating": [False, False, True, False]},
+            {"share": [0.5, 0.5, 1.0, 0.0], "most_frequent": [False, False, True, False]},
             index=pd.Index(LABELS, name="label"),
         ),
         "reviews": reviews,
         "label_scores": label_scores,
         "axis_scores": pd.DataFrame(axis_scores, index=pd.Index(["1", "2"], name="axis")),
         "overall": {
-            "films": 3,
+            "items": 3,
             "reviews": 4,
             "prevalence": 0.4,
             **make_scores(["auc", "average_precision"], 0.61),
@@ -100,17 +100,17 @@ def make_findings(**changes: Any) -> Findings:
             **review_aucs,
         },
         "terms": pd.DataFrame(
-            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "film"], "z": 3.0, "films": 5}
+            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "item"], "z": 3.0, "items": 5}
         ),
-        "pole_films": pd.DataFrame({"label": ["1+"], "movie_id": [3], "title": ["Alpha (1990)"], "score": [2.5]}),
+        "pole_items": pd.DataFrame({"label": ["1+"], "item_id": [3], "title": ["Alpha (1990)"], "score": [2.5]}),
         "genres": pd.DataFrame(
             {"label": ["2-"], "genre": ["Drama"], "share": [0.5], "share_all": [0.25], "p": [0.001]}
         ),
         "names": names,
         "shares": shares.assign(share=0.5, share_without=0.25),
-        "dominating": "2+",
-        "encoders": compare(make_case()),
-        "rare": pd.DataFrame({"films": []}, index=pd.Index([], name="label")),
+        "most_frequent": "2+",
+        "comparison": compare(make_case()),
+        "rare": pd.DataFrame({"items": []}, index=pd.Index([], name="label")),
         "language_model_history": pd.DataFrame(
             {"train_loss": [4.0, 3.0], "valid_loss": [3.0, 2.0], "accuracy": [0.2, 0.25], "perplexity": [20.09, 7.389]}
         ),
@@ -118,11 +118,11 @@ def make_findings(**changes: Any) -> Findings:
         "sentences": pd.DataFrame({"sentence": ["I liked this movie because it ends", HANDLER]}),
         "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
         "trials": make_trials(),
-        "study": make_study(),
+        "analysis": make_study(),
         "manifests": [
             make_manifest("datasets", {"name": "movielens_100k"}),
             make_manifest("factors", {"stable_from": 0.9, "n_axes": 3, "rotation": "pca"}),
-            make_manifest("names", {"min_ratings": 55, "n_films": 8}),
+            make_manifest("names", {"min_ratings": 55, "n_items": 8}),
             make_manifest(
                 "language_model",
                 LanguageModelConfig(max_tokens=1000).model_dump(),
@@ -131,5 +131,5 @@ def make_findings(**changes: Any) -> Findings:
             make_manifest("reviews", metrics=COVERAGE),
         ],
     } | changes
-    nothing = compare_findings(parts["scores"], None, ChangesConfig())
-    return Findings(**{"changes": nothing, **parts})
+    nothing = compare_snapshots(parts["scores"], None, ChangesConfig())
+    return ReportInputs(**{"changes": nothing, **parts})

@@ -12,7 +12,7 @@ from latentflix.text.classifier import ClassifierConfig, build_classifier
 from latentflix.text.language_model import model_weights
 from latentflix.text.tokenizer import tokenize
 
-FILMS = pd.DataFrame(
+ITEMS = pd.DataFrame(
     [
         (10, "Matrix, The (1999)", 1999, ["Action", "Sci-Fi"], "tt0133093", 300),
         (20, "Cité des enfants perdus, La (City of Lost Children, The) (1995)", 1995, ["Sci-Fi"], None, 70),
@@ -21,8 +21,8 @@ FILMS = pd.DataFrame(
         (50, "Matrix Reloaded, The (2003)", 2003, ["Action"], None, 40),
         (60, "2001: A Space Odyssey [uncut] (1968)", 1968, ["Sci-Fi"], None, 5),
     ],
-    columns=["movie_id", "title", "year", "genres", "tconst", "ratings"],
-).set_index("movie_id")
+    columns=["item_id", "title", "year", "genres", "tconst", "ratings"],
+).set_index("item_id")
 NAMES = {"1+": "Sci-Fi · machine, war", "1-": "Romance · love, ball"}
 LABELS = ["1+", "1-"]
 THRESHOLDS = {"1+": 0.5, "1-": 0.4}
@@ -63,13 +63,13 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
             artifact.metrics.update(metrics or {})
         return handle
 
-    ratings = write("ratings", films=FILMS)
+    ratings = write("ratings", items=ITEMS)
     collab = write("collab", (ratings,), CollabConfig(n_seeds=2), arrays={"recommender": _recommender()})
     factors = write(
         "factors",
         (ratings, collab),
         scores=pd.DataFrame(
-            {"1": [2.0, 1.5, -1.8, -1.2, 1.0], "2": [0.1, -0.2, 0.3, -2.5, 0.0]}, index=FILMS.index[:5], dtype="float32"
+            {"1": [2.0, 1.5, -1.8, -1.2, 1.0], "2": [0.1, -0.2, 0.3, -2.5, 0.0]}, index=ITEMS.index[:5], dtype="float32"
         ),
         axes=pd.DataFrame(
             {
@@ -85,21 +85,21 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
     labels = write(
         "labels",
         (factors,),
-        films=pd.DataFrame({"movie_id": [10, 30], "label": LABELS, "strength": [2.0, 1.8]}),
-        labels=pd.DataFrame({"films": [3, 2]}, index=pd.Index(LABELS, name="label")),
+        items=pd.DataFrame({"item_id": [10, 30], "label": LABELS, "strength": [2.0, 1.8]}),
+        labels=pd.DataFrame({"items": [3, 2]}, index=pd.Index(LABELS, name="label")),
     )
     reviews = write(
         "reviews",
         reviews=pd.DataFrame(
-            {"review_id": ["x", "y"], "movie_id": [10, 10], "text": [TEXT, "A machine, and another machine."]}
+            {"review_id": ["x", "y"], "item_id": [10, 10], "text": [TEXT, "A machine, and another machine."]}
         ),
     )
     names = write(
         "names",
         values={"names": NAMES},
         terms=pd.DataFrame({"term": ["machine", "war", "robot", "love", "ball"], "label": ["1+"] * 3 + ["1-"] * 2}),
-        films=pd.DataFrame(
-            {"label": LABELS, "title": FILMS["title"].loc[[10, 30]].tolist(), "score": [2.0, 1.8]},
+        items=pd.DataFrame(
+            {"label": LABELS, "title": ITEMS["title"].loc[[10, 30]].tolist(), "score": [2.0, 1.8]},
         ),
         genres=pd.DataFrame({"label": LABELS, "genre": ["Sci-Fi", "Romance"]}),
     )
@@ -110,12 +110,12 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
     histograms = write(
         "histograms",
         shares=pd.DataFrame(
-            {"movie_id": [10, 10], "label": LABELS, "share": [1.0, 0.5], "share_without": [np.nan, 1.0]}
+            {"item_id": [10, 10], "label": LABELS, "share": [1.0, 0.5], "share_without": [np.nan, 1.0]}
         ),
-        metrics={"dominating": "1+"},
+        metrics={"most_frequent": "1+"},
     )
     encoders = write(
-        "encoders", labels=pd.DataFrame({"label": LABELS, "threshold": [THRESHOLDS[label] for label in LABELS]})
+        "comparison", labels=pd.DataFrame({"label": LABELS, "threshold": [THRESHOLDS[label] for label in LABELS]})
     )
     language_model = write("language_model", config=PlantedConfig(epochs=epochs), values={"vocabulary": VOCABULARY})
     classifier = write(
@@ -125,7 +125,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
         arrays={f"classifier_{name}": _classifier(logits) for name, logits in LOGITS.items()},
     )
     made = (ratings, factors, labels, reviews, names, evaluation, histograms, encoders, language_model, classifier)
-    headline = {"films": 1, "reviews": 2, "factors": 2, "stable_factors": 1, "auc_null_sd": 0.02, **scores}
+    headline = {"items": 1, "reviews": 2, "factors": 2, "stable_factors": 1, "auc_null_sd": 0.02, **scores}
     with store.new(Handle(stage="report", key=key), (*made, collab), StageConfig()) as artifact:
         (artifact.folder / "index.html").write_text("<p>what was found</p>")
         artifact.metrics.update(headline)
@@ -138,7 +138,7 @@ def _recommender():
     items = np.array([[(0, 0, 0), *DIRECTIONS.values()]] * 2, np.float32)
     return {
         "user_ids": np.arange(50),
-        "movie_ids": FILMS.index.to_numpy(),
+        "item_ids": ITEMS.index.to_numpy(),
         "weights.u_weight.weight": users,
         "weights.i_weight.weight": items,
     }

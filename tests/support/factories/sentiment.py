@@ -18,7 +18,7 @@ from latentflix.config import StageConfig
 from latentflix.sentiment.classifier import NETWORK, SentimentClassifierConfig, train_sentiment
 from latentflix.sentiment.dataset import SentimentReviewConfig, prepare_sentiment
 from latentflix.sentiment.model import SentimentConfig, SentimentModel, choose_predictor
-from latentflix.sentiment.tfidf import SentimentWordConfig, train_sentiment_words
+from latentflix.sentiment.tfidf import SentimentTfidfConfig, fit_sentiment_tfidf
 from latentflix.text.classifier import read_reviews
 from latentflix.text.language_model import LanguageModel, model_weights
 from latentflix.text.tokenizer import tokenize
@@ -40,12 +40,12 @@ class SmallModel:
     chosen: Any
 
 
-def make_reviews(seed=0, n_films=60, per_film=4, length=30, share=0.15):
+def make_reviews(seed=0, n_items=60, per_film=4, length=30, share=0.15):
     """text, positive, tconst: every film has reviews of both moods; `share` of the words tell the mood."""
     random = np.random.default_rng(seed)
     filler = [f"word{number}" for number in range(200)]
     rows = []
-    for film in range(n_films):
+    for film in range(n_items):
         for place in range(per_film):
             positive = bool((film + place) % 2)
             words = [str(random.choice(MOODS[positive] if random.random() < share else filler)) for _ in range(length)]
@@ -109,7 +109,7 @@ def _train(backward):
     models = [untrained_language_model(vocabulary, seed) for seed in range(1 + backward)]
     tokens = read_reviews(dealt["text"], vocabulary, QUICK)
     network = train_sentiment(dealt, tokens, models[0], QUICK, *models[1:])
-    words = train_sentiment_words(dealt, SentimentWordConfig())
+    words = fit_sentiment_tfidf(dealt, SentimentTfidfConfig())
     logits = words.logits.assign(**{NETWORK: network.logits.iloc[:, -1]})
     chosen = choose_predictor(logits, dealt.set_index("review_id"), SentimentConfig(n_folds=3))
     return dealt, vocabulary, network, words, chosen

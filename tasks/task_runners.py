@@ -11,12 +11,12 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 from prefect.utilities.asyncutils import run_coro_as_sync
 
 from latentflix.config import ParallelConfig
-from latentflix.errors import ClusterUnavailable
+from latentflix.errors import DependencyError
 
 
 @contextmanager
 def task_runner(config: ParallelConfig) -> Iterator[TaskRunner[Any]]:
-    """A running task runner. Raises ClusterUnavailable if Dask is asked for and cannot be had."""
+    """A running task runner. Raises DependencyError if Dask is asked for and cannot be had."""
     with _one_server(), _choose(config) as runner:
         yield runner
 
@@ -49,20 +49,20 @@ def _dask(config: ParallelConfig) -> TaskRunner[Any]:
     try:
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
-        raise ClusterUnavailable(
-            "Dask is not installed", where="--parallel.kind dask", remedy="pip install 'latentflix[dask]'"
+        raise DependencyError(
+            "Dask is not installed", where="--parallel.kind dask", hint="pip install 'latentflix[dask]'"
         ) from error
     if config.dask_address is None:
         return DaskTaskRunner(cluster_kwargs={"n_workers": config.n_workers(), "threads_per_worker": 1})
     try:
         run_coro_as_sync(_knock(config.dask_address, config.dask_timeout))
     except (OSError, ValueError) as error:
-        raise ClusterUnavailable(
+        raise DependencyError(
             "the Dask scheduler does not answer",
             where=f"--parallel.dask-address {config.dask_address}",
             found=str(error) or type(error).__name__,
             expected=f"a scheduler that answers within {config.dask_timeout:g} seconds",
-            remedy="start one with `dask scheduler`, or mend the address",
+            hint="start one with `dask scheduler`, or mend the address",
         ) from error
     return DaskTaskRunner(address=config.dask_address)
 

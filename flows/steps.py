@@ -1,0 +1,68 @@
+"""Steps that several flows share: where data come from, the language models, and how a flow ends."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.command_line import FlowResult
+from latentflix.artifacts import Handle
+from latentflix.config import StageConfig
+from latentflix.data.datasets import DataSetConfig
+from latentflix.data.ratings_file import with_fingerprint
+from latentflix.report.highlights import page_text
+from latentflix.report.rendering import PAGE
+from latentflix.settings import FlowSettings, FullSettings, RatedSettings, SentimentSettings
+from latentflix.text.language_model import direction_configs
+from latentflix.text.pretrained import PretrainedConfig
+from tasks import data, text
+from tasks.stage import StageRunner, StageTask
+from tasks.ui import publish
+
+
+def fetch(run: StageRunner, settings: FlowSettings, name: str) -> Handle:
+    """Fetch a data set by its name, from the user's folders where it lies there."""
+    config = DataSetConfig(name=name, data_dir=settings.data_dir, cache_dir=settings.cache_dir)
+    return run(data.fetch_data_set, config=config)
+
+
+def fetch_or_read(
+    run: StageRunner, settings: FlowSettings, name: str, reader: StageTask, config: StageConfig | None
+) -> Handle:
+    """Read the user's own files if `config` says which, else fetch the data set `name`."""
+    return run(reader, config=config) if config else fetch(run, settings, name)
+
+
+def load_ratings(run: StageRunner, settings: RatedSettings) -> tuple[Handle, Handle]:
+    """Load the ratings, and check them: the handles of both."""
+    source = settings.ratings_source
+    config = with_fingerprint(source) if source.path else None
+    raw = fetch_or_read(run, settings, source.data_set, data.read_ratings_file, config)
+    return raw, run(data.check_ratings, source=raw, config=settings.ratings)
+
+
+def train_language_models(
+    run: StageRunner, token_corpus: Handle, held_out: Handle, settings: FullSettings | SentimentSettings
+) -> list[Handle]:
+    """Train a language model in each direction that is asked for, the forward one first, without held-out reviews."""
+    folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
+    handles = []
+    for config in direction_configs(settings.language_model):
+        starts = [PretrainedConfig(direction=config.direction, **folders)] if config.pretrained else []
+        pretrained = [run(text.fetch_pretrained, config=start) for start in starts]
+        handles.append(
+            run(text.train, token_corpus=token_corpus, held_out=held_out, pretrained=pretrained, config=config)
+        )
+    return handles
+
+
+def finish(
+    run: StageRunner, page: Handle, sentence: str, headline: Mapping[str, Any], settings: FlowSettings
+) -> FlowResult:
+    """Show in the UI where the page of the run is and what it says, and return the same."""
+    publish([page_text(run.store, page, sentence, settings.artifacts_url)])
+    return FlowResult(
+        report=str((run.store.path(page) / PAGE).resolve()),
+        headline=dict(headline),
+        sentence=sentence,
+        seconds=run.seconds,
+        cached=run.cached,
+    )

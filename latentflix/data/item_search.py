@@ -1,0 +1,89 @@
+"""Which item is meant by a name as somebody types it."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from latentflix.data.titles import ARTICLES, plain_name, split_title
+from latentflix.errors import NotFound
+
+# Items that an error names.
+_NAMED = 10
+_NEAREST = 5
+_YEAR_BEHIND = re.compile(r"(.+?)[\s,]+((?:18|19|20)\d\d)")
+
+
+def find_item(items: pd.DataFrame, asked: str) -> int:
+    """The movie id of the one item that is called so.
+
+    items: index item_id; `title` as MovieLens writes it, and `ratings`, how many. asked: a name, or one of the other
+    names in a title, with the year or without; case, accents, punctuation and articles do not count. Where no item is
+    called so, the words of a name will do. Raises NotFound, naming those in question, if it is not one item.
+    """
+    titled = items.index[items["title"] == asked.strip()]
+    if len(titled) == 1:
+        return int(titled[0])
+    names = _all_names(items)
+    readings = [split_title(asked)]
+    if year_behind := _YEAR_BEHIND.fullmatch(asked.strip()):
+        # After all else, for some names do end with a year.
+        readings.append((split_title(year_behind[1])[0], int(year_behind[2])))
+    near: list[int] = []
+    for asked_names, year in readings:
+        for called in _called(names, [plain_name(name) for name in asked_names]):
+            of_year = called if year is None else called[called["year"] == year]
+            item_ids = of_year["item_id"].unique()
+            if len(item_ids) == 1:
+                return int(item_ids[0])
+            if len(item_ids) > 1:
+                raise _ambiguous(asked, items.loc[item_ids])
+            near += called["item_id"].tolist()
+    near += _nearest(names, plain_name(" ".join(readings[-1][0])))
+    nearest = items.loc[list(dict.fromkeys(near))[:_NEAREST], "title"]
+    raise NotFound(
+        "no item is called so",
+        found=asked or "an empty name",
+        expected=f"one of {len(items):,} items",
+        hint=f"perhaps you mean {', '.join(nearest)}",
+    )
+
+
+def _all_names(items: pd.DataFrame) -> pd.DataFrame:
+    """Every name of every item: item_id, name as names are compared, year."""
+    rows = []
+    for item_id, title in items["title"].items():
+        names, year = split_title(title)
+        rows += [(item_id, plain_name(name), year) for name in names]
+    return pd.DataFrame(rows, columns=["item_id", "name", "year"])
+
+
+def _called(names: pd.DataFrame, asked: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """The names that are those asked for; then but for an article; then those in which they stand, word by word."""
+    yield names[names["name"].isin(asked)]
+    bare = {_without_article(name) for name in asked} - {""}
+    yield names[names["name"].map(_without_article).isin(bare)]
+    yield names[[any(f" {name} " in f" {known} " for name in bare) for known in names["name"]]]
+
+
+def _without_article(name: str) -> str:
+    first, _, rest = name.partition(" ")
+    return rest if rest and first in ARTICLES else name
+
+
+def _nearest(names: pd.DataFrame, asked: str) -> list[int]:
+    """The items with the names that need the fewest changes to be the one asked for, the nearest first."""
+    from rapidfuzz import fuzz, process
+
+    near = process.extract(asked, names["name"].tolist(), scorer=fuzz.ratio, limit=2 * _NEAREST)
+    return [int(names["item_id"].iloc[row]) for _, _, row in near]
+
+
+def _ambiguous(asked: str, items: pd.DataFrame) -> NotFound:
+    titles = items.sort_values("ratings", ascending=False, kind="stable")["title"]
+    more = f" and {len(titles) - _NAMED:,} more" if len(titles) > _NAMED else ""
+    return NotFound(
+        "several items are called so",
+        found=f"{asked}: {', '.join(titles.head(_NAMED))}{more}",
+        expected="a name that only one item has, with its year if need be",
+    )

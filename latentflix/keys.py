@@ -1,0 +1,188 @@
+"""The key of an artifact: a hash of its stage, its inputs, its settings and the code that makes it.
+
+The code is read, not run: the function that makes the artifact, whatever it uses of its own package, and each library
+module that these name, with all that those import. So no list of modules has to be kept, and a helper that moves to
+another file still counts.
+"""
+
+import ast
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from latentflix.artifacts import Inputs, file_sha256
+from latentflix.config import StageConfig
+
+_LIBRARY = Path(__file__).parent.name
+
+
+def artifact_key(stage: str, inputs: Inputs, config: StageConfig, source: str) -> str:
+    """Compute the key of what a stage makes.
+
+    Args:
+        stage: the stage's name.
+        inputs: by parameter, the artifacts that it reads.
+        config: its settings.
+        source: the digest of its code, as `source_digest` computes it.
+
+    Returns:
+        20 hexadecimal digits.
+    """
+    made_of = {
+        "stage": stage,
+        "inputs": {name: [(handle.stage, handle.key) for handle in handles] for name, handles in inputs.items()},
+        "config": config.model_dump(mode="json"),
+        "source": source,
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def source_digest(function: Callable[..., Any]) -> str:
+    """Compute the digest of the code that a function runs; comments, layout and decorators do not count.
+
+    It covers the function, the definitions of its own package that it uses, the library modules that these name with
+    everything of the library that those import, the `__init__` files on the way, and the library's data files that any
+    of these modules name. The library is looked for beside the function's own package.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        ValueError: the function is not defined at the top level of a module.
+    """
+    module = function.__module__
+    root = Path(function.__code__.co_filename).parents[module.count(".")]
+    definitions, library = _read_function(root, module, function.__name__)
+    digests = sorted([*definitions, *_read_library(root, library)])
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _read_function(root: Path, module: str, name: str) -> tuple[list[str], set[str]]:
+    """The digests of a definition and of all that it uses of its own package, and the library names that these use."""
+    package = module.split(".", maxsplit=1)[0]
+    digests: dict[tuple[str, str], str] = {}
+    library: set[str] = set()
+    waiting = [(module, name)]
+    while waiting:
+        place = waiting.pop()
+        path = _module_file(root, place[0])
+        if place in digests or path is None:
+            continue
+        node = _definitions(path, path.stat().st_mtime_ns).get(place[1])
+        digests[place] = ""
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for imported in _imported(node):
+                owner, _, member = imported.rpartition(".")
+                if _belongs_to(imported, _LIBRARY):
+                    library.add(imported)
+                elif _belongs_to(imported, package) and member == _original_name(node, place[1]):
+                    waiting.append((owner, member))
+        elif node is not None:
+            digests[place] = _digest(node)
+            waiting += [(place[0], used.id) for used in ast.walk(node) if isinstance(used, ast.Name)]
+    if not digests.get((module, name)):
+        raise ValueError(f"{module}.{name} is not defined at the top level of its module")
+    return [digest for digest in digests.values() if digest], library
+
+
+def _read_library(root: Path, names: set[str]) -> list[str]:
+    """The digests of library modules, of all library modules that they import, and of the data files that they name."""
+    digests: dict[Path, str] = {}
+    waiting = list(names)
+    while waiting:
+        for path in _files_of(root, waiting.pop()):
+            if path not in digests:
+                module = _read_module(root / _LIBRARY, path, path.stat().st_mtime_ns)
+                digests[path] = module.digest
+                digests |= {data: file_sha256(data) for data in module.data}
+                waiting += module.imports
+    return list(digests.values())
+
+
+@dataclass(frozen=True)
+class _Module:
+    """digest: of its syntax tree. imports: dotted names of the library. data: files of the library that it names."""
+
+    digest: str
+    imports: tuple[str, ...]
+    data: frozenset[Path]
+
+
+@cache
+def _read_module(library: Path, path: Path, changed: int) -> _Module:
+    """Read a module; `changed` says of which state of the file, so that the cache forgets earlier ones."""
+    tree = _parse(path, changed)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    imports = tuple(name for node in nodes for name in _imported(node) if _belongs_to(name, _LIBRARY))
+    return _Module(_digest(tree), imports, frozenset(_data_files(library, tree)))
+
+
+def _files_of(root: Path, name: str) -> Iterator[Path]:
+    """The files that an import of a dotted name runs: the `__init__` files on the way, and the module."""
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        if path := _module_file(root, ".".join(parts[:end])):
+            yield path
+
+
+def _module_file(root: Path, name: str) -> Path | None:
+    path = root.joinpath(*name.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The dotted names that an import statement may stand for: modules, and members of modules."""
+    names = [alias.name for alias in node.names]
+    return names if isinstance(node, ast.Import) else [f"{node.module}.{name}" for name in names]
+
+
+def _original_name(node: ast.Import | ast.ImportFrom, bound: str) -> str:
+    return next(alias.name for alias in node.names if bound in (alias.asname, alias.name.split(".")[0]))
+
+
+def _belongs_to(name: str, package: str) -> bool:
+    return name.split(".", maxsplit=1)[0] == package
+
+
+@cache
+def _parse(path: Path, _: int) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _definitions(path: Path, changed: int) -> dict[str, ast.stmt]:
+    """What the top level of a module defines or imports, by name, decorators left out."""
+    found: dict[str, ast.stmt] = {}
+    for node in _parse(path, changed).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                node.decorator_list = []
+                found[name] = node
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                found |= {alias.asname or alias.name.split(".")[0]: node for alias in aliases}
+            case ast.Assign() | ast.AnnAssign():
+                targets = [target for target in ast.walk(node) if isinstance(target, ast.Name)]
+                found |= {target.id: node for target in targets if isinstance(target.ctx, ast.Store)}
+    return found
+
+
+def _data_files(library: Path, tree: ast.Module) -> set[Path]:
+    """The library's files, other than modules, that a module names, and the templates that those templates name."""
+    data = [path for path in library.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    found: set[Path] = set()
+    while new := {path for path in data if path.name in named} - found:
+        found |= new
+        texts = [path.read_text(encoding="utf-8") for path in new if path.suffix == ".html"]
+        named = {name for text in texts for name in re.findall(r"[\"']([\w.]+)[\"']", text)}
+    return found
+
+
+def _digest(node: ast.AST) -> str:
+    return hashlib.sha256(ast.dump(node).encode()).hexdigest()

@@ -1,0 +1,52 @@
+"""The recommender: fitted from several seeds, compared with others, and analysed."""
+
+from typing import Annotated
+
+from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender
+from latentflix.recommender.fit import fit_and_score
+from latentflix.recommender.model import CollabConfig, load_recommender, save_recommender
+from latentflix.recommender.trials import TrialConfig, Trials, compare_trials
+from latentflix.report.recommender import build_analysis_page
+from tasks.stage import Artifact, Handle, Store, stage
+
+
+@stage("collab", "collab-{config.model}-seed-{config.seed}-and-on")
+def fit(artifact: Artifact, store: Store, *, ratings: Handle, config: CollabConfig) -> None:
+    """Fit the recommender from several seeds side by side."""
+    recommender, scores = fit_and_score(store.read_table(ratings, "ratings"), config)
+    save_recommender(artifact, recommender)
+    artifact.metrics.update(scores)
+
+
+@stage("trials", "trials")
+def compare_models(
+    artifact: Artifact, store: Store, *, fits: Annotated[tuple[Handle, ...], "collab"], config: TrialConfig
+) -> None:
+    """Compare the models under several weight decays, and choose the best of each."""
+    recommenders = [load_recommender(store, trial) for trial in fits]
+    trials = compare_trials(recommenders, [store.manifest(trial).metrics for trial in fits], config)
+    artifact.write(trials)
+    artifact.metrics["trials"] = len(trials.trials)
+
+
+@stage("analysis", "analysis")
+def analyse(
+    artifact: Artifact,
+    store: Store,
+    *,
+    source: Annotated[Handle, "datasets", "ratings_source"],
+    ratings: Handle,
+    trials: Handle,
+    fits: Annotated[tuple[Handle, ...], "collab"],
+    config: AnalysisConfig,
+) -> None:
+    """Analyse the recommender, and build the page of it and of the trials."""
+    analysis = analyse_recommender(
+        [load_recommender(store, group) for group in fits],
+        store.read_table(ratings, "ratings"),
+        store.read_table(ratings, "items"),
+        config,
+    )
+    artifact.write(analysis)
+    manifests = [store.manifest(handle) for handle in (source, ratings, trials, *fits)]
+    artifact.metrics.update(build_analysis_page(artifact.folder, analysis, store.read(trials, Trials), manifests))

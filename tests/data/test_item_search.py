@@ -1,0 +1,96 @@
+import pandas as pd
+import pytest
+
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.item_search import find_item
+from latentflix.data.ratings import RatingsConfig, read_ratings
+from latentflix.errors import NotFound
+from tests.support.factories.run import ITEMS
+
+
+@pytest.fixture(scope="module")
+def movielens():
+    tables = load_data_set(DataSetConfig(name="movielens_100k"))
+    return read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"]).items
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("Matrix, The (1999)", "The Matrix (1999)", "the matrix", "MATRIX, THE", "Matrix", "matrix (1999)"),
+        *("matrix 1999", "the matrix, 1999", " The  Matrix! "),
+    ],
+)
+def test_case_articles_punctuation_and_the_year_are_as_one_likes(asked):
+    assert find_item(ITEMS, asked) == 10
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "La Cité des enfants perdus",
+        "cite des enfants perdus",
+        "City of Lost Children",
+        "lost children",
+        "enfants perdus 1995",
+    ],
+)
+def test_a_item_answers_to_its_other_names_and_to_words_of_them_without_accents(asked):
+    assert find_item(ITEMS, asked) == 20
+
+
+def test_a_year_tells_items_of_one_name_apart():
+    assert find_item(ITEMS, "Sabrina (1954)") == find_item(ITEMS, "sabrina 1954") == 30
+    assert find_item(ITEMS, "Sabrina (1995)") == 40
+    with pytest.raises(
+        NotFound, match=r"several items are called so; found: sabrina: Sabrina \(1995\), Sabrina \(1954\);"
+    ):
+        find_item(ITEMS, "sabrina")
+
+
+def test_a_number_may_be_a_name():
+    assert find_item(ITEMS, "2001") == find_item(ITEMS, "2001: a space odyssey") == 60
+
+
+def test_a_whole_name_goes_before_names_in_which_it_stands():
+    assert find_item(ITEMS, "the matrix") == 10
+    assert find_item(ITEMS, "reloaded") == 50
+
+
+def test_of_an_unknown_item_the_nearest_are_named():
+    with pytest.raises(
+        NotFound, match=r"no item is called so; found: Teh Matirx; .*perhaps you mean Matrix, The \(1999\)"
+    ):
+        find_item(ITEMS, "Teh Matirx")
+    with pytest.raises(NotFound, match=r"perhaps you mean Sabrina \(1954\), Sabrina \(1995\)"):
+        find_item(ITEMS, "Sabrina (2022)")
+
+
+@pytest.mark.parametrize("asked", ["", "  ", "(1995)", "!?"])
+def test_what_has_no_name_in_it_is_no_item(asked):
+    with pytest.raises(NotFound, match="no item is called so"):
+        find_item(ITEMS, asked)
+
+
+def test_every_title_of_movielens_finds_its_own_item(movielens):
+    assert [find_item(movielens, title) for title in movielens["title"].iloc[::20]] == movielens.index[::20].tolist()
+
+
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [
+        ("empire strikes back", "Empire Strikes Back, The (1980)"),
+        ("Il postino", "Postino, Il (1994)"),
+        ("dr strangelove", "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb (1963)"),
+        ("se7en", "Seven (Se7en) (1995)"),
+        ("Monty Python & the Holy Grail", "Monty Python and the Holy Grail (1974)"),
+    ],
+)
+def test_items_of_movielens_are_found_as_one_says_them(movielens, asked, title):
+    assert movielens.loc[find_item(movielens, asked), "title"] == title
+
+
+def test_many_items_are_not_all_listed():
+    items = pd.DataFrame({"title": [f"Star {n} (1990)" for n in range(30)], "ratings": range(30)})
+    with pytest.raises(NotFound, match=r"found: star: Star 29 \(1990\), .*Star 20 \(1990\) and 20 more;"):
+        find_item(items, "star")
