@@ -18,13 +18,13 @@ from surprise import SVD, Dataset, Reader, SVDpp
 from surprise.prediction_algorithms.algo_base import AlgoBase
 
 from benchmarks.output import print_results, say
+from flows.command_line import parse_command_line
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import Split, SplitConfig, split_ratings
 from latentflix.recommender.fit import fit_and_score, fit_recommender
 from latentflix.recommender.model import CollabConfig, predict_ratings
 from latentflix.recommender.trials import TrialConfig, compare_trials, trial_configs
-from latentflix.settings import parse_command_line
 from latentflix.training import single_threaded
 
 Predict = Callable[[pd.DataFrame], np.ndarray]

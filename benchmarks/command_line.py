@@ -15,9 +15,9 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
+from flows.command_line import parse_command_line
 from latentflix.artifacts import Store
 from latentflix.runs import choose_run
-from latentflix.settings import parse_command_line
 
 # In seconds.
 BOUNDS = {"--help": 0.5, "factors": 2.0, "explain": 2.0, "similar": 2.0, "predict": 8.0}

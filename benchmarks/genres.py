@@ -13,11 +13,11 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
+from flows.command_line import parse_command_line
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluationConfig, evaluate_genres
 from latentflix.genres.model import GenreConfig, train_genres
 from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
-from latentflix.settings import parse_command_line
 from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, LongTextStrategy, embed_texts, load_encoder
 
 

@@ -19,8 +19,8 @@ from fastai.text.models.awdlstm import awd_lstm_lm_split
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
+from flows.command_line import parse_command_line
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.settings import parse_command_line
 from latentflix.text.batches import LanguageModelBatches
 from latentflix.text.language_model import LanguageModelConfig, build_language_model
 from latentflix.text.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus

@@ -19,12 +19,12 @@ from playwright.sync_api import sync_playwright
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
+from flows.command_line import parse_command_line
 from latentflix.artifacts import Handle, Store
 from latentflix.factors.labels import LabelConfig, label_items
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
 from latentflix.report.rendering import PAGE
-from latentflix.settings import parse_command_line
 from tests.support.factories.analysis import make_study
 from tests.support.factories.report import make_findings, make_scores
 

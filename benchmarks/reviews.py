@@ -27,12 +27,13 @@ from prefect.testing.utilities import prefect_test_harness
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
+from flows.command_line import parse_command_line
 from flows.refresh_reviews import refresh_reviews
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.reviews.delta import LAYOUT
 from latentflix.reviews.sources.protocol import Review
 from latentflix.reviews.store import ReviewStore, partition_of, to_arrow
-from latentflix.settings import RefreshSettings, parse_command_line
+from latentflix.settings import RefreshSettings
 from tests.support.fake_web import TMDB_KEY, fake_web, review
 
 REVIEWS_A_FILM = 30

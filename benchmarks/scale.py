@@ -17,10 +17,10 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
+from flows.command_line import parse_command_line
 from latentflix.data.splits import SplitConfig, split_ratings
 from latentflix.recommender.fit import fit_recommender, score_recommender
 from latentflix.recommender.model import CollabConfig
-from latentflix.settings import parse_command_line
 
 # MovieLens 25M; fewer ratings are those of fewer of its users.
 N_RATINGS, N_USERS, N_ITEMS = 25_000_095, 162_541, 59_047

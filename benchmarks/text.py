@@ -22,8 +22,8 @@ from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_
 from pydantic import BaseModel, Field
 
 from benchmarks.output import print_results, say
+from flows.command_line import parse_command_line
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.settings import parse_command_line
 from latentflix.text.classifier import ClassifierBatches, ClassifierConfig, build_classifier
 from latentflix.text.language_model import LanguageModelConfig, load_weights, model_weights, train_language_model
 from latentflix.text.predictions import PredictionConfig, predict_reviews

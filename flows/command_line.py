@@ -1,13 +1,15 @@
-"""What every flow does when it is started from a command line."""
+"""The command line of a flow: its settings, its result, its exit code."""
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError, create_model
+from pydantic_settings import BaseSettings, CliSettingsSource
 
-from latentflix.errors import LatentflixError
-from latentflix.settings import parse_command_line
+from latentflix.errors import LatentflixError, SettingsError
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class FlowResult(BaseModel):
@@ -46,3 +48,45 @@ def main(
 def _complain(program: str, error: LatentflixError, code: int) -> int:
     sys.stderr.write(f"{program}: {error}\n")
     return code
+
+
+def parse_command_line(settings: type[Settings], program: str, arguments: Sequence[str] | None = None) -> Settings:
+    """The settings that a command line gives; without `arguments`, that of this process.
+
+    Exits with the usage on an unknown option and with the whole help on --help. Raises SettingsError, naming the
+    setting, if a value is of the wrong type or out of bounds.
+    """
+    source = cli_settings_source(settings, program, arguments)
+    try:
+        return settings.model_validate(source())
+    except ValidationError as error:
+        raise invalid_settings(error) from error
+
+
+def cli_settings_source(
+    settings: type[BaseModel], program: str, arguments: Sequence[str] | None
+) -> CliSettingsSource[Any]:
+    """What pydantic-settings reads from a command line for these settings: only what it says, no defaults."""
+    reader = create_model("CommandLine", __base__=(settings, BaseSettings), __doc__=settings.__doc__)
+    return CliSettingsSource(
+        cast("type[BaseSettings]", reader),
+        cli_prog_name=program,
+        cli_parse_args=True if arguments is None else list(arguments),
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+    )
+
+
+def invalid_settings(error: ValidationError) -> SettingsError:
+    """The first of pydantic's complaints, in one line."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return SettingsError(
+        "a setting cannot be used",
+        where=f"--{name.replace('_', '-')}" if name else "",
+        found=repr(first.get("input")) if name else "",
+        expected=first["msg"],
+        hint="see --help",
+    )

@@ -1,17 +1,19 @@
-"""All settings of a flow: the whole of a profile, what a user changed of it, and the command line that says so."""
+"""The settings of every flow, in the order in which the command line and the form of the Prefect UI show them.
 
-from collections.abc import Mapping, Sequence
+What a user is likely to change comes first: the data, the reviews, the factors, their labels and names. Folders,
+processes and the like come last.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
-from pydantic_settings import BaseSettings, CliSettingsSource
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from latentflix.config import ParallelConfig
 from latentflix.data.ratings import RatingsConfig
 from latentflix.data.ratings_file import RatingsSource
 from latentflix.data.title_catalogs import TitleConfig
-from latentflix.errors import SettingsError
 from latentflix.factors.baselines import BaselineConfig, EmbeddingBaselineConfig
 from latentflix.factors.comparison import ComparisonConfig
 from latentflix.factors.drift import DriftConfig
@@ -48,8 +50,7 @@ from latentflix.text.predictions import PredictionConfig
 from latentflix.text.sentence_embeddings import EmbeddingConfig, LongTextStrategy
 from latentflix.text.token_corpus import TokenCorpusConfig
 
-Profile = Literal["sample", "full"]
-Settings = TypeVar("Settings", bound=BaseModel)
+Profile = Literal["sample", "ulmfit"]
 
 # The collab study is there for the trials, so it tries more than the full flow does.
 STUDY_WEIGHT_DECAYS = (0.0, 0.1, 0.2, 0.5, 1.0)
@@ -71,46 +72,29 @@ _ULMFIT = {
     "valid_share": 0.1,
 }
 
-# What a profile sets otherwise than the fields' own defaults.
-PROFILES: dict[str, dict[str, dict[str, Any]]] = {
-    "sample": {},
-    "full": {
-        "language_model": _ULMFIT,
-        "classifier": {"n_folds": 5, "max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
-    },
-}
-SENTIMENT_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
-    # A small encoder that has read little has little to forget, so it may learn faster than one that has read much.
-    "sample": {
-        "sentiment_classifier": {"all_epochs": 5, "all_learning_rate": 5e-3},
-    },
-    "full": {
-        "language_model": _ULMFIT,
-        "sentiment_classifier": {"max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
-    },
-}
-
 
 class FlowSettings(BaseModel):
-    """What every flow can be told: where it reads and writes."""
+    """Where a flow runs, reads and writes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    artifacts_dir: Path = Field(Path("artifacts"), description="where artifacts and the report are kept")
-    data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
+    parallel: ParallelConfig = Field(ParallelConfig(), description="where fits that need not wait for one another run")
+    artifacts_dir: Path = Field(Path("artifacts"), description="where artifacts and the report are written")
+    data_dir: Path | None = Field(None, description="a folder with data sets that you fetched yourself")
     cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
     artifacts_url: str | None = Field(
         None, description="address under which artifacts_dir is served, if it is: the run then links to its page"
     )
     json_: bool = Field(False, alias="json", description="print one JSON object instead of lines")
-    parallel: ParallelConfig = ParallelConfig()
 
 
-class RatedSettings(FlowSettings):
-    """What every flow can be told that needs ratings."""
+class RatedSettings(BaseModel):
+    """Which ratings a flow reads."""
 
-    ratings_source: RatingsSource = RatingsSource()
-    ratings: RatingsConfig = RatingsConfig()
+    ratings_source: RatingsSource = Field(
+        RatingsSource(), title="Data", description="which ratings are read: a MovieLens set or your own files"
+    )
+    ratings: RatingsConfig = Field(RatingsConfig(), description="the scale of the ratings, and which items are merged")
 
     @property
     def data(self) -> str:
@@ -118,12 +102,89 @@ class RatedSettings(FlowSettings):
         return _data_name(self.ratings_source.path, self.ratings_source.data_set)
 
 
-class CollabStudySettings(RatedSettings):
-    """The settings of the collab study."""
+class ProfileSettings(BaseModel):
+    """A profile: a named set of values, which single settings override."""
 
-    collab: CollabConfig = CollabConfig()
-    trials: TrialConfig = TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS)
-    analysis: AnalysisConfig = AnalysisConfig()
+    PROFILES: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+
+    profile: Profile = Field(
+        "sample",
+        description="a named set of values: sample, two CPU cores and minutes; ulmfit, a GPU and WikiText-103. A form "
+        "sends every value that it shows, and those win over the profile: for another profile run its deployment",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_profile(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return _merge(cls.PROFILES.get(str(given.get("profile", "sample")), {}), given)
+
+
+class LanguageModelSettings(BaseModel):
+    """The tokens and language models that a flow trains."""
+
+    token_corpus: TokenCorpusConfig = Field(TokenCorpusConfig(), description="how texts are tokenised")
+    language_model: LanguageModelConfig = Field(
+        LanguageModelConfig(), description="the language model that the classifiers start from"
+    )
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        model = self.language_model
+        sizes = (model.embedding_size, model.hidden_size, model.n_layers)
+        if model.pretrained and sizes != (400, 1152, 3):
+            raise ValueError(f"the pretrained language model has the sizes 400, 1152 and 3, not {sizes}")
+        return self
+
+
+class _FullStages(BaseModel):
+    reviews: ReviewConfig = Field(ReviewConfig(), description="which reviews are read, and from where")
+    factors: FactorConfig = Field(FactorConfig(), description="how factors are found, and which count as stable")
+    labels: LabelConfig = Field(LabelConfig(), description="which factors become the labels of an item")
+    names: NameConfig = Field(NameConfig(), description="the words, items and genres that name a factor")
+    report: ReportConfig = Field(ReportConfig(), description="what the page shows, and what it calls an item")
+    collab: CollabConfig = Field(
+        CollabConfig(), title="Recommender", description="the recommender whose factors are explained"
+    )
+    trials: TrialConfig = Field(TrialConfig(), description="other recommenders that it is compared with")
+    analysis: AnalysisConfig = Field(AnalysisConfig(), description="what is shown of the recommender itself")
+    classifier: ClassifierConfig = Field(ClassifierConfig(), description="the classifiers that read reviews")
+    predictions: PredictionConfig = Field(PredictionConfig(), description="how reviews are predicted")
+    histograms: HistogramConfig = Field(HistogramConfig(), description="which predictions a histogram counts")
+    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="how precisely the scores are measured")
+    baseline: BaselineConfig = Field(BaselineConfig(), description="TF-IDF and logistic regression, to compare with")
+    comparison: ComparisonConfig = Field(ComparisonConfig(), description="which other methods are compared")
+    embeddings: EmbeddingConfig = Field(EmbeddingConfig(), description="sentence vectors, if they are compared")
+    embedding_baseline: EmbeddingBaselineConfig = Field(
+        EmbeddingBaselineConfig(), description="logistic regression on sentence vectors"
+    )
+    changes: ChangesConfig = Field(ChangesConfig(), description="what counts as a change since the previous report")
+
+
+# Pydantic takes the fields of the rightmost base first.
+class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettings, ProfileSettings):
+    """The settings of the full flow. What is not given is as the profile has it."""
+
+    PROFILES: ClassVar = {
+        "sample": {},
+        "ulmfit": {
+            "language_model": _ULMFIT,
+            "classifier": {"n_folds": 5, "max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
+        },
+    }
+
+
+class _CollabStudyStages(BaseModel):
+    collab: CollabConfig = Field(CollabConfig(), title="Recommender", description="the recommender that is analysed")
+    trials: TrialConfig = Field(
+        TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS), description="the recommenders that are compared"
+    )
+    analysis: AnalysisConfig = Field(AnalysisConfig(), description="what is shown of the recommender")
+
+
+class CollabStudySettings(FlowSettings, _CollabStudyStages, RatedSettings):
+    """The settings of the collab study."""
 
     @model_validator(mode="before")
     @classmethod
@@ -133,19 +194,29 @@ class CollabStudySettings(RatedSettings):
         return _merge({"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}, given)
 
 
-class GenreSettings(RatedSettings):
-    """The settings of the genre flow."""
-
-    plot_source: PlotSource = PlotSource()
-    plot_summaries: PlotSummaryConfig = PlotSummaryConfig()
-    embeddings: EmbeddingConfig = EmbeddingConfig()
-    compared_strategies: tuple[LongTextStrategy, ...] = Field(
-        (), description="further ways to read long plots; the way that is best on validation is taken"
+class _GenreStages(BaseModel):
+    plot_source: PlotSource = Field(
+        PlotSource(), title="Plots", description="which plot summaries are read: the data set or your own file"
     )
-    genres: GenreConfig = GenreConfig()
-    genre_evaluation: GenreEvaluationConfig = GenreEvaluationConfig()
-    genre_comparison: MovieLensComparisonConfig = MovieLensComparisonConfig()
-    genre_page: GenrePageConfig = GenrePageConfig()
+    plot_summaries: PlotSummaryConfig = Field(
+        PlotSummaryConfig(), description="which genres are learned, and how plots are split"
+    )
+    genres: GenreConfig = Field(GenreConfig(), description="the models that learn genres")
+    genre_page: GenrePageConfig = Field(GenrePageConfig(), description="what the page shows")
+    embeddings: EmbeddingConfig = Field(EmbeddingConfig(), description="the sentence vectors of the plots")
+    compared_strategies: tuple[LongTextStrategy, ...] = Field(
+        (), description="other ways to read long plots; the one that is best on validation is used"
+    )
+    genre_evaluation: GenreEvaluationConfig = Field(
+        GenreEvaluationConfig(), description="how precisely the scores are measured"
+    )
+    genre_comparison: MovieLensComparisonConfig = Field(
+        MovieLensComparisonConfig(), description="how plots are joined to MovieLens's films"
+    )
+
+
+class GenreSettings(FlowSettings, RatedSettings, _GenreStages):
+    """The settings of the genre flow."""
 
     @property
     def data(self) -> str:
@@ -153,112 +224,69 @@ class GenreSettings(RatedSettings):
         return _data_name(self.plot_source.path, "film_plots")
 
 
-class SentimentSettings(FlowSettings):
-    """The settings of the sentiment flow. What is not said is as the profile has it."""
-
-    profile: Profile = Field(
-        "sample",
-        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form "
-        "sends all it shows, and that wins over the profile: for another profile take its deployment",
+class _SentimentStages(BaseModel):
+    sentiment_source: SentimentSource = Field(
+        SentimentSource(), title="Reviews", description="which labelled reviews are read"
     )
-    sentiment_source: SentimentSource = SentimentSource()
-    sentiment_reviews: SentimentReviewConfig = SentimentReviewConfig()
-    token_corpus: TokenCorpusConfig = TokenCorpusConfig()
-    language_model: LanguageModelConfig = LanguageModelConfig()
-    sentiment_classifier: SentimentClassifierConfig = SentimentClassifierConfig()
-    sentiment_tfidf: SentimentTfidfConfig = SentimentTfidfConfig()
-    sentiment: SentimentConfig = SentimentConfig()
-    sentiment_evaluation: SentimentEvaluationConfig = SentimentEvaluationConfig()
-    sentiment_page: SentimentPageConfig = SentimentPageConfig()
+    sentiment_reviews: SentimentReviewConfig = Field(
+        SentimentReviewConfig(), description="how reviews are split into train, valid and test"
+    )
+    sentiment: SentimentConfig = Field(SentimentConfig(), description="how the predictor is chosen")
+    sentiment_classifier: SentimentClassifierConfig = Field(
+        SentimentClassifierConfig(), description="the network that reads reviews"
+    )
+    sentiment_tfidf: SentimentTfidfConfig = Field(
+        SentimentTfidfConfig(), description="the words and phrases that are weighed, and the baseline"
+    )
+    sentiment_evaluation: SentimentEvaluationConfig = Field(
+        SentimentEvaluationConfig(), description="how precisely the scores are measured"
+    )
+    sentiment_page: SentimentPageConfig = Field(SentimentPageConfig(), description="what the page shows")
+
+
+class SentimentSettings(FlowSettings, LanguageModelSettings, _SentimentStages, ProfileSettings):
+    """The settings of the sentiment flow. What is not given is as the profile has it."""
+
+    PROFILES: ClassVar = {
+        # A small encoder that has read little has little to forget, so it may learn faster than one that has read much.
+        "sample": {"sentiment_classifier": {"all_epochs": 5, "all_learning_rate": 5e-3}},
+        "ulmfit": {
+            "language_model": _ULMFIT,
+            "sentiment_classifier": {"max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
+        },
+    }
 
     @property
     def data(self) -> str:
         """What a run is named after: the reviews that it reads."""
         return _data_name(self.sentiment_source.path, "imdb_reviews")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_profile(cls, given: Any) -> Any:
-        return _fill(SENTIMENT_PROFILES, given)
 
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        _check_sizes(self.language_model)
-        return self
-
-
-class RefreshSettings(RatedSettings):
-    """The settings of a refresh of the review store."""
-
+class _RefreshStages(BaseModel):
+    sources: SourcesConfig = Field(SourcesConfig(), description="which sources of reviews are queried, and how")
     films: Literal["linked", "report"] = Field(
         "linked", description="linked: all rated films whose IMDb id is known; report: those that the last report shows"
     )
     tconsts: tuple[str, ...] = Field((), description="IMDb ids of the films instead, as tt0114709")
-    store: ReviewStoreConfig = ReviewStoreConfig()
-    refresh: RefreshConfig = RefreshConfig()
-    sources: SourcesConfig = SourcesConfig()
-    titles: TitleConfig = TitleConfig()
-    drift: DriftConfig = DriftConfig()
+    store: ReviewStoreConfig = Field(ReviewStoreConfig(), description="the review store")
+    refresh: RefreshConfig = Field(
+        RefreshConfig(), description="when a film is queried again, and how often on failure"
+    )
+    drift: DriftConfig = Field(DriftConfig(), description="when a histogram counts as drifted")
+    titles: TitleConfig = Field(TitleConfig(), description="how titles without an IMDb id are resolved")
+
+
+class RefreshSettings(FlowSettings, RatedSettings, _RefreshStages):
+    """The settings of a refresh of the review store."""
 
     @property
     def data(self) -> str:
-        """What a run is named after: the sources that it asks."""
+        """What a run is named after: the sources that it queries."""
         return "-".join(self.sources.names)
-
-
-class FullSettings(RatedSettings):
-    """The settings of the full flow. What is not said is as the profile has it."""
-
-    profile: Profile = Field(
-        "sample",
-        description="a whole of settings: sample, two CPU cores and minutes; full, a GPU and WikiText-103. A form "
-        "sends all it shows, and that wins over the profile: for another profile take its deployment",
-    )
-    collab: CollabConfig = CollabConfig()
-    trials: TrialConfig = TrialConfig()
-    analysis: AnalysisConfig = AnalysisConfig()
-    factors: FactorConfig = FactorConfig()
-    labels: LabelConfig = LabelConfig()
-    reviews: ReviewConfig = ReviewConfig()
-    token_corpus: TokenCorpusConfig = TokenCorpusConfig()
-    language_model: LanguageModelConfig = LanguageModelConfig()
-    classifier: ClassifierConfig = ClassifierConfig()
-    predictions: PredictionConfig = PredictionConfig()
-    baseline: BaselineConfig = BaselineConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
-    comparison: ComparisonConfig = ComparisonConfig()
-    embeddings: EmbeddingConfig = EmbeddingConfig()
-    embedding_baseline: EmbeddingBaselineConfig = EmbeddingBaselineConfig()
-    names: NameConfig = NameConfig()
-    histograms: HistogramConfig = HistogramConfig()
-    changes: ChangesConfig = ChangesConfig()
-    report: ReportConfig = ReportConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_profile(cls, given: Any) -> Any:
-        return _fill(PROFILES, given)
-
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        _check_sizes(self.language_model)
-        return self
 
 
 def _data_name(path: Path | None, data_set: str) -> str:
     return path.name if path else data_set
-
-
-def _fill(profiles: Mapping[str, Mapping[str, Any]], given: Any) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    return _merge(profiles.get(str(given.get("profile", "sample")), {}), given)
-
-
-def _check_sizes(model: LanguageModelConfig) -> None:
-    sizes = (model.embedding_size, model.hidden_size, model.n_layers)
-    if model.pretrained and sizes != (400, 1152, 3):
-        raise ValueError(f"the pretrained language model has the sizes 400, 1152 and 3, not {sizes}")
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,45 +295,3 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(base[name], Mapping) and isinstance(over[name], Mapping):
             merged[name] = _merge(base[name], over[name])
     return merged
-
-
-def parse_command_line(settings: type[Settings], program: str, arguments: Sequence[str] | None = None) -> Settings:
-    """The settings that a command line gives; without `arguments`, that of this process.
-
-    Exits with the usage on an unknown option and with the whole help on --help. Raises SettingsError, naming the
-    setting, if a value is of the wrong type or out of bounds.
-    """
-    source = cli_settings_source(settings, program, arguments)
-    try:
-        return settings.model_validate(source())
-    except ValidationError as error:
-        raise invalid_settings(error) from error
-
-
-def cli_settings_source(
-    settings: type[BaseModel], program: str, arguments: Sequence[str] | None
-) -> CliSettingsSource[Any]:
-    """What pydantic-settings reads from a command line for these settings: only what it says, no defaults."""
-    reader = create_model("CommandLine", __base__=(settings, BaseSettings), __doc__=settings.__doc__)
-    return CliSettingsSource(
-        cast("type[BaseSettings]", reader),
-        cli_prog_name=program,
-        cli_parse_args=True if arguments is None else list(arguments),
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_avoid_json=True,
-        cli_hide_none_type=True,
-    )
-
-
-def invalid_settings(error: ValidationError) -> SettingsError:
-    """The first of pydantic's complaints, in one line."""
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    return SettingsError(
-        "a setting cannot be used",
-        where=f"--{name.replace('_', '-')}" if name else "",
-        found=repr(first.get("input")) if name else "",
-        expected=first["msg"],
-        hint="see --help",
-    )

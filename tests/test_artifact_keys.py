@@ -1,26 +1,37 @@
-"""What the key of an artifact hangs on."""
+"""What the key of an artifact depends on."""
 
 import shutil
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from latentflix import artifacts
-from latentflix.artifacts import Handle, artifact_key
+from latentflix.artifacts import Handle
 from latentflix.config import StageConfig, setting
+from latentflix.keys import artifact_key, source_digest
+from tasks import factors
+from tasks import text as text_tasks
 
 ROOT = Path(__file__).parents[1]
 INPUT = Handle(stage="before", key="aaaaaaaaaaaaaaaaaaaa")
+OTHER = Handle(stage="before", key="bbbbbbbbbbbbbbbbbbbb")
 
 
 class Count(StageConfig):
     n: int = setting(1, "how many")
 
 
-def key(inputs=(INPUT,), config=None, stage="numbers", modules=(artifacts,)):
-    return artifact_key(stage, inputs, config or Count(), modules)
+def key(inputs=None, config=None, stage="numbers", source="0"):
+    return artifact_key(stage, inputs or {"before": (INPUT,)}, config or Count(), source)
+
+
+def digest(root: Path, module: str, name: str) -> str:
+    """The digest of a function as it stands in the files below `root`, which need not be importable."""
+    path = root.joinpath(*module.split(".")).with_suffix(".py")
+    function = SimpleNamespace(__module__=module, __name__=name, __code__=SimpleNamespace(co_filename=str(path)))
+    return source_digest(cast("Callable[..., Any]", function))
 
 
 def test_a_key_is_the_same_every_time_and_twenty_digits_long():
@@ -30,92 +41,157 @@ def test_a_key_is_the_same_every_time_and_twenty_digits_long():
 
 
 def test_whatever_makes_another_result_makes_another_key():
-    other = Handle(stage="before", key="bbbbbbbbbbbbbbbbbbbb")
     keys = {
         key(),
-        key(inputs=()),
-        key(inputs=(other,)),
-        key(inputs=(INPUT, other)),
-        key(inputs=(other, INPUT)),
+        key(inputs={"before": (OTHER,)}),
+        key(inputs={"after": (INPUT,)}),
+        key(inputs={"before": (INPUT, OTHER)}),
+        key(inputs={"before": (OTHER, INPUT)}),
+        key(inputs={"before": (INPUT,), "after": (OTHER,)}),
+        key(inputs={"before": (OTHER,), "after": (INPUT,)}),
         key(config=Count(n=2)),
         key(stage="letters"),
-        key(modules=(artifacts, import_module("latentflix.data.ratings"))),
+        key(source="1"),
     }
-    assert len(keys) == 8
-
-
-def source_key(monkeypatch, package, name):
-    monkeypatch.setattr(artifacts, "_PACKAGE", package)
-    artifacts._source_digest.cache_clear()
-    module = ModuleType(name)
-    module.__file__ = str(package / f"{name}.py")
-    try:
-        return key(modules=(module,))
-    finally:
-        artifacts._source_digest.cache_clear()
+    assert len(keys) == 10
 
 
 @pytest.fixture
-def package(tmp_path):
-    folder = tmp_path / "latentflix"
-    folder.mkdir()
-    (folder / "stage.py").write_text("from latentflix.middle import work\n\nresult = work()\n")
-    (folder / "middle.py").write_text("def work():\n    from latentflix.deep import n\n\n    return n\n")
-    (folder / "deep.py").write_text("n = 1\n")
-    (folder / "elsewhere.py").write_text("n = 1\n")
-    return folder
+def root(tmp_path: Path) -> Path:
+    """A library, and a stage that reads through a helper of another task module."""
+    files = {
+        "latentflix/__init__.py": "",
+        "latentflix/deep/__init__.py": "",
+        "latentflix/work.py": "def work():\n    from latentflix.deep.numbers import n\n\n    return n\n",
+        "latentflix/deep/numbers.py": "n = 1\n",
+        "latentflix/readers.py": "def read():\n    return 2\n",
+        "latentflix/elsewhere.py": "n = 1\n",
+        "tasks/__init__.py": "",
+        "tasks/stage.py": "def stage(name):\n    return lambda make: make\n",
+        "tasks/reading.py": "from latentflix.readers import read\n\nFACTOR = 1\n\n\ndef load():\n    return FACTOR * read()\n",
+        "tasks/numbers.py": (
+            "from latentflix.work import work\nfrom tasks.reading import load\nfrom tasks.stage import stage\n\n\n"
+            "@stage('numbers')\ndef make():\n    return work() + helper()\n\n\n"
+            "def helper():\n    return load()\n\n\n"
+            "def neighbour():\n    from latentflix.elsewhere import n\n\n    return n\n"
+        ),
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
 
 
-@pytest.mark.parametrize("name", ["stage", "middle", "deep"])
-def test_a_change_of_what_a_stage_imports_changes_the_key(monkeypatch, package, name):
-    before = source_key(monkeypatch, package, "stage")
-    path = package / f"{name}.py"
-    path.write_text(path.read_text() + "more = 2\n")
-    assert source_key(monkeypatch, package, "stage") != before
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
-def test_a_change_of_what_a_stage_does_not_import_leaves_the_key(monkeypatch, package):
-    before = source_key(monkeypatch, package, "stage")
-    (package / "elsewhere.py").write_text("n = 2\n")
-    assert source_key(monkeypatch, package, "stage") == before
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("latentflix/work.py", "return n", "return 2 * n"),
+        ("latentflix/deep/numbers.py", "n = 1", "n = 2"),
+        ("latentflix/readers.py", "return 2", "return 3"),
+        ("tasks/numbers.py", "work() + helper()", "work() - helper()"),
+        ("tasks/numbers.py", "return load()", "return 2 * load()"),
+        ("tasks/reading.py", "FACTOR * read()", "read()"),
+        ("tasks/reading.py", "FACTOR = 1", "FACTOR = 2"),
+    ],
+)
+def test_a_change_of_what_a_stage_runs_changes_its_key(root, file, old, new):
+    before = digest(root, "tasks.numbers", "make")
+    edit(root / file, old, new)
+    assert digest(root, "tasks.numbers", "make") != before
 
 
-def test_a_comment_or_a_blank_line_leaves_the_key(monkeypatch, package):
-    before = source_key(monkeypatch, package, "stage")
-    (package / "deep.py").write_text("# one\n\n\nn = (\n    1\n)\n")
-    assert source_key(monkeypatch, package, "stage") == before
+@pytest.mark.parametrize("package", ["latentflix", "latentflix/deep"])
+def test_a_change_of_a_package_that_is_imported_on_the_way_changes_the_key(root, package):
+    before = digest(root, "tasks.numbers", "make")
+    (root / package / "__init__.py").write_text("from latentflix.elsewhere import n\n")
+    with_import = digest(root, "tasks.numbers", "make")
+    assert with_import != before
+    edit(root / "latentflix/elsewhere.py", "n = 1", "n = 2")
+    assert digest(root, "tasks.numbers", "make") != with_import
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("latentflix/elsewhere.py", "n = 1", "n = 2"),
+        ("tasks/numbers.py", "    return n\n", "    return -n\n"),
+        ("tasks/stage.py", "lambda make: make", "lambda make: print(name) or make"),
+        ("tasks/numbers.py", "@stage('numbers')", "@stage('letters')"),
+        ("latentflix/deep/numbers.py", "n = 1", "# one\n\n\nn = (\n    1\n)"),
+    ],
+    ids=["a module that is not imported", "another stage's helper", "the decorator", "its arguments", "layout"],
+)
+def test_a_change_of_anything_else_leaves_the_key(root, file, old, new):
+    before = digest(root, "tasks.numbers", "make")
+    edit(root / file, old, new)
+    assert digest(root, "tasks.numbers", "make") == before
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "from latentflix.deep import n",
-        "from latentflix import deep",
-        "import latentflix.deep",
-        "import latentflix.deep as d",
+        "from latentflix.deep.numbers import n as work",
+        "from latentflix.deep import numbers as work",
+        "import latentflix.deep.numbers as work",
     ],
 )
-def test_every_way_to_import_counts(monkeypatch, package, statement):
-    (package / "stage.py").write_text(f"{statement}\n")
-    before = source_key(monkeypatch, package, "stage")
-    (package / "deep.py").write_text("n = 2\n")
-    assert source_key(monkeypatch, package, "stage") != before
+def test_every_way_to_import_counts(root, statement):
+    edit(root / "tasks/numbers.py", "from latentflix.work import work", statement)
+    before = digest(root, "tasks.numbers", "make")
+    edit(root / "latentflix/deep/numbers.py", "n = 1", "n = 2")
+    assert digest(root, "tasks.numbers", "make") != before
+
+
+def test_a_function_within_another_has_no_key(root):
+    with pytest.raises(ValueError, match=r"tasks.numbers.inner is not defined at the top level of its module"):
+        digest(root, "tasks.numbers", "inner")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for package in ("latentflix", "tasks"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("module", "data"),
+    ("module", "stage", "data"),
     [
-        ("movielens", "data/ml100k_imdb_ids.csv"),
-        ("reviews", "data/imdb_train_review_titles.parquet"),
-        ("report", "templates/report.html"),
-        ("report", "templates/page.css"),
-        ("report", "templates/charts.html"),
-        ("report", "templates/factors.html"),
+        ("tasks.data", "fetch_data_set", "data/ml100k_imdb_ids.csv"),
+        ("tasks.reviews", "join_reviews", "reviews/imdb_train_review_titles.parquet"),
+        ("tasks.report", "write_report", "report/templates/report.html"),
+        ("tasks.report", "write_report", "report/templates/page.css"),
+        ("tasks.report", "write_report", "report/templates/charts.html"),
+        ("tasks.report", "write_report", "report/templates/factors.html"),
     ],
 )
-def test_a_change_of_the_data_that_a_module_reads_changes_the_key(monkeypatch, tmp_path, module, data):
-    copy = tmp_path / "latentflix"
-    shutil.copytree(ROOT / "latentflix", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    before = source_key(monkeypatch, copy, module)
-    (copy / data).write_bytes((copy / data).read_bytes() + b"\n")
-    assert source_key(monkeypatch, copy, module) != before
+def test_a_change_of_the_data_that_a_stage_reads_changes_its_key(copy, module, stage, data):
+    before = digest(copy, module, stage)
+    path = copy / "latentflix" / data
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert digest(copy, module, stage) != before
+
+
+def test_a_change_in_how_a_stage_reads_its_inputs_changes_its_key(copy):
+    before = digest(copy, "tasks.factors", "train_classifiers")
+    edit(copy / "latentflix/artifacts.py", "return self.read_arrays(handle, name)[name]", "return None")
+    assert digest(copy, "tasks.factors", "train_classifiers") != before
+
+
+def test_a_stage_that_only_counts_does_not_depend_on_the_networks():
+    labels, training = (source_digest(stage.make) for stage in (factors.label, text_tasks.train))
+    assert labels != training
+
+
+def test_counting_votes_does_not_depend_on_how_networks_are_trained(copy):
+    before = digest(copy, "tasks.factors", "count_votes")
+    path = copy / "latentflix/text/distributed.py"
+    path.write_text(path.read_text() + "\nCHANGED = True\n")
+    assert digest(copy, "tasks.factors", "count_votes") == before

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def folder(store):
-    store.ensure(HANDLE, [INPUT], Count(n=3), fill)
+    store.ensure(HANDLE, {"before": (INPUT,)}, Count(n=3), fill)
     return store.path(HANDLE)
 
 
@@ -87,26 +88,54 @@ def test_arrays_come_back_with_their_types(store):
     ids=["transposed", "columns first", "every other column"],
 )
 def test_an_array_that_is_a_view_comes_back_as_it_looks(store, array):
-    store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_arrays("arrays", {"view": array}))
+    store.ensure(HANDLE, {}, Count(), lambda artifact: artifact.write_arrays("arrays", {"view": array}))
     np.testing.assert_array_equal(store.read_arrays(HANDLE, "arrays")["view"], array)
 
 
 def test_tables_come_back_by_name_and_their_rows_are_counted(store):
-    store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_tables({"items": TABLE, "none": TABLE.head(0)}))
+    store.ensure(HANDLE, {}, Count(), lambda artifact: artifact.write_tables({"items": TABLE, "none": TABLE.head(0)}))
     pd.testing.assert_frame_equal(store.read_table(HANDLE, "items"), TABLE)
     assert store.manifest(HANDLE).metrics == {"items_rows": 2, "none_rows": 0}
 
 
+@dataclass(frozen=True)
+class Result:
+    table: pd.DataFrame
+    series: pd.Series
+    array: np.ndarray
+    weights: dict[str, np.ndarray]
+    folds: dict[str, dict[str, np.ndarray]]
+    names: dict[str, str]
+    most_frequent: tuple[str, ...]
+    since: str | None
+    count: int
+
+
+def test_a_dataclass_comes_back_field_by_field(store):
+    folds = {"0": ARRAYS, "1": {"ids": np.array([9])}}
+    series = pd.Series([0, 1], pd.Index([5, 7], name="item_id"), name="fold")
+    result = Result(TABLE, series, ARRAYS["ids"], ARRAYS, folds, {"1+": "funny"}, ("1+",), None, 3)
+    store.ensure(HANDLE, {}, Count(), lambda artifact: artifact.write(result))
+    found = store.read(HANDLE, Result)
+    pd.testing.assert_frame_equal(found.table, TABLE)
+    pd.testing.assert_series_equal(found.series, series)
+    np.testing.assert_array_equal(found.array, ARRAYS["ids"])
+    np.testing.assert_equal(found.weights, ARRAYS)
+    np.testing.assert_equal(found.folds, folds)
+    assert (found.names, found.most_frequent, found.since, found.count) == ({"1+": "funny"}, ("1+",), None, 3)
+    assert store.read_field(HANDLE, Result, "count") == 3
+
+
 def test_torch_weights_come_back_as_arrays(store):
     weights = {"encoder.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3)}
-    store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_arrays("weights", weights))
+    store.ensure(HANDLE, {}, Count(), lambda artifact: artifact.write_arrays("weights", weights))
     np.testing.assert_array_equal(store.read_arrays(HANDLE, "weights")["encoder.weight"], ARRAYS["factors"])
 
 
 @pytest.mark.usefixtures("folder")
 def test_the_manifest_says_what_made_the_artifact(store):
     manifest = store.manifest(HANDLE)
-    assert (manifest.stage, manifest.key, manifest.inputs) == ("numbers", HANDLE.key, (INPUT,))
+    assert (manifest.stage, manifest.key, manifest.inputs) == ("numbers", HANDLE.key, {"before": (INPUT,)})
     assert manifest.config == {"n": 3}
     assert manifest.metrics == {"rows": 2}
     assert sorted(manifest.files) == ["arrays.safetensors", "table.parquet", "value.json"]
@@ -119,14 +148,14 @@ def test_files_in_folders_within_count_as_well(store):
         (artifact.folder / "items").mkdir()
         (artifact.folder / "items" / "1.png").write_bytes(b"picture")
 
-    store.ensure(HANDLE, [], Count(), draw)
-    assert store.file(HANDLE, "films/1.png").read_bytes() == b"picture"
+    store.ensure(HANDLE, {}, Count(), draw)
+    assert store.file(HANDLE, "items/1.png").read_bytes() == b"picture"
     (store.path(HANDLE) / "items" / "1.png").write_bytes(b"other")
     assert "1.png was altered" in store.find_problem(HANDLE)
 
 
 def test_nothing_is_there_until_the_body_ends(store):
-    with store.new(HANDLE, [], Count()) as artifact:
+    with store.new(HANDLE, {}, Count()) as artifact:
         fill(artifact)
         assert not store.path(HANDLE).exists()
         assert "there is no such artifact" in store.find_problem(HANDLE)
@@ -152,14 +181,14 @@ def test_an_error_of_the_body_passes_as_it_is_and_leaves_nothing(store, error):
         raise error
 
     with pytest.raises(type(error)) as caught:
-        store.ensure(HANDLE, [], Count(), fail)
+        store.ensure(HANDLE, {}, Count(), fail)
     assert caught.value is error
     assert list((store.root / "numbers").iterdir()) == []
 
 
 @pytest.mark.usefixtures("folder")
 def test_what_is_there_is_not_made_again(store):
-    assert store.ensure(HANDLE, [INPUT], Count(n=3), refuse) == HANDLE
+    assert store.ensure(HANDLE, {"before": (INPUT,)}, Count(n=3), refuse) == HANDLE
     assert store.read_json(HANDLE, "value") == VALUE
 
 
@@ -205,7 +234,7 @@ def make_the_folder_a_file(folder):
 def put_another_artifact_in_its_place(folder):
     other = Handle(stage="numbers", key="ffffffffffffffffffff")
     store = Store(folder.parents[1])
-    store.ensure(other, [], Count(), lambda artifact: artifact.write_json("value", "of another"))
+    store.ensure(other, {}, Count(), lambda artifact: artifact.write_json("value", "of another"))
     shutil.rmtree(folder)
     shutil.copytree(store.path(other), folder)
 
@@ -228,7 +257,7 @@ DAMAGES = [
 def test_damage_is_named_and_mended(store, folder, damage, named, caplog):
     damage(folder)
     assert named in store.find_problem(HANDLE)
-    store.ensure(HANDLE, [INPUT], Count(n=3), fill)
+    store.ensure(HANDLE, {"before": (INPUT,)}, Count(n=3), fill)
     assert store.find_problem(HANDLE) is None
     assert store.read_json(HANDLE, "value") == VALUE
     assert "numbers is made anew" in caplog.text
@@ -262,7 +291,7 @@ def test_a_missing_artifact_is_named(store):
 
 def test_a_value_that_is_no_json_is_refused_and_leaves_nothing(store):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        store.ensure(HANDLE, [], Count(), lambda artifact: artifact.write_json("value", float("nan")))
+        store.ensure(HANDLE, {}, Count(), lambda artifact: artifact.write_json("value", float("nan")))
     assert everything_below(store.root) == []
 
 
@@ -293,7 +322,7 @@ def test_a_process_that_is_killed_leaves_no_artifact(store):
     left = [path.name for path in (store.root / "numbers").iterdir()]
     assert len(left) == 1
     assert left[0].startswith(f".{HANDLE.key}-")
-    store.ensure(HANDLE, [], Count(), fill)
+    store.ensure(HANDLE, {}, Count(), fill)
     assert store.find_problem(HANDLE) is None
     assert store.read_json(HANDLE, "value") == VALUE
 
@@ -402,10 +431,10 @@ def a_folder_that_nothing_can_be_made_in(_):
 def test_a_place_that_cannot_be_written_is_told(tmp_path, place):
     root = place(tmp_path)
     with pytest.raises(ArtifactError, match=rf"an artifact cannot be written; where: {root}.*--artifacts-dir"):
-        Store(root).ensure(HANDLE, [], Count(), refuse)
+        Store(root).ensure(HANDLE, {}, Count(), refuse)
 
 
 def test_the_manifest_is_json_that_anyone_can_read(folder):
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     assert manifest["files"]["value.json"] == artifacts.file_sha256(folder / "value.json")
-    assert manifest["inputs"] == [{"stage": "before", "key": INPUT.key}]
+    assert manifest["inputs"] == {"before": [{"stage": "before", "key": INPUT.key}]}

@@ -1,6 +1,7 @@
 import ast
 import re
 from contextlib import redirect_stdout
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from types import UnionType
@@ -10,26 +11,26 @@ import pytest
 from pydantic import ValidationError
 from typer.main import get_command
 
-from latentflix.artifacts import artifact_key
+from flows.command_line import parse_command_line
 from latentflix.cli.main import app
 from latentflix.config import ParallelConfig, StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.splits import SplitConfig
 from latentflix.errors import SettingsError
+from latentflix.keys import artifact_key
 from latentflix.recommender.model import CollabConfig
 from latentflix.reviews.sources.registry import SourcesConfig
 from latentflix.settings import (
-    PROFILES,
     STUDY_WEIGHT_DECAYS,
     CollabStudySettings,
     FullSettings,
     GenreSettings,
     RefreshSettings,
     SentimentSettings,
-    parse_command_line,
 )
 from latentflix.text.language_model import LanguageModelConfig
 from latentflix.text.pretrained import PretrainedConfig
+from tasks.stage import StageTask
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,8 +53,8 @@ CONFIGS = {
     "datasets": DataSetConfig,
     "pretrained": PretrainedConfig,
 }
-# Of those of the refresh, what is no stage's.
-PARTS = {"store", "sources", "titles"}
+# Settings that belong to no stage.
+PARTS = {"parallel", "refresh", "store", "sources", "titles"}
 # By what stands before the option's name on the command line.
 SECTIONS = {**STAGES, "collab.split": SplitConfig}
 FIELDS = [
@@ -104,9 +105,33 @@ def help_text():
     return output.getvalue()
 
 
-def test_there_is_a_config_for_every_stage_but_those_that_fetch():
-    files = {path.stem for path in (ROOT / "tasks").glob("[a-z]*.py")} - {"publishing", "stage"}
-    assert set(CONFIGS) - PARTS == files
+def test_every_stage_has_its_settings():
+    stages = {
+        stage.name
+        for path in (ROOT / "tasks").glob("[a-z]*.py")
+        for stage in vars(import_module(f"tasks.{path.stem}")).values()
+        if isinstance(stage, StageTask)
+    }
+    assert set(CONFIGS) - PARTS == stages
+
+
+@pytest.mark.parametrize(
+    "settings", [FullSettings, CollabStudySettings, GenreSettings, SentimentSettings, RefreshSettings]
+)
+def test_what_a_user_changes_comes_first_and_folders_come_last(settings):
+    names = list(settings.model_fields)
+    assert names[-6:] == ["parallel", "artifacts_dir", "data_dir", "cache_dir", "artifacts_url", "json_"]
+    assert all(settings.model_fields[name].description for name in names)
+
+
+def test_the_full_flow_begins_with_data_reviews_factors_labels_and_names():
+    first = ["profile", "ratings_source", "ratings", "reviews", "factors", "labels", "names", "report"]
+    assert list(FullSettings.model_fields)[:8] == first
+
+
+def test_help_lists_settings_in_the_order_of_the_form(help_text):
+    places = [help_text.index(f"\n  --{kebab(name)}.") for name in FullSettings.model_fields if name in STAGES]
+    assert places == sorted(places)
 
 
 def test_without_options_all_is_as_the_sample_profile_has_it():
@@ -116,41 +141,41 @@ def test_without_options_all_is_as_the_sample_profile_has_it():
 
 
 def test_the_full_profile_sets_the_full_sizes():
-    settings = parse("--profile", "full")
+    settings = parse("--profile", "ulmfit")
     assert settings.language_model.model_dump(include=FULL.keys()) == FULL
     assert (settings.classifier.n_folds, settings.classifier.max_tokens) == (5, 1440)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", FullSettings.PROFILES)
 def test_a_profile_sets_what_it_names_and_nothing_else(profile):
     settings, expected = parse("--profile", profile).model_dump(), FullSettings().model_dump()
-    for stage, values in PROFILES[profile].items():
+    for stage, values in FullSettings.PROFILES[profile].items():
         expected[stage] |= values
     assert settings == expected | {"profile": profile}
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["profile first", "option first"])
 def test_an_option_wins_over_the_profile(order):
-    pairs = [("--profile", "full"), ("--language-model.epochs", "3")][::order]
+    pairs = [("--profile", "ulmfit"), ("--language-model.epochs", "3")][::order]
     settings = parse(*(part for pair in pairs for part in pair))
     assert settings.language_model.epochs == 3
     assert settings.language_model.model_dump(include=FULL.keys()) == FULL
-    assert settings.classifier == parse("--profile", "full").classifier
+    assert settings.classifier == parse("--profile", "ulmfit").classifier
 
 
 def test_an_option_that_says_the_default_wins_over_the_profile():
     default = LanguageModelConfig().epochs
-    assert parse("--profile", "full").language_model.epochs != default
-    assert parse("--profile", "full", "--language-model.epochs", str(default)).language_model.epochs == default
+    assert parse("--profile", "ulmfit").language_model.epochs != default
+    assert parse("--profile", "ulmfit", "--language-model.epochs", str(default)).language_model.epochs == default
 
 
 def test_settings_in_a_mapping_win_over_the_profile():
-    settings = FullSettings.model_validate({"profile": "full", "classifier": {"n_folds": 7}})
+    settings = FullSettings.model_validate({"profile": "ulmfit", "classifier": {"n_folds": 7}})
     assert (settings.classifier.n_folds, settings.classifier.max_tokens) == (7, 1440)
 
 
 def test_settings_pass_through_json_unchanged():
-    settings = parse("--profile", "full", "--json", "--data-dir", "here", "--ratings-source.path", "a.csv")
+    settings = parse("--profile", "ulmfit", "--json", "--data-dir", "here", "--ratings-source.path", "a.csv")
     assert FullSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
 
 
@@ -223,7 +248,7 @@ def test_help_names_the_program(help_text):
         ("--collab.weight-decay", "much", "valid number"),
         ("--language-model.vocabulary-size", "100001", "less than or equal to 100000"),
         ("--factors.rotation", "promax", "'varimax', 'pca' or 'none'"),
-        ("--profile", "huge", "'sample' or 'full'"),
+        ("--profile", "huge", "'sample' or 'ulmfit'"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(option, value, expected):
@@ -274,7 +299,7 @@ def test_unknown_fields_in_a_mapping_are_refused(given):
 def test_pretrained_weights_with_other_sizes_are_refused(name, value):
     sizes = {"embedding-size": 400, "hidden-size": 1152, "n-layers": 3} | {name: value}
     with pytest.raises(SettingsError) as caught:
-        parse("--profile", "full", f"--language-model.{name}", str(value))
+        parse("--profile", "ulmfit", f"--language-model.{name}", str(value))
     assert f"sizes 400, 1152 and 3, not {tuple(sizes.values())}" in str(caught.value)
 
 
@@ -286,7 +311,7 @@ def test_pretrained_weights_are_refused_for_the_sample_sizes():
 
 
 def test_without_pretrained_weights_any_sizes_are_taken():
-    settings = parse("--profile", "full", "--no-language-model.pretrained", "--language-model.hidden-size", "100")
+    settings = parse("--profile", "ulmfit", "--no-language-model.pretrained", "--language-model.hidden-size", "100")
     assert (settings.language_model.hidden_size, settings.language_model.embedding_size) == (100, 400)
 
 
@@ -356,7 +381,7 @@ def test_folders_are_paths():
 @pytest.mark.parametrize("config", [DataSetConfig, PretrainedConfig])
 def test_where_data_lie_makes_no_other_key(config):
     keys = {
-        artifact_key("datasets", (), config(data_dir=folder, cache_dir=cache), [])
+        artifact_key("datasets", {}, config(data_dir=folder, cache_dir=cache), "source")
         for folder in (None, Path("/data"))
         for cache in (None, Path("/cache"))
     }
@@ -365,14 +390,14 @@ def test_where_data_lie_makes_no_other_key(config):
 
 def test_another_data_set_makes_another_key():
     names = ("movielens_100k", "imdb_reviews")
-    assert len({artifact_key("datasets", (), DataSetConfig(name=name), []) for name in names}) == 2
+    assert len({artifact_key("datasets", {}, DataSetConfig(name=name), "source") for name in names}) == 2
 
 
 def named_in_messages():
     """Every option, with the value if one is named, in what the library says to its user."""
     texts = [
         node.value
-        for path in sorted((ROOT / "latentflix").glob("*.py"))
+        for path in sorted((ROOT / "latentflix").rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
     ]
@@ -408,7 +433,7 @@ def test_the_genre_flow_takes_settings_of_settings_on_the_command_line():
     settings = parse_command_line(
         GenreSettings,
         "prog",
-        ["--genres.head.dropout", "0.7", "--genres.losses", "focal", "--compared-readings", "ends"],
+        ["--genres.head.dropout", "0.7", "--genres.losses", "focal", "--compared-strategies", "ends"],
     )
     assert settings.genres.head.dropout == 0.7
     assert settings.genres.losses == ("focal",)
@@ -420,7 +445,7 @@ def test_the_sentiment_flow_has_the_profiles_of_the_full_flow():
     sample = parse_command_line(SentimentSettings, "flow", [])
     assert sample == SentimentSettings()
     full = parse_command_line(
-        SentimentSettings, "flow", ["--profile", "full", "--sentiment-classifier.max-tokens", "99"]
+        SentimentSettings, "flow", ["--profile", "ulmfit", "--sentiment-classifier.max-tokens", "99"]
     )
     assert {name: getattr(full.language_model, name) for name in FULL} == FULL
     assert full.sentiment_classifier.max_tokens == 99
@@ -436,4 +461,4 @@ def test_a_folder_of_labelled_reviews_is_named_on_the_command_line():
         ["--sentiment-source.path", "aclImdb", "--sentiment-tfidf.inverse-regularizations", "1,2"],
     )
     assert given.sentiment_source.path == Path("aclImdb")
-    assert given.sentiment_words.inverse_regularizations == (1.0, 2.0)
+    assert given.sentiment_tfidf.inverse_regularizations == (1.0, 2.0)
