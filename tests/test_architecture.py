@@ -1,38 +1,19 @@
+"""The rules of the structure that no import contract can state; the contracts are in pyproject.toml."""
+
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from tasks.stage import StageTask
+
 ROOT = Path(__file__).parents[1]
-# Each module imports only modules that stand before it.
-WAY = [
-    *("errors", "config", "parallel", "epochs", "distributed", "markdown"),
-    *("artifacts", "runs", "kept_models", "movielens", "tables", "text_notes"),
-    *("datasets", "ratings_source", "ratings", "splits", "training"),
-    *("collab_factors", "collab_models", "rating_batches", "collab", "early_stopping", "collab_fit", "trials"),
-    *("rotation", "stability", "study", "factors", "labels"),
-    *("tokens", "review_source", "near_duplicates", "delta_tables", "review_store", "plain_text", "reviews"),
-    *("transports", "manners", "fetching", "titles", "item_search", "source_corpus", "source_large_movie"),
-    *("review_file", "source_file", "source_tmdb", "source_wikipedia", "source_imdbpy", "sources"),
-    *("token_corpus", "token_stream", "pretrained", "checkpoints", "rate_search"),
-    *("sentences", "language_model", "classifier", "predictions"),
-    *("embeddings", "words", "baseline", "vectors", "thresholds", "calibration", "evaluation", "encoders", "names"),
-    *("histograms", "changes", "pictures", "histogram_pictures", "maps", "pages", "provenance", "study_page"),
-    *("encoder_page", "findings", "passages", "report_summary", "report_cards", "report_items", "report", "highlights"),
-    *("console", "text_input", "factor_summary", "item_summary", "item_neighbours", "label_teller"),
-    *("plots_source", "plots", "mixture", "genre_head", "genres", "genre_evaluation"),
-    *("genre_films", "genre_pictures", "genre_page", "genre_teller", "genre_command"),
-    *("sentiment_source", "sentiment_reviews", "sentiment_classifier", "sentiment_words", "sentiment"),
-    *("sentiment_evaluation", "sentiment_page", "sentiment_teller", "sentiment_command"),
-    *("title_catalogs", "items", "refresh", "refresh_page", "shifts", "settings"),
-    *("factor_command", "item_commands", "predict_command", "report_command", "run_commands", "review_commands"),
-    *("doctor", "doctor_command", "commands"),
-]
 PACKAGES = ["latentflix", "tasks", "flows"]
-# Of the tasks' modules, those that hold what runs stages, or tasks that make no artifact.
-NO_STAGES = ("__init__", "parallel", "publishing", "refresh", "stage")
+MOST_LINES, MOST_ROOT_MODULES = 350, 10
+PRETRAINED = ROOT / "latentflix" / "text" / "pretrained.py"
 PICKLING_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 PICKLING_CALLS = {
     *("torch.load", "torch.save", "np.load", "np.save", "numpy.load", "numpy.save"),
@@ -41,8 +22,8 @@ PICKLING_CALLS = {
 PICKLING_METHODS = {"read_pickle", "to_pickle", "export", "save_encoder", "load_encoder", "load_pretrained_model"}
 
 
-def modules(package):
-    return sorted(path for path in (ROOT / package).rglob("*.py"))
+def modules(*packages):
+    return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
 
 
 def tree(path):
@@ -60,39 +41,12 @@ def imported(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imported_packages(path):
-    return {name.split(".")[0] for name in imported(path)}
-
-
-def imported_modules(path):
-    """The modules of the library that a module imports."""
-    parts = [name.split(".") for name in imported(path)]
-    return {part[1] for part in parts if part[0] == "latentflix" and len(part) > 1 and part[1] in WAY}
-
-
 def relative(path):
     return str(path.relative_to(ROOT))
 
 
-def everything(*packages):
-    return [pytest.param(path, id=relative(path)) for package in packages for path in modules(package)]
-
-
-def stage_modules():
-    return sorted(path.stem for path in modules("tasks") if path.stem not in NO_STAGES)
-
-
-def stage_name(path):
-    """What a task module calls its stage."""
-    names = [
-        decorator.args[0].value
-        for node in tree(path).body
-        if isinstance(node, ast.FunctionDef)
-        for decorator in node.decorator_list
-        if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "stage"
-    ]
-    assert len(names) == 1
-    return names[0]
+def each(*packages):
+    return [pytest.param(path, id=relative(path)) for path in modules(*packages)]
 
 
 def dotted(node):
@@ -101,56 +55,70 @@ def dotted(node):
     return getattr(node, "id", "")
 
 
-def test_the_way_names_every_module_once():
-    assert sorted(WAY) == sorted(path.stem for path in modules("latentflix") if path.stem != "__init__")
+def stages():
+    names = [path.stem for path in modules("tasks") if path.stem != "__init__"]
+    found = {
+        stage.name: stage
+        for name in names
+        for stage in vars(import_module(f"tasks.{name}")).values()
+        if isinstance(stage, StageTask)
+    }
+    assert len(found) > 30
+    return found
 
 
-@pytest.mark.parametrize("path", everything("latentflix"))
-def test_the_library_knows_neither_prefect_nor_tasks_nor_flows(path):
-    assert imported_packages(path).isdisjoint({"prefect", "tasks", "flows", "tests"})
+def test_the_root_of_the_library_shows_its_rooms():
+    assert len([path for path in (ROOT / "latentflix").glob("*.py") if path.stem != "__init__"]) <= MOST_ROOT_MODULES
 
 
-@pytest.mark.parametrize("path", everything("tasks"))
-def test_tasks_know_no_flow(path):
-    assert imported_packages(path).isdisjoint({"flows", "tests"})
+@pytest.mark.parametrize("path", each(*PACKAGES))
+def test_a_module_can_be_read_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-@pytest.mark.parametrize("path", everything("flows"))
-def test_flows_know_no_test(path):
-    assert "tests" not in imported_packages(path)
+@pytest.mark.parametrize("path", [param for param in each("latentflix", "tasks") if "__init__" in param.id])
+def test_a_package_holds_its_description_only(path):
+    (node,) = tree(path).body
+    assert isinstance(node.value.value, str)
+    assert "\n" not in node.value.value
 
 
-def test_only_what_makes_and_runs_stages_knows_prefect_among_the_tasks():
-    assert [path.stem for path in modules("tasks") if "prefect" in imported_packages(path)] == [*NO_STAGES[1:]]
+@pytest.mark.parametrize("path", [param for param in each("latentflix") if not param.id.startswith("latentflix/cli/")])
+def test_only_commands_start_flows_by_name(path):
+    texts = [
+        node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert [text for text in texts if text.startswith("flows.") or text == "prefect"] == []
 
 
-@pytest.mark.parametrize("place", range(len(WAY)), ids=WAY)
-def test_a_module_imports_only_what_stands_before_it(place):
-    assert imported_modules(ROOT / "latentflix" / f"{WAY[place]}.py") <= set(WAY[:place])
+@pytest.mark.parametrize("path", each("tests"))
+def test_no_test_imports_another(path):
+    assert [name for name in imported(path) if name.split(".")[-1].startswith("test_")] == []
 
 
-@pytest.mark.parametrize("path", everything(*PACKAGES))
-def test_imports_name_modules_that_exist(path):
-    for name in imported(path):
-        package, *rest = name.split(".")
-        if package in PACKAGES and rest:
-            assert (ROOT / package / f"{rest[0]}.py").is_file()
+def test_every_stage_is_run_by_a_flow():
+    used = {
+        dotted(node).split(".")[-1]
+        for path in modules("flows")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute)
+    }
+    assert [name for name, stage in stages().items() if stage.make.__name__ not in used] == []
 
 
-@pytest.mark.parametrize("path", everything("latentflix"))
-def test_library_modules_are_imported_in_the_way_that_counts_for_the_key(path):
-    plain = [alias.name for node in ast.walk(tree(path)) if isinstance(node, ast.Import) for alias in node.names]
-    assert [name for name in plain if name.split(".")[0] == "latentflix"] == []
+def test_tasks_that_talk_to_no_server_only_decide_nothing():
+    """A branch or a loop belongs into the library."""
+    for path in modules("tasks"):
+        if path.stem not in ("reviews", "stage", "task_runners", "ui"):
+            statements = [
+                node for node in ast.walk(tree(path)) if isinstance(node, ast.If | ast.For | ast.While | ast.Try)
+            ]
+            assert statements == [], relative(path)
 
 
-@pytest.mark.parametrize("stage", stage_modules())
-def test_a_task_imports_the_library_module_of_its_own_name(stage):
-    assert stage in imported_modules(ROOT / "tasks" / f"{stage}.py")
-
-
-@pytest.mark.parametrize("path", [param for param in everything(*PACKAGES) if param.id != "latentflix/pretrained.py"])
+@pytest.mark.parametrize("path", [param for param in each(*PACKAGES) if param.values[0] != PRETRAINED])
 def test_nothing_is_pickled(path):
-    assert imported_packages(path).isdisjoint(PICKLING_MODULES)
+    assert {name.split(".")[0] for name in imported(path)}.isdisjoint(PICKLING_MODULES)
     attributes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute | ast.Name)]
     assert {dotted(node) for node in attributes}.isdisjoint(PICKLING_CALLS)
     assert {node.attr for node in attributes if isinstance(node, ast.Attribute)}.isdisjoint(PICKLING_METHODS)
@@ -163,7 +131,7 @@ def test_a_learner_can_be_fitted_whichever_module_is_imported_first():
 
 
 def test_the_pretrained_model_is_read_by_readers_that_build_nothing():
-    calls = [node for node in ast.walk(tree(ROOT / "latentflix" / "pretrained.py")) if isinstance(node, ast.Call)]
+    calls = [node for node in ast.walk(tree(PRETRAINED)) if isinstance(node, ast.Call)]
     loads = [call for call in calls if dotted(call.func) == "torch.load"]
     assert [[(word.arg, ast.unparse(word.value)) for word in call.keywords] for call in loads] == [
         [("map_location", "'cpu'"), ("weights_only", "True")]
@@ -180,22 +148,3 @@ def test_results_of_tasks_are_kept_as_json():
     serializers = [word.value.value for call in calls for word in call.keywords if word.arg == "result_serializer"]
     assert len(calls) == 1
     assert serializers == ["json"]
-
-
-@pytest.mark.parametrize("stage", stage_modules())
-def test_a_stage_has_one_name_everywhere(stage):
-    assert stage_name(ROOT / "tasks" / f"{stage}.py") == stage
-    assert (ROOT / "latentflix" / f"{stage}.py").is_file()
-    assert (ROOT / "tests" / f"test_{stage}.py").is_file()
-
-
-@pytest.mark.parametrize("stage", stage_modules())
-def test_a_flow_runs_every_stage(stage):
-    names = ("full.py", "ratings.py", "language_models.py", "genres.py", "sentiment.py", "refresh_reviews.py")
-    parts = [ROOT / "flows" / name for name in names]
-    assert f"tasks.{stage}" in {name for part in parts for name in imported(part)}
-
-
-@pytest.mark.parametrize("module", [name for name in WAY if name != "errors"])
-def test_a_library_module_has_its_test(module):
-    assert (ROOT / "tests" / f"test_{module}.py").is_file()
