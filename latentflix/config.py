@@ -1,4 +1,4 @@
-"""What every stage's settings have in common."""
+"""What the settings of all stages share, and where fits run."""
 
 import os
 from typing import Any, Literal, Self
@@ -22,10 +22,7 @@ def setting(
     le: float | None = None,
     lt: float | None = None,
 ) -> Any:
-    """A field whose bounds and unit are part of its description.
-
-    The description is what `--help` and the form in the Prefect UI show, and neither of them shows bounds.
-    """
+    """Make a field whose description ends with its unit and bounds, which `--help` and the UI's form do not show."""
     bounds = [
         f"{sign} {bound:g}" for sign, bound in ((">=", ge), (">", gt), ("<=", le), ("<", lt)) if bound is not None
     ]
@@ -35,12 +32,12 @@ def setting(
 
 
 class ParallelConfig(StageConfig):
-    """What runs the fits that need not wait for one another."""
+    """Where fits run that need not wait for one another."""
 
     kind: Literal["sequence", "threads", "processes", "dask"] = setting(
         "sequence", "one after the other, in threads or processes of this machine, or on a Dask cluster"
     )
-    workers: int | None = setting(None, "threads, processes or local Dask workers; not given: one a core", ge=1)
+    workers: int | None = setting(None, "threads, processes or local Dask workers; not given: one per core", ge=1)
     dask_address: str | None = setting(
         None,
         "scheduler of a running Dask cluster whose workers see artifacts_dir, as tcp://host:8786; "
@@ -55,5 +52,5 @@ class ParallelConfig(StageConfig):
         return self
 
     def n_workers(self) -> int:
-        """How many fits run at a time on this machine."""
+        """Count the fits that run at a time on this machine."""
         return self.workers or os.cpu_count() or 1

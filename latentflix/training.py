@@ -1,4 +1,4 @@
-"""What every fastai Learner of this project shares: the device, progress, and a stop where the loss is no number."""
+"""What all trainings share: the device, progress, a stop at a NaN or infinite loss, and the learning-rate finder."""
 
 import logging
 import math
@@ -31,7 +31,14 @@ from latentflix.errors import TrainingError
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch that is done. done, planned: epochs of the whole training. scores: losses and metrics by name."""
+    """An epoch that has ended.
+
+    Attributes:
+        training: the name of the training.
+        done: epochs of the whole training that have ended.
+        planned: epochs of the whole training.
+        scores: losses and metrics by name.
+    """
 
     training: str
     done: int
@@ -45,7 +52,7 @@ _observer: ContextVar[EpochObserver | None] = ContextVar("epoch_observer", defau
 
 @contextmanager
 def observe_epochs(observer: EpochObserver) -> Iterator[None]:
-    """Have `observer` told of every epoch that ends in this thread within the context."""
+    """Call `observer` for every epoch that ends in this thread within the context."""
     token = _observer.set(observer)
     try:
         yield
@@ -54,9 +61,8 @@ def observe_epochs(observer: EpochObserver) -> Iterator[None]:
 
 
 def report_epoch(epoch: Epoch) -> None:
-    """Tell whoever observes this thread."""
-    observer = _observer.get()
-    if observer:
+    """Pass an epoch to the observer of this thread, if there is one."""
+    if observer := _observer.get():
         observer(epoch)
 
 
@@ -67,17 +73,17 @@ fused_adam_w = partial(OptimWrapper, opt=partial(torch.optim.AdamW, fused=True))
 # The same with the constants of fastai's Adam. They are better for the recommender (MovieLens 100K, 80/20, validation
 # MSE 0.803 against 0.828 with PyTorch's) and worse for the language model (perplexity 140 against 113).
 fused_fastai_adam = partial(OptimWrapper, opt=partial(torch.optim.AdamW, fused=True, betas=(0.9, 0.99), eps=1e-5))
-# Looking at the loss makes a GPU wait.
+# Reading the loss makes a GPU wait.
 LOSS_CHECK_INTERVAL = 20
-# A call of every callback costs more than a small step.
+# Calling every callback costs more than a small step.
 STEPS_BETWEEN_CALLS = 50
 _counting = threading.Lock()
-# For each training inside `single_threaded`, how many threads there were before the first of them.
+# For each training inside `single_threaded`, the number of threads before the first of them.
 _threads_before: list[int] = []
 
 
 def pick_device(place: int = 0) -> torch.device:
-    """The GPU whose turn it is for the `place`-th of several trainings, the CPU if there is no GPU."""
+    """Choose the GPU of the `place`-th of several trainings, in turn; the CPU if there is no GPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", place % torch.cuda.device_count())
@@ -85,11 +91,11 @@ def pick_device(place: int = 0) -> torch.device:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Have PyTorch compute in the calling thread alone, and take numbers that are as good as zero for zero.
+    """Let PyTorch compute in the calling thread alone, and flush denormal numbers to zero.
 
-    Where a step's arithmetic is below a millisecond, threads wait for one another longer than they work: steps of 64
-    ratings take half the time with one thread of that with two. An optimiser's averages of gradients that come seldom
-    fade to numbers below 1e-38, with which a processor takes many times as long.
+    Where a step's arithmetic takes less than a millisecond, threads wait for one another longer than they work: a step
+    of 64 ratings takes half as long with one thread as with two. An optimiser's averages of rare gradients fade to
+    numbers below 1e-38, which slow a processor down many times.
     """
     with _counting:
         # A thread starts with the number that another set last, so one that starts in here finds 1.
@@ -105,17 +111,24 @@ def single_threaded() -> Iterator[None]:
 
 
 class TrainingProgress(Callback):
-    """A bar in a terminal, a line an epoch in the log, word to whoever observes epochs.
+    """Shows a bar in a terminal, logs a line per epoch, and reports epochs to the observer.
 
-    Raises TrainingError at the first loss that is no number. done: epochs of the training that are behind it.
+    Attributes:
+        done: epochs of the training that have ended.
+
+    Raises:
+        TrainingError: at the first loss that is NaN or infinite.
     """
 
     order = 60
 
     def __init__(self, title: str, level: int = logging.INFO, n_epochs: int | None = None) -> None:
-        """Name the training in the bar, in the log and in the error; log its epochs at `level`.
+        """Name the training in the bar, in the log and in the error.
 
-        n_epochs: those of all its fits; not given, each fit counts for itself.
+        Args:
+            title: the training's name.
+            level: at which its epochs are logged.
+            n_epochs: epochs of all its fits together; not given, each fit counts for itself.
         """
         self.training_name, self.title, self.level, self.n_epochs = title, title, level, n_epochs
         self.done = 0
@@ -125,14 +138,14 @@ class TrainingProgress(Callback):
         if self.n_epochs is None:
             self.done = 0
         total = self.n_epoch * len(self.dls.train)
-        self.next_look = 0
+        self.next_check = 0
         self.bar = tqdm(total=total, desc=self.title, unit="batch", leave=False, disable=not sys.stderr.isatty())
 
     def after_loss(self) -> None:
-        """Look at the loss, once every few steps."""
-        if not self.training or self.train_iter < self.next_look:
+        """Check the loss every few steps."""
+        if not self.training or self.train_iter < self.next_check:
             return
-        self.next_look = self.train_iter + LOSS_CHECK_INTERVAL
+        self.next_check = self.train_iter + LOSS_CHECK_INTERVAL
         if not math.isfinite(self.loss.item()):
             self._diverged()
 
@@ -142,7 +155,7 @@ class TrainingProgress(Callback):
             self.bar.update(self.train_iter - self.bar.n)
 
     def after_epoch(self) -> None:
-        """Say what the losses and metrics of the epoch are, unless it was skipped."""
+        """Log and report the losses and metrics of the epoch, unless it was skipped."""
         self.done += 1
         if not self.recorder.final_record:
             return
@@ -156,7 +169,7 @@ class TrainingProgress(Callback):
             self._diverged()
 
     def after_cancel_fit(self) -> None:
-        """Count the epochs that are not needed any more as done."""
+        """Report the epochs that were saved by stopping early as done."""
         self._report(self.n_epochs or self.n_epoch)
 
     def after_fit(self) -> None:
@@ -169,7 +182,7 @@ class TrainingProgress(Callback):
     def _diverged(self) -> None:
         self.bar.close()
         raise TrainingError(
-            f"the loss of {self.title} is no number any more",
+            f"the loss of {self.title} is NaN or infinite",
             where=f"step {self.train_iter} of {self.n_epoch * len(self.dls.train)}",
             found=f"loss {self.loss.item()}, learning rate {self.opt.hypers[-1]['lr']:.3g}",
             hint="lower the learning rate",
@@ -179,14 +192,13 @@ class TrainingProgress(Callback):
 class LeanLearner(Learner):
     """A Learner that calls its callbacks, the schedule among them, at every 50th training step only.
 
-    For steps so small that a Learner's events cost more than their arithmetic; a short training has 100 such calls
-    all the same. Callbacks that act on every batch (mixed precision, gradient clipping) do not work with it; those
-    of an epoch and of validation do. Its batches are pairs that lie on the model's device already, its optimiser one
-    of PyTorch's.
+    It is for steps so small that a Learner's events cost more than their arithmetic; a short training has at least 100
+    such calls. Callbacks that act on every batch (mixed precision, gradient clipping) do not work with it; those of
+    epochs and validation do. Batches are pairs on the model's device; the optimiser is one of PyTorch's.
     """
 
     def all_batches(self) -> None:
-        """Train on the batches of an epoch, or validate as ever."""
+        """Train on the batches of an epoch, or validate as a Learner does."""
         if not self.training:
             super().all_batches()
             return
@@ -221,11 +233,19 @@ def make_learner(
     n_epochs: int | None = None,
     **options: Any,
 ) -> Learner:
-    """A Learner over two iterables of batches, quiet but for `TrainingProgress`, on the best device.
+    """Make a Learner that shows its progress through `TrainingProgress` alone; on a GPU in mixed precision.
 
-    device: the best one if none is given. small_steps: a `LeanLearner` where the device allows it. level: that of a
-    line an epoch in the log. n_epochs: those of all fits together, if there will be several. Mixed precision is used
-    where the device is a GPU. options go to `Learner`.
+    Args:
+        name: the training's name.
+        train: an iterable of batches.
+        valid: an iterable of batches.
+        model: it is moved to the device.
+        device: the GPU if there is one, unless given.
+        opt_func: makes the optimiser.
+        small_steps: take a `LeanLearner` where the device allows it.
+        level: at which epochs are logged.
+        n_epochs: epochs of all fits together, if there are several.
+        **options: for `Learner`.
     """
     device = device or pick_device()
     learner_class = LeanLearner if small_steps and device.type == "cpu" else Learner
@@ -243,23 +263,28 @@ LEAST_STEPS = 20
 
 @dataclass(frozen=True)
 class LRFinderResult:
-    """curve: learning_rate, loss (smoothed), a row a step. suggested: a learning rate, by where the loss falls."""
+    """What the learning-rate finder saw.
+
+    Attributes:
+        curve: one row per step: learning_rate, loss (smoothed).
+        suggested: the rate in the valley where the loss falls longest; None without a curve.
+    """
 
     curve: pd.DataFrame
     suggested: float | None
 
 
 def find_learning_rate(learner: Learner, n_steps: int) -> LRFinderResult:
-    """Let the learning rate grow from 1e-7 to 10 in `n_steps` steps, until the loss does too; then undo them.
+    """Raise the learning rate from 1e-7 to 10 in `n_steps` steps or until the loss explodes, then undo the steps.
 
-    The model is left as it was. Fewer than 20 steps draw no curve: then nothing is done and nothing suggested.
-    Source: Smith 2015, section 3.3; fastai `Learner.lr_find` and its suggestion "valley".
+    Fewer than 20 steps draw no curve: then nothing is done and nothing suggested. Source: Smith 2015, section 3.3;
+    fastai `Learner.lr_find` and its suggestion "valley".
     """
     if n_steps < LEAST_STEPS:
         return LRFinderResult(pd.DataFrame({"learning_rate": [], "loss": []}, dtype=float), None)
     path = learner.path
     with TemporaryDirectory() as folder, learner.no_bar(), learner.removed_cbs([learner.training_progress]):
-        # Where fastai keeps the weights meanwhile.
+        # fastai saves the weights there meanwhile.
         learner.path = Path(folder)
         try:
             learner.lr_find(num_it=n_steps, show_plot=False, suggest_funcs=None)
@@ -268,7 +293,7 @@ def find_learning_rate(learner: Learner, n_steps: int) -> LRFinderResult:
     losses = np.array([float(loss) for loss in learner.recorder.losses])
     curve = pd.DataFrame({"learning_rate": np.array(learner.recorder.lrs, float), "loss": losses})
     curve = curve[np.isfinite(losses)].reset_index(drop=True)
-    # As fastai does: the first losses are not smoothed yet, the last ones belong to the end.
+    # As fastai does: the first losses are not smoothed yet, the last ones belong to the explosion.
     shown = curve.iloc[n_steps // 10 : -5]
     suggested = valley(list(shown["learning_rate"]), list(shown["loss"]), n_steps)[0] if len(shown) > 1 else None
     return LRFinderResult(curve, suggested)

@@ -94,7 +94,7 @@ def test_divergence_stops_the_training_and_says_where(n_batches, step):
     with learner.no_logging(), pytest.raises(TrainingError) as raised:
         learner.fit(2, 1e30)
     message = str(raised.value)
-    assert message.startswith("the loss of a line is no number any more; where: ")
+    assert message.startswith("the loss of a line is NaN or infinite; where: ")
     assert f"step {step}" in message
     assert "learning rate 1e+30" in message
     assert "what to do: lower the learning rate" in message

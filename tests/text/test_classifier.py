@@ -268,7 +268,7 @@ def test_held_out_reviews_are_watched_but_not_learned_from():
 
 
 def test_labels_that_are_no_numbers_stop_the_training():
-    with pytest.raises(TrainingError, match="the loss of classifier 0, head is no number any more"):
+    with pytest.raises(TrainingError, match="the loss of classifier 0, head is NaN or infinite"):
         train_tiny(indicators=np.full((30, 2), np.nan, np.float32), frozen_epochs=1)
 
 

@@ -112,7 +112,7 @@ def test_the_checkpoint_of_several_processes_is_gone_on_from_by_one(together):
 
 def fail_second(_):
     if rank() == 1:
-        raise TrainingError("the loss is no number any more", where="step 3")
+        raise TrainingError("the loss is NaN or infinite", where="step 3")
     distributed.barrier()
 
 

@@ -236,7 +236,7 @@ def test_what_is_not_among_the_rows_is_not_read():
 
 
 def test_a_learning_rate_at_which_the_loss_is_no_number_is_said():
-    with pytest.raises(TrainingError, match=re.escape("language model, forward is no number any more; where: step")):
+    with pytest.raises(TrainingError, match=re.escape("language model, forward is NaN or infinite; where: step")):
         fit(repeating_texts(), TINY.model_copy(update={"learning_rate": 1e30}))
 
 
