@@ -143,6 +143,14 @@ def test_the_manifest_says_what_made_the_artifact(store):
     assert 0 <= manifest.seconds < 60
 
 
+def test_an_artifact_of_an_older_layout_is_made_anew(store, folder):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "inputs": [{"stage": "before", "key": INPUT.key}]}))
+    assert "a manifest cannot be read" in store.find_problem(HANDLE)
+    store.ensure(HANDLE, {"before": (INPUT,)}, Count(n=3), fill)
+    assert store.manifest(HANDLE).inputs == {"before": (INPUT,)}
+
+
 def test_files_in_folders_within_count_as_well(store):
     def draw(artifact):
         (artifact.folder / "items").mkdir()
