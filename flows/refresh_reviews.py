@@ -1,4 +1,4 @@
-"""From the sources of reviews to the review store, and to which histograms of the last report that moves.
+"""The refresh of the review store: query the sources, store new reviews, and find the histograms that drifted.
 
 Run it with `python -m flows.refresh_reviews`; `python -m flows.refresh_reviews --help` lists the settings.
 """
@@ -43,16 +43,16 @@ from tasks.stage import StageRunner
 from tasks.ui import publish
 
 DEFAULTS = RefreshSettings()
-# The artifacts of the last run that drift is measured against.
+# Artifacts of the last run that drift is measured with.
 _OF_LAST_RUN = ("ratings", "reviews", "language_model", "classifier", "predictions", "histograms")
-# Rows that a table in the UI shows.
-_ROWS = 1000
-_NO_SHIFTS = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance", "drifted", "gained", "lost"])
+# Rows shown of a table in the UI.
+_MAX_ROWS = 1000
+_NO_DRIFT = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance", "drifted", "gained", "lost"])
 
 
 @flow(name="refresh_reviews", flow_run_name="refresh_reviews-{settings.data}", persist_result=False)
 def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
-    """Ask for new reviews of films, keep them, predict them, and see which histograms of the last report move.
+    """Query sources for new reviews of films, store and predict them, and find histograms that drifted since the report.
 
     Args:
         settings: the settings of the refresh
@@ -65,10 +65,10 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
     attempts = store.last_attempts()
     due = stale_films(films, attempts, settings.refresh, started)
 
-    with CachedClient(settings.sources.fetching, _pages(settings)) as fetcher:
+    with CachedClient(settings.sources.fetching, _page_cache(settings)) as client:
         named = build_sources(
             settings.sources,
-            fetcher,
+            client,
             due,
             tmdb_key=read_secret("latentflix-tmdb-key", "TMDB_API_KEY"),
             data_dir=settings.data_dir,
@@ -82,17 +82,17 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
             for group in chunked(due, settings.refresh.batch_size)
         ]
         refresh_batches(batches, settings.refresh)
-        left_alone, rejected = dict(fetcher.blocked), rejected_rows(sources)
+        blocked, rejected = dict(client.politeness.blocked), rejected_rows(sources)
 
     counts, version = summarise(batches, names), store.version()
     sentence = refresh_sentence(counts, len(films), len(due), version)
     rows = refresh_rows(counts, unusable, failure_reasons(batches))
-    rows += [{"source": host, "note": f"left alone for the rest of the run: {why}"} for host, why in left_alone.items()]
+    rows += [{"source": host, "note": f"blocked for the rest of the run: {why}"} for host, why in blocked.items()]
     publish([Table("refresh-reviews", sentence, rows)])
     if rejected:
-        shown = f"{len(rejected):,} rows of the file cannot be used; the first {min(len(rejected), _ROWS):,}"
-        publish([Table("refresh-rejected", shown, rejected[:_ROWS])])
-    drift = _find_shifts(run, settings, store, last_run, started)
+        shown = f"{len(rejected):,} rows of the file cannot be used; the first {min(len(rejected), _MAX_ROWS):,}"
+        publish([Table("refresh-rejected", shown, rejected[:_MAX_ROWS])])
+    drift = _measure_drift(run, settings, store, last_run, started)
     publish([Text("refresh-drift", sentence, drift_markdown(drift, ambiguous))])
     return FlowResult(
         report=settings.store.uri,
@@ -114,12 +114,12 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
 def _choose_films(
     run: StageRunner, settings: RefreshSettings, last_run: Run | None
 ) -> tuple[Sequence[Film], pd.DataFrame]:
-    """The films that reviews are wanted of, and the titles for which several IMDb titles fit."""
+    """Choose the films to refresh, and list the titles that fit several IMDb titles."""
     nothing = pd.DataFrame(columns=["title", "candidates"])
     if settings.films == "report" and not settings.tconsts:
         if last_run is None:
             raise ArtifactError(
-                "there is no report whose films could be asked about",
+                "there is no report whose films could be refreshed",
                 where=str(run.store.root),
                 hint="run python -m flows.full first, or take --films linked",
             )
@@ -133,12 +133,12 @@ def _choose_films(
     return films_with_imdb_id(resolved.links), resolved.ambiguous
 
 
-def _find_shifts(
+def _measure_drift(
     run: StageRunner, settings: RefreshSettings, store: ReviewStore, last_run: Run | None, started: datetime
 ) -> pd.DataFrame:
-    """Which histograms of the last report the new reviews move; of no run, none."""
+    """Measure how far the new reviews move the histograms of the last report, if there is one."""
     if last_run is None:
-        return _NO_SHIFTS
+        return _NO_DRIFT
     config = StoredDriftConfig(
         **settings.drift.model_dump(),
         store=settings.store.uri,
@@ -151,8 +151,8 @@ def _find_shifts(
     return run.store.read_table(drift, "drift")
 
 
-def _pages(settings: RefreshSettings) -> Path:
-    """Where pages of the web are kept."""
+def _page_cache(settings: RefreshSettings) -> Path:
+    """Return the folder of the cache of web pages."""
     return Path(settings.cache_dir or pooch.os_cache("latentflix")) / "pages"
 
 

@@ -16,7 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import SecretStr
 
 from latentflix.errors import StoreConflict, TransientFetchError
-from latentflix.reviews.join import ReviewConfig, film_links, gather_reviews, held_out_texts, review_links
+from latentflix.reviews.join import ReviewConfig, gather_reviews, held_out_texts, review_links
 from latentflix.reviews.refresh import Batch, RefreshConfig
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -35,11 +35,10 @@ def join_reviews(
 ) -> None:
     """Join reviews to items, and count the items that have any."""
     items, item_ids = store.read_table(ratings, "items"), store.read_table(labels, "items")["item_id"]
-    reviews, coverage = gather_reviews(
-        store.read_table(corpus, "reviews"), items, item_ids, review_links(), film_links(items), config
-    )
+    review_films = review_links()
+    reviews, coverage = gather_reviews(store.read_table(corpus, "reviews"), items, item_ids, review_films, config)
     artifact.write_table("reviews", reviews)
-    artifact.write_table("unread", held_out_texts(reviews, item_ids, review_links(), film_links(items)))
+    artifact.write_table("unread", held_out_texts(reviews, items, item_ids, review_films))
     artifact.metrics.update(asdict(coverage))
 
 

@@ -182,8 +182,8 @@ def examine_server(url: str | None) -> CheckResult:
 
 def _examine_sources() -> Iterator[CheckResult]:
     yield CheckResult("sources", "corpus", "works", "the data set imdb_reviews")
-    with CachedClient(HttpConfig()) as fetcher:
+    with CachedClient(HttpConfig()) as client:
         for name in _SOURCES:
-            (source,) = build_sources(SourcesConfig(names=(name,)), fetcher)
-            check = source.check()
-            yield CheckResult("sources", name, "works" if check.works else "missing", check.reason)
+            (source,) = build_sources(SourcesConfig(names=(name,)), client)
+            found = source.availability()
+            yield CheckResult("sources", name, "works" if found.available else "missing", found.reason)

@@ -1,4 +1,4 @@
-"""Where the reviews of a run come from, and the words that their licences ask for wherever they are shown."""
+"""Sources of the reviews of a run, and the attributions that their licences ask for."""
 
 import pandas as pd
 
@@ -6,9 +6,9 @@ CORPUS = "corpus"
 
 
 def count_sources(reviews: pd.DataFrame) -> pd.DataFrame:
-    """How many items and reviews each source has: index source; items, reviews, both int64; the largest first.
+    """Count the items and reviews of each source, the largest first: index source; items, reviews int64.
 
-    reviews: item_id, and source if they come from a review store; those of the embedded corpus have none.
+    Reviews without the column `source` come from the corpus rather than a review store.
     """
     source = reviews["source"] if "source" in reviews else pd.Series(CORPUS, reviews.index)
     counts = reviews.groupby(source.rename("source"))["item_id"].agg(items="nunique", reviews="size")
@@ -16,14 +16,14 @@ def count_sources(reviews: pd.DataFrame) -> pd.DataFrame:
 
 
 def attributions(reviews: pd.DataFrame) -> list[str]:
-    """Each attribution that a review asks for, once, in alphabetical order."""
+    """List each attribution once, in alphabetical order."""
     if "attribution" not in reviews:
         return []
     return sorted(reviews["attribution"].dropna().unique())
 
 
 def attribution_by_review(reviews: pd.DataFrame) -> dict[str, str]:
-    """The attribution of each review that asks for one, by review_id."""
+    """Return the attribution of each review that has one, by review_id."""
     if "attribution" not in reviews:
         return {}
     asking = reviews.dropna(subset="attribution")

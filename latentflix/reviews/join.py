@@ -1,9 +1,13 @@
-"""The reviews of the items, joined exactly: by what a review says, never by its place in a table."""
+"""Joining reviews to items: by the text of the review and the IMDb id of the item, never by the order of rows.
+
+An item has an IMDb id if the table of items has a column `tconst`, nullable, with a value for it.
+"""
 
 import hashlib
 import logging
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from typing import Any
 
 import pandas as pd
 from pydantic import Field
@@ -16,31 +20,30 @@ from latentflix.text.cleaning import plain_text
 from latentflix.text.tokenizer import text_id
 
 _STORED = ("tconst", "source", "kind", "text", "rating", "attribution", "content_sha256", "training_allowed")
+_COLUMNS = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str"}
 
 logger = logging.getLogger(__name__)
 
 
 class ReviewConfig(StageConfig):
-    """Which reviews count."""
+    """Which reviews are used."""
 
-    max_characters: int = setting(100_000, "longest review that is taken for one", unit="characters", ge=100)
-    # Where a store lies makes no other reviews; which store it is, and its version, do.
+    max_characters: int = setting(100_000, "longest review that is accepted", unit="characters", ge=100)
+    # Artifacts depend on the store's id and version, not on the place where it is.
     store: str | None = Field(
         None, exclude=True, description="a review store to read instead of the corpus: a folder, or s3://bucket/folder"
     )
     storage_options: dict[str, str] = Field(
-        {},
-        exclude=True,
-        description="what deltalake needs to reach the store, as aws_region, but for keys",
+        {}, exclude=True, description="options of deltalake for reaching the store, as aws_region, except keys"
     )
-    store_version: int | None = setting(None, "version of the store that is read; not given: the newest", ge=0)
-    store_id: str | None = setting(None, "which store it has to be; not given: whichever is there")
-    kinds: tuple[Kind, ...] = setting(("review",), "kinds of texts of a store that count: review, reception, plot")
+    store_version: int | None = setting(None, "version of the store; not set: the newest", ge=0)
+    store_id: str | None = setting(None, "id that the store must have; not set: any")
+    kinds: tuple[Kind, ...] = setting(("review",), "kinds of texts of a store that are used: review, reception, plot")
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of what was asked there is."""
+    """How many items have reviews, and how many reviews were left out."""
 
     items_asked: int
     items_linked: int
@@ -51,27 +54,24 @@ class Coverage:
     store_version: int | None = None
 
     def sentence(self) -> str:
-        """The coverage in words."""
-        return (
-            f"{self.items_asked:,} items asked, {self.items_linked:,} of them linked to IMDb, "
-            f"{self.items_with_review:,} with a review, {self.reviews:,} reviews; "
-            f"{self.ambiguous_reviews:,} reviews left out because they stand under several items"
-            f"{self._of_store()}"
-        )
-
-    def _of_store(self) -> str:
-        if self.store_version is None:
-            return ""
-        return (
+        """Describe the coverage in one line."""
+        of_store = (
             f", {self.unlicensed_reviews:,} because no model may learn from them; "
             f"version {self.store_version} of the review store"
+        )
+        return (
+            f"{self.items_asked:,} items asked for, {self.items_linked:,} of them linked to IMDb, "
+            f"{self.items_with_review:,} with a review, {self.reviews:,} reviews; "
+            f"{self.ambiguous_reviews:,} reviews left out because they belong to several items"
+            f"{'' if self.store_version is None else of_store}"
         )
 
 
 def with_store_version(config: ReviewConfig) -> ReviewConfig:
-    """The settings with the store and its version as they are now, if reviews are read from a store.
+    """Add the store's id and current version to the settings, if reviews are read from a store.
 
-    Raises StoreError if the store cannot be read, is not the one that is asked for or has no such version.
+    Raises:
+        StoreError: the store cannot be read, is another one than `store_id`, or has no such version.
     """
     if config.store is None:
         return config
@@ -90,28 +90,25 @@ def with_store_version(config: ReviewConfig) -> ReviewConfig:
 
 
 def review_links() -> pd.DataFrame:
-    """Which item each review of the Large Movie Review Dataset's training half is about.
+    """Read which IMDb title each review of the Large Movie Review Dataset's training half is about.
 
-    Columns: review_sha256 str (of the UTF-8 text), tconst str, rating int8 (stars, 1 to 10).
+    Returns:
+        review_sha256 str (of the UTF-8 text), tconst str, rating int8 (stars, 1 to 10).
     """
     with as_file(files("latentflix.reviews") / "imdb_train_review_titles.parquet") as path:
         return pd.read_parquet(path)
 
 
-def film_links(items: pd.DataFrame) -> pd.DataFrame:
-    """Which IMDb title each item is, of those whose title the source knows: item_id int32, tconst str.
-
-    items: index item_id, with `tconst` (nullable) if the source knows any.
-    """
-    links = items.reindex(columns=["tconst"]).dropna()
-    return links.astype("str").reset_index()
+def imdb_links(items: pd.DataFrame) -> pd.DataFrame:
+    """List the items that have an IMDb id: item_id int32 (the index of `items`), tconst str."""
+    return items.reindex(columns=["tconst"]).dropna().astype("str").reset_index()
 
 
 def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
-    """Raise DataError if a review has no text or an absurdly long one, or if there is none."""
+    """Raise DataError if there are no reviews, or one of them has no text or too long a text."""
     if "text" not in reviews.columns:
         found = ", ".join(map(str, reviews.columns))
-        raise DataError("the reviews lack a column", where="text", found=found, expected="a column text")
+        raise DataError("the reviews lack a column", found=found, expected="a column text")
     if reviews.empty:
         raise DataError("there are no reviews", found="0 rows", expected="at least one row")
     texts = reviews["text"].reset_index(drop=True)
@@ -120,7 +117,7 @@ def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
     long = texts.where(is_text, "").str.len() > config.max_characters
     for bad, what, expected in (
         (empty, "a review has no text", "a text"),
-        (long, "a review is absurdly long", f"at most {config.max_characters:,} characters"),
+        (long, "a review is too long", f"at most {config.max_characters:,} characters"),
     ):
         if bad.any():
             row = int(bad.to_numpy().argmax())
@@ -133,123 +130,114 @@ def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
             )
 
 
-def join_reviews(
-    reviews: pd.DataFrame,
-    items: pd.DataFrame,
-    item_ids: pd.Series,
-    review_films: pd.DataFrame,
-    item_titles: pd.DataFrame,
-    config: ReviewConfig,
+def gather_reviews(
+    corpus: pd.DataFrame, items: pd.DataFrame, item_ids: pd.Series, review_films: pd.DataFrame, config: ReviewConfig
 ) -> tuple[pd.DataFrame, Coverage]:
-    """The reviews of the items `item_ids`, and how many of those items have any.
+    """Read the reviews of items from the store if the settings name one, else from the corpus."""
+    if config.store is None:
+        return join_reviews(corpus, items, item_ids, review_films, config)
+    return read_stored_reviews(items, item_ids, config)
 
-    reviews: with `text`. items: index item_id, `title` (one row an item; an item that was merged into another is
-    not among them). review_films: as `review_links`. item_titles: as `film_links`.
-    Returns review_id str (the text's SHA-256), item_id int32, tconst str, text str, stars int8, sorted by review_id.
-    A text that stands under several items is left out and counted; one that stands twice counts once.
-    Raises DataError as `check_reviews` does, NotEnoughData if no item has a review.
+
+def join_reviews(
+    reviews: pd.DataFrame, items: pd.DataFrame, item_ids: pd.Series, review_films: pd.DataFrame, config: ReviewConfig
+) -> tuple[pd.DataFrame, Coverage]:
+    """Join reviews to those items that are asked for.
+
+    Args:
+        reviews: column `text`.
+        items: index item_id, one row per item.
+        item_ids: the items that are asked for; others than those of `items` are ignored.
+        review_films: as returned by `review_links`.
+        config: the settings.
+
+    Returns:
+        review_id str (SHA-256 of the text), item_id int32, tconst str, text str, stars int8, sorted by review_id;
+        and the coverage. A text of several items is left out and counted; repeated texts count once.
+
+    Raises:
+        DataError: a review is unusable, as `check_reviews` says.
+        NotEnoughData: no item has a review.
     """
     check_reviews(reviews, config)
     texts = pd.DataFrame({"text": reviews["text"].to_numpy()})
     texts["review_id"] = [hashlib.sha256(text.encode()).hexdigest() for text in texts["text"]]
-    texts = texts.drop_duplicates("review_id")
-
-    asked = items.index.intersection(pd.Index(item_ids.unique()))
-    titles = item_titles[item_titles["item_id"].isin(asked)]
-    linked = review_films.rename(columns={"review_sha256": "review_id", "rating": "stars"}).merge(titles, on="tconst")
-    linked = linked[linked["review_id"].isin(texts["review_id"])]
-    every_title = review_films.groupby("review_sha256")["tconst"].nunique()
-    ambiguous = linked["review_id"].map(every_title) > 1
-    joined = linked[~ambiguous].merge(texts, on="review_id").drop_duplicates("review_id")
-    joined = joined.sort_values("review_id", ignore_index=True)
-    coverage = Coverage(
-        items_asked=len(asked),
-        items_linked=titles["item_id"].nunique(),
-        items_with_review=joined["item_id"].nunique(),
-        reviews=len(joined),
-        ambiguous_reviews=linked.loc[ambiguous, "review_id"].nunique(),
-    )
-    logger.info("reviews: %s", coverage.sentence())
+    about = review_films.rename(columns={"review_sha256": "review_id", "rating": "stars"})
+    known = about.merge(texts.drop_duplicates("review_id"), on="review_id")
+    asked = items[items.index.isin(item_ids)]
+    joined, coverage = _link(known, asked)
     if joined.empty:
-        raise NotEnoughData(
-            "no item has a review",
-            found=coverage.sentence(),
-            expected="at least one review of an item",
-            hint="check that the reviews are the data set's own, and that the source of the ratings has IMDb ids",
-        )
-    columns = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str", "stars": "int8"}
+        raise _no_review(coverage, "check that the reviews are the data set's own, and that the items have IMDb ids")
+    columns = {**_COLUMNS, "stars": "int8"}
     return joined[list(columns)].astype(columns), coverage
 
 
-def gather_reviews(
-    corpus: pd.DataFrame,
-    items: pd.DataFrame,
-    item_ids: pd.Series,
-    review_films: pd.DataFrame,
-    item_titles: pd.DataFrame,
-    config: ReviewConfig,
-) -> tuple[pd.DataFrame, Coverage]:
-    """The reviews of the items, of the store if the settings name one, else of the corpus: as `join_reviews`.
-
-    Raises what `join_reviews` and `read_stored_reviews` raise.
-    """
-    if config.store is None:
-        return join_reviews(corpus, items, item_ids, review_films, item_titles, config)
-    return read_stored_reviews(items, item_ids, item_titles, config)
-
-
 def read_stored_reviews(
-    items: pd.DataFrame, item_ids: pd.Series, item_titles: pd.DataFrame, config: ReviewConfig
+    items: pd.DataFrame, item_ids: pd.Series, config: ReviewConfig
 ) -> tuple[pd.DataFrame, Coverage]:
-    """The reviews of the items in the store, and how many of the items have any.
+    """Read the reviews of those items that are asked for from the store.
 
-    As `join_reviews`, but that stars may be missing (Int8), that source and attribution are there as well, and that
-    review_id is the SHA-256 of the text as it came while text is cleaned. Texts that no model may learn from, that
-    are not of the `kinds`, are empty or too long are left out. Raises StoreError if the store cannot be read,
-    NotEnoughData if no item has a review.
+    The result is as of `join_reviews`, except that stars may be missing (Int8), that there are columns source and
+    attribution, and that the text is cleaned while review_id is the SHA-256 of the stored text. Texts that no model
+    may learn from, that are of other `kinds`, empty or too long are left out.
+
+    Raises:
+        StoreError: the store cannot be read.
+        NotEnoughData: no item has a review.
     """
-    asked = items.index.intersection(pd.Index(item_ids.unique()))
-    titles = item_titles[item_titles["item_id"].isin(asked)]
-    store = ReviewStore(str(config.store), config.storage_options)
-    stored = store.read(titles["tconst"], config.store_version, _STORED)
+    asked = items[items.index.isin(item_ids)]
+    store, tconsts = ReviewStore(str(config.store), config.storage_options), imdb_links(asked)["tconst"]
+    stored = store.read(tconsts, config.store_version, _STORED)
     of_kind = stored[stored["kind"].isin(config.kinds)]
     usable = of_kind[of_kind["training_allowed"]].rename(columns={"content_sha256": "review_id", "rating": "stars"})
     texts = usable["text"].map(plain_text).astype("str")
     usable = usable.assign(text=texts)[(texts != "") & (texts.str.len() <= config.max_characters)]
-    ambiguous = usable["review_id"].map(usable.groupby("review_id")["tconst"].nunique()) > 1
-    joined = usable[~ambiguous].sort_values(["review_id", "source"]).drop_duplicates("review_id")
-    joined = joined.merge(titles, on="tconst").sort_values("review_id", ignore_index=True)
-    coverage = Coverage(
-        items_asked=len(asked),
-        items_linked=titles["item_id"].nunique(),
-        items_with_review=joined["item_id"].nunique(),
-        reviews=len(joined),
-        ambiguous_reviews=usable.loc[ambiguous, "review_id"].nunique(),
+    joined, coverage = _link(
+        usable.sort_values("source", kind="stable"),
+        asked,
         unlicensed_reviews=int((~of_kind["training_allowed"]).sum()),
         store_version=config.store_version,
     )
-    logger.info("reviews: %s", coverage.sentence())
     if joined.empty:
-        raise NotEnoughData(
-            "no item has a review in the store",
-            found=coverage.sentence(),
-            expected="at least one review of an item",
-            hint="fill the store with python -m flows.refresh_reviews, or leave out --reviews.store",
-        )
-    stars = joined["stars"].round().astype("Int8")
-    columns = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str", "stars": "Int8"}
-    return joined.assign(stars=stars)[[*columns, "source", "attribution"]].astype(columns), coverage
+        raise _no_review(coverage, "fill the store with python -m flows.refresh_reviews, or leave out --reviews.store")
+    columns = {**_COLUMNS, "stars": "Int8"}
+    joined = joined.assign(stars=joined["stars"].round().astype("Int8"))
+    return joined[[*columns, "source", "attribution"]].astype(columns), coverage
+
+
+def _link(reviews: pd.DataFrame, asked: pd.DataFrame, **counts: Any) -> tuple[pd.DataFrame, Coverage]:
+    """Join reviews to items by tconst, each text once, sorted by review_id; without the texts of several titles."""
+    links = imdb_links(asked)
+    linked = reviews.merge(links, on="tconst")
+    ambiguous = linked["review_id"].map(reviews.groupby("review_id")["tconst"].nunique()) > 1
+    ordered = linked[~ambiguous].sort_values("review_id", kind="stable")
+    joined = ordered.drop_duplicates("review_id", ignore_index=True)
+    coverage = Coverage(
+        items_asked=len(asked),
+        items_linked=links["item_id"].nunique(),
+        items_with_review=joined["item_id"].nunique(),
+        reviews=len(joined),
+        ambiguous_reviews=linked.loc[ambiguous, "review_id"].nunique(),
+        **counts,
+    )
+    logger.info("reviews: %s", coverage.sentence())
+    return joined, coverage
+
+
+def _no_review(coverage: Coverage, hint: str) -> NotEnoughData:
+    expected = "at least one review of an item"
+    return NotEnoughData("no item has a review", found=coverage.sentence(), expected=expected, hint=hint)
 
 
 def held_out_texts(
-    reviews: pd.DataFrame, item_ids: pd.Series, review_films: pd.DataFrame, item_titles: pd.DataFrame
+    reviews: pd.DataFrame, items: pd.DataFrame, item_ids: pd.Series, review_films: pd.DataFrame
 ) -> pd.DataFrame:
-    """What a language model may not read, for every item is held out once: text_id str, of each text once.
+    """List what a language model must not read, since every item is held out once: text_id str, unique.
 
-    These are the reviews themselves, and whatever else is known to be about one of the items `item_ids`. The other
-    parameters are as in `join_reviews`.
+    These are the joined reviews and all other reviews known to be about one of the items. The other parameters are as
+    in `join_reviews`.
     """
-    titles = item_titles.loc[item_titles["item_id"].isin(item_ids), "tconst"]
+    titles = imdb_links(items[items.index.isin(item_ids)])["tconst"]
     about = review_films.loc[review_films["tconst"].isin(titles), "review_sha256"]
-    of_reviews = reviews["text"].map(text_id)
-    return pd.DataFrame({"text_id": pd.concat([of_reviews, about]).astype("str").unique()})
+    own = reviews["text"].map(text_id)
+    return pd.DataFrame({"text_id": pd.concat([own, about]).astype("str").unique()})

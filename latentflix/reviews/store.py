@@ -1,16 +1,17 @@
-"""The review store: every review that was ever fetched, and when each film was last asked about.
+"""The review store: every review that was ever fetched, and when each film was last queried.
 
-Both are Delta tables. A batch of reviews is one MERGE: it is there as a whole or not at all, and every version that
-ever was can be read. Reviews are dealt into partitions by their film, so that a batch rewrites only its own.
+Both are Delta tables. A batch of reviews is one MERGE: it is stored entirely or not at all, and every earlier version
+can be read. Reviews are partitioned by film, so that a batch rewrites only the partitions of its own films.
 """
 
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from threading import Lock
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -18,10 +19,15 @@ from deltalake import DeltaTable
 
 from latentflix.config import StageConfig, setting
 from latentflix.reviews.deduplication import find_near_duplicates
-from latentflix.reviews.delta import COMMIT, LAYOUT, Table, committed, one_of, readable, select
+from latentflix.reviews.delta import COMMIT, LAYOUT, Table, one_of, read_errors, select, write_errors
 from latentflix.reviews.sources.protocol import Outcome, Review
 
 N_PARTITIONS = 32
+
+Change = Literal["new", "changed", "unchanged", "repeated"]
+# How many reviews of a source were changed so. A repeated one is left out, since nearly the same text of the film is
+# stored under another id.
+MergeCounts = Counter[tuple[Change, str]]
 
 _TIME = pa.timestamp("us", "UTC")
 REVIEWS = pa.schema(
@@ -55,16 +61,17 @@ ATTEMPTS = pa.schema(
         "reviews": pa.int32(),
     }
 )
-# What stays as it was when a review is met again; its text has been fetched when it last became another.
+# Columns of a known review that keep their value; fetched_at is the time at which its text last changed.
 _KEPT = {
-    "first_seen": "kept.first_seen",
-    "fetched_at": "CASE WHEN kept.content_sha256 = met.content_sha256 THEN kept.fetched_at ELSE met.fetched_at END",
+    "first_seen": "target.first_seen",
+    "fetched_at": "CASE WHEN target.content_sha256 = source.content_sha256 "
+    "THEN target.fetched_at ELSE source.fetched_at END",
 }
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """That a source was asked about a film, and what came of it. reviews: how many it gave."""
+    """One query of a source for a film, its outcome, and the number of reviews."""
 
     tconst: str
     source: str
@@ -74,25 +81,8 @@ class Attempt:
     reviews: int = 0
 
 
-@dataclass(frozen=True)
-class MergeCounts:
-    """What became of reviews that were merged: how many, by source.
-
-    repeated: nearly the same text stands there already, under another id.
-    """
-
-    new: Counter[str] = field(default_factory=Counter)
-    changed: Counter[str] = field(default_factory=Counter)
-    unchanged: Counter[str] = field(default_factory=Counter)
-    repeated: Counter[str] = field(default_factory=Counter)
-
-    def __add__(self, other: "MergeCounts") -> "MergeCounts":
-        """Both together."""
-        return MergeCounts(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
-
-
 def partition_of(tconst: str) -> int:
-    """The partition that holds a film's reviews."""
+    """Return the partition of a film's reviews."""
     return zlib.crc32(tconst.encode()) % N_PARTITIONS
 
 
@@ -102,108 +92,102 @@ class ReviewStoreConfig(StageConfig):
     uri: str = setting("reviews", "a folder, or s3://bucket/folder")
     storage_options: dict[str, str] = setting(
         {},
-        "what deltalake needs to reach it, as aws_endpoint_url or aws_region; keys belong into the environment, as "
-        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        "options of deltalake for reaching the store, as aws_endpoint_url or aws_region; keys belong in the "
+        "environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     )
 
 
 class ReviewStore:
-    """Reviews and attempts below a folder, or below what deltalake reaches by `storage_options`."""
+    """Reviews and attempts, in tables below a folder or an address. All methods raise StoreError as `Table.open`."""
 
     def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
-        """Name the place; the tables are made when they are first needed."""
+        """Name the place; the tables are created when they are first needed."""
         options = dict(storage_options or {})
         self.uri = uri.rstrip("/")
         self.reviews = Table(f"{self.uri}/reviews", REVIEWS, ("partition",), options)
         self.attempts = Table(f"{self.uri}/attempts", ATTEMPTS, (), options)
-        # Merges of one process would only stand in each other's way.
+        # Merges of one process would only conflict with each other.
         self._merging = Lock()
 
     def version(self) -> int:
-        """The version of the reviews as they are now. Raises StoreError as `Table.open` does."""
+        """Return the current version of the reviews."""
         return self.reviews.open().version()
 
     def table_id(self) -> str:
-        """What tells this store's reviews from those of any other store. Raises StoreError as `Table.open` does."""
+        """Return the unique id of this store's reviews."""
         return str(self.reviews.open().metadata().id)
 
     def read(
         self, tconsts: Collection[str], version: int | None = None, columns: Sequence[str] = tuple(REVIEWS.names)
     ) -> pd.DataFrame:
-        """The reviews of films, as they are or as they were at a version: `columns`, in no order.
-
-        Raises StoreError as `Table.open` does.
-        """
+        """Read columns of the reviews of films, in no order, from the newest version or an older one."""
         return _of_films(self.reviews.open(version), tconsts, columns).to_pandas()
 
     def newest(self, tconsts: Collection[str]) -> dict[tuple[str, str], datetime]:
-        """When the newest review of films was written, by film and source; of reviews without a date nothing.
-
-        Raises StoreError as `Table.open` does.
-        """
+        """Return when the newest dated review of each film was written, by film and source."""
         rows = _of_films(self.reviews.open(), tconsts, ("tconst", "source", "written_at")).to_pylist()
         rows = sorted((row for row in rows if row["written_at"]), key=itemgetter("written_at"))
         return {(row["tconst"], row["source"]): row["written_at"] for row in rows}
 
     def count(self) -> pd.DataFrame:
-        """How many reviews there are: tconst, source, kind, reviews, newest (when the last was first seen)."""
-        every = select(self.reviews.open(), ("tconst", "source", "kind", "first_seen")).to_pandas()
-        grouped = every.groupby(["tconst", "source", "kind"], as_index=False)
+        """Count the reviews: columns tconst, source, kind, reviews, newest (when the last one was first seen)."""
+        table = select(self.reviews.open(), ("tconst", "source", "kind", "first_seen")).to_pandas()
+        grouped = table.groupby(["tconst", "source", "kind"], as_index=False)
         return grouped.agg(reviews=("first_seen", "size"), newest=("first_seen", "max"))
 
     def merge(self, reviews: Collection[Review], at: datetime) -> MergeCounts:
-        """Put reviews into the store, in one step: new ones, changed ones, and of all others that they were seen.
+        """Insert new reviews, update changed ones, and set `last_seen` of all, in one commit.
 
-        A new review that nearly repeats another of its film is left out. The same reviews again change nothing but
-        last_seen. Raises StoreError as `Table.open` does, StoreConflict if somebody else meanwhile wrote reviews of
-        films in the same partitions: then nothing was written.
+        A new review whose text is nearly that of another one of the film is left out.
+
+        Raises:
+            StoreConflict: another writer changed the same partitions; nothing was written.
         """
-        met = {review.review_id: review for review in reviews}
-        if not met:
-            return MergeCounts()
+        by_id = {review.review_id: review for review in reviews}
+        if not by_id:
+            return Counter()
         with self._merging:
             table = self.reviews.open()
-            known = _contents(table, {review.tconst for review in met.values()})
-            new = [review for key, review in met.items() if key not in known]
+            known = _contents(table, {review.tconst for review in by_id.values()})
+            new = [review for key, review in by_id.items() if key not in known]
             repeated = _repeated(new, table)
-            kept = {key: review for key, review in met.items() if key not in repeated}
+            kept = [review for key, review in by_id.items() if key not in repeated]
             if kept:
-                _merge(table, kept.values(), at)
-        return _count(met, known, repeated)
+                _merge(table, kept, at)
+        return Counter((_change(key, review, known, repeated), review.source) for key, review in by_id.items())
 
     def record(self, attempts: Collection[Attempt]) -> None:
-        """Add attempts. Raises StoreError as `Table.open` does."""
-        columns = {name: [getattr(attempt, name) for attempt in attempts] for name in ATTEMPTS.names}
+        """Add attempts."""
         if attempts:
-            self.attempts.append(pa.table(columns, schema=ATTEMPTS))
+            self.attempts.append(pa.Table.from_pylist([vars(attempt) for attempt in attempts], schema=ATTEMPTS))
 
     def last_attempts(self) -> pd.DataFrame:
-        """The last attempt at each film with each source. Raises StoreError as `Table.open` does."""
-        every = select(self.attempts.open(), ATTEMPTS.names).to_pandas()
-        return every.sort_values("asked_at").drop_duplicates(["tconst", "source"], keep="last", ignore_index=True)
+        """Return the last attempt of each film and source, in the columns of `ATTEMPTS`."""
+        table = select(self.attempts.open(), ATTEMPTS.names).to_pandas()
+        return table.sort_values("asked_at").drop_duplicates(["tconst", "source"], keep="last", ignore_index=True)
 
     def compact(self) -> int:
-        """Put many small files together, films in order; what is in the store stays the same.
+        """Merge small files, ordered by film, without changing a row; return how many files were replaced.
 
-        Returns how many files were replaced. Raises StoreError, StoreConflict as `merge` does.
+        Raises:
+            StoreConflict: another writer was faster; nothing was written.
         """
-        with committed(self.reviews.uri):
-            metrics = self.reviews.open().optimize.z_order(["tconst"], writer_properties=LAYOUT)
-        with committed(self.attempts.uri):
-            more = self.attempts.open().optimize.compact()
-        return int(metrics["numFilesRemoved"]) + int(more["numFilesRemoved"])
+        with write_errors(self.reviews.uri):
+            reviews = self.reviews.open().optimize.z_order(["tconst"], writer_properties=LAYOUT)
+        with write_errors(self.attempts.uri):
+            attempts = self.attempts.open().optimize.compact()
+        return int(reviews["numFilesRemoved"]) + int(attempts["numFilesRemoved"])
 
     def vacuum(self, keep_days: float) -> int:
-        """Remove the files of versions that ended more than `keep_days` ago; these can then be read no more.
+        """Remove the files of versions replaced more than `keep_days` ago, which can then no longer be read.
 
-        Returns how many files were removed. Raises StoreError as `Table.open` does.
+        Returns:
+            The number of removed files.
         """
-        removed = 0
+        hours, removed = round(keep_days * 24), 0
         for table in (self.reviews, self.attempts):
-            with readable(table.uri):
-                removed += len(
-                    table.open().vacuum(round(keep_days * 24), dry_run=False, enforce_retention_duration=False)
-                )
+            with read_errors(table.uri):
+                removed += len(table.open().vacuum(hours, dry_run=False, enforce_retention_duration=False))
         return removed
 
 
@@ -220,71 +204,63 @@ def _of_films(table: DeltaTable, tconsts: Collection[str], columns: Sequence[str
 
 
 def _contents(table: DeltaTable, tconsts: Collection[str]) -> dict[str, str]:
-    """The SHA-256 of the texts of films, by review."""
+    """Read the SHA-256 of the stored texts of films, by review."""
     rows = _of_films(table, tconsts, ("review_id", "content_sha256"))
     return dict(zip(rows["review_id"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True))
 
 
 def _repeated(new: Sequence[Review], table: DeltaTable) -> set[str]:
-    """The ids of those new reviews that nearly repeat another of the same film."""
+    """Find the ids of new reviews whose text is nearly that of another one of the film."""
     by_film: dict[str, list[Review]] = defaultdict(list)
     for review in new:
         by_film[review.tconst].append(review)
     known: dict[str, list[str]] = defaultdict(list)
     for row in _of_films(table, by_film, ("tconst", "text")).to_pylist():
         known[row["tconst"]].append(row["text"])
-    return {
-        review.review_id
-        for tconst, reviews in by_film.items()
-        for review, repeats in zip(
-            reviews, find_near_duplicates([review.text for review in reviews], known[tconst]), strict=True
-        )
-        if repeats
-    }
+    repeated: set[str] = set()
+    for tconst, reviews in by_film.items():
+        repeats = find_near_duplicates([review.text for review in reviews], known[tconst])
+        repeated |= {review.review_id for review, repeat in zip(reviews, repeats, strict=True) if repeat}
+    return repeated
 
 
 def _merge(table: DeltaTable, reviews: Collection[Review], at: datetime) -> None:
     rows = to_arrow(reviews, at)
     partitions = ", ".join(str(number) for number in sorted(set(rows["partition"].to_pylist())))
-    with committed(table.table_uri):
-        table.merge(
+    same = " AND ".join(f"target.{name} = source.{name}" for name in ("partition", "review_id"))
+    with write_errors(table.table_uri):
+        merger = table.merge(
             rows,
-            f"kept.partition IN ({partitions}) AND kept.partition = met.partition AND kept.review_id = met.review_id",
-            source_alias="met",
-            target_alias="kept",
+            f"target.partition IN ({partitions}) AND {same}",
+            source_alias="source",
+            target_alias="target",
             writer_properties=LAYOUT,
             commit_properties=COMMIT,
-        ).when_matched_update(
-            {name: _KEPT.get(name, f"met.{name}") for name in REVIEWS.names}
-        ).when_not_matched_insert_all().execute()
+        )
+        updates = {name: _KEPT.get(name, f"source.{name}") for name in REVIEWS.names}
+        merger.when_matched_update(updates).when_not_matched_insert_all().execute()
 
 
 def to_arrow(reviews: Collection[Review], at: datetime) -> pa.Table:
-    """Reviews as rows of the store that were fetched and first seen at a time, in the columns REVIEWS."""
-    own = {each.name for each in fields(Review)}
-    rows = []
-    for review in reviews:
-        row: dict[str, object] = {name: _storable(getattr(review, name)) for name in REVIEWS.names if name in own}
-        row |= {"review_id": review.review_id, "content_sha256": review.content_sha256}
-        row |= {"partition": partition_of(review.tconst), "fetched_at": at, "first_seen": at, "last_seen": at}
-        rows.append(row)
+    """Convert reviews first fetched at a time to rows of the store, with the columns of `REVIEWS`."""
+    times = {"fetched_at": at, "first_seen": at, "last_seen": at}
+    rows = [
+        {name: _storable(value) for name, value in vars(review).items()}
+        | {"review_id": review.review_id, "content_sha256": review.content_sha256}
+        | {"partition": partition_of(review.tconst), **times}
+        for review in reviews
+    ]
     return pa.Table.from_pylist(rows, schema=REVIEWS)
 
 
 def _storable(value: object) -> object:
-    """Half a surrogate pair is no character, and no file of UTF-8 can hold it."""
+    """Replace lone surrogates, which UTF-8 cannot hold."""
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
-def _count(met: Mapping[str, Review], known: Mapping[str, str], repeated: Collection[str]) -> MergeCounts:
-    merged = MergeCounts()
-    for key, review in met.items():
-        if key in repeated:
-            merged.repeated[review.source] += 1
-        elif key not in known:
-            merged.new[review.source] += 1
-        elif known[key] != review.content_sha256:
-            merged.changed[review.source] += 1
-        else:
-            merged.unchanged[review.source] += 1
-    return merged
+def _change(key: str, review: Review, known: Mapping[str, str], repeated: Collection[str]) -> Change:
+    if key in repeated:
+        return "repeated"
+    if key not in known:
+        return "new"
+    return "unchanged" if known[key] == review.content_sha256 else "changed"

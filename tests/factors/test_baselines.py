@@ -20,9 +20,8 @@ LABELS = ["A+", "A-", "B+", "B-"]
 def reviews_and_labels():
     world = make_world(n_items=60, n_factors=2, word_share=0.25)
     items = read_ratings(world.ratings, world.items, RatingsConfig()).items
-    reviews, _ = join_reviews(
-        world.reviews, items, items.index.to_series(), world.review_films, world.item_titles, ReviewConfig()
-    )
+    linked = items.join(world.item_titles.set_index("item_id")["tconst"])
+    reviews, _ = join_reviews(world.reviews, linked, items.index.to_series(), world.review_films, ReviewConfig())
     leaning = world.true_factors.stack()
     item_labels = pd.DataFrame(
         [(item_id, factor + ("+" if score > 0 else "-")) for (item_id, factor), score in leaning.items()],

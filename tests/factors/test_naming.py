@@ -25,9 +25,8 @@ def world():
 
 def name_world(world, config=CONFIG, stable=(True, True, True), **changes):
     items = read_ratings(world.ratings, world.items, RatingsConfig()).items
-    reviews, _ = join_reviews(
-        world.reviews, items, items.index.to_series(), world.review_films, world.item_titles, ReviewConfig()
-    )
+    linked = items.join(world.item_titles.set_index("item_id")["tconst"])
+    reviews, _ = join_reviews(world.reviews, linked, items.index.to_series(), world.review_films, ReviewConfig())
     axes = pd.DataFrame({"stable": stable}, index=pd.Index(FACTORS, name="axis"))
     labels = label_items(
         world.true_factors, axes.assign(stable=True), items["ratings"], LabelConfig(top_k=2, min_ratings=1)

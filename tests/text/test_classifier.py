@@ -363,9 +363,8 @@ def world_outcome():
     """What classifiers trained on a planted world say of its reviews, and what is true."""
     world = make_world(n_items=60, n_factors=2, reviews_per_item=8, n_filler_words=60, words_per_pole=4, word_share=0.4)
     items = read_ratings(world.ratings, world.items, RatingsConfig()).items
-    reviews, _ = join_reviews(
-        world.reviews, items, items.index.to_series(), world.review_films, world.item_titles, ReviewConfig()
-    )
+    linked = items.join(world.item_titles.set_index("item_id")["tconst"])
+    reviews, _ = join_reviews(world.reviews, linked, items.index.to_series(), world.review_films, ReviewConfig())
     leaning = np.sign(world.true_factors).stack()
     item_labels = pd.DataFrame(
         [(item_id, factor + ("+" if sign > 0 else "-")) for (item_id, factor), sign in leaning.items()],

@@ -1,6 +1,6 @@
-"""How hosts of the web are asked so that nobody is harmed: slowly, rarely, under our own name, never twice by itself.
+"""Polite HTTP transport: rate limits for each host, robots.txt, an honest User-Agent, and no automatic retries.
 
-What fails in a way that may pass raises TransientFetchError, for whoever retries; everything else that fails raises PermanentFetchError.
+A failure that may pass raises TransientFetchError, every other one PermanentFetchError; retrying is up to the caller.
 """
 
 import random
@@ -20,38 +20,38 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.transports import read_date
 
-# Without a slash at its end.
+# An address without a slash at its end.
 WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/\S*[^/\s])?$")]
 
-_OK = {200, 304}
-_OF_THE_TRANSFER = {"content-encoding", "content-length", "transfer-encoding"}
-_ABSENT = {404, 410}
-_PASSING = {408, 429}
-# What a host answers that does not want us: no page of it is worth another request.
-_REFUSALS = {
+# No other page of a host that answers so is requested.
+REFUSALS = {
     202: "the empty page of a bot wall",
     401: "the key is missing or wrong",
     403: "forbidden",
     451: "withheld for legal reasons",
 }
+ABSENT = {404, 410}
+_OK = {200, 304}
+_TRANSIENT = {408, 429}
+_TRANSFER_HEADERS = {"content-encoding", "content-length", "transfer-encoding"}
 
 
 class HttpConfig(StageConfig):
-    """How the web is asked."""
+    """How the web is accessed."""
 
-    contact: str = setting("", "who answers for the requests: an e-mail address or a page, sent in the User-Agent")
+    contact: str = setting("", "contact for whoever receives the requests: an e-mail address or a page")
     pause: float = setting(1.0, "shortest time between two requests to a host", unit="seconds", ge=0, le=600)
-    jitter: float = setting(0.5, "up to so much is added to the pause, by chance", unit="seconds", ge=0, le=600)
+    jitter: float = setting(0.5, "longest random addition to the pause", unit="seconds", ge=0, le=600)
     connect_timeout: float = setting(10.0, "longest wait for a connection", unit="seconds", gt=0, le=600)
     read_timeout: float = setting(30.0, "longest silence of a host", unit="seconds", gt=0, le=600)
-    total_timeout: float = setting(60.0, "longest time for a whole answer", unit="seconds", gt=0, le=3600)
+    total_timeout: float = setting(60.0, "longest time for a whole response", unit="seconds", gt=0, le=3600)
     max_requests: int = setting(10_000, "requests of a run, to all hosts together", ge=1)
-    max_body: int = setting(5_000_000, "longest answer that is read, unpacked", unit="bytes", ge=1)
-    proxy: str | None = setting(None, "the proxy to ask through, as http://host:port")
+    max_body: int = setting(5_000_000, "longest response that is read, decompressed", unit="bytes", ge=1)
+    proxy: str | None = setting(None, "proxy for all requests, as http://host:port")
 
     @property
     def user_agent(self) -> str:
-        """Our name, who answers for us, and what we ask with.
+        """Name, contact and HTTP library.
 
         Source: https://foundation.wikimedia.org/wiki/Policy:Wikimedia_Foundation_User-Agent_Policy
         """
@@ -61,58 +61,51 @@ class HttpConfig(StageConfig):
 
 @dataclass
 class _Host:
-    """What is known of a host in this run. Times are of the monotonic clock, in seconds."""
+    """The state of a host in this run. Times are of the monotonic clock, in seconds."""
 
-    turn: threading.Lock = field(default_factory=threading.Lock)
-    next_turn: float = 0.0
-    rests_until: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    next_request: float = 0.0
+    paused_until: float = 0.0
     blocked: str = ""
     robots: Protego | None = None
 
 
 class PoliteTransport(httpx.BaseTransport):
-    """Sends requests one at a time a host, with a pause between them, as far as the host's robots.txt lets it.
+    """Sends one request at a time to each host, with a pause between them, as far as robots.txt allows.
 
-    A request whose extension `api` is set is not held to robots.txt: that file is for those who follow links, while
-    an interface made for programs has terms of use and limits of its own (Wikipedia's forbids all of /w/, where its
-    documented API is). A host that refuses us once is not asked again. What comes back is an answer 200, 304 or a
-    redirection, read to its end.
+    Requests with the extension `api` are exempt from robots.txt: that file is for crawlers, whereas a programming
+    interface has terms and limits of its own (Wikipedia's robots.txt forbids all of /w/, where its documented API is).
+    A host that refuses once gets no further request. Responses are 200, 304 or a redirection, read to their end.
+
+    Attributes:
+        requests: how many requests were sent; those answered by a cache never come here.
     """
 
     def __init__(self, transport: httpx.BaseTransport, config: HttpConfig) -> None:
         """Send through `transport`."""
+        self.requests = 0
         self._transport = transport
         self._config = config
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
-        self._requests = 0
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent."""
-        return self._requests
 
     @property
     def blocked(self) -> dict[str, str]:
-        """The hosts that are left alone for the rest of the run, and why."""
+        """The hosts that get no further request in this run, and why."""
         with self._lock:
             return {name: host.blocked for name, host in self._hosts.items() if host.blocked}
 
-    def block(self, url: httpx.URL, reason: str) -> None:
-        """Leave the host of a URL alone for the rest of the run."""
+    def block(self, url: str | httpx.URL, reason: str) -> None:
+        """Send the host of a URL no further request in this run."""
         self._host(url).blocked = reason
 
-    def rest(self, url: httpx.URL, seconds: float) -> None:
-        """Leave the host of a URL alone for some seconds: meanwhile every request to it raises TransientFetchError."""
-        self._host(url).rests_until = time.monotonic() + seconds
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
+    def back_off(self, url: str | httpx.URL, seconds: float) -> None:
+        """Send the host of a URL no request for some seconds; meanwhile each one raises TransientFetchError."""
+        self._host(url).paused_until = time.monotonic() + seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer to a request. Raises TransientFetchError if another time it may come, else PermanentFetchError."""
-        with self.turn(request.url, api=request.extensions.get("api", False)):
+        """Send a request as soon as its turn comes. Raises what `CachedClient.get` raises."""
+        with self.acquire(request.url, api=request.extensions.get("api", False)):
             try:
                 return self._send(request)
             except PermanentFetchError as refusal:
@@ -121,36 +114,38 @@ class PoliteTransport(httpx.BaseTransport):
                 raise
 
     @contextmanager
-    def turn(self, url: httpx.URL, *, api: bool = False) -> Iterator[None]:
-        """The right to send one request: waits until it is our turn, and lets nobody else of us send meanwhile."""
-        host = self._host(url)
-        with host.turn:
+    def acquire(self, url: str | httpx.URL, *, api: bool = False) -> Iterator[None]:
+        """Wait for the turn to send one request, and hold back all others to the same host meanwhile."""
+        url, host = httpx.URL(url), self._host(url)
+        with host.lock:
             if not api:
                 self._obey_robots(host, url)
             self._wait(host, url)
             yield
 
-    def _host(self, url: httpx.URL) -> _Host:
+    def _host(self, url: str | httpx.URL) -> _Host:
         with self._lock:
-            return self._hosts.setdefault(url.netloc.decode("ascii"), _Host())
+            return self._hosts.setdefault(httpx.URL(url).netloc.decode("ascii"), _Host())
 
     def _wait(self, host: _Host, url: httpx.URL) -> None:
         if host.blocked:
-            raise PermanentFetchError("a host is left alone", outcome="blocked", where=url.host, found=host.blocked)
-        if (rest := host.rests_until - time.monotonic()) > 0:
-            raise TransientFetchError("a host asked to be left alone for a while", where=url.host, retry_after=rest)
+            raise PermanentFetchError(
+                "a host gets no further request", outcome="blocked", where=url.host, found=host.blocked
+            )
+        if (seconds := host.paused_until - time.monotonic()) > 0:
+            raise TransientFetchError("a host asked for a pause", where=url.host, retry_after=seconds)
         with self._lock:
-            if self._requests >= self._config.max_requests:
+            if self.requests >= self._config.max_requests:
                 raise PermanentFetchError(
-                    "the run has sent as many requests as it may",
-                    found=f"{self._requests:,}",
-                    hint="raise --sources.fetching.max-requests, or ask for fewer films",
+                    "the run has reached its limit of requests",
+                    found=f"{self.requests:,}",
+                    hint="raise --sources.fetching.max-requests, or refresh fewer films",
                 )
-            self._requests += 1
-        time.sleep(max(0.0, host.next_turn - time.monotonic()))
-        asked = host.robots.crawl_delay(self._config.user_agent) if host.robots else None
-        pause = max(self._config.pause, asked or 0.0) + random.SystemRandom().uniform(0, self._config.jitter)
-        host.next_turn = time.monotonic() + pause
+            self.requests += 1
+        time.sleep(max(0.0, host.next_request - time.monotonic()))
+        delay = host.robots.crawl_delay(self._config.user_agent) if host.robots else None
+        pause = max(self._config.pause, delay or 0.0) + random.SystemRandom().uniform(0, self._config.jitter)
+        host.next_request = time.monotonic() + pause
 
     def _obey_robots(self, host: _Host, url: httpx.URL) -> None:
         if host.robots is None:
@@ -160,7 +155,7 @@ class PoliteTransport(httpx.BaseTransport):
             raise PermanentFetchError("robots.txt forbids the page", outcome="blocked", where=_page(url))
 
     def _read_robots(self, url: httpx.URL) -> Protego:
-        """A host that has no robots.txt forbids nothing; one whose robots.txt cannot be read now has to wait.
+        """Read robots.txt. Without one nothing is forbidden; while it cannot be read, no page is requested.
 
         Source: RFC 9309, 2.3.1
         """
@@ -185,24 +180,24 @@ class PoliteTransport(httpx.BaseTransport):
                 "a request failed", where=where, found=str(error) or type(error).__name__
             ) from error
         except httpx.DecodingError as error:
-            raise PermanentFetchError("an answer cannot be unpacked", where=where, found=str(error)) from error
-        # The body is as long as it is, and unpacked.
-        kept = [pair for pair in response.headers.multi_items() if pair[0] not in _OF_THE_TRANSFER]
-        return httpx.Response(response.status_code, headers=kept, content=body)
+            raise PermanentFetchError("a response cannot be decompressed", where=where, found=str(error)) from error
+        # The body is decompressed and has another length.
+        headers = [pair for pair in response.headers.multi_items() if pair[0] not in _TRANSFER_HEADERS]
+        return httpx.Response(response.status_code, headers=headers, content=body)
 
     def _check(self, response: httpx.Response, url: httpx.URL) -> None:
         status = response.status_code
         found = f"{status} {response.reason_phrase}".strip()
         if status in _OK or response.has_redirect_location:
             return
-        if status in _PASSING or status >= 500:
+        if status in _TRANSIENT or status >= 500:
             seconds = retry_after(response.headers)
-            self.rest(url, seconds or 0.0)
+            self.back_off(url, seconds or 0.0)
             raise TransientFetchError("a host could not answer", where=_page(url), found=found, retry_after=seconds)
-        if status in _REFUSALS:
-            found = f"{status}: {_REFUSALS[status]}"
+        if status in REFUSALS:
+            found = f"{status}: {REFUSALS[status]}"
             raise PermanentFetchError("a host refused to answer", outcome="blocked", where=_page(url), found=found)
-        if status in _ABSENT:
+        if status in ABSENT:
             raise PermanentFetchError("there is no such page", outcome="not_covered", where=_page(url), found=found)
         raise PermanentFetchError("a host gave no answer", where=_page(url), found=found)
 
@@ -212,24 +207,24 @@ class PoliteTransport(httpx.BaseTransport):
             body += chunk
             if len(body) > self._config.max_body:
                 raise PermanentFetchError(
-                    "an answer is too long",
+                    "a response is too long",
                     where=where,
                     found=f"more than {len(body):,} bytes",
                     expected=f"at most {self._config.max_body:,}",
-                    hint="raise --sources.fetching.max-body if such an answer is what you want",
+                    hint="raise --sources.fetching.max-body if such responses are wanted",
                 )
             if time.monotonic() > deadline:
-                raise TransientFetchError("an answer took too long", where=where, found=f"{len(body):,} bytes so far")
+                raise TransientFetchError("a response took too long", where=where, found=f"{len(body):,} bytes so far")
         return bytes(body)
 
 
 def _page(url: httpx.URL) -> str:
-    """A URL without its query, which may be long or tell more than a log should know."""
+    """Drop the query of a URL, which may be long or hold what a log should not."""
     return str(url.copy_with(query=None))
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """How many seconds the header Retry-After asks for, in seconds or as a date; None if it says nothing readable.
+    """Read how many seconds the header Retry-After asks to wait; None if it is missing or malformed.
 
     Source: RFC 9110, 10.2.3
     """

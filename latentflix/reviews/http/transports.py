@@ -1,4 +1,4 @@
-"""What is done to requests and answers on their way: requests are signed, answers are dated."""
+"""Transports that authenticate requests and date responses."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -6,43 +6,38 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 import httpx
 
-Sign = Callable[[httpx.Request], httpx.Request]
+Authenticate = Callable[[httpx.Request], httpx.Request]
 
 
 class AuthTransport(httpx.BaseTransport):
-    """Puts a key into the requests to a host, at the last moment: no cache, log or error has seen it by then."""
+    """Authenticates requests last of all transports, so that no cache, log or error sees the key."""
 
     def __init__(self, transport: httpx.BaseTransport) -> None:
         """Send through `transport`."""
         self._transport = transport
-        self._signs: dict[str, Sign] = {}
+        self._authenticate: dict[str, Authenticate] = {}
 
-    def sign(self, url: httpx.URL, sign: Sign) -> None:
-        """Have all requests to the host of `url` signed."""
-        self._signs[origin(url)] = sign
+    def register(self, url: str, authenticate: Authenticate) -> None:
+        """Apply `authenticate` to all later requests to the origin of `url`."""
+        self._authenticate[origin(httpx.URL(url))] = authenticate
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer to the signed request. Where it redirects, parameters that the signature added are taken off."""
-        sign = self._signs.get(origin(request.url))
-        signed = sign(request) if sign else request
-        response = self._transport.handle_request(signed)
+        """Send the authenticated request; parameters added to it are removed from the target of a redirection."""
+        authenticate = self._authenticate.get(origin(request.url))
+        sent = authenticate(request) if authenticate else request
+        response = self._transport.handle_request(sent)
         if response.has_redirect_location:
             target = httpx.URL(response.headers["Location"])
-            for name in signed.url.params.keys() - request.url.params.keys():
+            for name in sent.url.params.keys() - request.url.params.keys():
                 target = target.copy_remove_param(name)
             response.headers["Location"] = str(target)
         return response
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
 
 class DateHeaderTransport(httpx.BaseTransport):
-    """Dates each answer by when it was made, which is what hishel reckons its age by.
+    """Sets the header Date of each response to the time it was made, from which hishel computes its age.
 
-    hishel leaves the header Age out of account, and takes an answer without the header Date for new at any time.
-    Source: RFC 9111, 4.2.3
+    hishel ignores the header Age, and takes a response without Date to be new at any time. Source: RFC 9111, 4.2.3
     """
 
     def __init__(self, transport: httpx.BaseTransport) -> None:
@@ -50,7 +45,7 @@ class DateHeaderTransport(httpx.BaseTransport):
         self._transport = transport
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer, dated."""
+        """Send the request, and date the response."""
         response = self._transport.handle_request(request)
         now = datetime.now(UTC)
         age = response.headers.get("Age", "")
@@ -59,13 +54,9 @@ class DateHeaderTransport(httpx.BaseTransport):
         response.headers["Date"] = format_datetime(min(made, sent), usegmt=True)
         return response
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
 
 def read_date(text: str) -> datetime | None:
-    """The time that a header names, in UTC; None if it names none."""
+    """Read the date of a header, in UTC; None if it is malformed."""
     try:
         date = parsedate_to_datetime(text)
     except ValueError:
@@ -74,5 +65,5 @@ def read_date(text: str) -> datetime | None:
 
 
 def origin(url: httpx.URL) -> str:
-    """The scheme, host and port of a URL."""
+    """Return scheme, host and port of a URL."""
     return f"{url.scheme}://{url.netloc.decode('ascii')}"

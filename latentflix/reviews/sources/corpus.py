@@ -6,18 +6,20 @@ from datetime import datetime
 
 import pandas as pd
 
-from latentflix.reviews.sources.protocol import Answer, Check, Film, Review
+from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review, from_closed_corpus
 
 
 class CorpusSource:
-    """Answers from the corpus, without any network."""
+    """Answers from the corpus, without network access."""
 
     name = "corpus"
 
     def __init__(self, texts: Iterable[str], links: pd.DataFrame) -> None:
-        """Join the texts to their films. links: as `latentflix.reviews.join.review_links`.
+        """Join the texts to their films; a text that is linked to several films is left out.
 
-        A text that stands under several films is nobody's.
+        Args:
+            texts: the reviews of the corpus.
+            links: as returned by `latentflix.reviews.join.review_links`.
         """
         by_hash = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
         links = links.drop_duplicates(["review_sha256", "tconst"])
@@ -28,13 +30,12 @@ class CorpusSource:
             review = Review(tconst, self.name, sha256, by_hash[sha256], rating=float(rating))
             self._reviews.setdefault(tconst, []).append(review)
 
-    def check(self) -> Check:
-        """It works wherever there are reviews."""
-        return Check(True) if self._reviews else Check(False, "none of the corpus's reviews is linked to a film")
+    def availability(self) -> Availability:
+        """Available if any of the corpus's reviews is linked to a film."""
+        if self._reviews:
+            return Availability(True)
+        return Availability(False, "no review of the corpus is linked to a film")
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """The film's reviews, in the order of their hashes. The corpus has no dates, and never anything new."""
-        reviews = self._reviews.get(film.tconst or "", ())
-        if not reviews:
-            return Answer("not_covered", reason="the corpus has no review of the film")
-        return Answer("ok", () if since else tuple(reviews[:limit]))
+        """Fetch the film's reviews, in the order of their hashes."""
+        return from_closed_corpus(self._reviews.get(film.tconst or "", ()), since, limit)

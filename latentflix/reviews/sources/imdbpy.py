@@ -1,7 +1,7 @@
-"""Reviews of IMDb's pages by IMDbPY, which is called cinemagoer today: an optional package under the GPL.
+"""Reviews from IMDb's pages through IMDbPY, now called cinemagoer: an optional package under the GPL.
 
-Its last release that asks IMDb's pages is 2023.5.1; those after it read a database made of IMDb's data files, which
-hold no reviews. IMDb's terms of use forbid robots, and where its bot wall is met nothing is done to get past it.
+The last release that reads IMDb's pages is 2023.5.1; later ones read a database made from IMDb's data files, which hold
+no reviews. IMDb's terms of use forbid robots; its bot wall is respected, never evaded.
 Source: https://cinemagoer.readthedocs.io/, https://www.imdb.com/conditions
 """
 
@@ -20,20 +20,18 @@ from latentflix.config import StageConfig, setting
 from latentflix.data.titles import plain_name, split_title
 from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.client import CachedClient
-from latentflix.reviews.http.politeness import WebAddress, retry_after
-from latentflix.reviews.sources.protocol import TCONST, Answer, Check, Film, Review
+from latentflix.reviews.http.politeness import ABSENT, REFUSALS, WebAddress, retry_after
+from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review, newest_first
 
-_WHICH = "2023.5.1 is the last release that asks IMDb's pages, whose terms of use forbid robots"
-_REFUSALS = {401, 403, 451}
-_ABSENT = {404, 410}
+_LAST_RELEASE = "2023.5.1 is the last release that reads IMDb's pages, whose terms of use forbid robots"
 
 
 class ImdbpyConfig(StageConfig):
-    """How IMDb's pages are asked."""
+    """How IMDb's pages are queried."""
 
-    url: WebAddress = setting("https://www.imdb.com", "where IMDb's pages are")
+    url: WebAddress = setting("https://www.imdb.com", "address of IMDb's pages")
     training_licence: str | None = setting(
-        None, "the licence by which IMDb lets you train models on its reviews; without one they are never trained on"
+        None, "the licence by which IMDb lets you train models on its reviews; without one, none is trained on them"
     )
 
 
@@ -42,63 +40,53 @@ class ImdbpySource:
 
     name = "imdbpy"
 
-    def __init__(self, config: ImdbpyConfig, fetcher: CachedClient) -> None:
-        """Ask when it is `fetcher`'s turn, under its name."""
+    def __init__(self, config: ImdbpyConfig, client: CachedClient) -> None:
+        """Query under the name and within the rate limits of `client`."""
         self._config = config
-        self._fetcher = fetcher
+        self._client = client
 
     @cached_property
-    def _client(self) -> Any:
+    def _imdb(self) -> Any:
         from imdb import IMDb
 
-        # The client gives this timeout to every socket of the process that has none of its own.
-        timeout = self._fetcher.config.read_timeout
-        client = IMDb("http", imdbURL_base=self._config.url, timeout=max(1, round(timeout)))
-        # It would pass for a browser.
-        client.urlOpener.set_header("User-Agent", self._fetcher.config.user_agent)
-        return client
+        # IMDb applies this timeout to every socket of the process that has none of its own.
+        timeout = self._client.config.read_timeout
+        imdb = IMDb("http", imdbURL_base=self._config.url, timeout=max(1, round(timeout)))
+        # By default it pretends to be a browser.
+        imdb.urlOpener.set_header("User-Agent", self._client.config.user_agent)
+        return imdb
 
-    def check(self) -> Check:
-        """It works with a release of cinemagoer that asks IMDb's pages."""
+    def availability(self) -> Availability:
+        """Available with a release of cinemagoer that reads IMDb's pages."""
         try:
             if find_spec("imdb") is None:
-                return Check(False, f"cinemagoer is not installed; {_WHICH}")
+                return Availability(False, f"cinemagoer is not installed; {_LAST_RELEASE}")
             if find_spec("imdb.parser.http") is None:
-                holds_none = "reads a database made of IMDb's data files, which hold no reviews"
-                return Check(False, f"cinemagoer {_version()} {holds_none}; {_WHICH}")
-            return Check(self._client is not None)
+                no_reviews = "reads a database made of IMDb's data files, which hold no reviews"
+                return Availability(False, f"cinemagoer {_version()} {no_reviews}; {_LAST_RELEASE}")
+            return Availability(self._imdb is not None)
         except ImportError as error:
-            return Check(False, f"cinemagoer {_version()} cannot be imported: {error}")
+            return Availability(False, f"cinemagoer {_version()} cannot be imported: {error}")
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """The film's reviews, newest first. A page without any is taken for the bot wall's: they look the same."""
-        if film.tconst is not None and not TCONST.fullmatch(film.tconst):
-            return Answer("not_covered", reason=f"{film.tconst} is no IMDb id")
-        try:
-            tconst = film.tconst or self._find(film)
-            found = self._ask(f"title/{tconst}/reviews", "get_movie_reviews", tconst.removeprefix("tt"))
-            rows = found.get("data", {}).get("reviews")
-            if not rows:
-                raise self._blocked("IMDb showed no reviews, as its bot wall does")
-        except PermanentFetchError as failure:
-            return Answer(failure.outcome, reason=str(failure))
-        reviews = [self._review(tconst, row) for row in rows if (row.get("content") or "").strip()]
-        first = datetime.min.replace(tzinfo=UTC)
-        reviews.sort(key=lambda review: review.written_at or first, reverse=True)
-        new = [review for review in reviews if not (since and review.written_at and review.written_at <= since)]
-        return Answer("ok", tuple(new[:limit]))
+        """Fetch the film's reviews, newest first. A page without any counts as the bot wall's: they look the same."""
+        tconst = film.imdb_id if film.tconst is not None else self._find(film)
+        found = self._call(f"title/{tconst}/reviews", "get_movie_reviews", tconst.removeprefix("tt"))
+        rows = found.get("data", {}).get("reviews")
+        if not rows:
+            raise self._blocked("IMDb showed no reviews, as its bot wall does")
+        reviews = (self._review(tconst, row) for row in rows if (row.get("content") or "").strip())
+        return newest_first(reviews, since, limit)
 
     def _find(self, film: Film) -> str:
-        """The IMDb id of the one title that has the film's name and year."""
+        """Find the IMDb id of the one title that has the film's name and year."""
         names, year = split_title(film.title)
         year = film.year or year
-        found = self._ask("find/", "search_movie", names[0] if names else film.title)
+        found = self._call("find/", "search_movie", names[0] if names else film.title)
         if not found:
             raise self._blocked("IMDb found nothing, as behind its bot wall")
-        asked = {plain_name(name) for name in names}
-        same = {
-            each.movieID for each in found if plain_name(each.get("title", "")) in asked and each.get("year") == year
-        }
+        wanted = {(plain_name(name), year) for name in names}
+        same = {each.movieID for each in found if (plain_name(each.get("title", "")), each.get("year")) in wanted}
         if len(same) != 1:
             raise PermanentFetchError(
                 "IMDb finds no title of that name and year, or several",
@@ -108,13 +96,13 @@ class ImdbpySource:
             )
         return f"tt{same.pop()}"
 
-    def _ask(self, path: str, method: str, argument: str) -> Any:
+    def _call(self, path: str, method: str, argument: str) -> Any:
         from imdb import IMDbError
 
         url = f"{self._config.url}/{path}"
-        with self._fetcher.turn(url):
+        with self._client.politeness.acquire(url):
             try:
-                return getattr(self._client, method)(argument)
+                return getattr(self._imdb, method)(argument)
             except (IMDbError, HTTPException, OSError) as error:
                 raise self._failure(url, error) from error
 
@@ -123,22 +111,22 @@ class ImdbpySource:
         answer = details.get("original exception")
         status = getattr(answer, "code", None) or details.get("errcode")
         found = f"{status} {details.get('errmsg') or ''}".strip() if details else str(error) or type(error).__name__
-        if status in _REFUSALS:
+        if status in REFUSALS:
             return self._blocked(f"IMDb answered {found}")
-        if status in _ABSENT:
+        if status in ABSENT:
             return PermanentFetchError("there is no such page", outcome="not_covered", where=url, found=found)
         seconds = retry_after(httpx.Headers(list(getattr(answer, "headers", {}).items())))
-        self._fetcher.rest(url, seconds or 0.0)
+        self._client.politeness.back_off(url, seconds or 0.0)
         return TransientFetchError("a request failed", where=url, found=found, retry_after=seconds)
 
     def _blocked(self, reason: str) -> PermanentFetchError:
-        """Leaves IMDb alone for the rest of the run."""
-        self._fetcher.block(self._config.url, reason)
+        """Send IMDb no further request in this run."""
+        self._client.politeness.block(self._config.url, reason)
         return PermanentFetchError("a host refused to answer", outcome="blocked", where=self._config.url, found=reason)
 
     def _review(self, tconst: str, row: Mapping[str, Any]) -> Review:
         author = row.get("author")
-        # The client tells no number of a review; a user writes one of a film.
+        # IMDbPY gives no number of a review, but a user writes only one of each film.
         number = author if author not in (None, "urNone") else hashlib.sha256(row["content"].encode()).hexdigest()
         licence = self._config.training_licence
         return Review(
@@ -163,7 +151,7 @@ def _version() -> str:
 
 
 def _read_day(text: str) -> datetime | None:
-    """The day that IMDb writes as "3 May 2004"."""
+    """Read a day as IMDb writes it: 3 May 2004."""
     try:
         return datetime.strptime(text, "%d %B %Y").replace(tzinfo=UTC)
     except ValueError:

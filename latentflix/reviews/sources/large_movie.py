@@ -15,7 +15,7 @@ from pathlib import Path
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataError
-from latentflix.reviews.sources.protocol import Answer, Check, Film, Review
+from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review, from_closed_corpus
 
 _TCONST = re.compile(r"/title/(tt\d+)")
 _LIST = re.compile(r"(?P<half>train|test)/urls_(?P<label>pos|neg|unsup)\.txt$")
@@ -23,18 +23,18 @@ _REVIEW = re.compile(r"(?P<half>train|test)/(?P<label>pos|neg|unsup)/(?P<number>
 
 
 class LargeMovieConfig(StageConfig):
-    """Where the user's copy lies."""
+    """Where the user's copy is."""
 
     path: Path | None = setting(None, "aclImdb_v1 as Stanford publishes it: the folder aclImdb, or aclImdb_v1.tar.gz")
 
 
 class LargeMovieSource:
-    """Answers from the user's copy, without any network. It has no dates, and never anything new."""
+    """Answers from the user's copy, without network access."""
 
     name = "large_movie"
 
     def __init__(self, config: LargeMovieConfig, films: Iterable[Film]) -> None:
-        """Keep the reviews of `films` alone."""
+        """Read the copy when it is first needed, and keep only the reviews of `films`."""
         self._path = config.path
         self._tconsts = {film.tconst for film in films if film.tconst}
 
@@ -46,20 +46,17 @@ class LargeMovieSource:
             )
         return read_large_movie(self._path, self._tconsts)
 
-    def check(self) -> Check:
-        """It works where the copy can be read and says which film a review is about."""
+    def availability(self) -> Availability:
+        """Available if the copy can be read and says which film each review is about."""
         try:
             found = sum(len(reviews) for reviews in self._reviews.values())
         except DataError as error:
-            return Check(False, str(error))
-        return Check(True, f"{found:,} reviews of {len(self._reviews):,} films")
+            return Availability(False, str(error))
+        return Availability(True, f"{found:,} reviews of {len(self._reviews):,} films")
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """The film's reviews, in the order of the data set."""
-        reviews = self._reviews.get(film.tconst or "", ())
-        if not reviews:
-            return Answer("not_covered", reason="the data set has no review of the film")
-        return Answer("ok", () if since else tuple(reviews[:limit]))
+        """Fetch the film's reviews, in the order of the data set."""
+        return from_closed_corpus(self._reviews.get(film.tconst or "", ()), since, limit)
 
 
 def read_large_movie(path: Path, tconsts: Collection[str]) -> dict[str, list[Review]]:

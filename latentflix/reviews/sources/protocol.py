@@ -1,36 +1,60 @@
-"""What a source of reviews is: asked for a film, it answers with reviews, or with the reason why there are none."""
+"""The protocol of a review source: queried for a film, it answers with reviews or with the reason for having none."""
 
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, Protocol
+
+from latentflix.errors import PermanentFetchError
 
 Kind = Literal["review", "reception", "plot"]
 Outcome = Literal["ok", "empty", "not_covered", "blocked", "unsupported", "error"]
-# Only after these is the next source asked.
+# The next source is queried after these outcomes only.
 TRY_NEXT_SOURCE: tuple[Outcome, ...] = ("empty", "not_covered")
 
-# The form of an IMDb id of a title.
 TCONST = re.compile(r"tt\d{7,10}")
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Film:
-    """What a source is asked about. tconst: the IMDb id, None if it is not known."""
+    """A film that sources are queried for.
+
+    Attributes:
+        tconst: the IMDb id; None if it is unknown.
+    """
 
     title: str
     year: int | None = None
     tconst: str | None = None
+
+    @property
+    def imdb_id(self) -> str:
+        """The IMDb id.
+
+        Raises:
+            PermanentFetchError: it is unknown or malformed: whoever goes by it does not cover the film.
+        """
+        if self.tconst is None or not TCONST.fullmatch(self.tconst):
+            raise PermanentFetchError(
+                "the film's IMDb id is not known", outcome="not_covered", where=self.title, found=repr(self.tconst)
+            )
+        return self.tconst
 
 
 @dataclass(frozen=True)
 class Review:
     """A text about a film, and where it came from.
 
-    source_review_id: unique within the source. kind: what the text is. rating: stars, 1 to 10. text: as it came.
-    attribution: the words that its licence asks for wherever the text is shown. training_allowed: whether a model
-    may learn from it.
+    Attributes:
+        source_review_id: unique within the source.
+        text: as the source gave it, not cleaned.
+        kind: what the text is.
+        rating: stars, 1 to 10.
+        attribution: the words that the licence asks for wherever the text is shown.
+        training_allowed: whether a model may learn from the text.
     """
 
     tconst: str
@@ -47,28 +71,28 @@ class Review:
 
     @property
     def review_id(self) -> str:
-        """The same for the same review of the same source, whatever its text has become."""
+        """SHA-256 of source and source_review_id: it stays the same when the text changes."""
         return hashlib.sha256(f"{self.source}\0{self.source_review_id}".encode()).hexdigest()
 
     @property
     def content_sha256(self) -> str:
-        """Of the UTF-8 text."""
+        """SHA-256 of the UTF-8 text."""
         return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
-class Check:
-    """Whether a source can work here, and if not, why not and what would help."""
+class Availability:
+    """Whether a source can work here; if not, `reason` says why and what would help."""
 
-    works: bool
+    available: bool
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of asking about one film: reviews, newest first, if the outcome is ok; else the reason.
+    """What a source says about one film: reviews, newest first, if the outcome is ok; otherwise the reason.
 
-    ok without a review: the source has reviews of the film, and all of them were known before `since`.
+    The outcome ok without reviews means that the source has reviews of the film, but none since the last query.
     """
 
     outcome: Outcome
@@ -77,15 +101,41 @@ class Answer:
 
 
 class ReviewSource(Protocol):
-    """Somewhere reviews come from."""
+    """Something that reviews come from."""
 
     name: str
 
-    def check(self) -> Check:
-        """Whether the source can work here; asked once, before any film, and without a request."""
+    def availability(self) -> Availability:
+        """Say whether the source can work here, without sending a request."""
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """At most `limit` reviews of a film, newest first; if `since` is given, those written or changed after it.
+        """Fetch at most `limit` reviews of a film, newest first, of those written or changed after `since`.
 
-        Times have a zone. Raises TransientFetchError if asking again may help: only then does anybody ask again.
+        Times have a zone.
+
+        Raises:
+            TransientFetchError: the same query may succeed later.
+            PermanentFetchError: the same query would fail again.
         """
+
+
+def query(source: ReviewSource, film: Film, since: datetime | None, limit: int) -> Answer:
+    """Fetch reviews from a source. A permanent failure is an answer; a TransientFetchError is raised."""
+    try:
+        return source.fetch(film, since, limit)
+    except PermanentFetchError as failure:
+        return Answer(failure.outcome, reason=str(failure))
+
+
+def newest_first(reviews: Iterable[Review], since: datetime | None, limit: int) -> Answer:
+    """Answer with the newest reviews; those without a date come last, and are given whatever `since` is."""
+    ordered = sorted(reviews, key=lambda review: review.written_at or _EARLIEST, reverse=True)
+    new = [review for review in ordered if not (since and review.written_at and review.written_at <= since)]
+    return Answer("ok", tuple(new[:limit]))
+
+
+def from_closed_corpus(reviews: Sequence[Review], since: datetime | None, limit: int) -> Answer:
+    """Answer from a data set without dates to which nothing is ever added."""
+    if not reviews:
+        return Answer("not_covered", reason="the data set has no review of the film")
+    return Answer("ok", () if since else tuple(reviews[:limit]))

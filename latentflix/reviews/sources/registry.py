@@ -1,4 +1,4 @@
-"""The sources of reviews that the settings name, in their order."""
+"""The review sources by name, their settings, and how they are built."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -26,28 +26,30 @@ SourceName = Literal["corpus", "large_movie", "file", "tmdb", "wikipedia", "imdb
 class SourcesConfig(StageConfig):
     """Where reviews come from."""
 
-    names: tuple[SourceName, ...] = Field(("corpus",), description="the sources, in the order in which they are asked")
-    fetching: HttpConfig = Field(HttpConfig(), description="how the web is asked")
-    large_movie: LargeMovieConfig = Field(LargeMovieConfig(), description="the user's Large Movie Review Dataset")
-    file: FileConfig = Field(FileConfig(), description="the user's own file of reviews")
+    names: tuple[SourceName, ...] = Field(
+        ("corpus",), description="the sources, in the order in which they are queried"
+    )
+    fetching: HttpConfig = Field(HttpConfig(), description="requests to the web")
+    large_movie: LargeMovieConfig = Field(LargeMovieConfig(), description="your copy of the Large Movie Review Dataset")
+    file: FileConfig = Field(FileConfig(), description="your own file of reviews")
     tmdb: TmdbConfig = Field(TmdbConfig(), description="The Movie Database")
     wikipedia: WikipediaConfig = Field(WikipediaConfig(), description="English Wikipedia")
-    imdbpy: ImdbpyConfig = Field(ImdbpyConfig(), description="IMDb's pages by IMDbPY")
+    imdbpy: ImdbpyConfig = Field(ImdbpyConfig(), description="IMDb's pages, through IMDbPY")
 
 
 def build_sources(
     config: SourcesConfig,
-    fetcher: CachedClient,
+    client: CachedClient,
     films: Iterable[Film] = (),
     *,
     tmdb_key: SecretStr | None = None,
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
 ) -> list[ReviewSource]:
-    """The sources in the order of the settings; those that ask the web ask through `fetcher`.
+    """Build the sources that the settings name, in their order; `client` sends the requests of all that use the web.
 
-    films: those that will be asked about; a source may look up many of them at once. data_dir, cache_dir: where the
-    corpus may lie, as in DataSetConfig. Raises what `load_data_set` raises if the corpus cannot be had.
+    `films` are those that will be fetched: a source may look up many of them at once. The corpus is loaded as by
+    `load_data_set`, which takes `data_dir` and `cache_dir` and may raise DataError.
     """
     films = tuple(films)
 
@@ -59,13 +61,13 @@ def build_sources(
         "corpus": corpus,
         "large_movie": lambda: LargeMovieSource(config.large_movie, films),
         "file": lambda: FileSource(config.file),
-        "tmdb": lambda: TmdbSource(config.tmdb, fetcher, tmdb_key),
-        "wikipedia": lambda: WikipediaSource(config.wikipedia, fetcher, films),
-        "imdbpy": lambda: ImdbpySource(config.imdbpy, fetcher),
+        "tmdb": lambda: TmdbSource(config.tmdb, client, tmdb_key),
+        "wikipedia": lambda: WikipediaSource(config.wikipedia, client, films),
+        "imdbpy": lambda: ImdbpySource(config.imdbpy, client),
     }
     return [builders[name]() for name in dict.fromkeys(config.names)]
 
 
 def rejected_rows(sources: Sequence[ReviewSource]) -> list[dict[str, Any]]:
-    """The rows of the user's own file that cannot be used, if it is among the sources: line and reason of each."""
+    """List line and reason of each row of the user's file that cannot be used, if the file is among the sources."""
     return [asdict(row) for source in sources if isinstance(source, FileSource) for row in source.rejected]

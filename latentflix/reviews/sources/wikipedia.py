@@ -1,7 +1,7 @@
-"""What English Wikipedia says of a film: how it was received, and its plot.
+"""Reception and plot of a film, from English Wikipedia.
 
-The article is found by the film's IMDb id in Wikidata (property P345), many films in one request; its text comes from
-the MediaWiki API in one more. Source: https://www.mediawiki.org/wiki/API:Etiquette,
+The article is found by the film's IMDb id in Wikidata (property P345), many films in one request; its text takes one
+more request, to the MediaWiki API. Source: https://www.mediawiki.org/wiki/API:Etiquette,
 https://www.mediawiki.org/wiki/Extension:TextExtracts, https://www.wikidata.org/wiki/Wikidata:SPARQL_query_service
 """
 
@@ -10,21 +10,21 @@ import threading
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AliasPath, AwareDatetime, BaseModel, Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.http.politeness import WebAddress, retry_after
-from latentflix.reviews.sources.protocol import TCONST, Answer, Check, Film, Kind, Review
+from latentflix.reviews.sources.protocol import TCONST, Answer, Availability, Film, Kind, Review
 
-# Headings under which articles say it; the first that an article has is taken.
+# The headings of each kind of text; the first that an article has is taken.
 HEADINGS: dict[Kind, tuple[str, ...]] = {
     "reception": ("critical response", "critical reception", "critical reaction", "reception", "reviews"),
     "plot": ("plot", "plot summary", "synopsis", "story"),
 }
 _HEADING = re.compile(r"^(={2,6}) *(.*?) *\1$", re.MULTILINE)
-# What the MediaWiki API says while it wants to be left alone.
+# Errors of the MediaWiki API that pass.
 _BUSY = {"maxlag", "ratelimited", "readonly"}
 _QUERY = """SELECT ?tconst ?title WHERE {{
   VALUES ?tconst {{ {tconsts} }}
@@ -34,29 +34,21 @@ _QUERY = """SELECT ?tconst ?title WHERE {{
 
 
 class WikipediaConfig(StageConfig):
-    """How Wikidata and Wikipedia are asked."""
+    """How Wikidata and Wikipedia are queried."""
 
-    wikidata_url: WebAddress = setting("https://query.wikidata.org/sparql", "where Wikidata's query service is")
-    wikipedia_url: WebAddress = setting("https://en.wikipedia.org/w/api.php", "where English Wikipedia's API is")
-    batch_size: int = setting(100, "films that Wikidata is asked about at once", ge=1, le=250)
-    max_lag: int = setting(5, "how far Wikipedia's databases may lag before it sends us away", unit="seconds", ge=1)
-
-
-class _Value(BaseModel):
-    value: str
+    wikidata_url: WebAddress = setting("https://query.wikidata.org/sparql", "address of Wikidata's query service")
+    wikipedia_url: WebAddress = setting("https://en.wikipedia.org/w/api.php", "address of English Wikipedia's API")
+    batch_size: int = setting(100, "films in one query to Wikidata", ge=1, le=250)
+    max_lag: int = setting(5, "lag of Wikipedia's databases from which on it refuses requests", unit="seconds", ge=1)
 
 
 class _Binding(BaseModel):
-    tconst: _Value
-    title: _Value
-
-
-class _Bindings(BaseModel):
-    bindings: list[_Binding]
+    tconst: str = Field(validation_alias=AliasPath("tconst", "value"))
+    title: str = Field(validation_alias=AliasPath("title", "value"))
 
 
 class _Sparql(BaseModel):
-    results: _Bindings
+    bindings: list[_Binding] = Field(validation_alias=AliasPath("results", "bindings"))
 
 
 class _Revision(BaseModel):
@@ -73,29 +65,25 @@ class _Article(BaseModel):
     revisions: list[_Revision] = []
 
 
-class _Query(BaseModel):
-    pages: list[_Article]
-
-
 class _Error(BaseModel):
     code: str
     info: str = ""
 
 
 class _MediaWiki(BaseModel):
-    query: _Query | None = None
+    pages: list[_Article] = Field([], validation_alias=AliasPath("query", "pages"))
     error: _Error | None = None
 
 
 class WikipediaSource:
-    """Answers with the sections of a film's article, one text a kind."""
+    """Answers with sections of a film's article, one text for each kind."""
 
     name = "wikipedia"
 
-    def __init__(self, config: WikipediaConfig, fetcher: CachedClient, films: Iterable[Film] = ()) -> None:
-        """Ask through `fetcher`. films: those that will be asked about, so that Wikidata is asked in batches."""
+    def __init__(self, config: WikipediaConfig, client: CachedClient, films: Iterable[Film] = ()) -> None:
+        """Prepare to query Wikidata in batches for `films`, those that will be fetched."""
         self._config = config
-        self._fetcher = fetcher
+        self._client = client
         tconsts = list(dict.fromkeys(film.tconst for film in films if film.tconst and TCONST.fullmatch(film.tconst)))
         size = config.batch_size
         batches = [tconsts[start : start + size] for start in range(0, len(tconsts), size)]
@@ -103,47 +91,41 @@ class WikipediaSource:
         self._titles: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
-    def check(self) -> Check:
-        """It works for those who say who they are, as Wikimedia's User-Agent policy asks."""
-        if self._fetcher.config.contact:
-            return Check(True)
-        return Check(False, "Wikimedia asks who sends the requests: name a contact with --sources.fetching.contact")
+    def availability(self) -> Availability:
+        """Available if the settings name a contact, as Wikimedia's User-Agent policy asks."""
+        if self._client.config.contact:
+            return Availability(True)
+        return Availability(False, "Wikimedia requires a contact: name one with --sources.fetching.contact")
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """The sections of the film's article, if it was edited after `since`."""
-        if film.tconst is None or not TCONST.fullmatch(film.tconst):
-            return Answer("not_covered", reason="the film's IMDb id is not known")
-        try:
-            titles = self._find(film.tconst)
-            if len(titles) != 1:
-                several = f"several Wikipedia articles are linked to {film.tconst}: {', '.join(titles)}"
-                none = f"no article of English Wikipedia is linked to {film.tconst}"
-                return Answer("not_covered", reason=several if titles else none)
-            article = self._read(titles[0])
-        except PermanentFetchError as failure:
-            return Answer(failure.outcome, reason=str(failure))
+        """Fetch the sections of the film's article, if it was edited after `since`."""
+        tconst = film.imdb_id
+        titles = self._find(tconst)
+        if len(titles) != 1:
+            several = f"several Wikipedia articles are linked to {tconst}: {', '.join(titles)}"
+            none = f"no article of English Wikipedia is linked to {tconst}"
+            return Answer("not_covered", reason=several if titles else none)
+        article = self._read(titles[0])
         if article.missing or not article.revisions:
             return Answer("not_covered", reason=f"English Wikipedia has no article {titles[0]}")
         texts = find_sections(article.extract)
         if not texts:
-            return Answer("empty", reason=f"the article {article.title} tells neither reception nor plot")
+            return Answer("empty", reason=f"the article {article.title} has no section on reception or plot")
         if since and article.revisions[0].timestamp <= since:
             return Answer("ok")
-        return Answer(
-            "ok", tuple(self._review(film.tconst, article, kind, texts[kind]) for kind in list(texts)[:limit])
-        )
+        return Answer("ok", tuple(self._review(tconst, article, kind, texts[kind]) for kind in list(texts)[:limit]))
 
     def _find(self, tconst: str) -> list[str]:
-        """The titles of the articles that Wikidata links to a film."""
+        """Find the titles of the articles that Wikidata links to a film."""
         with self._lock:
             if tconst not in self._titles:
                 batch = self._batches.get(tconst, [tconst])
                 query = _QUERY.format(tconsts=" ".join(f'"{each}"' for each in batch))
                 params = {"query": query, "format": "json"}
-                found, _ = self._fetcher.get_json(_Sparql, self._config.wikidata_url, params=params)
+                found, _ = self._client.get_json(_Sparql, self._config.wikidata_url, params=params)
                 titles: dict[str, set[str]] = {each: set() for each in batch}
-                for binding in found.results.bindings:
-                    titles.setdefault(binding.tconst.value, set()).add(binding.title.value)
+                for binding in found.bindings:
+                    titles.setdefault(binding.tconst, set()).add(binding.title)
                 self._titles |= {each: sorted(names) for each, names in titles.items()}
             return self._titles[tconst]
 
@@ -162,15 +144,15 @@ class WikipediaSource:
             "inprop": "url",
         }
         url = self._config.wikipedia_url
-        answer, headers = self._fetcher.get_json(_MediaWiki, url, params=params)
+        answer, headers = self._client.get_json(_MediaWiki, url, params=params)
         if answer.error and answer.error.code in _BUSY:
             raise TransientFetchError(
                 "a host is busy", where=url, found=answer.error.info, retry_after=retry_after(headers)
             )
-        if answer.error or answer.query is None or len(answer.query.pages) != 1:
+        if answer.error or len(answer.pages) != 1:
             found = f"{answer.error.code}: {answer.error.info}" if answer.error else "no page"
             raise PermanentFetchError("a host gave no answer", where=f"{url}, article {title}", found=found)
-        return answer.query.pages[0]
+        return answer.pages[0]
 
     def _review(self, tconst: str, article: _Article, kind: Kind, text: str) -> Review:
         revision = article.revisions[0]
@@ -189,9 +171,10 @@ class WikipediaSource:
 
 
 def find_sections(extract: str) -> dict[Kind, str]:
-    """The text of the section of each kind that an article has, its subsections included, without headings.
+    """Find the section of each kind in an article; its subsections are part of it, headings are not.
 
-    extract: the plain text of an article, with headings as in `== Plot ==`.
+    Args:
+        extract: the plain text of the article, with headings as in `== Plot ==`.
     """
     headings = list(_HEADING.finditer(extract))
     sections: dict[str, str] = {}
