@@ -34,7 +34,7 @@ def test_coverage_is_said_by_source_and_kind(store):
     assert head.split() == ["source", "kind", "films", "reviews", "newest"]
     assert [row.split() for row in rows] == [
         ["other", "plot", "1", "1", "2026-01-01"],
-        ["planted", "review", "2", "3", "2026-01-01"],
+        ["synthetic", "review", "2", "3", "2026-01-01"],
     ]
     assert whole == "2 films, 4 reviews"
 
@@ -42,7 +42,7 @@ def test_coverage_is_said_by_source_and_kind(store):
 def test_coverage_in_json_is_one_value(store):
     told = json.loads(run("coverage", "--store", store.uri, "--json"))
     assert (told["films"], told["reviews"]) == (2, 4)
-    assert [(each["source"], each["reviews"]) for each in told["sources"]] == [("other", 1), ("planted", 3)]
+    assert [(each["source"], each["reviews"]) for each in told["sources"]] == [("other", 1), ("synthetic", 3)]
     assert told["sources"][0]["newest"].startswith("2026-01-01")
 
 

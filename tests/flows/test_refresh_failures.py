@@ -10,8 +10,8 @@ from latentflix.reviews.sources.protocol import Film
 from latentflix.reviews.sources.tmdb import TmdbConfig, TmdbSource
 from latentflix.reviews.store import ReviewStore
 from tasks.refresh import run_batches
-from tests.reviews.http.test_politeness import QUICK
-from tests.support.fake_web import TMDB_KEY, Mood, fake_web, mood, review
+from tests.support.fake_web import QUICK
+from tests.support.fake_web import TMDB_KEY, Response, fake_web, failure_mode, review
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
@@ -43,8 +43,8 @@ def store(tmp_path):
 
 
 def refresh(web, store, config=CONFIG):
-    with CachedClient(QUICK) as fetcher:
-        source = TmdbSource(TmdbConfig(url=web.url), fetcher, SecretStr(TMDB_KEY))
+    with CachedClient(QUICK) as client:
+        source = TmdbSource(TmdbConfig(url=web.url), client, SecretStr(TMDB_KEY))
         batch = Batch(FILMS, store, [source], config)
         flow(lambda: run_batches([batch], config), name="moods", persist_result=False)()
 
@@ -59,8 +59,8 @@ def outcomes(store):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_film_is_asked_about_as_often_as_it_may_help_and_costs_no_other(web, store, name):
-    moved = Mood(301, (("Location", "http://127.0.0.1:9/3/movie/2/reviews"),))
-    web.tell("/3/movie/2/", moved if name == "301" else mood(name))
+    moved = Response(301, (("Location", "http://127.0.0.1:9/3/movie/2/reviews"),))
+    web.respond("/3/movie/2/", moved if name == "301" else failure_mode(name))
     refresh(web, store)
     asked, outcome = EVERY[name]
     assert web.count("/3/movie/2/") == asked
@@ -70,7 +70,7 @@ def test_a_film_is_asked_about_as_often_as_it_may_help_and_costs_no_other(web, s
 
 @pytest.mark.parametrize("name", [*MAY_PASS, *TOO_LONG_A_REST])
 def test_what_passes_is_made_good_within_the_refresh(web, store, name):
-    web.tell("/3/movie/2/", mood(name), times=1)
+    web.respond("/3/movie/2/", failure_mode(name), times=1)
     refresh(web, store, CONFIG.model_copy(update={"longest_rest": 10}))
     assert web.count("/3/movie/2/") == 2
     assert outcomes(store) == {film.tconst: "ok" for film in FILMS}
@@ -79,7 +79,7 @@ def test_what_passes_is_made_good_within_the_refresh(web, store, name):
 
 @pytest.mark.parametrize("name", ["500", "403", "429 seconds"])
 def test_the_next_refresh_brings_what_this_one_could_not(web, store, name):
-    web.tell("/3/movie/2/", mood(name), times=1 + RETRIES if name == "500" else 1)
+    web.respond("/3/movie/2/", failure_mode(name), times=1 + RETRIES if name == "500" else 1)
     refresh(web, store)
     assert stored(store) == [FILMS[0].tconst]
     refresh(web, store)

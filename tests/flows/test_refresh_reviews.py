@@ -23,16 +23,16 @@ from latentflix.reviews.sources.protocol import Answer
 from latentflix.reviews.store import ReviewStore
 from latentflix.runs import find_last_run
 from latentflix.settings import RefreshSettings
-from tests.support.synthetic_reviews import PlantedSource, films, review
+from tests.support.synthetic_reviews import SyntheticSource, films, review
 from tests.support.synthetic_run import OF_RATINGS, copy_stages, run_synthetic
 
 pytestmark = pytest.mark.usefixtures("prefect")
 QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_rest=5)
 
 
-def refresh(store, *sources, config=QUICK, count=10, size=2, before_asking=None):
+def refresh(store, *sources, config=QUICK, count=10, size=2, before_request=None):
     """The batches of a refresh, run as a flow runs them."""
-    extra = {"before_asking": before_asking} if before_asking else {}
+    extra = {"before_request": before_request} if before_request else {}
     batches = [Batch(group, store, sources, config, **extra) for group in chunked(films(count), size)]
     flow(lambda: run_batches(batches, config), name="small-refresh", persist_result=False)()
     return batches
@@ -45,7 +45,7 @@ def store(tmp_path):
 
 def test_prefect_asks_again_about_the_film_that_failed_alone(store):
     failures = [TransientFetchError("a moment", retry_after=0.1), TransientFetchError("again")]
-    source = PlantedSource(answers={"tt0000003": failures})
+    source = SyntheticSource(answers={"tt0000003": failures})
     refresh(store, source)
     assert source.asked["tt0000003"] == 3
     assert {count for tconst, count in source.asked.items() if tconst != "tt0000003"} == {1}
@@ -53,7 +53,7 @@ def test_prefect_asks_again_about_the_film_that_failed_alone(store):
 
 
 def test_a_film_that_fails_to_the_end_costs_no_other(store):
-    source = PlantedSource(answers={"tt0000003": [TransientFetchError("down")] * 9})
+    source = SyntheticSource(answers={"tt0000003": [TransientFetchError("down")] * 9})
     refresh(store, source)
     assert source.asked["tt0000003"] == 1 + QUICK.retries
     outcomes = store.last_attempts().set_index("tconst")["outcome"]
@@ -63,14 +63,14 @@ def test_a_film_that_fails_to_the_end_costs_no_other(store):
 
 @pytest.mark.parametrize("outcome", ["blocked", "error", "unsupported"])
 def test_what_asking_again_would_not_help_is_asked_once(store, outcome):
-    source = PlantedSource(answers={film.tconst: [Answer(outcome, reason="no")] for film in films(10)})
+    source = SyntheticSource(answers={film.tconst: [Answer(outcome, reason="no")] for film in films(10)})
     refresh(store, source)
     assert set(source.asked.values()) == {1}
     assert set(store.last_attempts()["outcome"]) == {outcome}
 
 
 def test_what_is_no_failure_of_a_source_ends_the_refresh_when_all_batches_are_through(store, monkeypatch):
-    source = PlantedSource()
+    source = SyntheticSource()
     monkeypatch.setattr(store, "record", lambda _: (_ for _ in ()).throw(StoreError("disk full")))
     with pytest.raises(StoreError, match="disk full"):
         refresh(store, source)
@@ -79,7 +79,7 @@ def test_what_is_no_failure_of_a_source_ends_the_refresh_when_all_batches_are_th
 
 
 def test_two_refreshes_at_once_both_end_and_double_nothing(store):
-    sources = [PlantedSource(pause=0.01) for _ in range(2)]
+    sources = [SyntheticSource(pause=0.01) for _ in range(2)]
     stores = [ReviewStore(store.uri) for _ in range(2)]
     config = QUICK.model_copy(update={"retries": 10})
     store.version()
@@ -113,9 +113,9 @@ def test_a_global_limit_of_the_server_slows_a_source_down(store):
         client.create_global_concurrency_limit(
             GlobalConcurrencyLimitCreate(name="latentflix-slow", limit=1, slot_decay_per_second=5)
         )
-    wait = wait_for_turn(["slow", "planted"])
+    wait = wait_for_turn(["slow", "synthetic"])
     began = time.monotonic()
-    refresh(store, PlantedSource("slow"), count=4, before_asking=wait)
+    refresh(store, SyntheticSource("slow"), count=4, before_request=wait)
     assert time.monotonic() - began >= 3 / 5
     assert set(store.last_attempts()["outcome"]) == {"ok"}
 
@@ -158,7 +158,7 @@ def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_agai
     told |= {film.tconst: texts.get_group(film.tconst) for film in agreeing}
     answers = {tconst: [Answer("ok", retold(tconst, found))] for tconst, found in told.items()}
     nothing = {film.tconst: [Answer("not_covered")] for film in shown[12:]}
-    source = PlantedSource(answers={**answers, **nothing})
+    source = SyntheticSource(answers={**answers, **nothing})
     monkeypatch.setattr(flows.refresh_reviews, "build_sources", lambda *_, **__: [source])
     settings = RefreshSettings.model_validate(
         {

@@ -18,17 +18,17 @@ def test_items_and_reviews_are_counted_by_source():
     }
 
 
-def test_reviews_without_a_source_are_of_the_corpus():
+def test_reviews_without_a_source_belong_to_the_corpus():
     counts = count_sources(STORED.drop(columns=["source", "attribution"]))
     assert counts.to_dict("index") == {CORPUS: {"items": 3, "reviews": 4}}
 
 
-def test_each_attribution_is_told_once():
+def test_each_attribution_is_listed_once():
     assert attributions(STORED) == ["“Alien”, CC BY-SA 4.0", "“Heat”, CC BY-SA 4.0"]
     assert attributions(STORED.drop(columns="attribution")) == []
 
 
-def test_a_review_is_credited_if_it_asks_for_it():
+def test_reviews_with_an_attribution_are_credited():
     stored = STORED.assign(review_id=["a", "b", "c", "d"])
     assert attribution_by_review(stored) == {
         "a": "“Heat”, CC BY-SA 4.0",

@@ -16,7 +16,7 @@ def texts():
         str.upper,
         lambda text: text.replace(" ", "<br /><br />", 5),
         lambda text: text.replace(" the ", " teh "),
-        lambda text: text + " I have mended a word.",
+        lambda text: text + " I have corrected a word.",
         lambda text: "  " + text.replace(" ", "\n", 9),
     ],
     ids=["the same", "case", "line breaks", "typing errors", "a line more", "white space"],
@@ -27,16 +27,16 @@ def test_an_edited_copy_of_a_real_review_is_found(texts, edit):
     assert find_near_duplicates([edit(text) for text in long], texts).all()
 
 
-def test_no_two_real_reviews_are_taken_for_one(texts):
+def test_no_two_real_reviews_are_near_duplicates(texts):
     assert not find_near_duplicates(texts, []).any()
 
 
-def test_of_new_copies_of_one_text_the_first_is_kept(texts):
+def test_the_first_of_several_new_copies_is_kept(texts):
     new = [texts[0], texts[1], texts[0] + "!", texts[0]]
     assert find_near_duplicates(new, []).tolist() == [False, False, True, True]
 
 
-def test_what_repeats_a_left_out_text_alone_is_kept():
+def test_a_text_similar_only_to_a_left_out_one_is_kept():
     known = "a" * 100
     near = "a" * 91 + "b" * 9
     far = "a" * 82 + "b" * 18
@@ -45,5 +45,5 @@ def test_what_repeats_a_left_out_text_alone_is_kept():
     assert find_near_duplicates([near, far], [known]).tolist() == [True, False]
 
 
-def test_nothing_repeats_nothing():
+def test_no_texts_give_no_duplicates():
     assert find_near_duplicates([], ["a text"]).tolist() == []

@@ -4,7 +4,6 @@ import re
 import pandas as pd
 import pytest
 
-from latentflix.data import movielens
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import DataError, NotEnoughData, StoreError
@@ -12,19 +11,19 @@ from latentflix.reviews.join import (
     Coverage,
     ReviewConfig,
     check_reviews,
-    film_links,
     gather_reviews,
     held_out_texts,
-    identify_reviews,
+    imdb_links,
     join_reviews,
     review_links,
+    with_store_version,
 )
-from latentflix.reviews.store import ReviewStore
 from latentflix.text.tokenizer import text_id
 from tests.support.synthetic_reviews import BEGAN, review, write
 
-FILMS = pd.DataFrame({"title": ["Emma", "Heat", "Fargo"]}, index=pd.Index([1, 2, 3], name="item_id"))
-TITLES = pd.DataFrame({"item_id": [1, 2, 4], "tconst": ["tt1", "tt2", "tt4"], "matched_by": "title"})
+ITEMS = pd.DataFrame(
+    {"title": ["Emma", "Heat", "Fargo"], "tconst": ["tt1", "tt2", None]}, index=pd.Index([1, 2, 3], name="item_id")
+)
 ARTICLE = re.compile(r", (The|A|An|Les|La|Le|Il|Das|Der)$")
 
 
@@ -41,8 +40,8 @@ def corpus(*texts):
     return pd.DataFrame({"text": list(texts), "positive": 1})
 
 
-def join(texts, linked, item_ids=(1, 2, 3), items=FILMS):
-    return join_reviews(corpus(*texts), items, pd.Series(item_ids), links(*linked), TITLES, ReviewConfig())
+def join(texts, linked, item_ids=(1, 2, 3), items=ITEMS):
+    return join_reviews(corpus(*texts), items, pd.Series(item_ids), links(*linked), ReviewConfig())
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ def items():
 
 @pytest.fixture(scope="module")
 def joined(reviews, items):
-    return join_reviews(reviews, items, pd.Series(items.index), review_links(), film_links(items), ReviewConfig())
+    return join_reviews(reviews, items, pd.Series(items.index), review_links(), ReviewConfig())
 
 
 def test_review_links_are_as_they_were_gathered():
@@ -70,33 +69,34 @@ def test_review_links_are_as_they_were_gathered():
     assert sorted(table["rating"].unique()) == [1, 2, 3, 4, 7, 8, 9, 10]
 
 
-def test_item_links_are_those_that_the_source_knows():
-    linked = FILMS.assign(tconst=["tt1", None, "tt3"])
-    assert film_links(linked).to_dict("list") == {"item_id": [1, 3], "tconst": ["tt1", "tt3"]}
+def test_only_items_with_an_imdb_id_are_linked():
+    assert imdb_links(ITEMS).to_dict("list") == {"item_id": [1, 2], "tconst": ["tt1", "tt2"]}
 
 
-def test_items_of_a_source_without_imdb_ids_have_no_links():
-    links_of_none = film_links(FILMS)
-    assert list(links_of_none.columns) == ["item_id", "tconst"]
-    assert links_of_none.empty
-    with pytest.raises(NotEnoughData, match="0 of them linked to IMDb.*the source of the ratings has IMDb ids"):
-        join_reviews(
-            corpus("of emma"), FILMS, pd.Series([1, 2, 3]), links(("of emma", "tt1", 8)), links_of_none, ReviewConfig()
-        )
+def test_items_without_imdb_ids_have_no_links():
+    assert imdb_links(ITEMS[["title"]]).empty
+    with pytest.raises(NotEnoughData, match="0 of them linked to IMDb.*that the items have IMDb ids"):
+        join(["of emma"], [("of emma", "tt1", 8)], items=ITEMS[["title"]])
 
 
 def test_every_link_is_of_a_review_of_the_data_set(reviews):
     assert set(review_links()["review_sha256"]) == set(reviews["text"].map(sha256))
 
 
-def test_two_items_are_linked_to_one_title_only_if_they_are_one_item(items):
-    assert movielens.film_links()["tconst"].duplicated().sum() == 15
-    assert film_links(items)["tconst"].is_unique
+def test_items_of_the_same_imdb_title_are_merged(items):
+    raw = load_data_set(DataSetConfig(name="movielens_100k"))["items"]
+    assert raw["tconst"].dropna().duplicated().sum() == 15
+    assert imdb_links(items)["tconst"].is_unique
 
 
 def test_the_coverage_of_movielens_is_as_measured(joined):
-    assert joined[1] == Coverage(
+    coverage = joined[1]
+    assert coverage == Coverage(
         items_asked=1664, items_linked=1334, items_with_review=102, reviews=1340, ambiguous_reviews=0
+    )
+    assert coverage.sentence() == (
+        "1,664 items asked for, 1,334 of them linked to IMDb, 102 with a review, 1,340 reviews; "
+        "0 reviews left out because they belong to several items"
     )
 
 
@@ -128,7 +128,7 @@ def test_joined_reviews_have_the_columns_that_are_promised(joined):
         ("Return of the Jedi (1983)", 30, "jedi|star wars|ewok", 0.95),
     ],
 )
-def test_known_items_get_reviews_that_speak_of_them(joined, items, title, n_reviews, word, share):
+def test_reviews_of_known_films_mention_them(joined, items, title, n_reviews, word, share):
     table, _ = joined
     own = table["item_id"] == items.index[items["title"] == title][0]
     speaks = table["text"].str.contains(word, case=False)
@@ -137,11 +137,11 @@ def test_known_items_get_reviews_that_speak_of_them(joined, items, title, n_revi
     assert speaks[~own].mean() < 0.06
 
 
-def test_reviews_name_their_own_item_and_hardly_ever_another(joined, items):
+def test_reviews_name_their_own_film_and_hardly_ever_another(joined, items):
     table, _ = joined
     names = items["title"].str.replace(r"\s*\(.*", "", regex=True).str.replace(ARTICLE, "", regex=True).str.lower()
     own = table["item_id"].map(names)
-    # The same names, dealt out to the reviews of the items half the table away.
+    # The same names, assigned to the reviews of the films half the table away.
     ordered = table.assign(name=own).sort_values("item_id", ignore_index=True)
     other = ordered["name"].to_numpy()[(ordered.index + len(ordered) // 2) % len(ordered)]
     named = [name in text.lower() for name, text in zip(ordered["name"], ordered["text"], strict=True)]
@@ -158,18 +158,11 @@ def test_stars_agree_with_the_labels_of_the_data_set(joined, reviews):
 
 def test_the_order_of_the_reviews_does_not_matter(joined, reviews, items):
     shuffled = reviews.sample(frac=1, random_state=1)
-    again = join_reviews(shuffled, items, pd.Series(items.index), review_links(), film_links(items), ReviewConfig())
+    again = join_reviews(shuffled, items, pd.Series(items.index), review_links(), ReviewConfig())
     pd.testing.assert_frame_equal(again[0], joined[0])
 
 
-def test_the_coverage_is_said_in_words(joined):
-    assert joined[1].sentence() == (
-        "1,664 items asked, 1,334 of them linked to IMDb, 102 with a review, 1,340 reviews; "
-        "0 reviews left out because they stand under several items"
-    )
-
-
-def test_reviews_are_joined_by_what_they_say():
+def test_reviews_are_joined_by_their_text():
     table, coverage = join(["of heat", "of nothing", "of emma"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)])
     found = table.set_index("text")[["item_id", "tconst", "stars"]].to_dict("index")
     assert found == {
@@ -179,20 +172,20 @@ def test_reviews_are_joined_by_what_they_say():
     assert coverage == Coverage(items_asked=3, items_linked=2, items_with_review=2, reviews=2, ambiguous_reviews=0)
 
 
-def test_only_the_items_that_are_asked_count():
+def test_only_items_that_are_asked_for_count():
     table, coverage = join(["of emma", "of heat"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)], (2, 2, 3, 99))
     assert list(table["text"]) == ["of heat"]
     assert coverage == Coverage(items_asked=2, items_linked=1, items_with_review=1, reviews=1, ambiguous_reviews=0)
 
 
-def test_an_item_that_was_merged_into_another_is_not_asked():
+def test_ids_of_unknown_items_are_ignored():
     table, coverage = join(["of emma", "of four"], [("of emma", "tt1", 8), ("of four", "tt4", 3)], (1, 4))
     assert list(table["text"]) == ["of emma"]
     assert coverage.items_asked == 1
 
 
-@pytest.mark.parametrize("other", ["tt2", "tt99"], ids=["another item", "a title that is no item here"])
-def test_a_text_that_stands_under_several_items_is_left_out_and_counted(other):
+@pytest.mark.parametrize("other", ["tt2", "tt99"], ids=["of another item", "of no item here"])
+def test_a_text_of_several_titles_is_left_out_and_counted(other):
     table, coverage = join(
         ["of emma", "of both"], [("of emma", "tt1", 8), ("of both", "tt1", 3), ("of both", other, 3)]
     )
@@ -200,7 +193,7 @@ def test_a_text_that_stands_under_several_items_is_left_out_and_counted(other):
     assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 1)
 
 
-def test_a_text_that_stands_twice_counts_once():
+def test_a_repeated_text_counts_once():
     table, coverage = join(["of emma", "of emma"], [("of emma", "tt1", 8), ("of emma", "tt1", 8)])
     assert list(table["text"]) == ["of emma"]
     assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 0)
@@ -215,91 +208,78 @@ def test_a_text_that_stands_twice_counts_once():
     ],
     ids=["text unknown", "item unknown", "all ambiguous"],
 )
-def test_no_review_of_any_item_is_told(texts, linked):
-    with pytest.raises(NotEnoughData, match="no item has a review; found: 3 items asked, 2 of them linked"):
+def test_a_join_without_any_review_is_refused(texts, linked):
+    with pytest.raises(NotEnoughData, match="no item has a review; found: 3 items asked for, 2 of them linked"):
         join(texts, linked)
 
 
 @pytest.mark.parametrize("text", [None, float("nan"), "", "  \n\t "], ids=repr)
-def test_a_review_without_a_text_is_named(text):
+def test_reviews_without_a_text_are_refused_with_their_row(text):
+    table = corpus("good", text, "bad", text)
+    table.index = pd.Index([7] * 4)
     with pytest.raises(DataError) as caught:
-        check_reviews(corpus("good", text, "bad", text), ReviewConfig())
+        check_reviews(table, ReviewConfig())
     assert str(caught.value).startswith(
         "a review has no text; where: row 1 (counting from 0), column text; 2 such rows; found: "
         f"{f'{len(text)} characters' if isinstance(text, str) else 'nan'}; expected: a text"
     )
 
 
-def test_a_review_that_is_no_text_is_named():
+@pytest.mark.parametrize("text", [7, ""])
+def test_the_join_refuses_reviews_without_a_text(text):
     with pytest.raises(DataError, match=r"row 1 \(counting from 0\), column text"):
-        join(["of emma", 7], [("of emma", "tt1", 8)])
+        join(["of emma", text], [("of emma", "tt1", 8)])
 
 
-def test_an_absurdly_long_review_is_named():
+def test_too_long_reviews_are_refused_with_their_row():
     with pytest.raises(DataError) as caught:
         check_reviews(corpus("a" * 1000, "b" * 1001), ReviewConfig(max_characters=1000))
     assert str(caught.value).startswith(
-        "a review is absurdly long; where: row 1 (counting from 0), column text; 1 such rows; "
+        "a review is too long; where: row 1 (counting from 0), column text; 1 such rows; "
         "found: 1,001 characters; expected: at most 1,000 characters"
     )
 
 
-def test_rows_are_counted_whatever_the_index_says():
-    table = corpus("good", "")
-    table.index = pd.Index([7, 7])
-    with pytest.raises(DataError, match=r"row 1 \(counting from 0\)"):
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (corpus("good").rename(columns={"text": "review"}), "lack a column; found: review, positive; expected: a colu"),
+        (corpus(), "there are no reviews; found: 0 rows"),
+    ],
+)
+def test_tables_without_texts_are_refused(table, message):
+    with pytest.raises(DataError, match=message):
         check_reviews(table, ReviewConfig())
-
-
-def test_reviews_without_a_text_column_are_told():
-    with pytest.raises(DataError, match="lack a column; where: text; found: review, positive"):
-        check_reviews(corpus("good").rename(columns={"text": "review"}), ReviewConfig())
-
-
-def test_no_reviews_are_told():
-    with pytest.raises(DataError, match="there are no reviews; found: 0 rows"):
-        check_reviews(corpus(), ReviewConfig())
-
-
-def test_a_bad_review_is_told_by_the_join_as_well():
-    with pytest.raises(DataError, match="row 1"):
-        join(["of emma", ""], [("of emma", "tt1", 8)])
 
 
 def held_out(table, linked, item_ids=(1, 2)):
     """The texts that no language model may read, where items 1 and 2 are tt1 and tt2."""
-    return set(held_out_texts(table, pd.Series(item_ids), links(*linked), TITLES)["text_id"])
+    return set(held_out_texts(table, ITEMS, pd.Series(item_ids), links(*linked))["text_id"])
 
 
-def test_what_is_known_to_be_of_a_item_is_held_out():
+def test_all_texts_of_items_that_are_asked_for_are_held_out():
     linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3), ("of both", "tt1", 5), ("of both", "tt2", 5)]
     table, _ = join(["of heat", "of nothing", "of emma", "of both"], linked)
     assert held_out(table, linked) == {sha256("of emma"), sha256("of heat"), sha256("of both")}
-
-
-def test_the_reviews_of_items_that_are_not_asked_for_may_be_read():
-    linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3)]
     table, _ = join(["of heat", "of emma"], linked, item_ids=[2])
-    assert held_out(table, linked, item_ids=[2]) == {sha256("of heat")}
+    assert held_out(table, linked, item_ids=[2]) == {sha256("of heat"), sha256("of both")}
 
 
-def test_no_review_of_a_item_may_be_read(joined, items, reviews):
-    item_ids = pd.Series(items.index)
-    kept = set(held_out_texts(joined[0], item_ids, review_links(), film_links(items))["text_id"])
-    assert set(joined[0]["review_id"]) <= kept
-    assert sum(text_id(text) in kept for text in reviews["text"].unique()) == 1_340
+def test_all_reviews_of_movielens_are_held_out(joined, items, reviews):
+    texts = set(held_out_texts(joined[0], items, pd.Series(items.index), review_links())["text_id"])
+    assert set(joined[0]["review_id"]) <= texts
+    assert sum(text_id(text) in texts for text in reviews["text"].unique()) == 1_340
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = ReviewStore(str(tmp_path / "store"))
+def store(store):
     store.merge([review("tt1", 1, "of <b>emma</b>", rating=8.0, attribution="by Ann"), review("tt2", 1)], BEGAN)
     return store
 
 
 def stored(store, item_ids=(1, 2, 3), **settings):
-    config = identify_reviews(ReviewConfig(store=store.uri, **settings))
-    return gather_reviews(corpus("of the corpus"), FILMS, pd.Series(item_ids), links(), TITLES, config)
+    config = with_store_version(ReviewConfig(store=store.uri, **settings))
+    return gather_reviews(corpus("of the corpus"), ITEMS, pd.Series(item_ids), links(), config)
 
 
 def test_reviews_are_read_from_a_store_if_one_is_named(store):
@@ -323,14 +303,14 @@ def test_reviews_are_read_from_a_store_if_one_is_named(store):
     assert coverage.sentence().endswith("0 because no model may learn from them; version 1 of the review store")
 
 
-def test_what_no_model_may_learn_from_is_left_out_and_counted(store):
+def test_texts_without_permission_to_train_are_left_out_and_counted(store):
     store.merge([review("tt1", 2, training_allowed=False), review("tt1", 3, training_allowed=False)], BEGAN)
     table, coverage = stored(store)
     assert len(table) == coverage.reviews == 2
     assert coverage.unlicensed_reviews == 2
 
 
-def test_the_settings_say_which_kinds_of_texts_count(store):
+def test_only_the_kinds_of_the_settings_are_read(store):
     store.merge([review("tt1", 2, kind="plot"), review("tt1", 3, kind="reception")], BEGAN)
     assert len(stored(store)[0]) == 2
     assert len(stored(store, kinds=("review", "plot"))[0]) == 3
@@ -339,7 +319,7 @@ def test_the_settings_say_which_kinds_of_texts_count(store):
 
 def test_the_version_of_the_store_is_part_of_the_settings(store):
     store.merge([review("tt1", 2)], BEGAN)
-    newest, older = (identify_reviews(ReviewConfig(store=store.uri, store_version=version)) for version in (None, 1))
+    newest, older = (with_store_version(ReviewConfig(store=store.uri, store_version=version)) for version in (None, 1))
     assert (newest.store_version, older.store_version) == (2, 1)
     assert newest.store_id == older.store_id == store.table_id()
     assert "store" not in newest.model_dump()
@@ -347,21 +327,21 @@ def test_the_version_of_the_store_is_part_of_the_settings(store):
     assert len(stored(store)[0]) == 3
 
 
-def test_the_corpus_needs_no_store():
-    assert identify_reviews(ReviewConfig()) == ReviewConfig()
+def test_settings_of_the_corpus_stay_as_they_are():
+    assert with_store_version(ReviewConfig()) == ReviewConfig()
 
 
-def test_no_store_another_store_and_an_unknown_version_are_told(store, tmp_path):
+def test_a_missing_or_other_store_and_an_unknown_version_are_refused(store, tmp_path):
     with pytest.raises(StoreError, match="there is no review store; where: .*none"):
-        identify_reviews(ReviewConfig(store=str(tmp_path / "none")))
+        with_store_version(ReviewConfig(store=str(tmp_path / "none")))
     assert not (tmp_path / "none").exists()
     with pytest.raises(StoreError, match="this is another review store; where: .*; found: .*; expected: mine"):
-        identify_reviews(ReviewConfig(store=store.uri, store_id="mine"))
+        with_store_version(ReviewConfig(store=store.uri, store_id="mine"))
     with pytest.raises(StoreError, match="no such version; where: .*; found: version 7; expected: 0 to 1"):
-        identify_reviews(ReviewConfig(store=store.uri, store_version=7))
+        with_store_version(ReviewConfig(store=store.uri, store_version=7))
 
 
-def test_empty_and_absurdly_long_texts_of_a_store_are_left_out(store):
+def test_empty_and_too_long_texts_of_a_store_are_left_out(store):
     store.merge([review("tt1", 2, "<p></p>"), review("tt1", 3, "long " * 30)], BEGAN)
     assert len(stored(store, max_characters=100)[0]) == 1
     assert len(stored(store)[0]) == 3
@@ -374,8 +354,8 @@ def test_a_text_of_several_items_of_a_store_is_left_out_and_counted(store):
     assert (len(table), coverage.ambiguous_reviews) == (2, 1)
 
 
-def test_no_review_of_any_item_in_the_store_is_told(store):
-    with pytest.raises(NotEnoughData, match="no item has a review in the store; found: 1 items asked"):
+def test_a_store_without_any_review_of_the_items_is_refused(store):
+    with pytest.raises(NotEnoughData, match="no item has a review; found: 1 items asked for.*fill the store"):
         stored(store, item_ids=(3,))
 
 

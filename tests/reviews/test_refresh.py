@@ -7,28 +7,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.errors import FilmsUnanswered, SettingsError, StoreConflict, TransientFetchError
+from latentflix.artifacts import Handle, Store
+from latentflix.config import StageConfig
+from latentflix.errors import SettingsError, StoreConflict, TransientFetchError
 from latentflix.reviews.refresh import (
     Batch,
     RefreshConfig,
     chunked,
     failure_reasons,
+    films_by_id,
+    films_in_report,
+    films_with_imdb_id,
     last_answered,
     stale_films,
     summarise,
     usable_sources,
 )
-from latentflix.reviews.sources.protocol import Answer, Check, Film
-from latentflix.reviews.store import Attempt, MergeCounts, ReviewStore, partition_of
-from tests.support.synthetic_reviews import BEGAN, PlantedSource, films, review
+from latentflix.reviews.sources.protocol import Answer, Film
+from latentflix.reviews.store import Attempt, ReviewStore, partition_of
+from latentflix.runs import find_last_run
+from tests.support.synthetic_reviews import BEGAN, SyntheticSource, films, review
 
 CONFIG = RefreshConfig(longest_rest=5)
 RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return ReviewStore(str(tmp_path / "store"))
 
 
 def batch_of(store, *sources, count=3, config=CONFIG, answered=None):
@@ -43,22 +44,22 @@ def failed(retry_after=None):
     return TransientFetchError("no answer", retry_after=retry_after)
 
 
-def test_what_a_source_answers_is_kept_with_the_attempt(store):
-    batch = batch_of(store, PlantedSource())
+def test_answers_are_stored_with_their_attempts(store):
+    batch = batch_of(store, SyntheticSource())
     began = datetime.now(UTC)
     batch.run()
     rows = store.read([film.tconst for film in films(3)])
     assert rows["tconst"].value_counts().to_dict() == {film.tconst: 3 for film in films(3)}
-    assert batch.merged == MergeCounts(new=Counter(planted=9))
+    assert batch.merged == {("new", "synthetic"): 9}
     attempts = store.last_attempts()
     assert attempts[["outcome", "reviews"]].to_numpy().tolist() == [["ok", 3]] * 3
     assert attempts["asked_at"].between(began, datetime.now(UTC)).all()
 
 
 @pytest.mark.parametrize("outcome", ["empty", "not_covered"])
-def test_the_next_source_is_asked_where_one_has_nothing(store, outcome):
-    first = PlantedSource("first", answers={"tt0000002": [Answer(outcome, reason="none")]})
-    second = PlantedSource("second")
+def test_the_next_source_is_queried_if_one_has_nothing(store, outcome):
+    first = SyntheticSource("first", answers={"tt0000002": [Answer(outcome, reason="none")]})
+    second = SyntheticSource("second")
     batch_of(store, first, second).run()
     assert second.asked == Counter(tt0000002=1)
     assert outcomes(store)["tt0000002", "first"] == outcome
@@ -66,103 +67,91 @@ def test_the_next_source_is_asked_where_one_has_nothing(store, outcome):
 
 
 @pytest.mark.parametrize("outcome", ["ok", "blocked", "unsupported", "error"])
-def test_no_other_source_is_asked_after_any_other_answer(store, outcome):
-    first = PlantedSource("first", answers={film.tconst: [Answer(outcome, reason="so")] for film in films(3)})
-    second = PlantedSource("second")
+def test_no_further_source_is_queried_after_other_outcomes(store, outcome):
+    first = SyntheticSource("first", answers={film.tconst: [Answer(outcome, reason="so")] for film in films(3)})
+    second = SyntheticSource("second")
     batch_of(store, first, second).run()
     assert second.asked == Counter()
     assert set(outcomes(store).values()) == {outcome}
 
 
-def test_only_the_films_that_failed_are_asked_again(store):
-    source = PlantedSource(answers={"tt0000002": [failed(), failed()]})
+def test_only_films_that_failed_are_queried_again(store):
+    source = SyntheticSource(answers={"tt0000002": [failed(), failed()]})
     batch = batch_of(store, source)
     for _ in range(2):
-        with pytest.raises(FilmsUnanswered) as caught:
+        with pytest.raises(TransientFetchError) as caught:
             batch.run()
         assert list(caught.value.films) == ["tt0000002"]
         assert sorted(store.read([film.tconst for film in films(3)])["tconst"].unique()) == ["tt0000001", "tt0000003"]
     batch.run()
     assert source.asked == Counter(tt0000001=1, tt0000002=3, tt0000003=1)
     assert set(outcomes(store).values()) == {"ok"}
-    assert batch.merged.new == Counter(planted=9)
+    assert batch.merged == {("new", "synthetic"): 9}
 
 
-def test_of_a_film_that_fails_to_the_end_that_is_written_down(store):
-    source = PlantedSource(answers={"tt0000002": [failed()]})
+def test_a_film_that_keeps_failing_is_recorded_as_failed(store):
+    source = SyntheticSource(answers={"tt0000002": [failed()]})
     batch = batch_of(store, source)
-    with pytest.raises(FilmsUnanswered):
+    with pytest.raises(TransientFetchError):
         batch.run()
     batch.record_failures()
-    assert outcomes(store)["tt0000002", "planted"] == "error"
+    assert outcomes(store)["tt0000002", "synthetic"] == "error"
     assert failure_reasons([batch]) == {
-        "planted": "error: no answer; expected: an answer; what to do: try again later (1 films)"
+        "synthetic": "error: no answer; expected: an answer; what to do: try again later (1 films)"
     }
-    assert summarise([batch], ["planted"]).loc["planted"].to_dict() == {
-        "asked": 3,
-        "new": 6,
-        "changed": 0,
-        "unchanged": 0,
-        "repeated": 0,
-        "ok": 2,
-        "empty": 0,
-        "not_covered": 0,
-        "blocked": 0,
-        "unsupported": 0,
-        "error": 1,
-    }
+    counts = summarise([batch], ["synthetic"]).loc["synthetic"]
+    assert counts[counts > 0].to_dict() == {"asked": 3, "new": 6, "ok": 2, "error": 1}
+    assert counts[counts == 0].index.tolist() == [
+        *("changed", "unchanged", "repeated", "empty", "not_covered", "blocked", "unsupported")
+    ]
 
 
-def test_a_source_that_stumbles_over_a_film_costs_no_other(store):
-    source = PlantedSource(answers={"tt0000001": [KeyError("reviews")]})
+def test_an_unforeseen_failure_affects_one_film_only(store):
+    source = SyntheticSource(answers={"tt0000001": [KeyError("reviews")]})
     batch_of(store, source).run()
-    assert outcomes(store) == {
-        ("tt0000001", "planted"): "error",
-        ("tt0000002", "planted"): "ok",
-        ("tt0000003", "planted"): "ok",
-    }
+    assert [outcomes(store)[film.tconst, "synthetic"] for film in films(3)] == ["error", "ok", "ok"]
     reason = store.last_attempts().set_index("tconst").loc["tt0000001", "reason"]
     assert reason == "KeyError: 'reviews'"
 
 
-def test_a_source_that_fails_for_one_film_after_the_other_is_left_alone_for_the_moment(store):
-    source = PlantedSource(answers={film.tconst: [failed()] for film in films(30)})
+def test_a_source_that_fails_several_times_in_a_row_is_queried_in_the_next_run_only(store):
+    source = SyntheticSource(answers={film.tconst: [failed()] for film in films(30)})
     batch = batch_of(store, source, count=30)
-    with pytest.raises(FilmsUnanswered) as caught:
+    with pytest.raises(TransientFetchError) as caught:
         batch.run()
     assert len(caught.value.films) == 30
     assert sum(source.asked.values()) == 5
     while batch.unanswered:
         try:
             batch.run()
-        except FilmsUnanswered:
+        except TransientFetchError:
             continue
     assert set(outcomes(store).values()) == {"ok"}
 
 
-def test_the_rest_that_a_source_asks_for_is_kept(store):
-    batch = batch_of(store, PlantedSource(answers={"tt0000001": [failed(retry_after=0.5)]}))
-    with pytest.raises(FilmsUnanswered):
+def test_a_pause_that_a_source_asks_for_is_kept(store):
+    batch = batch_of(store, SyntheticSource(answers={"tt0000001": [failed(retry_after=0.5)]}))
+    began = time.monotonic()
+    with pytest.raises(TransientFetchError):
         batch.run()
-    until = time.monotonic() + 0.4
     batch.run()
-    assert time.monotonic() >= until
+    assert time.monotonic() - began >= 0.5
 
 
-def test_a_source_that_wants_too_long_a_rest_is_asked_by_the_next_refresh(store):
-    source = PlantedSource(answers={"tt0000001": [failed(retry_after=6)]})
+def test_too_long_a_pause_leaves_the_film_to_the_next_refresh(store):
+    source = SyntheticSource(answers={"tt0000001": [failed(retry_after=6)]})
     batch_of(store, source).run()
     assert source.asked["tt0000001"] == 1
     last = store.last_attempts().set_index("tconst").loc["tt0000001"]
     assert last["outcome"] == "error"
-    assert last["reason"].endswith("asks to be left alone for 6 seconds")
+    assert last["reason"].endswith("asks for a pause of 6 seconds")
     assert [film.tconst for film in stale_films(films(3), store.last_attempts(), CONFIG, datetime.now(UTC))] == [
         "tt0000001"
     ]
 
 
-def test_nothing_is_fetched_again_when_only_writing_failed(store, monkeypatch):
-    source = PlantedSource()
+def test_nothing_is_fetched_again_if_only_writing_failed(store, monkeypatch):
+    source = SyntheticSource()
     batch = batch_of(store, source)
     with monkeypatch.context() as patched:
 
@@ -175,12 +164,12 @@ def test_nothing_is_fetched_again_when_only_writing_failed(store, monkeypatch):
     assert store.last_attempts().empty
     batch.run()
     assert set(source.asked.values()) == {1}
-    assert batch.merged.new == Counter(planted=9)
+    assert batch.merged == {("new", "synthetic"): 9}
     assert set(outcomes(store).values()) == {"ok"}
 
 
-def test_a_source_is_told_since_when_reviews_are_new(store):
-    source = PlantedSource()
+def test_sources_are_queried_for_reviews_newer_than_the_newest_stored(store):
+    source = SyntheticSource()
     batch_of(store, source).run()
     assert set(source.since.values()) == {None}
     version = store.version()
@@ -188,16 +177,16 @@ def test_a_source_is_told_since_when_reviews_are_new(store):
     batch = batch_of(store, source)
     batch.run()
     assert set(source.since.values()) == {BEGAN}
-    assert (batch.merged, store.version()) == (MergeCounts(), version)
+    assert (batch.merged, store.version()) == ({}, version)
     source.answers = {"tt0000001": [Answer("ok", (review("tt0000001", -1),))]}
     batch = batch_of(store, source)
     batch.run()
-    assert batch.merged == MergeCounts(new=Counter(planted=1))
+    assert batch.merged == {("new", "synthetic"): 1}
 
 
-def test_of_a_source_without_dates_what_counts_is_when_it_last_answered(store):
+def test_sources_without_dates_are_queried_since_their_last_answer(store):
     undated = {film.tconst: [Answer("ok", (review(film.tconst, 1, written_at=None),))] for film in films(3)}
-    source = PlantedSource(answers=undated)
+    source = SyntheticSource(answers=undated)
     batch_of(store, source).run()
     answered = last_answered(store.last_attempts())
     batch_of(store, source, answered=answered).run()
@@ -205,9 +194,9 @@ def test_of_a_source_without_dates_what_counts_is_when_it_last_answered(store):
     assert all(time > BEGAN for time in answered.values())
 
 
-def test_before_each_film_the_source_is_announced(store):
+def test_the_hook_is_called_before_each_query(store):
     announced = []
-    Batch(films(2), store, [PlantedSource("one")], CONFIG, before_asking=announced.append).run()
+    Batch(films(2), store, [SyntheticSource("one")], CONFIG, before_request=announced.append).run()
     assert announced == ["one", "one"]
 
 
@@ -217,7 +206,7 @@ def attempts(*rows):
     ).astype({"asked_at": "datetime64[us, UTC]"})
 
 
-def test_films_are_due_that_were_never_answered_or_too_long_ago():
+def test_films_without_a_fresh_answer_are_due():
     table = attempts(
         ("tt0000001", "one", 0, "ok"),
         ("tt0000002", "one", 5, "ok"),
@@ -230,33 +219,33 @@ def test_films_are_due_that_were_never_answered_or_too_long_ago():
     assert {film.tconst for film in due} == {"tt0000001", "tt0000003", "tt0000005", "tt0000006"}
 
 
-def test_films_that_are_due_stand_by_partition_each_once():
+def test_due_films_are_ordered_by_partition_and_unique():
     due = stale_films(films(200) * 2, attempts(("tt9", "one", 0, "ok")), CONFIG, BEGAN)
     places = [partition_of(film.tconst) for film in due]
     assert len(due) == 200
     assert places == sorted(places)
 
 
-def test_films_are_dealt_in_their_order():
+def test_films_are_chunked_in_their_order():
     assert [len(group) for group in chunked(films(7), 3)] == [3, 3, 1]
     assert [film for group in chunked(films(7), 3) for film in group] == films(7)
 
 
-def test_a_source_that_cannot_work_here_is_left_out_and_named():
-    broken = PlantedSource("broken", works=Check(False, "no key"))
-    usable, unusable = usable_sources([broken, PlantedSource("good")])
+def test_unavailable_sources_are_left_out_with_their_reason():
+    broken = SyntheticSource("broken", unavailable="no key")
+    usable, unusable = usable_sources([broken, SyntheticSource("good")])
     assert [source.name for source in usable] == ["good"]
     assert unusable == {"broken": "no key"}
-    with pytest.raises(SettingsError, match="no source of reviews to ask; found: broken: no key"):
+    with pytest.raises(SettingsError, match="no source of reviews can be queried; found: broken: no key"):
         usable_sources([broken])
     with pytest.raises(SettingsError, match="found: none named"):
         usable_sources([])
 
 
 def refresh_all(uri, per_film, started=None):
-    """Ask about all films in batches, and try again what may pass, as Prefect does."""
-    store, source = ReviewStore(uri), PlantedSource(per_film=per_film, pause=0.002)
-    # Each review is new, whatever the dates say.
+    """Query all films in batches, and retry on conflicts, as Prefect does."""
+    store, source = ReviewStore(uri), SyntheticSource(per_film=per_film, pause=0.002)
+    # Every review is new, regardless of its date.
     source.answers = {
         film.tconst: [Answer("ok", tuple(review(film.tconst, number) for number in range(per_film)))] * 99
         for film in films(60)
@@ -291,7 +280,7 @@ def stored(uri):
     return reviews
 
 
-def test_a_refresh_that_is_killed_loses_and_doubles_nothing(processes, tmp_path):
+def test_a_killed_refresh_loses_and_duplicates_nothing(processes, tmp_path):
     uri = str(tmp_path / "store")
     began = time.monotonic()
     refresh_all(uri, 2)
@@ -317,7 +306,7 @@ def test_a_refresh_that_is_killed_loses_and_doubles_nothing(processes, tmp_path)
     assert stored(uri)["tconst"].value_counts().to_dict() == {film.tconst: per_film for film in films(60)}
 
 
-def test_two_refreshes_at_once_both_end_and_double_nothing(processes, tmp_path):
+def test_two_refreshes_at_once_complete_and_duplicate_nothing(processes, tmp_path):
     uri = str(tmp_path / "store")
     running = [processes.Process(target=refresh_all, args=(uri, 4)) for _ in range(2)]
     for process in running:
@@ -327,3 +316,58 @@ def test_two_refreshes_at_once_both_end_and_double_nothing(processes, tmp_path):
     assert [process.exitcode for process in running] == [0, 0]
     assert stored(uri)["tconst"].value_counts().to_dict() == {film.tconst: 4 for film in films(60)}
     assert len(ReviewStore(uri).last_attempts()) == 60
+
+
+ITEMS = pd.DataFrame(
+    {
+        "title": ["Toy Story (1995)", "Postino, Il (1994)", "unknown", "Emma (1996)"],
+        "tconst": ["tt0114709", "tt0110877", None, "tt0116191"],
+    },
+    index=pd.Index([1, 14, 267, 258], name="item_id"),
+)
+
+
+def write_artifact(store, stage, key, inputs=None, **tables):
+    handle = Handle(stage=stage, key=key)
+    with store.new(handle, inputs or {}, StageConfig()) as artifact:
+        for name, table in tables.items():
+            artifact.write_table(name, table)
+    return handle
+
+
+def write_run(store, key, shown):
+    ratings = write_artifact(store, "ratings", key, items=ITEMS)
+    histograms = write_artifact(store, "histograms", key, shares=pd.DataFrame({"item_id": shown, "label": "1+"}))
+    return write_artifact(store, "report", key, {"ratings": (ratings,), "histograms": (histograms,)})
+
+
+def test_films_have_title_and_year():
+    assert films_with_imdb_id(ITEMS) == [
+        Film("Toy Story", 1995, "tt0114709"),
+        Film("Il Postino", 1994, "tt0110877"),
+        Film("Emma", 1996, "tt0116191"),
+    ]
+
+
+def test_items_without_imdb_ids_are_no_films():
+    assert films_with_imdb_id(ITEMS[["title"]]) == []
+
+
+def test_films_may_be_chosen_by_id_whether_known_or_not():
+    assert films_by_id(ITEMS, ["tt0116191", "tt9999999"]) == [
+        Film("Emma", 1996, "tt0116191"),
+        Film("", None, "tt9999999"),
+    ]
+
+
+def test_the_films_of_the_last_report_are_those_with_histograms(tmp_path):
+    store = Store(tmp_path)
+    write_run(store, "b", [1])
+    time.sleep(1.1)
+    write_run(store, "a", [14, 267])
+    run = find_last_run(store)
+    assert run.handles == {
+        "ratings": Handle(stage="ratings", key="a"),
+        "histograms": Handle(stage="histograms", key="a"),
+    }
+    assert films_in_report(store, run) == [Film("Il Postino", 1994, "tt0110877")]

@@ -2,9 +2,8 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -12,16 +11,11 @@ from urllib.request import Request, urlopen
 import pytest
 
 from latentflix.errors import StoreConflict, StoreError
-from latentflix.reviews.store import REVIEWS, Attempt, MergeCounts, ReviewStore, partition_of
+from latentflix.reviews.store import REVIEWS, Attempt, ReviewStore, partition_of
 from tests.support.synthetic_reviews import BEGAN, review, write
 
 LATER = BEGAN + timedelta(days=7)
 TCONSTS = [f"tt{number:07d}" for number in range(1, 41)]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return ReviewStore(str(tmp_path / "store"))
 
 
 def table(store, tconsts=TCONSTS, version=None):
@@ -32,7 +26,7 @@ def some_reviews():
     return [review(tconst, number) for tconst in TCONSTS for number in range(3)]
 
 
-def test_reviews_come_back_as_they_went_in(store):
+def test_reviews_are_read_as_they_were_written(store):
     whole = review(
         "tt0114709",
         1,
@@ -44,7 +38,7 @@ def test_reviews_come_back_as_they_went_in(store):
         kind="plot",
         training_allowed=False,
     )
-    assert store.merge([whole], BEGAN) == MergeCounts(new=Counter(planted=1))
+    assert store.merge([whole], BEGAN) == {("new", "synthetic"): 1}
     (row,) = store.read(["tt0114709"]).to_dict("records")
     for name in ("tconst", "source", "source_review_id", "kind", "text", "rating", "author", "url", "attribution"):
         assert row[name] == getattr(whole, name)
@@ -55,26 +49,26 @@ def test_reviews_come_back_as_they_went_in(store):
     assert list(store.read(["tt0114709"]).columns) == REVIEWS.names
 
 
-def test_only_the_films_that_are_asked_for_are_read(store):
+def test_only_the_requested_films_and_columns_are_read(store):
     store.merge(some_reviews(), BEGAN)
     assert sorted(store.read(["tt0000003", "tt9999999"])["tconst"]) == ["tt0000003"] * 3
     assert store.read([]).empty
     assert list(store.read(["tt0000003"], columns=["text"]).columns) == ["text"]
 
 
-def test_the_same_reviews_again_change_nothing_but_when_they_were_last_seen(store):
+def test_merging_the_same_reviews_again_only_updates_last_seen(store):
     store.merge(some_reviews(), BEGAN)
     before = table(store)
-    assert store.merge(some_reviews(), LATER) == MergeCounts(unchanged=Counter(planted=120))
+    assert store.merge(some_reviews(), LATER) == {("unchanged", "synthetic"): 120}
     after = table(store)
     assert (after["last_seen"] == LATER).all()
     assert after.drop(columns="last_seen").equals(before.drop(columns="last_seen"))
 
 
-def test_a_changed_review_is_kept_in_its_place(store):
+def test_a_changed_review_replaces_its_old_text(store):
     store.merge([review("tt1", 1), review("tt1", 2)], BEGAN)
     changed = review("tt1", 1, write("another"), rating=3.0)
-    assert store.merge([changed], LATER) == MergeCounts(changed=Counter(planted=1))
+    assert store.merge([changed], LATER) == {("changed", "synthetic"): 1}
     rows = store.read(["tt1"]).set_index("review_id")
     assert len(rows) == 2
     row = rows.loc[changed.review_id]
@@ -82,7 +76,7 @@ def test_a_changed_review_is_kept_in_its_place(store):
     assert (row["first_seen"], row["fetched_at"], row["last_seen"]) == (BEGAN, LATER, LATER)
 
 
-def test_a_licence_that_comes_later_counts_although_the_text_is_the_same(store):
+def test_a_later_licence_is_stored_although_the_text_is_the_same(store):
     store.merge([review("tt1", 1, training_allowed=False)], BEGAN)
     store.merge([review("tt1", 1, training_allowed=True)], LATER)
     (row,) = store.read(["tt1"]).to_dict("records")
@@ -90,38 +84,39 @@ def test_a_licence_that_comes_later_counts_although_the_text_is_the_same(store):
     assert row["fetched_at"] == BEGAN
 
 
-def test_nearly_the_same_text_of_a_film_is_kept_once_and_stays_out(store):
+def test_near_duplicates_of_a_film_are_left_out_every_time(store):
     text = write("long", 200)
     first, copy = review("tt1", 1, text), review("tt1", 2, text + " mended", source="other")
     elsewhere = review("tt2", 3, text, source="other")
-    assert store.merge([first, copy, elsewhere], BEGAN) == MergeCounts(
-        new=Counter(planted=1, other=1), repeated=Counter(other=1)
-    )
-    again = store.merge([copy, elsewhere], LATER)
-    assert again == MergeCounts(unchanged=Counter(other=1), repeated=Counter(other=1))
+    assert store.merge([first, copy, elsewhere], BEGAN) == {
+        ("new", "synthetic"): 1,
+        ("new", "other"): 1,
+        ("repeated", "other"): 1,
+    }
+    assert store.merge([copy, elsewhere], LATER) == {("unchanged", "other"): 1, ("repeated", "other"): 1}
     assert sorted(store.read(["tt1", "tt2"])["review_id"]) == sorted([first.review_id, elsewhere.review_id])
 
 
-def test_a_review_that_comes_twice_at_once_is_kept_once(store):
-    assert store.merge([review("tt1", 1), review("tt1", 1)], BEGAN).new == Counter(planted=1)
+def test_a_review_that_comes_twice_in_a_batch_is_stored_once(store):
+    assert store.merge([review("tt1", 1), review("tt1", 1)], BEGAN) == {("new", "synthetic"): 1}
     assert len(store.read(["tt1"])) == 1
 
 
-def test_nothing_is_written_of_nothing(store):
+def test_empty_batches_write_nothing(store):
     store.merge([review("tt1", 1)], BEGAN)
-    assert store.merge([], LATER) == MergeCounts()
+    assert not store.merge([], LATER)
     store.record([])
     assert store.version() == 1
 
 
-def test_half_a_character_is_no_reason_to_lose_a_review(store):
+def test_lone_surrogates_are_replaced(store):
     broken = review("tt1", 1, "half \ud83d of a bear")
     store.merge([broken], BEGAN)
-    assert store.merge([broken], LATER).unchanged == Counter(planted=1)
+    assert store.merge([broken], LATER) == {("unchanged", "synthetic"): 1}
     assert store.read(["tt1"])["text"].tolist() == ["half ? of a bear"]
 
 
-def test_every_version_can_be_read_until_its_files_are_removed(store):
+def test_every_version_can_be_read_until_vacuum_removes_its_files(store):
     for number in range(1, 4):
         store.merge([review("tt1", number)], BEGAN)
     assert [len(store.read(["tt1"], version)) for version in range(4)] == [0, 1, 2, 3]
@@ -136,7 +131,7 @@ def test_every_version_can_be_read_until_its_files_are_removed(store):
         store.read(["tt1"], 99)
 
 
-def test_compaction_changes_no_row_and_leaves_a_file_a_partition(store):
+def test_compaction_changes_no_row_and_leaves_one_file_per_partition(store):
     for number in range(3):
         store.merge([review(tconst, number) for tconst in TCONSTS], BEGAN)
     before = table(store)
@@ -145,37 +140,34 @@ def test_compaction_changes_no_row_and_leaves_a_file_a_partition(store):
     assert len(store.reviews.open().file_uris()) == len({partition_of(tconst) for tconst in TCONSTS})
 
 
-def test_the_newest_date_of_each_film_and_source(store):
+def test_newest_returns_the_latest_date_of_each_film_and_source(store):
     store.merge([*some_reviews(), review("tt0000001", 9, source="other"), review("tt2", 1, written_at=None)], BEGAN)
     assert store.newest(["tt0000001", "tt2"]) == {
-        ("tt0000001", "planted"): BEGAN,
+        ("tt0000001", "synthetic"): BEGAN,
         ("tt0000001", "other"): BEGAN - timedelta(days=9),
     }
 
 
-def test_attempts_are_all_kept_and_the_last_is_told(store):
+def test_the_last_attempt_of_each_film_and_source_is_returned(store):
     assert store.last_attempts().empty
-    store.record([Attempt("tt1", "planted", LATER, "ok", "", 3), Attempt("tt1", "planted", BEGAN, "error", "no luck")])
+    store.record(
+        [Attempt("tt1", "synthetic", LATER, "ok", "", 3), Attempt("tt1", "synthetic", BEGAN, "error", "no luck")]
+    )
     store.record([Attempt("tt1", "other", BEGAN, "empty", "nothing")])
     last = store.last_attempts().set_index("source")
-    assert last.loc["planted"].to_dict() == {
-        "tconst": "tt1",
-        "asked_at": LATER,
-        "outcome": "ok",
-        "reason": "",
-        "reviews": 3,
-    }
+    expected = {"tconst": "tt1", "asked_at": LATER, "outcome": "ok", "reason": "", "reviews": 3}
+    assert last.loc["synthetic"].to_dict() == expected
     assert last.loc["other", "outcome"] == "empty"
 
 
-def test_the_store_is_counted_by_film_source_and_kind(store):
+def test_reviews_are_counted_by_film_source_and_kind(store):
     store.merge([review("tt1", 1), review("tt1", 2), review("tt1", 3, kind="plot"), review("tt2", 4)], BEGAN)
     counts = store.count().set_index(["tconst", "kind"])["reviews"].to_dict()
     assert counts == {("tt1", "review"): 2, ("tt1", "plot"): 1, ("tt2", "review"): 1}
 
 
 @pytest.mark.parametrize("first", [[], [review("tt1", 9)]], ids=["empty", "filled"])
-def test_of_two_writers_of_one_film_the_second_writes_nothing_until_it_looks_again(store, monkeypatch, first):
+def test_the_second_of_two_writers_of_a_film_conflicts_and_succeeds_on_retry(store, monkeypatch, first):
     store.merge(first, BEGAN)
     other = ReviewStore(store.uri)
     opened = ReviewStore(store.uri).reviews.open()
@@ -185,12 +177,13 @@ def test_of_two_writers_of_one_film_the_second_writes_nothing_until_it_looks_aga
         with pytest.raises(StoreConflict, match="another writer changed the same films"):
             store.merge([review("tt1", 1), review("tt1", 2)], LATER)
     assert len(store.read(["tt1"])) == 1 + len(first)
-    assert store.merge([review("tt1", 1), review("tt1", 2)], LATER) == MergeCounts(
-        new=Counter(planted=1), unchanged=Counter(planted=1)
-    )
+    assert store.merge([review("tt1", 1), review("tt1", 2)], LATER) == {
+        ("new", "synthetic"): 1,
+        ("unchanged", "synthetic"): 1,
+    }
 
 
-def test_writers_of_films_in_other_partitions_do_not_meet(store, monkeypatch):
+def test_writers_of_different_partitions_do_not_conflict(store, monkeypatch):
     one, other = TCONSTS[0], next(tconst for tconst in TCONSTS if partition_of(tconst) != partition_of(TCONSTS[0]))
     opened = store.reviews.open()
     store.merge([review(one, 1)], BEGAN)
@@ -200,21 +193,18 @@ def test_writers_of_films_in_other_partitions_do_not_meet(store, monkeypatch):
     assert len(store.read([one, other])) == 2
 
 
-def test_threads_of_one_process_wait_for_each_other(store):
+def test_threads_of_one_process_do_not_conflict(store):
     def write_all(number):
         store.merge([review(tconst, number) for tconst in TCONSTS], BEGAN)
 
-    threads = [threading.Thread(target=write_all, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write_all, range(4)))
     assert len(store.read(TCONSTS)) == 4 * len(TCONSTS)
 
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """A bucket of a stand-in for S3 that lives as long as the test."""
+    """A bucket of a simulated S3."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -236,12 +226,12 @@ def bucket(monkeypatch):
         server.wait()
 
 
-def test_a_store_may_be_in_a_bucket(bucket, monkeypatch):
+def test_a_store_may_be_on_s3(bucket, monkeypatch):
     store = ReviewStore(*bucket)
     assert not store.reviews.exists()
     store.merge(some_reviews(), BEGAN)
-    store.record([Attempt("tt0000001", "planted", BEGAN, "ok", "", 3)])
-    assert store.merge(some_reviews(), LATER).unchanged == Counter(planted=120)
+    store.record([Attempt("tt0000001", "synthetic", BEGAN, "ok", "", 3)])
+    assert store.merge(some_reviews(), LATER) == {("unchanged", "synthetic"): 120}
     assert len(store.read(TCONSTS)) == 120
     assert store.compact() > 0
     assert len(store.read(TCONSTS, version=1)) == 120

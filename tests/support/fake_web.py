@@ -1,4 +1,4 @@
-"""The web on loopback: TMDB, Wikidata, Wikipedia and IMDb's old pages, as far as they are documented, and their moods.
+"""A fake web on loopback: TMDB, Wikidata, Wikipedia and IMDb's old pages, as documented, and the ways they fail.
 
 TMDB: https://developer.themoviedb.org/reference/find-by-id, https://developer.themoviedb.org/reference/movie-reviews
 Wikidata: https://www.w3.org/TR/sparql11-results-json/
@@ -11,7 +11,6 @@ import hashlib
 import html
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,14 +20,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from urllib.parse import parse_qs, urlsplit
 
+from latentflix.reviews.http.politeness import HttpConfig
+
+QUICK = HttpConfig(
+    contact="me@example.org",
+    pause=0,
+    jitter=0,
+    connect_timeout=2,
+    read_timeout=2,
+    total_timeout=2,
+    max_body=100_000,
+)
 PAGE_SIZE = 20
 TMDB_KEY = "0123456789abcdef0123456789abcdef"
-TMDB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.c2lnbmF0dXJl"  # noqa: S105 - of this web alone
+TMDB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.c2lnbmF0dXJl"  # noqa: S105 - valid on this web only
 
 
 @dataclass(frozen=True)
-class Mood:
-    """How the web answers instead of as it should. cut: the body ends early. closed: there is no answer at all."""
+class Response:
+    """A response instead of the usual one. cut: the body ends early. closed: there is no response."""
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
@@ -42,30 +52,33 @@ def retry_date(seconds):
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
-MOODS = {
-    "202 empty": Mood(202),
-    "401": Mood(401, body=b'{"status_code": 7, "status_message": "Invalid API key", "success": false}'),
-    "403": Mood(403, body=b"Forbidden"),
-    "404": Mood(404, body=b'{"status_code": 34, "status_message": "The resource could not be found."}'),
-    "429 seconds": Mood(429, (("Retry-After", "2"),)),
-    "500": Mood(500, body=b"<h1>Internal Server Error</h1>"),
-    "503": Mood(503, body=b"<h1>Service Unavailable</h1>"),
-    "cut short": Mood(body=b'{"results": [', cut=True),
-    "invalid JSON": Mood(body=b'{"results": [}'),
-    "silence": Mood(silence=20.0, body=b"{}"),
-    "closed": Mood(closed=True),
-    "junk": Mood(body=b"\x00junk" * 2_000_000),
+FAILURE_MODES = {
+    "202 empty": Response(202),
+    "401": Response(401, body=b'{"status_code": 7, "status_message": "Invalid API key", "success": false}'),
+    "403": Response(403, body=b"Forbidden"),
+    "404": Response(404, body=b'{"status_code": 34, "status_message": "The resource could not be found."}'),
+    "429 seconds": Response(429, (("Retry-After", "2"),)),
+    "500": Response(500, body=b"<h1>Internal Server Error</h1>"),
+    "503": Response(503, body=b"<h1>Service Unavailable</h1>"),
+    "cut short": Response(body=b'{"results": [', cut=True),
+    "invalid JSON": Response(body=b'{"results": [}'),
+    "silence": Response(silence=20.0, body=b"{}"),
+    "closed": Response(closed=True),
+    "junk": Response(body=b"\x00junk" * 2_000_000),
 }
 
 
-def mood(name):
-    """The mood of a name, and of `429 date`, whose header says when it is over."""
-    return Mood(429, (("Retry-After", retry_date(3)),)) if name == "429 date" else MOODS[name]
+TRANSIENT_FAILURES = ["429 seconds", "429 date", "500", "503", "cut short", "silence", "closed"]
+
+
+def failure_mode(name):
+    """The response of a failure mode, or of `429 date`, whose header names the time at which it ends."""
+    return Response(429, (("Retry-After", retry_date(3)),)) if name == "429 date" else FAILURE_MODES[name]
 
 
 @dataclass
 class FakeFilm:
-    """A film as the web knows it. reviews: as TMDB gives them, newest first. extract: the article's plain text."""
+    """A film on the web. reviews: as TMDB returns them, newest first. extract: the article's plain text."""
 
     tconst: str
     title: str
@@ -82,7 +95,7 @@ class FakeFilm:
 
 
 def review(number, text, *, day=1, rating=7.0, author="someone"):
-    """A review as TMDB gives it."""
+    """A review as TMDB returns it."""
     written = (datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     return {
         "author": author,
@@ -96,8 +109,8 @@ def review(number, text, *, day=1, rating=7.0, author="someone"):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that arrived."""
+class Request:
+    """A received request."""
 
     path: str
     query: dict[str, str]
@@ -105,20 +118,20 @@ class Asked:
 
 
 class FakeWeb:
-    """What the web holds, how it is in the mood to answer, and what it was asked."""
+    """The contents of the web, the responses that replace the usual ones, and the received requests."""
 
     def __init__(self):
         self.films = {}
         self.numbered = {}
         self.articles = {}
         self.robots = None
-        self.asked = []
+        self.requests = []
         self.headers = {}
-        self.under_way = Counter()
+        self.under_way = 0
         self.most_at_once = 0
         self.url = ""
         self.stopped = Event()
-        self._moods = []
+        self._responses = []
         self._lock = Lock()
 
     def add(self, tconst, title="Fargo", year=1996, *, reviews=(), extract=None):
@@ -127,67 +140,68 @@ class FakeWeb:
         self.films[tconst] = self.numbered[film.number] = self.articles[film.article] = film
         return film
 
-    def tell(self, path, mood, times=None):
-        """Have all paths that start with `path` answered in a mood, so many times, by default for good."""
-        self._moods.append([path, mood, times])
+    def respond(self, path, response, times=None):
+        """Answer all paths that start with `path` with a response, so many times, by default forever."""
+        self._responses.append([path, response, times])
 
     def count(self, path=""):
-        """How many requests arrived whose path starts with `path`; robots.txt is not counted unless it is named."""
-        return sum(ask.path.startswith(path) and ask.path != ("" if path else "/robots.txt") for ask in self.asked)
+        """Count the requests whose path starts with `path`; robots.txt is counted only if it is named."""
+        excluded = "" if path else "/robots.txt"
+        return sum(each.path.startswith(path) and each.path != excluded for each in self.requests)
 
-    def mood_of(self, path):
+    def response_to(self, path):
         with self._lock:
-            for rule in self._moods:
+            for rule in self._responses:
                 if path.startswith(rule[0]) and rule[2] != 0:
                     rule[2] = None if rule[2] is None else rule[2] - 1
                     return rule[1]
         return None
 
     @contextmanager
-    def counted(self, ask):
-        """Note a request, and how many are under way."""
+    def counted(self, request):
+        """Record a request, and how many are under way."""
         with self._lock:
-            self.asked.append(ask)
-            self.under_way["all"] += 1
-            self.most_at_once = max(self.most_at_once, self.under_way["all"])
+            self.requests.append(request)
+            self.under_way += 1
+            self.most_at_once = max(self.most_at_once, self.under_way)
         try:
             yield
         finally:
             with self._lock:
-                self.under_way["all"] -= 1
+                self.under_way -= 1
 
-    def answer(self, ask):
+    def answer(self, request):
         """Status, content type and body."""
-        path = ask.path
+        path = request.path
         if path == "/robots.txt":
             return (200, "text/plain", self.robots) if self.robots is not None else (404, "text/plain", "")
         if path.startswith("/3/"):
-            return self._tmdb(ask)
+            return self._tmdb(request)
         if path == "/sparql":
-            return 200, "application/sparql-results+json", json.dumps(self._sparql(ask.query["query"]))
+            return 200, "application/sparql-results+json", json.dumps(self._sparql(request.query["query"]))
         if path == "/w/api.php":
-            return 200, "application/json", json.dumps(self._mediawiki(ask.query))
+            return 200, "application/json", json.dumps(self._mediawiki(request.query))
         if path == "/find/":
-            return 200, "text/html; charset=utf-8", self._find_page(ask.query["q"])
+            return 200, "text/html; charset=utf-8", self._find_page(request.query["q"])
         if match := re.fullmatch(r"/title/(tt\d+)/reviews", path):
             film = self.films.get(match[1])
             return (200, "text/html; charset=utf-8", reviews_page(film)) if film else (404, "text/html", "")
         return 404, "text/plain", "nothing here"
 
-    def _tmdb(self, ask):
-        token = ask.headers.get("authorization")
-        if ask.query.get("api_key") != TMDB_KEY and token != f"Bearer {TMDB_TOKEN}":
-            return 401, "application/json", MOODS["401"].body.decode()
-        if match := re.fullmatch(r"/3/find/(tt\d+)", ask.path):
+    def _tmdb(self, request):
+        token = request.headers.get("authorization")
+        if request.query.get("api_key") != TMDB_KEY and token != f"Bearer {TMDB_TOKEN}":
+            return 401, "application/json", FAILURE_MODES["401"].body.decode()
+        if match := re.fullmatch(r"/3/find/(tt\d+)", request.path):
             film = self.films.get(match[1])
             movies = [{"id": film.number, "title": film.title, "media_type": "movie"}] if film else []
             found = {"movie_results": movies, "person_results": [], "tv_results": [], "tv_episode_results": []}
             return 200, "application/json", json.dumps(found)
-        if match := re.fullmatch(r"/3/movie/(\d+)/reviews", ask.path):
+        if match := re.fullmatch(r"/3/movie/(\d+)/reviews", request.path):
             film = self.numbered.get(int(match[1]))
             if film:
-                return 200, "application/json", json.dumps(reviews_of(film, int(ask.query.get("page", 1))))
-        return 404, "application/json", MOODS["404"].body.decode()
+                return 200, "application/json", json.dumps(reviews_of(film, int(request.query.get("page", 1))))
+        return 404, "application/json", FAILURE_MODES["404"].body.decode()
 
     def _sparql(self, query):
         films = [self.films[tconst] for tconst in re.findall(r'"(tt\d+)"', query) if tconst in self.films]
@@ -228,7 +242,7 @@ class FakeWeb:
 
 
 def reviews_of(film, page):
-    """A page of a film's reviews, as TMDB gives it."""
+    """A page of a film's reviews, as TMDB returns it."""
     return {
         "id": film.number,
         "page": page,
@@ -263,38 +277,38 @@ def _handler(web):
         def do_GET(self):
             parts = urlsplit(self.path)
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-            ask = Asked(parts.path, query, {name.lower(): value for name, value in self.headers.items()})
-            with web.counted(ask):
-                mood = web.mood_of(ask.path)
-                if mood:
-                    self.answer_in(mood)
+            request = Request(parts.path, query, {name.lower(): value for name, value in self.headers.items()})
+            with web.counted(request):
+                response = web.response_to(request.path)
+                if response:
+                    self.send(response)
                 else:
-                    self.answer(ask)
+                    self.answer(request)
 
-        def answer_in(self, mood):
-            if mood.closed:
+        def send(self, response):
+            if response.closed:
                 self.close_connection = True
                 return
-            if mood.silence:
-                web.stopped.wait(mood.silence)
-            self.send_response(mood.status)
-            for name, value in mood.headers:
+            if response.silence:
+                web.stopped.wait(response.silence)
+            self.send_response(response.status)
+            for name, value in response.headers:
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(mood.body) + (100 if mood.cut else 0)))
+            self.send_header("Content-Length", str(len(response.body) + (100 if response.cut else 0)))
             self.end_headers()
-            self.wfile.write(mood.body)
-            self.close_connection = mood.cut
+            self.wfile.write(response.body)
+            self.close_connection = response.cut
 
-        def answer(self, ask):
-            status, content_type, text = web.answer(ask)
+        def answer(self, request):
+            status, content_type, text = web.answer(request)
             body = text.encode()
             etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-            unchanged = status == 200 and ask.headers.get("if-none-match") == etag
-            packed = ask.path == "/w/api.php" and "gzip" in ask.headers.get("accept-encoding", "")
+            unchanged = status == 200 and request.headers.get("if-none-match") == etag
+            packed = request.path == "/w/api.php" and "gzip" in request.headers.get("accept-encoding", "")
             self.send_response(304 if unchanged else status)
             self.send_header("ETag", etag)
             self.send_header("Content-Type", content_type)
-            for name, value in web.headers.get(ask.path, {}).items():
+            for name, value in web.headers.get(request.path, {}).items():
                 self.send_header(name, value)
             if packed:
                 body = gzip.compress(body, 1)
@@ -313,7 +327,7 @@ def _handler(web):
 
 @contextmanager
 def fake_web() -> Iterator[FakeWeb]:
-    """The web at a free port of loopback, for as long as the context lasts."""
+    """Serve a web at a free port of loopback while the context lasts."""
     web = FakeWeb()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(web))
     server.daemon_threads = True

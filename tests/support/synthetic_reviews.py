@@ -1,4 +1,4 @@
-"""Sources of reviews whose answers are planted, and films and texts for them."""
+"""A review source with scripted answers, and films and texts for it."""
 
 import threading
 import time
@@ -7,13 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from latentflix.reviews.sources.protocol import Answer, Check, Film, Review
+from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = [f"{first}{second}{third}" for first in "bdfgkl" for second in "aeiou" for third in ("n", "rt", "st", "ck")]
-
-
-WORKS = Check(True)
 
 
 def films(count):
@@ -24,32 +21,32 @@ def write(seed, length=60):
     return " ".join(np.random.default_rng(list(str(seed).encode())).choice(WORDS, length))
 
 
-def review(tconst, number, text=None, source="planted", **fields):
+def review(tconst, number, text=None, source="synthetic", **fields):
     fields = {"written_at": BEGAN - timedelta(days=number), **fields}
     return Review(tconst, source, f"{tconst}-{number}", text or write(f"{tconst} {number}"), **fields)
 
 
-class PlantedSource:
-    """Answers with what is planted: `per_film` reviews of each film, or what `answers` names for a film, in turn.
+class SyntheticSource:
+    """Answers with `per_film` reviews of each film, or with the answers scripted for a film, one after the other.
 
-    An answer that is an exception is raised. asked: how often each film was asked about. since: what was passed last.
+    An answer that is an exception is raised. asked: how often each film was queried. since: the last one passed.
     """
 
-    def __init__(self, name="planted", per_film=3, answers=None, works=WORKS, pause=0.0):
-        self.name, self.per_film, self.works, self.pause = name, per_film, works, pause
-        self.answers = {tconst: list(planned) for tconst, planned in (answers or {}).items()}
+    def __init__(self, name="synthetic", per_film=3, answers=None, unavailable="", pause=0.0):
+        self.name, self.per_film, self.unavailable, self.pause = name, per_film, unavailable, pause
+        self.answers = {tconst: list(scripted) for tconst, scripted in (answers or {}).items()}
         self.asked, self.since = Counter(), {}
         self._lock = threading.Lock()
 
-    def check(self):
-        return self.works
+    def availability(self):
+        return Availability(not self.unavailable, self.unavailable)
 
     def fetch(self, film, since, limit):
         with self._lock:
             self.asked[film.tconst] += 1
             self.since[film.tconst] = since
-            planned = self.answers.get(film.tconst)
-            answer = planned.pop(0) if planned else None
+            scripted = self.answers.get(film.tconst)
+            answer = scripted.pop(0) if scripted else None
         time.sleep(self.pause)
         if isinstance(answer, Exception):
             raise answer

@@ -35,36 +35,27 @@ def sign(request):
         (None, {"date": "yesterday", "age": "-5"}, 0),
     ],
 )
-def test_an_answer_is_dated_by_when_it_was_made(sent, headers, age):
+def test_responses_are_dated_by_when_they_were_made(sent, headers, age):
     date = {} if sent is None else {"date": ago(sent)}
     response = DateHeaderTransport(answering(**headers, **date)).handle_request(REQUEST)
     made = read_date(response.headers["Date"])
     assert (datetime.now(UTC) - made).total_seconds() == pytest.approx(age, abs=8)
 
 
-def test_requests_to_a_host_are_signed_and_no_others():
+def test_only_requests_to_the_registered_origin_are_authenticated():
     seen = []
     transport = AuthTransport(httpx.MockTransport(lambda request: seen.append(request) or httpx.Response(200)))
-    transport.sign(httpx.URL("https://example.org/anything"), sign)
-    for url in (
-        "https://example.org/x?page=2",
-        "http://example.org/x",
-        "https://example.org:8443/x",
-        "https://other.org/",
-    ):
+    transport.register("https://example.org/anything", sign)
+    others = ["http://example.org/x", "https://example.org:8443/x", "https://other.org/"]
+    for url in ("https://example.org/x?page=2", *others):
         transport.handle_request(httpx.Request("GET", url))
-    assert [str(request.url) for request in seen] == [
-        "https://example.org/x?page=2&api_key=secret",
-        "http://example.org/x",
-        "https://example.org:8443/x",
-        "https://other.org/",
-    ]
+    assert [str(request.url) for request in seen] == ["https://example.org/x?page=2&api_key=secret", *others]
     assert ["Authorization" in request.headers for request in seen] == [True, False, False, False]
 
 
-def test_a_redirection_does_not_tell_the_signature():
+def test_redirections_do_not_reveal_the_key():
     transport = AuthTransport(answering(status=301, Location="/y?api_key=secret&page=2"))
-    transport.sign(REQUEST.url, sign)
+    transport.register(str(REQUEST.url), sign)
     assert transport.handle_request(REQUEST).headers["Location"] == "/y?page=2"
 
 
@@ -74,9 +65,9 @@ def test_the_origin_of_a_url_is_its_scheme_host_and_port():
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2024"])
-def test_what_is_no_date_is_none(text):
+def test_malformed_dates_are_none(text):
     assert read_date(text) is None
 
 
-def test_a_date_without_zone_is_in_utc():
+def test_dates_without_a_zone_are_in_utc():
     assert read_date("Fri, 31 Dec 1999 23:59:59 -0000") == datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC)

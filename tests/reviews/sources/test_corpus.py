@@ -26,7 +26,7 @@ def whole():
     return CorpusSource(load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"], review_links())
 
 
-def test_a_film_has_the_reviews_that_are_linked_to_it_alone():
+def test_a_film_has_the_reviews_linked_to_no_other():
     answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), None, 10)
     assert answer.outcome == "ok"
     assert {(review.text, review.rating) for review in answer.reviews} == {("good", 9.0), ("bad", 2.0)}
@@ -38,25 +38,22 @@ def test_a_film_without_a_review_of_its_own_is_not_covered(tconst):
     assert SMALL.fetch(Film("Fargo", 1996, tconst), None, 10).outcome == "not_covered"
 
 
-def test_no_more_reviews_come_than_are_asked_for():
-    assert len(SMALL.fetch(Film("Fargo", 1996, "tt1"), None, 1).reviews) == 1
+@pytest.mark.parametrize(("since", "limit", "n_reviews"), [(None, 1, 1), (datetime(1970, 1, 1, tzinfo=UTC), 10, 0)])
+def test_reviews_are_limited_and_never_new(since, limit, n_reviews):
+    answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), since, limit)
+    assert (answer.outcome, len(answer.reviews)) == ("ok", n_reviews)
 
 
-def test_the_corpus_never_has_anything_new():
-    answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), datetime(1970, 1, 1, tzinfo=UTC), 10)
-    assert (answer.outcome, answer.reviews) == ("ok", ())
+def test_a_corpus_without_linked_reviews_is_unavailable():
+    assert not CorpusSource(["unlinked"], links(("good", "tt1", 9))).availability().available
+    assert SMALL.availability().available
 
 
-def test_a_corpus_whose_reviews_are_nobodys_cannot_work():
-    assert not CorpusSource(["unlinked"], links(("good", "tt1", 9))).check().works
-    assert SMALL.check().works
-
-
-def test_the_reviews_of_a_film_of_the_corpus_are_known(whole):
+def test_films_of_the_real_corpus_have_all_their_reviews(whole):
     linked = review_links()
     one_film = linked[~linked["review_sha256"].duplicated(keep=False)]
     counts = one_film["tconst"].value_counts()
-    assert whole.check().works
+    assert whole.availability().available
     for tconst in counts.index[:3]:
         reviews = whole.fetch(Film("", None, tconst), None, 1000).reviews
         assert len(reviews) == counts[tconst]

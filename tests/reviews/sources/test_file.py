@@ -5,7 +5,7 @@ import pytest
 
 from latentflix.errors import DataError
 from latentflix.reviews.sources.file import FileConfig, FileSource, Rejected, read_rows
-from latentflix.reviews.sources.protocol import Film
+from latentflix.reviews.sources.protocol import Film, query
 
 HEADER = "imdb_id,title,year,text\n"
 GOOD = 'tt0116282,Fargo,1996,"Good, and\nlong."\n'
@@ -17,7 +17,7 @@ def read(tmp_path, text, **settings):
     return read_rows(FileConfig(path=path, **settings))
 
 
-def test_rows_are_read_with_all_that_they_say(tmp_path):
+def test_rows_are_read_with_all_their_columns(tmp_path):
     text = "id;film;words;stars;who;day;page\n7;tt0116282;It is good.;8.5;Ann;2024-05-01T10:00:00+02:00;https://x.org\n"
     columns = {
         "tconst_column": "film",
@@ -32,27 +32,27 @@ def test_rows_are_read_with_all_that_they_say(tmp_path):
     assert row.model_dump(exclude_none=True) == {
         "text": "It is good.",
         "tconst": "tt0116282",
-        "review_id": "7",
+        "id": "7",
         "rating": 8.5,
         "author": "Ann",
-        "written_at": datetime(2024, 5, 1, 8, tzinfo=UTC),
+        "date": datetime(2024, 5, 1, 8, tzinfo=UTC),
         "url": "https://x.org",
     }
     assert rejected == []
 
 
-def test_a_film_may_be_named_by_title_and_year_alone(tmp_path):
+def test_a_film_may_be_identified_by_title_and_year_only(tmp_path):
     (row,), _ = read(tmp_path, "title,year,text\nFargo,1996,Good.\n")
     assert (row.tconst, row.title, row.year) == (None, "Fargo", 1996)
 
 
 @pytest.mark.parametrize("delimiter", ["\t", "\\t"])
-def test_a_tab_may_stand_between_the_columns(tmp_path, delimiter):
+def test_the_delimiter_may_be_a_tab(tmp_path, delimiter):
     (row,), _ = read(tmp_path, "imdb_id\ttext\ntt0116282\tGood.\n", delimiter=delimiter)
     assert row.text == "Good."
 
 
-def test_bad_rows_are_listed_with_their_lines_and_good_ones_kept(tmp_path):
+def test_bad_rows_are_listed_with_their_lines_and_good_ones_read(tmp_path):
     bad = [
         ("116282,Fargo,1996,Good.", "imdb_id: String should match pattern"),
         ("nm0000001,,,Good.", "imdb_id: String should match pattern"),
@@ -63,7 +63,7 @@ def test_bad_rows_are_listed_with_their_lines_and_good_ones_kept(tmp_path):
         (",Fargo,MCMXCVI,Good.", "year: "),
         ("tt0116282,Fargo,1996", "3 columns, expected 4"),
         ("tt0116282,Fargo,1996,Good, and more", "5 columns, expected 4"),
-        ('tt0116282,Fargo,1996,"Good, and\nlong."', "the same review stands in line 2"),
+        ('tt0116282,Fargo,1996,"Good, and\nlong."', "the same review is in line 2"),
     ]
     lines = "".join(f"{row}\n" for row, _ in bad)
     rows, rejected = read(tmp_path, HEADER + GOOD + lines + "\ntt0113277,Heat,1995,Last.\n")
@@ -74,7 +74,7 @@ def test_bad_rows_are_listed_with_their_lines_and_good_ones_kept(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["0", "11", "ten"])
-def test_stars_that_cannot_be_are_rejected(tmp_path, value):
+def test_stars_outside_the_scale_are_rejected(tmp_path, value):
     _, (rejected,) = read(tmp_path, f"imdb_id,text,stars\ntt0116282,Good.,{value}\n", rating_column="stars")
     assert rejected.line == 2
     assert rejected.reason.startswith("stars: ")
@@ -92,11 +92,11 @@ def test_another_encoding_can_be_set(tmp_path):
     assert row.text == "Café."
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+def test_a_byte_order_mark_is_ignored(tmp_path):
     assert len(read(tmp_path, (HEADER + GOOD).encode("utf-8-sig"))[0]) == 1
 
 
-def test_strict_refuses_all_and_names_the_first(tmp_path):
+def test_strict_mode_refuses_the_file_and_names_the_first_rows(tmp_path):
     lines = "".join(f"nm{number},,,Good.\n" for number in range(13))
     with pytest.raises(DataError, match=r"13 rows cannot be used: line 4: .*line 13: .*; and 3 more"):
         read(tmp_path, HEADER + GOOD + lines, strict=True)
@@ -113,36 +113,34 @@ def test_strict_refuses_all_and_names_the_first(tmp_path):
         ("\n\n", "found: no columns"),
     ],
 )
-def test_missing_columns_are_named_beside_those_that_are_there(tmp_path, text, expected):
+def test_missing_columns_are_named_next_to_those_found(tmp_path, text, expected):
     with pytest.raises(DataError, match="lacks columns.*") as failure:
         read(tmp_path, text)
     assert expected in str(failure.value)
 
 
-def test_a_column_that_is_named_must_be_there(tmp_path):
+def test_a_column_of_the_settings_must_exist(tmp_path):
     with pytest.raises(DataError, match="expected: stars;"):
         read(tmp_path, HEADER + GOOD, rating_column="stars")
 
 
-def test_a_quote_that_is_never_closed_is_told_and_costs_no_row_before_it(tmp_path):
-    rows, rejected = read(tmp_path, HEADER + GOOD + 'tt0113277,Heat,1995,"Open\ntt0116191,Emma,1996,Fine.\n')
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        (GOOD + 'tt0113277,Heat,1995,"Open\ntt0116191,Emma,1996,Fine.\n', 4, "unexpected end of data"),
+        ('tt0113277,Heat,1995,"A "hot" film"\n' + GOOD, 2, "expected after"),
+        (f"tt0113277,Heat,1995,{'x' * 200_000}\n" + GOOD, 2, "field larger than"),
+    ],
+    ids=["a quote is never closed", "a quote within a text", "too long a text"],
+)
+def test_malformed_rows_are_rejected_without_affecting_others(tmp_path, text, line, reason):
+    rows, (rejected,) = read(tmp_path, HEADER + text)
     assert [row.tconst for row in rows] == ["tt0116282"]
-    assert rejected == [Rejected(4, "unexpected end of data")]
+    assert rejected.line == line
+    assert reason in rejected.reason
 
 
-def test_a_quote_within_a_text_is_told_and_costs_no_other_row(tmp_path):
-    rows, rejected = read(tmp_path, HEADER + 'tt0113277,Heat,1995,"A "hot" film"\n' + GOOD)
-    assert [row.tconst for row in rows] == ["tt0116282"]
-    assert [each.line for each in rejected] == [2]
-
-
-def test_a_row_that_is_absurdly_long_is_rejected(tmp_path):
-    rows, rejected = read(tmp_path, HEADER + f"tt0113277,Heat,1995,{'x' * 200_000}\n" + GOOD)
-    assert [row.tconst for row in rows] == ["tt0116282"]
-    assert [each.line for each in rejected] == [2]
-
-
-def test_texts_come_as_they_were_written(tmp_path):
+def test_texts_are_not_changed(tmp_path):
     text = "<script>alert(1)</script>\x00\x07<br />é \U0001f600  "
     (row,), _ = read(tmp_path, f"imdb_id,text\ntt0116282,{text}\n")
     assert row.text == text
@@ -162,7 +160,7 @@ def test_a_parquet_file_is_read_by_row(tmp_path):
     table.to_parquet(path)
     rows, rejected = read_rows(FileConfig(path=path, date_column="day"))
     assert [(row.tconst, row.title, row.year) for row in rows] == [("tt0116282", "Fargo", 1996), (None, "Heat", 1995)]
-    assert [row.written_at for row in rows] == [datetime(2024, 5, 1, tzinfo=UTC), None]
+    assert [row.date for row in rows] == [datetime(2024, 5, 1, tzinfo=UTC), None]
     assert [each.line for each in rejected] == [3, 4]
 
 
@@ -174,14 +172,14 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("settings", [{"encoding": "utf-99"}, {"path": None}])
-def test_settings_that_cannot_be_are_refused(tmp_path, settings):
+def test_impossible_settings_are_refused(tmp_path, settings):
     path = tmp_path / "reviews.csv"
     path.write_text(HEADER + GOOD)
     with pytest.raises(DataError):
         read_rows(FileConfig(**{"path": path, **settings}))
 
 
-def test_without_ids_the_text_tells_reviews_apart(tmp_path):
+def test_without_ids_film_and_text_identify_a_review(tmp_path):
     rows, _ = read(tmp_path, HEADER + "tt0116282,,,Good.\ntt0113277,,,Good.\ntt0116282,,,Better.\n")
     assert len({row.source_review_id for row in rows}) == 3
     again, _ = read(tmp_path, HEADER + "tt0116282,,,Better.\ntt0113277,,,Good.\ntt0116282,,,Good.\n")
@@ -222,43 +220,43 @@ def test_a_film_is_found_by_id_and_by_title_and_year(path):
 
 
 @pytest.mark.parametrize("title", ["African Queen, The (1951)", "The African Queen", "the african queen"])
-def test_a_title_is_found_as_anybody_may_write_it(path, title):
+def test_titles_are_found_in_any_spelling(path, title):
     assert texts(source(path).fetch(Film(title, 1951, "tt0043265"), None, 10)) == ["Queen."]
 
 
-def test_only_newer_and_undated_reviews_are_given_since_a_time(path):
+def test_only_newer_and_undated_reviews_are_returned(path):
     since = datetime(2022, 1, 1, tzinfo=UTC)
     assert texts(source(path).fetch(FARGO, since, 10)) == ["New.", "Undated."]
     assert texts(source(path).fetch(FARGO, None, 1)) == ["New."]
 
 
 @pytest.mark.parametrize("film", [Film("Heat", 1995, "tt0113277"), Film("Fargo", 1996), Film("Fargo", 1995, "tt1")])
-def test_a_film_that_is_not_there_is_not_covered(path, film):
-    assert source(path).fetch(film, None, 10).outcome == "not_covered"
+def test_a_film_without_a_review_is_not_covered(path, film):
+    assert query(source(path), film, None, 10).outcome == "not_covered"
 
 
-def test_rejected_rows_are_told_and_the_others_used(path):
+def test_rejected_rows_are_reported_and_the_others_used(path):
     file = source(path)
-    check = file.check()
-    assert check.works
-    assert "1 rows cannot be used: line 7: imdb_id" in check.reason
+    found = file.availability()
+    assert found.available
+    assert "1 rows cannot be used: line 7: imdb_id" in found.reason
     assert [each.line for each in file.rejected] == [7]
 
 
-def test_in_strict_mode_it_does_not_work(path):
-    check = source(path, strict=True).check()
-    assert not check.works
-    assert "line 7" in check.reason
+def test_in_strict_mode_a_rejected_row_makes_the_source_unavailable(path):
+    found = source(path, strict=True).availability()
+    assert not found.available
+    assert "line 7" in found.reason
 
 
 @pytest.mark.parametrize("body", ["imdb_id,text,day\n", "imdb_id;text;day\ntt1;x;\n", "imdb_id,text,day\nx,y,\n"])
-def test_without_a_row_that_can_be_used_it_does_not_work(path, body):
+def test_without_a_usable_row_the_source_is_unavailable(path, body):
     path.write_text(body)
-    check = source(path).check()
-    assert not check.works
-    assert check.reason
+    found = source(path).availability()
+    assert not found.available
+    assert found.reason
 
 
-def test_what_the_user_says_of_the_texts_is_kept(path):
+def test_reviews_have_the_attribution_and_permission_of_the_settings(path):
     (review,) = source(path, training_allowed=False, attribution="Our archive.").fetch(FARGO, None, 1).reviews
     assert (review.training_allowed, review.attribution, review.kind) == (False, "Our archive.", "review")

@@ -1,4 +1,4 @@
-"""The client's own code, of two releases, unpacked beside the environment of the tests: it is never a dependency."""
+"""Runs two releases of cinemagoer in processes of their own: it is never a dependency of the environment."""
 
 import json
 import os
@@ -11,35 +11,34 @@ from subprocess import DEVNULL, PIPE
 
 import pytest
 
-from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.imdbpy import ImdbpyConfig, ImdbpySource
-from tests.reviews.http.test_politeness import QUICK
-from tests.support.fake_web import Mood, fake_web, mood, review
+from tests.support.fake_web import TRANSIENT_FAILURES, Response, failure_mode, review
 
-# Reads one line of settings after the other, asks about the films in it as one run, and prints what came of it.
+# Reads lines of settings, queries the films of each line as one run, and prints the answers.
 PROGRAM = textwrap.dedent("""
     import json, sys
     from datetime import datetime
     from latentflix.errors import TransientFetchError
     from latentflix.reviews.http.client import CachedClient
     from latentflix.reviews.http.politeness import HttpConfig
-    from latentflix.reviews.sources.protocol import Film
+    from latentflix.reviews.sources.protocol import Film, query
     from latentflix.reviews.sources.imdbpy import ImdbpyConfig, ImdbpySource
 
     for line in sys.stdin:
         url, films, since, limit, settings = json.loads(line)
         since = since and datetime.fromisoformat(since)
-        told = []
-        with CachedClient(HttpConfig(contact="me@example.org", pause=0, jitter=0, read_timeout=1)) as fetcher:
-            source = ImdbpySource(ImdbpyConfig(url=url, **settings), fetcher)
-            check = source.check()
-            for film in films if check.works else []:
+        answers = []
+        with CachedClient(HttpConfig(contact="me@example.org", pause=0, jitter=0, read_timeout=1)) as client:
+            source = ImdbpySource(ImdbpyConfig(url=url, **settings), client)
+            found = source.availability()
+            for film in films if found.available else []:
                 try:
-                    answer = source.fetch(Film(*film), since, limit)
-                    told.append([answer.outcome, answer.reason, [vars(review) for review in answer.reviews]])
+                    answer = query(source, Film(*film), since, limit)
+                    answers.append([answer.outcome, answer.reason, [vars(review) for review in answer.reviews]])
                 except TransientFetchError as failure:
-                    told.append(["TransientFetchError", str(failure), failure.retry_after])
-            print(json.dumps([[check.works, check.reason], told, fetcher.blocked], default=str), flush=True)
+                    answers.append(["TransientFetchError", str(failure), failure.retry_after])
+            blocked = client.politeness.blocked
+            print(json.dumps([[found.available, found.reason], answers, blocked], default=str), flush=True)
 """)
 FARGO = ("Fargo (1996)", 1996, "tt0116282")
 
@@ -75,41 +74,39 @@ def of_today(tmp_path_factory):
 
 
 @pytest.fixture
-def web():
-    with fake_web() as web:
-        reviews = [
-            review(1, "The first one.", day=1, rating=9, author="ann"),
-            review(2, "The <b>second</b> & newer one.", day=40, rating=3, author="bob"),
-        ]
-        web.add(FARGO[2], reviews=reviews)
-        yield web
+def web(web):
+    reviews = [
+        review(1, "The first one.", day=1, rating=9, author="ann"),
+        review(2, "The <b>second</b> & newer one.", day=40, rating=3, author="bob"),
+    ]
+    web.add(FARGO[2], reviews=reviews)
+    return web
 
 
-def run(client, web, *films, since=None, limit=100, **settings):
-    """Whether the source works, what came of each film, and who blocks."""
-    print(json.dumps([web.url, films, since, limit, settings]), file=client.stdin, flush=True)
-    return json.loads(client.stdout.readline())
+def run(process, web, *films, since=None, limit=100, **settings):
+    """Availability and reason, the answer about each film, and the blocked hosts."""
+    print(json.dumps([web.url, films, since, limit, settings]), file=process.stdin, flush=True)
+    return json.loads(process.stdout.readline())
 
 
-def test_todays_release_is_unsupported_and_says_why(of_today, web):
-    (works, reason), told, _ = run(of_today, web, FARGO)
-    assert (works, told) == (False, [])
+def test_todays_release_is_unavailable_and_says_why(of_today, web):
+    (available, reason), answers, _ = run(of_today, web, FARGO)
+    assert (available, answers) == (False, [])
     assert "hold no reviews" in reason
     assert "2023.5.1 is the last release" in reason
-    assert web.asked == []
+    assert web.requests == []
 
 
-def test_where_it_is_not_installed_it_says_so(monkeypatch):
+def test_without_cinemagoer_the_source_is_unavailable(client, monkeypatch):
     monkeypatch.setitem(sys.modules, "imdb", None)
-    with CachedClient(QUICK) as fetcher:
-        check = ImdbpySource(ImdbpyConfig(), fetcher).check()
-    assert not check.works
-    assert "not installed" in check.reason
+    found = ImdbpySource(ImdbpyConfig(), client).availability()
+    assert not found.available
+    assert "not installed" in found.reason
 
 
-def test_the_last_release_that_asks_pages_reads_reviews(of_pages, web):
-    check, [[outcome, _, reviews]], blocked = run(of_pages, web, FARGO)
-    assert check == [True, ""]
+def test_the_last_release_that_reads_pages_returns_reviews(of_pages, web):
+    availability, [[outcome, _, reviews]], blocked = run(of_pages, web, FARGO)
+    assert availability == [True, ""]
     assert outcome == "ok"
     assert blocked == {}
     assert [(each["text"], each["rating"], each["author"], each["written_at"]) for each in reviews] == [
@@ -118,8 +115,8 @@ def test_the_last_release_that_asks_pages_reads_reviews(of_pages, web):
     ]
     assert [each["source_review_id"] for each in reviews] == ["tt0116282/ur0000002", "tt0116282/ur0000001"]
     assert not any(each["training_allowed"] for each in reviews)
-    assert [ask.path for ask in web.asked] == ["/robots.txt", "/title/tt0116282/reviews"]
-    assert {ask.headers["user-agent"].split()[0] for ask in web.asked} == {"latentflix"}
+    assert [request.path for request in web.requests] == ["/robots.txt", "/title/tt0116282/reviews"]
+    assert {request.headers["user-agent"].split()[0] for request in web.requests} == {"latentflix"}
 
 
 def test_a_film_without_an_id_is_searched_for_by_title_and_year(of_pages, web):
@@ -130,10 +127,10 @@ def test_a_film_without_an_id_is_searched_for_by_title_and_year(of_pages, web):
     assert (outcome, {each["tconst"] for each in reviews}) == ("ok", {"tt0116282"})
     assert unknown == "not_covered"
     assert "found: none" in reason
-    assert [ask.query["q"] for ask in web.asked if ask.path == "/find/"] == ["Fargo", "Fargo"]
+    assert [request.query["q"] for request in web.requests if request.path == "/find/"] == ["Fargo", "Fargo"]
 
 
-def test_only_newer_reviews_and_so_many_are_given(of_pages, web):
+def test_reviews_are_limited_by_date_and_number(of_pages, web):
     _, [[_, _, newer]], _ = run(of_pages, web, FARGO, since="2024-01-15T00:00:00+00:00")
     assert len(newer) == 1
     _, [[_, _, newest]], _ = run(of_pages, web, FARGO, limit=1, training_licence="contract 17")
@@ -141,17 +138,17 @@ def test_only_newer_reviews_and_so_many_are_given(of_pages, web):
 
 
 @pytest.mark.parametrize("name", ["202 empty", "401", "403", "empty", "invalid JSON", "junk"])
-def test_a_wall_is_met_once_and_not_taken_for_no_reviews(of_pages, web, name):
-    web.tell("/title", Mood() if name == "empty" else mood(name))
-    _, told, blocked = run(of_pages, web, FARGO, FARGO)
-    assert [outcome for outcome, _, _ in told] == ["blocked", "blocked"]
+def test_a_bot_wall_is_met_once_and_not_mistaken_for_an_empty_page(of_pages, web, name):
+    web.respond("/title", Response() if name == "empty" else failure_mode(name))
+    _, answers, blocked = run(of_pages, web, FARGO, FARGO)
+    assert [outcome for outcome, _, _ in answers] == ["blocked", "blocked"]
     assert list(blocked) == [web.url.removeprefix("http://")]
     assert web.count("/title") == 1
 
 
-@pytest.mark.parametrize("name", ["429 seconds", "429 date", "500", "503", "cut short", "silence", "closed"])
-def test_what_may_pass_is_asked_once_and_left_to_whoever_retries(of_pages, web, name):
-    web.tell("/title", mood(name))
+@pytest.mark.parametrize("name", TRANSIENT_FAILURES)
+def test_transient_failures_are_raised_after_one_request(of_pages, web, name):
+    web.respond("/title", failure_mode(name))
     _, [[outcome, _, retry_after]], blocked = run(of_pages, web, FARGO)
     assert outcome == "TransientFetchError"
     assert (retry_after is not None) == name.startswith("429")
@@ -159,14 +156,14 @@ def test_what_may_pass_is_asked_once_and_left_to_whoever_retries(of_pages, web, 
     assert web.count("/title") == 1
 
 
-def test_a_wall_before_the_search_blocks_too(of_pages, web):
-    web.tell("/find", mood("202 empty"))
-    _, told, _ = run(of_pages, web, ("Fargo", 1996, None), FARGO)
-    assert [outcome for outcome, _, _ in told] == ["blocked", "blocked"]
+def test_a_bot_wall_before_the_search_blocks_too(of_pages, web):
+    web.respond("/find", failure_mode("202 empty"))
+    _, answers, _ = run(of_pages, web, ("Fargo", 1996, None), FARGO)
+    assert [outcome for outcome, _, _ in answers] == ["blocked", "blocked"]
     assert web.count() == 1
 
 
-def test_robots_txt_is_honoured(of_pages, web):
+def test_robots_txt_is_obeyed(of_pages, web):
     web.robots = "User-agent: *\nDisallow: /title/\n"
     _, [[outcome, reason, _]], _ = run(of_pages, web, FARGO)
     assert outcome == "blocked"
@@ -174,12 +171,12 @@ def test_robots_txt_is_honoured(of_pages, web):
     assert web.count("/title") == 0
 
 
-def test_what_is_no_imdb_id_is_never_asked_about(of_pages, web):
+def test_no_request_is_sent_for_a_malformed_imdb_id(of_pages, web):
     _, [[outcome, _, _]], _ = run(of_pages, web, ("Fargo", 1996, "nm0000001"))
     assert outcome == "not_covered"
-    assert web.asked == []
+    assert web.requests == []
 
 
-def test_a_page_that_is_not_there_covers_no_film(of_pages, web):
+def test_a_missing_page_is_not_covered(of_pages, web):
     _, [[outcome, _, _], [other, _, _]], _ = run(of_pages, web, ("Heat", 1995, "tt0113277"), FARGO)
     assert (outcome, other) == ("not_covered", "ok")

@@ -49,7 +49,7 @@ def source(path, *films):
     return LargeMovieSource(LargeMovieConfig(path=path), films)
 
 
-def test_line_n_of_a_list_is_the_film_of_review_n(copy):
+def test_line_n_of_a_list_names_the_film_of_review_n(copy):
     answer = source(copy, FARGO, HEAT).fetch(FARGO, None, 100)
     assert answer.outcome == "ok"
     assert [(review.source_review_id, review.rating) for review in answer.reviews] == [
@@ -64,7 +64,7 @@ def test_line_n_of_a_list_is_the_film_of_review_n(copy):
     assert {review.url for review in answer.reviews} == {"http://www.imdb.com/title/tt0116282/usercomments"}
 
 
-def test_reviews_of_other_films_are_not_kept(copy):
+def test_reviews_of_other_films_are_left_out(copy):
     found = read_large_movie(copy, {HEAT.tconst, "tt9999999"})
     assert {tconst: len(reviews) for tconst, reviews in found.items()} == {HEAT.tconst: 3}
 
@@ -80,17 +80,17 @@ def test_there_is_never_anything_new(folder):
     assert len(source(folder, FARGO).fetch(FARGO, None, 2).reviews) == 2
 
 
-def test_what_is_there_is_counted(folder):
-    check = source(folder, FARGO, HEAT).check()
-    assert (check.works, check.reason) == (True, "8 reviews of 2 films")
+def test_availability_counts_reviews_and_films(folder):
+    found = source(folder, FARGO, HEAT).availability()
+    assert (found.available, found.reason) == (True, "8 reviews of 2 films")
 
 
-def test_a_copy_without_lists_of_films_cannot_work(folder):
+def test_a_copy_without_lists_of_films_is_unavailable(folder):
     for file in folder.rglob("urls_*.txt"):
         file.unlink()
-    check = source(folder, FARGO).check()
-    assert not check.works
-    assert "does not say which film" in check.reason
+    found = source(folder, FARGO).availability()
+    assert not found.available
+    assert "does not say which film" in found.reason
 
 
 def test_a_list_that_is_too_short_is_refused(folder):
@@ -100,26 +100,26 @@ def test_a_list_that_is_too_short_is_refused(folder):
 
 
 @pytest.mark.parametrize("body", [b"", b"no archive", b"\x1f\x8b\x08\x00 cut short"])
-def test_what_is_no_archive_cannot_work(tmp_path, body):
+def test_a_damaged_archive_is_unavailable(tmp_path, body):
     (tmp_path / "aclImdb_v1.tar.gz").write_bytes(body)
-    check = source(tmp_path / "aclImdb_v1.tar.gz", FARGO).check()
-    assert not check.works
-    assert "cannot be read" in check.reason
+    found = source(tmp_path / "aclImdb_v1.tar.gz", FARGO).availability()
+    assert not found.available
+    assert "cannot be read" in found.reason
 
 
-def test_an_archive_that_was_cut_short_cannot_work(folder):
+def test_a_truncated_archive_is_unavailable(folder):
     path = folder.with_name("aclImdb_v1.tar.gz")
     with tarfile.open(path, "w:gz") as archive:
         archive.add(folder, "aclImdb")
     path.write_bytes(path.read_bytes()[:-40])
-    assert not source(path, FARGO).check().works
+    assert not source(path, FARGO).availability().available
 
 
-def test_a_review_that_is_not_text_is_refused(folder):
+def test_a_review_that_is_not_utf_8_is_refused(folder):
     (folder / "train" / "pos" / "0_9.txt").write_bytes(b"\xff\xfe\xff")
-    assert "cannot be read" in source(folder, FARGO).check().reason
+    assert "cannot be read" in source(folder, FARGO).availability().reason
 
 
 @pytest.mark.parametrize("path", [None, "nowhere.tar.gz"])
-def test_without_a_copy_it_does_not_work_and_says_so(tmp_path, path):
-    assert not source(path and tmp_path / path, FARGO).check().works
+def test_without_a_copy_the_source_is_unavailable(tmp_path, path):
+    assert not source(path and tmp_path / path, FARGO).availability().available

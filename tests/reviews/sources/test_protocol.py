@@ -1,14 +1,17 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from latentflix.reviews.sources.protocol import TRY_NEXT_SOURCE, Review
+from latentflix.errors import PermanentFetchError
+from latentflix.reviews.sources.protocol import TRY_NEXT_SOURCE, Answer, Film, Review, newest_first, query
+from tests.support.synthetic_reviews import BEGAN, SyntheticSource
 
 REVIEW = Review("tt0116282", "tmdb", "5b1c13b9", "It is good.")
 
 
 @pytest.mark.parametrize("change", [{"text": "It is bad."}, {"rating": 3.0}, {"tconst": "tt0000001"}, {"url": "x"}])
-def test_a_review_keeps_its_id_whatever_becomes_of_it(change):
+def test_the_id_of_a_review_does_not_depend_on_its_contents(change):
     assert replace(REVIEW, **change).review_id == REVIEW.review_id
 
 
@@ -17,7 +20,7 @@ def test_another_review_has_another_id(change):
     assert replace(REVIEW, **change).review_id != REVIEW.review_id
 
 
-def test_source_and_number_do_not_run_together():
+def test_source_and_id_are_separated_in_the_hash():
     assert replace(REVIEW, source="a", source_review_id="bc").review_id != (
         replace(REVIEW, source="ab", source_review_id="c").review_id
     )
@@ -33,5 +36,26 @@ def test_any_text_has_a_hash(text):
     assert len(replace(REVIEW, text=text).content_sha256) == 64
 
 
-def test_the_next_source_is_asked_only_where_nobody_refused():
+def test_the_next_source_is_queried_only_if_nobody_refused():
     assert TRY_NEXT_SOURCE == ("empty", "not_covered")
+
+
+@pytest.mark.parametrize("tconst", [None, "", 'tt1" } DROP', "tt1/../../movie/1", "nm0000001", "tt12", "tt0116282?x"])
+def test_a_film_without_a_valid_imdb_id_is_not_covered(tconst):
+    with pytest.raises(PermanentFetchError, match="IMDb id is not known") as failure:
+        Film("Fargo", 1996, tconst).imdb_id  # noqa: B018
+    assert failure.value.outcome == "not_covered"
+    assert Film("Fargo", 1996, "tt0116282").imdb_id == "tt0116282"
+
+
+@pytest.mark.parametrize("outcome", ["not_covered", "blocked", "error"])
+def test_permanent_failures_are_answers(outcome):
+    source = SyntheticSource(answers={"tt0116282": [PermanentFetchError("no", outcome=outcome)]})
+    assert query(source, Film("Fargo", 1996, "tt0116282"), None, 10) == Answer(outcome, reason="no")
+
+
+def test_reviews_are_ordered_by_date_and_those_without_one_come_last():
+    undated, old, new = (replace(REVIEW, written_at=time) for time in (None, BEGAN, BEGAN + timedelta(days=1)))
+    assert newest_first([undated, old, new], None, 10) == Answer("ok", (new, old, undated))
+    assert newest_first([undated, old, new], BEGAN, 10) == Answer("ok", (new, undated))
+    assert newest_first([undated, old, new], None, 1) == Answer("ok", (new,))
