@@ -1,7 +1,7 @@
-"""How fast the review store is refreshed from a web on loopback, and how fast a run's reviews are read from it.
+"""Benchmark of the review store: refreshing it from a fake web on loopback, and reading the reviews of a run.
 
-The refresh is the flow itself, with Prefect's tasks, the cache of pages and the store; only the pause between requests
-is 0. Run it with `python -m benchmarks.reviews`.
+The refresh is the whole flow, with Prefect's tasks, the page cache and the store, but without pauses between requests.
+Run it with `python -m benchmarks.reviews`.
 """
 
 import flows  # noqa: F401 # isort: skip  # its settings come before Prefect is imported
@@ -36,32 +36,32 @@ from latentflix.reviews.store import ReviewStore, partition_of, to_arrow
 from latentflix.settings import RefreshSettings
 from tests.support.fake_web import TMDB_KEY, fake_web, review
 
-REVIEWS_A_FILM = 30
-# What a run on MovieLens 100K asks for: its films that are linked to IMDb.
+REVIEWS_PER_FILM = 30
+# As many films of MovieLens 100K have an IMDb id.
 FILMS_OF_A_RUN = 1_349
 
 
 class ReviewSettings(BaseModel):
-    """How fast the review store is refreshed and read."""
+    """How many films are refreshed, and from how many reviews a run's are read."""
 
     films: int = Field(1_000, ge=1, description="films that are refreshed")
-    stored: int = Field(1_000_000, ge=REVIEWS_A_FILM, description="reviews in the store that is read")
+    stored: int = Field(1_000_000, ge=REVIEWS_PER_FILM, description="reviews in the store that is read")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 
 
 def serve(films: int, texts: list[str], max_age: int, connection: Connection) -> None:
-    """Be the web, in a process of its own, until the other side hangs up; its pages are good for `max_age` seconds."""
+    """Serve a fake web whose pages are fresh for `max_age` seconds, until the other side of the connection closes."""
     with fake_web() as web:
         for number in range(films):
             for path in (f"/3/find/tt{number + 1:07d}", f"/3/movie/{number + 1}/reviews"):
                 web.headers[path] = {"Cache-Control": f"max-age={max_age}"}
-            first = number * REVIEWS_A_FILM
+            first = number * REVIEWS_PER_FILM
             web.add(
                 f"tt{number + 1:07d}",
                 f"Film {number}",
                 reviews=[
                     review(place, texts[place % len(texts)], day=place % 900)
-                    for place in range(first, first + REVIEWS_A_FILM)
+                    for place in range(first, first + REVIEWS_PER_FILM)
                 ],
             )
         connection.send(web.url)
@@ -70,26 +70,26 @@ def serve(films: int, texts: list[str], max_age: int, connection: Connection) ->
 
 @contextmanager
 def served(films: int, texts: list[str], max_age: int) -> Iterator[str]:
-    """The address of the web."""
-    here, there = multiprocessing.Pipe()
+    """Serve a fake web in another process, and yield its address."""
+    receiver, sender = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(films, texts, max_age, there), daemon=True
+        target=serve, args=(films, texts, max_age, sender), daemon=True
     )
     process.start()
     try:
-        yield here.recv()
+        yield receiver.recv()
     finally:
         process.kill()
 
 
 def resident() -> float:
-    """Memory of this process now, in MiB."""
+    """Return the resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
 
 def measure_refresh(films: int, texts: list[str], max_age: int, folder: Path) -> list[dict[str, Any]]:
-    """Refresh all films from the web twice; nothing changes in between."""
+    """Refresh all films twice without a change in between."""
     rows = []
     with served(films, texts, max_age) as url:
         settings = RefreshSettings.model_validate(
@@ -103,7 +103,7 @@ def measure_refresh(films: int, texts: list[str], max_age: int, folder: Path) ->
                 "sources": {"names": ["tmdb"], "fetching": {"pause": 0, "jitter": 0}, "tmdb": {"url": url}},
             }
         )
-        # Artifacts of the ratings are made, and connections to Prefect opened, before the clock runs.
+        # Computes the artifacts of the ratings and connects to Prefect before time is measured.
         refresh_reviews(settings.model_copy(update={"tconsts": ("tt9999999",)}))
         base = resident()
         for name in ("first", "second, nothing new"):
@@ -115,7 +115,7 @@ def measure_refresh(films: int, texts: list[str], max_age: int, folder: Path) ->
             rows.append(
                 {
                     "refresh": name,
-                    "pages good for, s": max_age,
+                    "pages fresh for, s": max_age,
                     "seconds": seconds,
                     "films_per_second": films / seconds,
                     "new": row["new"],
@@ -129,16 +129,16 @@ def measure_refresh(films: int, texts: list[str], max_age: int, folder: Path) ->
 
 
 def fill(store: ReviewStore, reviews: int, texts: list[str]) -> list[str]:
-    """Put reviews into a store, a partition at a time, films in order as compaction leaves them; the films."""
+    """Fill a store partition by partition, with films in order as after compaction, and return the films."""
     random = np.random.default_rng(0)
-    numbers = random.choice(np.arange(1, 9_999_999), reviews // REVIEWS_A_FILM, replace=False)
+    numbers = random.choice(np.arange(1, 9_999_999), reviews // REVIEWS_PER_FILM, replace=False)
     films = sorted((f"tt{number:07d}" for number in numbers), key=lambda film: (partition_of(film), film))
     at = datetime(2026, 1, 1, tzinfo=UTC)
     for group in np.array_split(np.array(films), max(len(films) // 1000, 1)):
         made = [
             Review(film, "tmdb", f"{film}-{number}", texts[random.integers(len(texts))], written_at=at)
             for film in group.tolist()
-            for number in range(REVIEWS_A_FILM)
+            for number in range(REVIEWS_PER_FILM)
         ]
         table = store.reviews.open()
         write_deltalake(table, to_arrow(made, at), mode="append", writer_properties=LAYOUT)
@@ -147,7 +147,7 @@ def fill(store: ReviewStore, reviews: int, texts: list[str]) -> list[str]:
 
 
 def measure_reading(reviews: int, texts: list[str], folder: Path) -> dict[str, Any]:
-    """Read the reviews of a run's films from a store that holds many more, three times."""
+    """Read the reviews of a run's films from a store of many more, three times."""
     store = ReviewStore(str(folder / "large"))
     films = fill(store, reviews, texts)
     say(f"{reviews:,} reviews of {len(films):,} films stored")
@@ -163,7 +163,7 @@ def measure_reading(reviews: int, texts: list[str], folder: Path) -> dict[str, A
 
 
 def main() -> None:
-    """Measure both and print what came of it."""
+    """Measure both and print the results."""
     settings = parse_command_line(ReviewSettings, "python -m benchmarks.reviews")
     texts = load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"].drop_duplicates().tolist()
     with tempfile.TemporaryDirectory() as name:
@@ -176,10 +176,10 @@ def main() -> None:
             )
         reading = measure_reading(settings.stored, texts, Path(name))
     ratios = {
-        "films a second, over 50": refreshes["films_per_second"][0] / 50,
-        "first refresh over the second, pages asked for again by ETag": refreshes["seconds"][0]
+        "films per second, relative to 50": refreshes["films_per_second"][0] / 50,
+        "first refresh relative to the second, pages revalidated by ETag": refreshes["seconds"][0]
         / refreshes["seconds"][1],
-        "first refresh over the second, pages still good": refreshes["seconds"][2] / refreshes["seconds"][3],
+        "first refresh relative to the second, pages still fresh": refreshes["seconds"][2] / refreshes["seconds"][3],
         "MiB above the base": float(refreshes["mib_above_base"].max()),
         "seconds to read a run's reviews": reading["best"],
         "seconds to read them for the first time": reading["first"],

@@ -68,11 +68,7 @@ class Coverage:
 
 
 def with_store_version(config: ReviewConfig) -> ReviewConfig:
-    """Add the store's id and current version to the settings, if reviews are read from a store.
-
-    Raises:
-        StoreError: the store cannot be read, is another one than `store_id`, or has no such version.
-    """
+    """Add the store's id and current version to the settings, if reviews are read from a store. Raises StoreError."""
     if config.store is None:
         return config
     store = ReviewStore(config.store, config.storage_options)
@@ -92,8 +88,7 @@ def with_store_version(config: ReviewConfig) -> ReviewConfig:
 def review_links() -> pd.DataFrame:
     """Read which IMDb title each review of the Large Movie Review Dataset's training half is about.
 
-    Returns:
-        review_sha256 str (of the UTF-8 text), tconst str, rating int8 (stars, 1 to 10).
+    The columns are review_sha256 str (of the UTF-8 text), tconst str, rating int8 (stars, 1 to 10).
     """
     with as_file(files("latentflix.reviews") / "imdb_train_review_titles.parquet") as path:
         return pd.read_parquet(path)

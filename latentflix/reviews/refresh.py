@@ -40,18 +40,11 @@ class RefreshConfig(StageConfig):
     workers: int = setting(4, "batches at a time", ge=1, le=64)
     retries: int = setting(4, "how often a film is queried again after a transient failure", ge=0, le=50)
     backoff: float = setting(2, "wait before the first retry; it doubles with each further one", unit="seconds", ge=0)
-    longest_rest: float = setting(
-        300, "longest pause a source may ask for; after a longer one, films wait for the next refresh",
-        unit="seconds", ge=0,
-    )  # fmt: skip
+    longest_pause: float = setting(300, "longest pause that a source may ask for", unit="seconds", ge=0)
 
 
 def usable_sources(sources: Sequence[ReviewSource]) -> tuple[list[ReviewSource], dict[str, str]]:
-    """Separate the sources that can work here, in their order, from the others: reason by name.
-
-    Raises:
-        SettingsError: no source can work here.
-    """
+    """Separate the sources that can work here from the others: reason by name. Raises SettingsError if none can."""
     checked = [(source, source.availability()) for source in sources]
     unusable = {source.name: found.reason for source, found in checked if not found.available}
     for name, reason in unusable.items():
@@ -113,7 +106,7 @@ class Batch:
         answered: Mapping[tuple[str, str], datetime] | None = None,
         before_request: BeforeRequest = lambda _: None,
     ) -> None:
-        """Prepare to query the sources in their order. `answered` is as returned by `last_answered`."""
+        """Prepare to query the sources in their order; `last_answered` returns `answered`."""
         self.name = str(films[0].tconst) if films else "none"
         self.attempts: list[Attempt] = []
         self.merged: MergeCounts = Counter()
@@ -171,7 +164,7 @@ class Batch:
                 answer = self._fetch(source, film, newest.get(key) or self._answered.get(key))
             except TransientFetchError as failure:
                 pause = failure.retry_after or 0.0
-                if pause <= self._config.longest_rest:
+                if pause <= self._config.longest_pause:
                     self._paused_until = max(self._paused_until, time.monotonic() + pause)
                     self._waiting.append(film)
                     self.unanswered[key[0]] = (source.name, str(failure))
@@ -209,11 +202,7 @@ class Batch:
 
 
 def summarise(batches: Sequence[Batch], sources: Sequence[str]) -> pd.DataFrame:
-    """Count films and reviews of a refresh by source, the index; all columns are int64.
-
-    Films are counted in asked and by outcome (ok, empty, not_covered, blocked, unsupported, error), reviews in new,
-    changed, unchanged and repeated, as counted by `ReviewStore.merge`.
-    """
+    """Count by source, the index: films in `asked` and in each `Outcome`, reviews in each `Change`; all int64."""
     counts: Counter[tuple[str, str]] = Counter()
     for batch in batches:
         counts.update(batch.merged)

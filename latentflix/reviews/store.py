@@ -167,11 +167,7 @@ class ReviewStore:
         return table.sort_values("asked_at").drop_duplicates(["tconst", "source"], keep="last", ignore_index=True)
 
     def compact(self) -> int:
-        """Merge small files, ordered by film, without changing a row; return how many files were replaced.
-
-        Raises:
-            StoreConflict: another writer was faster; nothing was written.
-        """
+        """Merge small files, ordered by film, and return how many were replaced. Raises StoreConflict as `merge`."""
         with write_errors(self.reviews.uri):
             reviews = self.reviews.open().optimize.z_order(["tconst"], writer_properties=LAYOUT)
         with write_errors(self.attempts.uri):
@@ -179,11 +175,7 @@ class ReviewStore:
         return int(reviews["numFilesRemoved"]) + int(attempts["numFilesRemoved"])
 
     def vacuum(self, keep_days: float) -> int:
-        """Remove the files of versions replaced more than `keep_days` ago, which can then no longer be read.
-
-        Returns:
-            The number of removed files.
-        """
+        """Remove the files of versions replaced more than `keep_days` ago, and return how many were removed."""
         hours, removed = round(keep_days * 24), 0
         for table in (self.reviews, self.attempts):
             with read_errors(table.uri):

@@ -1,8 +1,8 @@
-"""Refreshes of the review store: the tasks with planted sources, and the whole flow on the corpus."""
+"""Refreshes of the review store: the tasks with scripted sources, and the whole flow."""
 
 import hashlib
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +13,6 @@ from prefect.artifacts import Artifact as PrefectArtifact
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from tasks.refresh import read_key, run_batches, wait_for_turn
 
 import flows.refresh_reviews
 from flows.refresh_reviews import refresh_reviews
@@ -23,18 +22,19 @@ from latentflix.reviews.sources.protocol import Answer
 from latentflix.reviews.store import ReviewStore
 from latentflix.runs import find_last_run
 from latentflix.settings import RefreshSettings
+from tasks.reviews import rate_limiter, read_secret, refresh_batches
 from tests.support.synthetic_reviews import SyntheticSource, films, review
 from tests.support.synthetic_run import OF_RATINGS, copy_stages, run_synthetic
 
 pytestmark = pytest.mark.usefixtures("prefect")
-QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_rest=5)
+QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_pause=5)
 
 
 def refresh(store, *sources, config=QUICK, count=10, size=2, before_request=None):
-    """The batches of a refresh, run as a flow runs them."""
+    """Run the batches of a refresh in a flow."""
     extra = {"before_request": before_request} if before_request else {}
     batches = [Batch(group, store, sources, config, **extra) for group in chunked(films(count), size)]
-    flow(lambda: run_batches(batches, config), name="small-refresh", persist_result=False)()
+    flow(lambda: refresh_batches(batches, config), name="small-refresh", persist_result=False)()
     return batches
 
 
@@ -43,7 +43,7 @@ def store(tmp_path):
     return ReviewStore(str(tmp_path / "store"))
 
 
-def test_prefect_asks_again_about_the_film_that_failed_alone(store):
+def test_prefect_retries_only_the_film_that_failed(store):
     failures = [TransientFetchError("a moment", retry_after=0.1), TransientFetchError("again")]
     source = SyntheticSource(answers={"tt0000003": failures})
     refresh(store, source)
@@ -52,7 +52,7 @@ def test_prefect_asks_again_about_the_film_that_failed_alone(store):
     assert len(store.read([film.tconst for film in films(10)])) == 30
 
 
-def test_a_film_that_fails_to_the_end_costs_no_other(store):
+def test_a_film_that_keeps_failing_affects_no_other(store):
     source = SyntheticSource(answers={"tt0000003": [TransientFetchError("down")] * 9})
     refresh(store, source)
     assert source.asked["tt0000003"] == 1 + QUICK.retries
@@ -62,14 +62,14 @@ def test_a_film_that_fails_to_the_end_costs_no_other(store):
 
 
 @pytest.mark.parametrize("outcome", ["blocked", "error", "unsupported"])
-def test_what_asking_again_would_not_help_is_asked_once(store, outcome):
+def test_permanent_outcomes_are_not_retried(store, outcome):
     source = SyntheticSource(answers={film.tconst: [Answer(outcome, reason="no")] for film in films(10)})
     refresh(store, source)
     assert set(source.asked.values()) == {1}
     assert set(store.last_attempts()["outcome"]) == {outcome}
 
 
-def test_what_is_no_failure_of_a_source_ends_the_refresh_when_all_batches_are_through(store, monkeypatch):
+def test_failures_of_the_store_are_raised_after_all_batches(store, monkeypatch):
     source = SyntheticSource()
     monkeypatch.setattr(store, "record", lambda _: (_ for _ in ()).throw(StoreError("disk full")))
     with pytest.raises(StoreError, match="disk full"):
@@ -78,19 +78,13 @@ def test_what_is_no_failure_of_a_source_ends_the_refresh_when_all_batches_are_th
     assert len(source.asked) == 10
 
 
-def test_two_refreshes_at_once_both_end_and_double_nothing(store):
+def test_two_refreshes_at_once_complete_and_duplicate_nothing(store):
     sources = [SyntheticSource(pause=0.01) for _ in range(2)]
     stores = [ReviewStore(store.uri) for _ in range(2)]
     config = QUICK.model_copy(update={"retries": 10})
     store.version()
-    threads = [
-        threading.Thread(target=refresh, args=(each, source), kwargs={"config": config})
-        for each, source in zip(stores, sources, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda each, source: refresh(each, source, config=config), stores, sources))
     rows = store.read([film.tconst for film in films(10)])
     assert rows["review_id"].is_unique
     assert rows["tconst"].value_counts().to_dict() == {film.tconst: 3 for film in films(10)}
@@ -99,21 +93,21 @@ def test_two_refreshes_at_once_both_end_and_double_nothing(store):
 
 def test_the_key_comes_from_a_secret_block_else_from_the_environment(monkeypatch):
     monkeypatch.delenv("A_KEY", raising=False)
-    assert read_key("latentflix-a-key", "A_KEY") is None
+    assert read_secret("latentflix-a-key", "A_KEY") is None
     monkeypatch.setenv("A_KEY", "of the environment")
-    assert read_key("latentflix-a-key", "A_KEY").get_secret_value() == "of the environment"
+    assert read_secret("latentflix-a-key", "A_KEY").get_secret_value() == "of the environment"
     Secret(value="of the block").save("latentflix-a-key")
-    key = read_key("latentflix-a-key", "A_KEY")
+    key = read_secret("latentflix-a-key", "A_KEY")
     assert key.get_secret_value() == "of the block"
     assert "block" not in repr(key)
 
 
-def test_a_global_limit_of_the_server_slows_a_source_down(store):
+def test_a_global_limit_of_the_server_slows_down_a_source(store):
     with get_client(sync_client=True) as client:
         client.create_global_concurrency_limit(
             GlobalConcurrencyLimitCreate(name="latentflix-slow", limit=1, slot_decay_per_second=5)
         )
-    wait = wait_for_turn(["slow", "synthetic"])
+    wait = rate_limiter(["slow", "synthetic"])
     began = time.monotonic()
     refresh(store, SyntheticSource("slow"), count=4, before_request=wait)
     assert time.monotonic() - began >= 3 / 5
@@ -122,41 +116,41 @@ def test_a_global_limit_of_the_server_slows_a_source_down(store):
 
 @pytest.fixture
 def last_run(planted, world, tmp_path):
-    """A full run in the planted world whose histograms count the two most probable labels."""
+    """A full run in the synthetic world whose histograms count the two most probable labels."""
     copy_stages(planted, tmp_path)
     return run_synthetic(world, tmp_path, histograms={"top_k": 2})
 
 
 def texts_by_film(world):
-    """The texts that the world has of each film, by IMDb id."""
+    """The texts of each film in the world, by IMDb id."""
     digests = [hashlib.sha256(text.encode()).hexdigest() for text in world.reviews["text"]]
     texts = world.reviews.assign(review_sha256=digests).merge(world.review_films, on="review_sha256")
     return texts.groupby("tconst")
 
 
-def opposite(world, tconst):
-    """The film that stands farthest from another one."""
+def least_similar(world, tconst):
+    """The item least similar to another one."""
     factors = world.true_factors.set_axis(
-        world.film_titles.set_index("item_id")["tconst"].loc[world.true_factors.index]
+        world.item_titles.set_index("item_id")["tconst"].loc[world.true_factors.index]
     )
     return (factors @ factors.loc[tconst]).idxmin()
 
 
-def retold(tconst, texts):
-    """Reviews of a film that say what other texts say."""
+def reviews_of(tconst, texts):
+    """Reviews of a film with the words of other texts."""
     return tuple(review(tconst, number, f"{tconst} {text}") for number, text in enumerate(texts))
 
 
-def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_against(
+def test_only_new_reviews_are_predicted_and_those_of_other_words_move_the_histograms(
     last_run, world, tmp_path, monkeypatch
 ):
     shown = films_in_report(last_run.store, find_last_run(last_run.store))
-    by_tconst = world.film_titles.set_index("tconst")["item_id"]
+    by_tconst = world.item_titles.set_index("tconst")["item_id"]
     opposed, agreeing = shown[:6], shown[6:12]
     texts = texts_by_film(world)["text"]
-    told = {film.tconst: texts.get_group(opposite(world, film.tconst)) for film in opposed}
-    told |= {film.tconst: texts.get_group(film.tconst) for film in agreeing}
-    answers = {tconst: [Answer("ok", retold(tconst, found))] for tconst, found in told.items()}
+    texts_of = {film.tconst: texts.get_group(least_similar(world, film.tconst)) for film in opposed}
+    texts_of |= {film.tconst: texts.get_group(film.tconst) for film in agreeing}
+    answers = {tconst: [Answer("ok", reviews_of(tconst, found))] for tconst, found in texts_of.items()}
     nothing = {film.tconst: [Answer("not_covered")] for film in shown[12:]}
     source = SyntheticSource(answers={**answers, **nothing})
     monkeypatch.setattr(flows.refresh_reviews, "build_sources", lambda *_, **__: [source])
@@ -191,7 +185,7 @@ def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_agai
     assert (again.headline["due"], again.headline["drifted"]) == (0, [])
 
 
-def test_the_full_flow_reads_a_version_of_the_store_and_records_it(planted, world, tmp_path):
+def test_the_full_flow_reads_and_records_a_version_of_the_store(planted, world, tmp_path):
     copy_stages(planted, tmp_path, "datasets", "ratings", *OF_RATINGS)
     store = ReviewStore(str(tmp_path / "store"))
     linked = [

@@ -28,7 +28,7 @@ from latentflix.reviews.store import Attempt, ReviewStore, partition_of
 from latentflix.runs import find_last_run
 from tests.support.synthetic_reviews import BEGAN, SyntheticSource, films, review
 
-CONFIG = RefreshConfig(longest_rest=5)
+CONFIG = RefreshConfig(longest_pause=5)
 RANDOM = np.random.default_rng(0)
 
 

@@ -74,12 +74,7 @@ class CachedClient:
     def get_json(
         self, shape: type[Shape], url: str, *, params: Mapping[str, str] | None = None
     ) -> tuple[Shape, httpx.Headers]:
-        """Query a programming interface, and return its answer as `shape` with the headers.
-
-        Raises:
-            TransientFetchError: as `get`.
-            PermanentFetchError: as `get`, or the answer does not have that shape.
-        """
+        """Query a programming interface, and return its answer, validated, with the headers. Raises as `get`."""
         page = self.get(url, params=params, api=True)
         try:
             return shape.model_validate_json(page.content), page.headers

@@ -76,9 +76,7 @@ class PoliteTransport(httpx.BaseTransport):
     Requests with the extension `api` are exempt from robots.txt: that file is for crawlers, whereas a programming
     interface has terms and limits of its own (Wikipedia's robots.txt forbids all of /w/, where its documented API is).
     A host that refuses once gets no further request. Responses are 200, 304 or a redirection, read to their end.
-
-    Attributes:
-        requests: how many requests were sent; those answered by a cache never come here.
+    `requests` counts those that were sent.
     """
 
     def __init__(self, transport: httpx.BaseTransport, config: HttpConfig) -> None:

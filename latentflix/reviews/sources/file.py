@@ -105,18 +105,14 @@ class Row(BaseModel):
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that cannot be used.
-
-    Attributes:
-        line: in a csv file the line, of which the header is the first; in a parquet file the row, counting from 1.
-    """
+    """A row that cannot be used, with its line in a csv file or its number, from 1, in a parquet file."""
 
     line: int
     reason: str
 
 
 def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
-    """Read the file: the usable rows, and the others.
+    """Read the usable rows and the others.
 
     Raises:
         DataError: the file cannot be read or lacks a column; or a row cannot be used and `config.strict` is set.
@@ -131,22 +127,17 @@ def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
             row = Row.model_validate(cells)
             if row.source_review_id in lines:
                 raise ValueError(f"the same review is in line {lines[row.source_review_id]:,}")
-        except ValidationError as error:
-            rejected.append(Rejected(line, _reason(error, config)))
         except ValueError as error:
-            rejected.append(Rejected(line, str(error)))
+            rejected.append(Rejected(line, _reason(error, config)))
         else:
             lines[row.source_review_id] = line
             rows.append(row)
-    if rejected and config.strict:
-        raise DataError(
-            "the file has rows that cannot be used",
-            where=str(config.path),
-            found=describe(rejected),
-            hint="correct these rows, or use only the others by leaving out --sources.file.strict",
-        )
     if rejected:
-        logger.warning("%s: %s", config.path, describe(rejected))
+        found = describe(rejected)
+        if config.strict:
+            hint = "correct these rows, or use only the others by leaving out --sources.file.strict"
+            raise DataError("the file has rows that cannot be used", where=str(config.path), found=found, hint=hint)
+        logger.warning("%s: %s", config.path, found)
     return rows, rejected
 
 
@@ -157,12 +148,13 @@ def describe(rejected: Sequence[Rejected]) -> str:
     return f"{len(rejected):,} rows cannot be used: {named}{more}"
 
 
-def _reason(error: ValidationError, config: FileConfig) -> str:
+def _reason(error: ValueError, config: FileConfig) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
     first = error.errors(include_url=False)[0]
     what = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return what
-    return f"{config.columns[str(first['loc'][0])]}: {what}, found {str(first['input'])[:_MAX_CELL]!r}"
+    column = f"{config.columns[str(first['loc'][0])]}: " if first["loc"] else ""
+    return f"{column}{what}, found {str(first['input'])[:_MAX_CELL]!r}" if column else what
 
 
 def _cells(config: FileConfig) -> Iterator[tuple[int, dict[str, Any] | str]]:

@@ -20,11 +20,7 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Film:
-    """A film that sources are queried for.
-
-    Attributes:
-        tconst: the IMDb id; None if it is unknown.
-    """
+    """A film that sources are queried for; `tconst` is its IMDb id."""
 
     title: str
     year: int | None = None
@@ -32,11 +28,7 @@ class Film:
 
     @property
     def imdb_id(self) -> str:
-        """The IMDb id.
-
-        Raises:
-            PermanentFetchError: it is unknown or malformed: whoever goes by it does not cover the film.
-        """
+        """The IMDb id. Raises PermanentFetchError (not_covered) if it is unknown or malformed."""
         if self.tconst is None or not TCONST.fullmatch(self.tconst):
             raise PermanentFetchError(
                 "the film's IMDb id is not known", outcome="not_covered", where=self.title, found=repr(self.tconst)

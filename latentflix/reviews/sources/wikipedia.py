@@ -171,11 +171,7 @@ class WikipediaSource:
 
 
 def find_sections(extract: str) -> dict[Kind, str]:
-    """Find the section of each kind in an article; its subsections are part of it, headings are not.
-
-    Args:
-        extract: the plain text of the article, with headings as in `== Plot ==`.
-    """
+    """Find the section of each kind in the plain text of an article, with its subsections but without headings."""
     headings = list(_HEADING.finditer(extract))
     sections: dict[str, str] = {}
     for place, heading in enumerate(headings):
@@ -185,9 +181,5 @@ def find_sections(extract: str) -> dict[Kind, str]:
         paragraphs = [line.strip() for line in _HEADING.sub("", text).splitlines() if line.strip()]
         if paragraphs:
             sections.setdefault(heading[2].casefold(), "\n".join(paragraphs))
-    found: dict[Kind, str] = {}
-    for kind, names in HEADINGS.items():
-        texts = [sections[name] for name in names if name in sections]
-        if texts:
-            found[kind] = texts[0]
-    return found
+    texts = {kind: [sections[name] for name in names if name in sections] for kind, names in HEADINGS.items()}
+    return {kind: found[0] for kind, found in texts.items() if found}
