@@ -151,7 +151,7 @@ def join_reviews(
         and the coverage. A text of several items is left out and counted; repeated texts count once.
 
     Raises:
-        DataError: a review is unusable, as `check_reviews` says.
+        DataError: a review is unusable, see `check_reviews`.
         NotEnoughData: no item has a review.
     """
     check_reviews(reviews, config)

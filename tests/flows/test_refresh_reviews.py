@@ -179,7 +179,7 @@ def test_only_new_reviews_are_predicted_and_those_of_other_words_move_the_histog
     assert drifted
     table = PrefectArtifact.get("refresh-reviews")
     assert '"new"' in str(table.data)
-    assert "histograms with new reviews have drifted" in str(PrefectArtifact.get("refresh-drift").data)
+    assert "histograms with new reviews" in str(PrefectArtifact.get("refresh-drift").data)
 
     again = refresh_reviews(settings)
     assert (again.headline["due"], again.headline["drifted"]) == (0, [])

@@ -2,6 +2,7 @@ import multiprocessing
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,6 @@ from latentflix.reviews.refresh import (
 )
 from latentflix.reviews.sources.protocol import Answer, Film
 from latentflix.reviews.store import Attempt, ReviewStore, partition_of
-from latentflix.runs import find_last_run
 from tests.support.synthetic_reviews import BEGAN, SyntheticSource, films, review
 
 CONFIG = RefreshConfig(longest_pause=5)
@@ -327,47 +327,25 @@ ITEMS = pd.DataFrame(
 )
 
 
-def write_artifact(store, stage, key, inputs=None, **tables):
-    handle = Handle(stage=stage, key=key)
-    with store.new(handle, inputs or {}, StageConfig()) as artifact:
-        for name, table in tables.items():
-            artifact.write_table(name, table)
-    return handle
+TOY_STORY, POSTINO, EMMA = (Film(*film) for film in (
+    ("Toy Story", 1995, "tt0114709"), ("Il Postino", 1994, "tt0110877"), ("Emma", 1996, "tt0116191"),
+))  # fmt: skip
 
 
-def write_run(store, key, shown):
-    ratings = write_artifact(store, "ratings", key, items=ITEMS)
-    histograms = write_artifact(store, "histograms", key, shares=pd.DataFrame({"item_id": shown, "label": "1+"}))
-    return write_artifact(store, "report", key, {"ratings": (ratings,), "histograms": (histograms,)})
-
-
-def test_films_have_title_and_year():
-    assert films_with_imdb_id(ITEMS) == [
-        Film("Toy Story", 1995, "tt0114709"),
-        Film("Il Postino", 1994, "tt0110877"),
-        Film("Emma", 1996, "tt0116191"),
-    ]
-
-
-def test_items_without_imdb_ids_are_no_films():
+def test_films_with_an_imdb_id_have_title_and_year():
+    assert films_with_imdb_id(ITEMS) == [TOY_STORY, POSTINO, EMMA]
     assert films_with_imdb_id(ITEMS[["title"]]) == []
 
 
 def test_films_may_be_chosen_by_id_whether_known_or_not():
-    assert films_by_id(ITEMS, ["tt0116191", "tt9999999"]) == [
-        Film("Emma", 1996, "tt0116191"),
-        Film("", None, "tt9999999"),
-    ]
+    assert films_by_id(ITEMS, ["tt0116191", "tt9999999"]) == [EMMA, Film("", None, "tt9999999")]
 
 
-def test_the_films_of_the_last_report_are_those_with_histograms(tmp_path):
-    store = Store(tmp_path)
-    write_run(store, "b", [1])
-    time.sleep(1.1)
-    write_run(store, "a", [14, 267])
-    run = find_last_run(store)
-    assert run.handles == {
-        "ratings": Handle(stage="ratings", key="a"),
-        "histograms": Handle(stage="histograms", key="a"),
-    }
-    assert films_in_report(store, run) == [Film("Il Postino", 1994, "tt0110877")]
+def test_the_films_of_a_report_are_those_with_histograms(tmp_path):
+    store, run = Store(tmp_path), {}
+    shares = pd.DataFrame({"item_id": [14, 267], "label": "1+"})
+    for stage, name, table in (("ratings", "items", ITEMS), ("histograms", "shares", shares)):
+        run[stage] = Handle(stage=stage, key="a")
+        with store.new(run[stage], {}, StageConfig()) as artifact:
+            artifact.write_table(name, table)
+    assert films_in_report(store, SimpleNamespace(handles=run)) == [POSTINO]

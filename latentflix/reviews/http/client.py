@@ -54,7 +54,7 @@ class CachedClient:
         """Fetch a page; robots.txt does not apply if it belongs to a programming interface (`api`).
 
         Raises:
-            TransientFetchError: timeout, broken connection, 408, 429, 5xx, or a host that asked to be left alone.
+            TransientFetchError: timeout, broken connection, 408, 429, 5xx, or a host that asked for a pause.
             PermanentFetchError: the host refuses (401, 403, a bot wall's 202), has no such page (404), redirects to
                 another host, sends too long a body, or robots.txt forbids the page.
         """

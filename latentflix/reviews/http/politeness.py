@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import httpx
 from protego import Protego
@@ -39,7 +39,7 @@ _TRANSFER_HEADERS = {"content-encoding", "content-length", "transfer-encoding"}
 class HttpConfig(StageConfig):
     """How the web is accessed."""
 
-    contact: str = setting("", "contact for whoever receives the requests: an e-mail address or a page")
+    contact: str = setting("", "how to contact you, sent in the User-Agent: an e-mail address or a page")
     pause: float = setting(1.0, "shortest time between two requests to a host", unit="seconds", ge=0, le=600)
     jitter: float = setting(0.5, "longest random addition to the pause", unit="seconds", ge=0, le=600)
     connect_timeout: float = setting(10.0, "longest wait for a connection", unit="seconds", gt=0, le=600)
@@ -174,9 +174,8 @@ class PoliteTransport(httpx.BaseTransport):
             finally:
                 response.close()
         except httpx.TransportError as error:
-            raise TransientFetchError(
-                "a request failed", where=where, found=str(error) or type(error).__name__
-            ) from error
+            found = str(error) or type(error).__name__
+            raise TransientFetchError("a request failed", where=where, found=found) from error
         except httpx.DecodingError as error:
             raise PermanentFetchError("a response cannot be decompressed", where=where, found=str(error)) from error
         # The body is decompressed and has another length.
@@ -192,12 +191,10 @@ class PoliteTransport(httpx.BaseTransport):
             seconds = retry_after(response.headers)
             self.back_off(url, seconds or 0.0)
             raise TransientFetchError("a host could not answer", where=_page(url), found=found, retry_after=seconds)
+        outcome: Literal["blocked", "not_covered", "error"] = "not_covered" if status in ABSENT else "error"
         if status in REFUSALS:
-            found = f"{status}: {REFUSALS[status]}"
-            raise PermanentFetchError("a host refused to answer", outcome="blocked", where=_page(url), found=found)
-        if status in ABSENT:
-            raise PermanentFetchError("there is no such page", outcome="not_covered", where=_page(url), found=found)
-        raise PermanentFetchError("a host gave no answer", where=_page(url), found=found)
+            outcome, found = "blocked", f"{status}: {REFUSALS[status]}"
+        raise PermanentFetchError("a host returned no page", outcome=outcome, where=_page(url), found=found)
 
     def _read(self, response: httpx.Response, where: str, deadline: float) -> bytes:
         body = bytearray()

@@ -260,7 +260,7 @@ class FileSource:
         return Availability(bool(films), describe(rejected) if rejected else "" if films else "the file has no rows")
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """Fetch the film's reviews, newest first; those without a date come last, and whatever `since` is."""
+        """Fetch the film's reviews, newest first; those without a date come last, and are always included."""
         tconst = film.imdb_id
         films, _ = self._contents
         rows = [row for key in (tconst, *_title_keys(film)) for row in films.get(key, ())]

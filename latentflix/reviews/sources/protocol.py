@@ -1,4 +1,4 @@
-"""The protocol of a review source: queried for a film, it answers with reviews or with the reason for having none."""
+"""The protocol of a review source, which returns reviews of a film or the reason for having none."""
 
 import hashlib
 import re
@@ -82,7 +82,7 @@ class Availability:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a source says about one film: reviews, newest first, if the outcome is ok; otherwise the reason.
+    """What a source returns for one film: reviews, newest first, if the outcome is ok; otherwise the reason.
 
     The outcome ok without reviews means that the source has reviews of the film, but none since the last query.
     """
@@ -98,7 +98,7 @@ class ReviewSource(Protocol):
     name: str
 
     def availability(self) -> Availability:
-        """Say whether the source can work here, without sending a request."""
+        """Check whether the source can work here, without sending a request."""
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """Fetch at most `limit` reviews of a film, newest first, of those written or changed after `since`.
@@ -120,7 +120,7 @@ def query(source: ReviewSource, film: Film, since: datetime | None, limit: int) 
 
 
 def newest_first(reviews: Iterable[Review], since: datetime | None, limit: int) -> Answer:
-    """Answer with the newest reviews; those without a date come last, and are given whatever `since` is."""
+    """Answer with the newest reviews; those without a date come last and are always included."""
     ordered = sorted(reviews, key=lambda review: review.written_at or _EARLIEST, reverse=True)
     new = [review for review in ordered if not (since and review.written_at and review.written_at <= since)]
     return Answer("ok", tuple(new[:limit]))

@@ -97,7 +97,7 @@ class TmdbSource:
         reviews: dict[str, _Review] = {}
         for page in range(1, self._config.max_pages + 1):
             found, _ = self._client.get_json(_Reviews, url, params={"page": str(page)})
-            # A review written meanwhile pushes another one to the next page, where it is met again.
+            # A review written meanwhile pushes another one to the next page, where it appears again.
             reviews |= {review.id: review for review in found.results if review.content.strip()}
             if page >= found.total_pages:
                 break

@@ -14,7 +14,6 @@ from tests.support.fake_web import (
     QUICK,
     TMDB_KEY,
     TMDB_TOKEN,
-    TRANSIENT_FAILURES,
     Response,
     failure_mode,
     review,
@@ -110,36 +109,6 @@ def test_without_a_key_the_source_is_unavailable_and_says_how_to_get_one(client,
     found = TmdbSource(TmdbConfig(), client, key).availability()
     assert not found.available
     assert "themoviedb.org/settings/api" in found.reason
-
-
-@pytest.mark.parametrize("path", ["/3/find", "/3/movie"])
-@pytest.mark.parametrize("name", TRANSIENT_FAILURES)
-def test_transient_failures_are_raised_after_one_request(web, client, path, name):
-    web.respond(path, failure_mode(name))
-    with pytest.raises(TransientFetchError):
-        tmdb(web, client).fetch(FARGO, None, 10)
-    assert web.count(path) == 1
-
-
-@pytest.mark.parametrize(
-    "name, outcome",
-    [
-        ("202 empty", "blocked"),
-        ("401", "blocked"),
-        ("403", "blocked"),
-        ("404", "not_covered"),
-        ("invalid JSON", "error"),
-        ("junk", "error"),
-    ],
-)
-@pytest.mark.parametrize("path", ["/3/find", "/3/movie"])
-def test_permanent_failures_are_answers_after_one_request(web, client, path, name, outcome):
-    web.respond(path, failure_mode(name))
-    answer = query(tmdb(web, client), FARGO, None, 10)
-    assert answer.outcome == outcome
-    assert answer.reason
-    assert answer.reviews == ()
-    assert web.count(path) == 1
 
 
 def test_a_wrong_key_blocks_and_is_not_tried_again(web, client):

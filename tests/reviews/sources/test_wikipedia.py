@@ -9,7 +9,7 @@ from latentflix.errors import TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film, query
 from latentflix.reviews.sources.wikipedia import WikipediaConfig, WikipediaSource, find_sections
-from tests.support.fake_web import QUICK, TRANSIENT_FAILURES, Response, failure_mode
+from tests.support.fake_web import QUICK, Response
 
 ARTICLE = """Fargo is a 1996 black comedy crime film.
 
@@ -180,41 +180,6 @@ def test_only_articles_edited_since_are_returned(web, client):
     assert (same.outcome, same.reviews) == ("ok", ())
     assert len(source.fetch(FARGO, datetime(2024, 5, 1, 9, tzinfo=UTC), 10).reviews) == 2
     assert len(source.fetch(FARGO, None, 1).reviews) == 1
-
-
-@pytest.mark.parametrize("path", ["/sparql", "/w/api.php"])
-@pytest.mark.parametrize("name", TRANSIENT_FAILURES)
-def test_transient_failures_are_raised_after_one_request(web, client, path, name):
-    web.respond(path, failure_mode(name))
-    with pytest.raises(TransientFetchError):
-        wikipedia(web, client, FILMS).fetch(FILMS[0], None, 10)
-    assert web.count(path) == 1
-
-
-def test_a_batch_that_failed_is_queried_again(web, client):
-    web.respond("/sparql", failure_mode("500"), times=1)
-    source = wikipedia(web, client, FILMS)
-    with pytest.raises(TransientFetchError):
-        source.fetch(FILMS[0], None, 10)
-    assert source.fetch(FILMS[0], None, 10).outcome == "ok"
-
-
-@pytest.mark.parametrize("path", ["/sparql", "/w/api.php"])
-@pytest.mark.parametrize(
-    "name, outcome",
-    [
-        ("202 empty", "blocked"),
-        ("403", "blocked"),
-        ("404", "not_covered"),
-        ("invalid JSON", "error"),
-        ("junk", "error"),
-    ],
-)
-def test_permanent_failures_are_answers_after_one_request(web, client, path, name, outcome):
-    web.respond(path, failure_mode(name))
-    answer = query(wikipedia(web, client), FARGO, None, 10)
-    assert answer.outcome == outcome
-    assert web.count(path) == 1
 
 
 @pytest.mark.parametrize(
