@@ -213,21 +213,17 @@ def test_a_join_without_any_review_is_refused(texts, linked):
         join(texts, linked)
 
 
-@pytest.mark.parametrize("text", [None, float("nan"), "", "  \n\t "], ids=repr)
+@pytest.mark.parametrize("text", [None, float("nan"), 7, "", "  \n\t "], ids=repr)
 def test_reviews_without_a_text_are_refused_with_their_row(text):
     table = corpus("good", text, "bad", text)
     table.index = pd.Index([7] * 4)
-    with pytest.raises(DataError) as caught:
-        check_reviews(table, ReviewConfig())
-    assert str(caught.value).startswith(
-        "a review has no text; where: row 1 (counting from 0), column text; 2 such rows; found: "
-        f"{f'{len(text)} characters' if isinstance(text, str) else 'nan'}; expected: a text"
+    found = f"{len(text)} characters" if isinstance(text, str) else "7|nan|None"
+    message = (
+        rf"no text; where: row 1 \(counting from 0\), column text; 2 such rows; found: ({found}); expected: a text"
     )
-
-
-@pytest.mark.parametrize("text", [7, ""])
-def test_the_join_refuses_reviews_without_a_text(text):
-    with pytest.raises(DataError, match=r"row 1 \(counting from 0\), column text"):
+    with pytest.raises(DataError, match=message):
+        check_reviews(table, ReviewConfig())
+    with pytest.raises(DataError, match="row 1"):
         join(["of emma", text], [("of emma", "tt1", 8)])
 
 

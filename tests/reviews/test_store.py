@@ -97,13 +97,9 @@ def test_near_duplicates_of_a_film_are_left_out_every_time(store):
     assert sorted(store.read(["tt1", "tt2"])["review_id"]) == sorted([first.review_id, elsewhere.review_id])
 
 
-def test_a_review_that_comes_twice_in_a_batch_is_stored_once(store):
+def test_a_review_twice_in_a_batch_is_stored_once_and_empty_batches_write_nothing(store):
     assert store.merge([review("tt1", 1), review("tt1", 1)], BEGAN) == {("new", "synthetic"): 1}
     assert len(store.read(["tt1"])) == 1
-
-
-def test_empty_batches_write_nothing(store):
-    store.merge([review("tt1", 1)], BEGAN)
     assert not store.merge([], LATER)
     store.record([])
     assert store.version() == 1
@@ -166,16 +162,20 @@ def test_reviews_are_counted_by_film_source_and_kind(store):
     assert counts == {("tt1", "review"): 2, ("tt1", "plot"): 1, ("tt2", "review"): 1}
 
 
+def merge_overtaken(store, monkeypatch, others, own):
+    """Merge into the reviews as they were before another writer merged others."""
+    opened = store.reviews.open()
+    ReviewStore(store.uri, store.reviews.storage_options).merge(others, BEGAN)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.reviews), "open", lambda *_: opened)
+        store.merge(own, LATER)
+
+
 @pytest.mark.parametrize("first", [[], [review("tt1", 9)]], ids=["empty", "filled"])
 def test_the_second_of_two_writers_of_a_film_conflicts_and_succeeds_on_retry(store, monkeypatch, first):
     store.merge(first, BEGAN)
-    other = ReviewStore(store.uri)
-    opened = ReviewStore(store.uri).reviews.open()
-    other.merge([review("tt1", 1)], BEGAN)
-    with monkeypatch.context() as patched:
-        patched.setattr(type(store.reviews), "open", lambda *_: opened)
-        with pytest.raises(StoreConflict, match="another writer changed the same films"):
-            store.merge([review("tt1", 1), review("tt1", 2)], LATER)
+    with pytest.raises(StoreConflict, match="another writer changed the same films"):
+        merge_overtaken(store, monkeypatch, [review("tt1", 1)], [review("tt1", 1), review("tt1", 2)])
     assert len(store.read(["tt1"])) == 1 + len(first)
     assert store.merge([review("tt1", 1), review("tt1", 2)], LATER) == {
         ("new", "synthetic"): 1,
@@ -185,11 +185,7 @@ def test_the_second_of_two_writers_of_a_film_conflicts_and_succeeds_on_retry(sto
 
 def test_writers_of_different_partitions_do_not_conflict(store, monkeypatch):
     one, other = TCONSTS[0], next(tconst for tconst in TCONSTS if partition_of(tconst) != partition_of(TCONSTS[0]))
-    opened = store.reviews.open()
-    store.merge([review(one, 1)], BEGAN)
-    with monkeypatch.context() as patched:
-        patched.setattr(type(store.reviews), "open", lambda *_: opened)
-        store.merge([review(other, 1)], BEGAN)
+    merge_overtaken(store, monkeypatch, [review(one, 1)], [review(other, 1)])
     assert len(store.read([one, other])) == 2
 
 
@@ -235,10 +231,6 @@ def test_a_store_may_be_on_s3(bucket, monkeypatch):
     assert len(store.read(TCONSTS)) == 120
     assert store.compact() > 0
     assert len(store.read(TCONSTS, version=1)) == 120
-    other, opened = ReviewStore(*bucket), store.reviews.open()
-    other.merge([review("tt1", 1)], BEGAN)
-    with monkeypatch.context() as patched:
-        patched.setattr(type(store.reviews), "open", lambda *_: opened)
-        with pytest.raises(StoreConflict):
-            store.merge([review("tt1", 1)], BEGAN)
+    with pytest.raises(StoreConflict):
+        merge_overtaken(store, monkeypatch, [review("tt1", 1)], [review("tt1", 1)])
     assert len(store.last_attempts()) == 1

@@ -22,15 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from latentflix.reviews.http.politeness import HttpConfig
 
-QUICK = HttpConfig(
-    contact="me@example.org",
-    pause=0,
-    jitter=0,
-    connect_timeout=2,
-    read_timeout=2,
-    total_timeout=2,
-    max_body=100_000,
-)
+_LIMITS = {"connect_timeout": 2, "read_timeout": 2, "total_timeout": 2, "max_body": 100_000}
+QUICK = HttpConfig(contact="me@example.org", pause=0, jitter=0, **_LIMITS)
 PAGE_SIZE = 20
 TMDB_KEY = "0123456789abcdef0123456789abcdef"
 TMDB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.c2lnbmF0dXJl"  # noqa: S105 - valid on this web only

@@ -33,7 +33,9 @@ def tmdb(web, client, key=TMDB_TOKEN, **settings):
     return TmdbSource(TmdbConfig(url=web.url, **settings), client, SecretStr(key))
 
 
-def test_all_pages_of_a_films_reviews_are_read(web, client):
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_all_pages_are_read_and_the_newest_reviews_come_first(web, client, newest_first):
+    web.films[FARGO.tconst].reviews.sort(key=lambda review: review["updated_at"], reverse=newest_first)
     answer = tmdb(web, client).fetch(FARGO, None, 100)
     assert answer.outcome == "ok"
     assert [review.text for review in answer.reviews] == [f"text {number}" for number in range(45)]
@@ -50,12 +52,6 @@ def test_a_review_names_its_origin(web, client):
     assert "not endorsed or certified by TMDB" in found.attribution
 
 
-def test_the_newest_come_first_whatever_order_they_are_sent_in(web, client):
-    web.films[FARGO.tconst].reviews.reverse()
-    reviews = tmdb(web, client).fetch(FARGO, None, 3).reviews
-    assert [review.text for review in reviews] == ["text 0", "text 1", "text 2"]
-
-
 def test_only_reviews_written_or_changed_since_are_returned(web, client):
     web.films[FARGO.tconst].reviews[40]["updated_at"] = "2025-01-01T00:00:00.000Z"
     source = tmdb(web, client)
@@ -65,11 +61,8 @@ def test_only_reviews_written_or_changed_since_are_returned(web, client):
     assert (unchanged.outcome, unchanged.reviews) == ("ok", ())
 
 
-def test_the_number_of_pages_is_limited(web, client):
+def test_pages_are_limited_and_a_review_that_moved_to_the_next_one_is_returned_once(web, client):
     assert len(tmdb(web, client, max_pages=2).fetch(FARGO, None, 100).reviews) == 40
-
-
-def test_a_review_that_moved_to_the_next_page_is_returned_once(web, client):
     reviews = web.films[FARGO.tconst].reviews
     reviews.insert(20, reviews[19])
     assert len(tmdb(web, client).fetch(FARGO, None, 100).reviews) == 45
@@ -81,7 +74,9 @@ def test_texts_are_not_changed(web, client):
     assert [review.text for review in tmdb(web, client).fetch(FARGO, None, 100).reviews] == [text]
 
 
-def test_a_film_that_tmdb_does_not_know_is_not_covered(web, client):
+def test_a_film_without_reviews_is_empty_and_one_that_tmdb_does_not_know_not_covered(web, client):
+    web.films[FARGO.tconst].reviews = []
+    assert tmdb(web, client).fetch(FARGO, None, 10).outcome == "empty"
     assert tmdb(web, client).fetch(Film("Fargo", 1996, "tt9999999"), None, 10).outcome == "not_covered"
 
 
@@ -89,11 +84,6 @@ def test_a_film_that_tmdb_does_not_know_is_not_covered(web, client):
 def test_no_request_is_sent_without_an_imdb_id(web, client, tconst):
     assert query(tmdb(web, client), Film("Fargo", 1996, tconst), None, 10).outcome == "not_covered"
     assert web.count() == 0
-
-
-def test_a_film_without_reviews_is_empty(web, client):
-    web.films[FARGO.tconst].reviews = []
-    assert tmdb(web, client).fetch(FARGO, None, 10).outcome == "empty"
 
 
 def test_training_is_allowed_only_with_a_licence(web, client):

@@ -149,9 +149,12 @@ def test_answers_without_an_article_are_understood(web, client, body, outcome):
     assert answer.reason
 
 
-def test_a_film_without_an_article_is_not_covered(web, client):
-    assert wikipedia(web, client).fetch(FILMS[6], None, 10).outcome == "not_covered"
+def test_a_film_without_an_article_or_without_either_section_has_no_reviews(web, client):
+    source = wikipedia(web, client)
+    assert source.fetch(FILMS[6], None, 10).outcome == "not_covered"
     assert web.count("/w/api.php") == 0
+    web.films[FARGO.tconst].extract = "Fargo is a film.\n\n== Cast ==\nMany people"
+    assert source.fetch(FARGO, None, 10).outcome == "empty"
 
 
 @pytest.mark.parametrize("tconst", [None, 'tt1" } DROP'])
@@ -167,11 +170,6 @@ def test_a_film_with_several_articles_is_not_covered(web, client):
     answer = wikipedia(web, client).fetch(FARGO, None, 10)
     assert answer.outcome == "not_covered"
     assert "Fargo, Fargo (novel)" in answer.reason
-
-
-def test_an_article_without_either_section_is_empty(web, client):
-    web.films[FARGO.tconst].extract = "Fargo is a film.\n\n== Cast ==\nMany people"
-    assert wikipedia(web, client).fetch(FARGO, None, 10).outcome == "empty"
 
 
 def test_only_articles_edited_since_are_returned(web, client):
