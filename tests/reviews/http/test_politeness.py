@@ -3,11 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from pydantic import ValidationError
 
 from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.client import CachedClient
-from latentflix.reviews.http.politeness import HttpConfig, PoliteTransport, retry_after
+from latentflix.reviews.http.politeness import PoliteTransport, retry_after
 from tests.support.fake_web import QUICK, TRANSIENT_FAILURES, Response, failure_mode, fake_web, retry_date
 
 REFUSED = {"202 empty": "blocked", "401": "blocked", "403": "blocked", "404": "not_covered", "junk": "error"}
@@ -194,9 +193,3 @@ def test_requests_name_their_sender(web, client):
 )
 def test_retry_after_is_read_in_seconds_or_as_a_date(text, seconds):
     assert retry_after(httpx.Headers({"Retry-After": text})) == seconds
-
-
-@pytest.mark.parametrize("settings", [{"pause": -1}, {"max_requests": 0}, {"read_timeout": 0}, {"retries": 3}])
-def test_settings_out_of_bounds_are_refused(settings):
-    with pytest.raises(ValidationError):
-        HttpConfig(**settings)

@@ -96,6 +96,15 @@ def test_no_request_is_sent_before_the_first_fetch(web):
     assert web.count() == 0
 
 
-def test_an_unknown_source_is_refused():
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"names": ("rotten",)},
+        *({"fetching": each} for each in ({"pause": -1}, {"max_requests": 0}, {"read_timeout": 0}, {"retries": 3})),
+        *({"tmdb": each} for each in ({"key": "secret"}, {"max_pages": 0}, {"max_pages": 501}, {"url": "api"})),
+        *({"wikipedia": each} for each in ({"batch_size": 0}, {"wikipedia_url": "en.org"}, {"wikidata_url": ""})),
+    ],
+)
+def test_unknown_and_impossible_settings_are_refused(settings):
     with pytest.raises(ValidationError):
-        SourcesConfig(names=("rotten",))
+        SourcesConfig(**settings)

@@ -3,7 +3,6 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from pydantic import ValidationError
 
 from latentflix.errors import TransientFetchError
 from latentflix.reviews.http.client import CachedClient
@@ -198,9 +197,3 @@ def test_only_articles_edited_since_are_returned(web, client):
 )
 def test_sections_are_found_by_their_headings(extract, sections):
     assert find_sections(extract) == sections
-
-
-@pytest.mark.parametrize("settings", [{"batch_size": 0}, {"wikipedia_url": "en.wikipedia.org"}, {"wikidata_url": ""}])
-def test_settings_out_of_bounds_are_refused(settings):
-    with pytest.raises(ValidationError):
-        WikipediaConfig(**settings)
