@@ -52,7 +52,7 @@ _NO_DRIFT = pd.DataFrame(columns=["title", "reviews", "new_reviews", "distance",
 
 @flow(name="refresh_reviews", flow_run_name="refresh_reviews-{settings.data}", persist_result=False)
 def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
-    """Query sources for new reviews of films, store and predict them, and find histograms that drifted since the report.
+    """Query sources for new reviews of films, store and predict them, and find histograms that have drifted.
 
     Args:
         settings: the settings of the refresh
