@@ -15,7 +15,7 @@ from latentflix.factors.extraction import FactorConfig, extract_factors
 from latentflix.factors.histograms import HistogramConfig, count_predictions
 from latentflix.factors.labels import LabelConfig, label_items
 from latentflix.factors.naming import NameConfig, find_names
-from latentflix.recommender.model import load_recommender, seed_fits
+from latentflix.recommender.model import Recommender, seed_fits
 from latentflix.text.classifier import ClassifierConfig, Classifiers, read_reviews
 from latentflix.text.classifier import train_classifiers as fit_classifiers
 from latentflix.text.language_model import LanguageModel
@@ -36,7 +36,7 @@ def extract(
     config: FactorConfig,
 ) -> None:
     """Rotate the item factors of all seeds to their common axes, and measure how stable these are."""
-    all_fits = [fit for group in fits for fit in seed_fits(load_recommender(store, group))]
+    all_fits = [fit for group in fits for fit in seed_fits(store.read(group, Recommender))]
     factors = extract_factors(all_fits, store.read_table(ratings, "items")["ratings"], config)
     artifact.write(factors)
     artifact.metrics.update(axes=len(factors.axes), stable=int(factors.axes["stable"].sum()))

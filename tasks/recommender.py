@@ -4,7 +4,7 @@ from typing import Annotated
 
 from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender
 from latentflix.recommender.fit import fit_and_score
-from latentflix.recommender.model import CollabConfig, load_recommender, save_recommender
+from latentflix.recommender.model import CollabConfig, Recommender
 from latentflix.recommender.trials import TrialConfig, Trials, compare_trials
 from latentflix.report.recommender import build_analysis_page
 from tasks.stage import Artifact, Handle, Store, stage
@@ -14,7 +14,7 @@ from tasks.stage import Artifact, Handle, Store, stage
 def fit(artifact: Artifact, store: Store, *, ratings: Handle, config: CollabConfig) -> None:
     """Fit the recommender from several seeds side by side."""
     recommender, scores = fit_and_score(store.read_table(ratings, "ratings"), config)
-    save_recommender(artifact, recommender)
+    artifact.write(recommender)
     artifact.metrics.update(scores)
 
 
@@ -23,7 +23,7 @@ def compare_models(
     artifact: Artifact, store: Store, *, fits: Annotated[tuple[Handle, ...], "collab"], config: TrialConfig
 ) -> None:
     """Compare the models under several weight decays, and choose the best of each."""
-    recommenders = [load_recommender(store, trial) for trial in fits]
+    recommenders = [store.read(trial, Recommender) for trial in fits]
     trials = compare_trials(recommenders, [store.manifest(trial).metrics for trial in fits], config)
     artifact.write(trials)
     artifact.metrics["trials"] = len(trials.trials)
@@ -42,7 +42,7 @@ def analyse(
 ) -> None:
     """Analyse the recommender, and build the page of it and of the trials."""
     analysis = analyse_recommender(
-        [load_recommender(store, group) for group in fits],
+        [store.read(group, Recommender) for group in fits],
         store.read_table(ratings, "ratings"),
         store.read_table(ratings, "items"),
         config,

@@ -17,7 +17,8 @@ import pooch
 from packaging.requirements import Requirement
 
 from latentflix.artifacts import Store
-from latentflix.data.datasets import DATA_SETS, find_cached
+from latentflix.data.datasets import DATA_SETS
+from latentflix.data.download import find_cached
 from latentflix.errors import LatentflixError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.http.politeness import HttpConfig

@@ -44,7 +44,7 @@ def similar(
     """Name the films that the recommender takes for most like a film."""
     from latentflix.artifacts import Store
     from latentflix.data.item_search import find_item
-    from latentflix.recommender.similarity import find_neighbours, read_fits
+    from latentflix.recommender.similarity import find_similar, read_fits
     from latentflix.report.rendering import decimals
     from latentflix.runs import choose_run
 
@@ -53,8 +53,8 @@ def similar(
     items = store.read_table(chosen.handle("ratings"), "items")
     item_id = find_item(items, item)
     often = items.index[items["ratings"] >= min_ratings]
-    cosines = find_neighbours(read_fits(store, chosen), item_id, often, top)
-    near = items.loc[cosines.index, ["title", "ratings"]].assign(cosine=cosines).reset_index()
+    cosines = find_similar(read_fits(store, chosen), [item_id], often, top).set_index("similar_id")["cosine"]
+    near = items.loc[cosines.index, ["title", "ratings"]].assign(cosine=cosines).rename_axis("item_id").reset_index()
     if as_json:
         title = items.loc[item_id, "title"]
         print_json({"item_id": item_id, "title": title, "similar": near.to_dict("records")})

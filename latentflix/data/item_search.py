@@ -11,38 +11,38 @@ from latentflix.errors import NotFound
 # Items that an error names.
 _NAMED = 10
 _NEAREST = 5
-_YEAR_BEHIND = re.compile(r"(.+?)[\s,]+((?:18|19|20)\d\d)")
+_YEAR_AT_END = re.compile(r"(.+?)[\s,]+((?:18|19|20)\d\d)")
 
 
 def find_item(items: pd.DataFrame, asked: str) -> int:
-    """The movie id of the one item that is called so.
+    """Find the id of the item with a name: its own, or one of the other names in its title.
 
-    items: index item_id; `title` as MovieLens writes it, and `ratings`, how many. asked: a name, or one of the other
-    names in a title, with the year or without; case, accents, punctuation and articles do not count. Where no item is
-    called so, the words of a name will do. Raises NotFound, naming those in question, if it is not one item.
+    Case, accents, punctuation and articles do not count, and the year may be left out. If no item has exactly this
+    name, the words of a name will do. items: index item_id; `title` as MovieLens writes it, and `ratings`, how many.
+    Raises NotFound, naming the nearest, if no item has the name, or several have.
     """
     titled = items.index[items["title"] == asked.strip()]
     if len(titled) == 1:
         return int(titled[0])
     names = _all_names(items)
     readings = [split_title(asked)]
-    if year_behind := _YEAR_BEHIND.fullmatch(asked.strip()):
-        # After all else, for some names do end with a year.
-        readings.append((split_title(year_behind[1])[0], int(year_behind[2])))
+    if at_end := _YEAR_AT_END.fullmatch(asked.strip()):
+        # Second, because some names do end with a year.
+        readings.append((split_title(at_end[1])[0], int(at_end[2])))
     near: list[int] = []
     for asked_names, year in readings:
-        for called in _called(names, [plain_name(name) for name in asked_names]):
-            of_year = called if year is None else called[called["year"] == year]
+        for candidates in _candidates(names, [plain_name(name) for name in asked_names]):
+            of_year = candidates if year is None else candidates[candidates["year"] == year]
             item_ids = of_year["item_id"].unique()
             if len(item_ids) == 1:
                 return int(item_ids[0])
             if len(item_ids) > 1:
                 raise _ambiguous(asked, items.loc[item_ids])
-            near += called["item_id"].tolist()
+            near += candidates["item_id"].tolist()
     near += _nearest(names, plain_name(" ".join(readings[-1][0])))
     nearest = items.loc[list(dict.fromkeys(near))[:_NEAREST], "title"]
     raise NotFound(
-        "no item is called so",
+        "no item has this name",
         found=asked or "an empty name",
         expected=f"one of {len(items):,} items",
         hint=f"perhaps you mean {', '.join(nearest)}",
@@ -50,16 +50,14 @@ def find_item(items: pd.DataFrame, asked: str) -> int:
 
 
 def _all_names(items: pd.DataFrame) -> pd.DataFrame:
-    """Every name of every item: item_id, name as names are compared, year."""
-    rows = []
-    for item_id, title in items["title"].items():
-        names, year = split_title(title)
-        rows += [(item_id, plain_name(name), year) for name in names]
+    """Every name of every item: item_id, name in the form in which names are compared, year."""
+    split = ((item_id, *split_title(title)) for item_id, title in items["title"].items())
+    rows = [(item_id, plain_name(name), year) for item_id, names, year in split for name in names]
     return pd.DataFrame(rows, columns=["item_id", "name", "year"])
 
 
-def _called(names: pd.DataFrame, asked: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """The names that are those asked for; then but for an article; then those in which they stand, word by word."""
+def _candidates(names: pd.DataFrame, asked: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """The names that are equal to those asked for; then equal but for an article; then those that contain them."""
     yield names[names["name"].isin(asked)]
     bare = {_without_article(name) for name in asked} - {""}
     yield names[names["name"].map(_without_article).isin(bare)]
@@ -72,7 +70,7 @@ def _without_article(name: str) -> str:
 
 
 def _nearest(names: pd.DataFrame, asked: str) -> list[int]:
-    """The items with the names that need the fewest changes to be the one asked for, the nearest first."""
+    """The items whose names need the fewest changes to become the one asked for, the nearest first."""
     from rapidfuzz import fuzz, process
 
     near = process.extract(asked, names["name"].tolist(), scorer=fuzz.ratio, limit=2 * _NEAREST)
@@ -83,7 +81,7 @@ def _ambiguous(asked: str, items: pd.DataFrame) -> NotFound:
     titles = items.sort_values("ratings", ascending=False, kind="stable")["title"]
     more = f" and {len(titles) - _NAMED:,} more" if len(titles) > _NAMED else ""
     return NotFound(
-        "several items are called so",
+        "several items have this name",
         found=f"{asked}: {', '.join(titles.head(_NAMED))}{more}",
         expected="a name that only one item has, with its year if need be",
     )

@@ -1,12 +1,12 @@
-"""MovieLens as GroupLens publishes it: its three file forms, in a folder or a zip, and the tables in them.
+"""MovieLens as GroupLens publishes it: its three file layouts, in a folder or a zip, and the tables in them.
 
 Source: the README of each set, https://grouplens.org/datasets/movielens/
 """
 
 import csv
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
@@ -14,15 +14,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from latentflix.data.tables import Tables
 from latentflix.errors import DataError
-
-Tables = dict[str, pd.DataFrame]
 
 # What MovieLens calls the columns of items, and what they are called here.
 ITEM_COLUMNS = {"movie_id": "item_id", "movie_title": "title"}
 RATING_TYPES = {"user_id": "int32", "item_id": "int32", "rating": "float32", "timestamp": "int64"}
 OFFICIAL_FOLDS = range(1, 6)
-# Between names of genres, in the items of every source.
+# Between the genres of an item, in the items of every source.
 GENRE_SEPARATOR = "|"
 GENRES = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
@@ -32,7 +31,7 @@ GENRES = (
 
 @dataclass(frozen=True)
 class FileLayout:
-    """One way in which MovieLens is written: the files that tell it, and how they are read."""
+    """The two files that hold a MovieLens set, and how they are read."""
 
     ratings: str
     items: str
@@ -41,92 +40,75 @@ class FileLayout:
 
 
 def read_movielens(path: Path) -> Tables:
-    """The tables of a MovieLens set of any size, from its zip or from the folder that the zip unpacks to.
+    """Read a MovieLens set of any size, from its zip or from the folder that the zip unpacks to.
 
-    ratings: user_id int32, item_id int32, rating float32, timestamp int64 (seconds since 1970), and official_fold
-    int8 (1 to 5, 0 for none) if the set brings its splits `u1` to `u5`. items: item_id int32, title str,
-    genres str (names, "|" between them), and tconst str (nullable) if it is known. scale: one row, lowest and highest
-    float64. Raises DataError if no form is there that is known, or if the official splits do not fit the ratings;
-    what zipfile and pandas raise if a file cannot be read.
+    ratings: user_id int32, item_id int32, rating float32, timestamp int64 (seconds since 1970), and if the set has
+    official splits official_fold int8 (1 to 5, or 0 for none). items: item_id int32, title str, genres str (names, "|"
+    between them), and if known tconst str (nullable). scale: as `rating_scale`.
+    Raises DataError if the layout is not known, or if the official splits do not fit the ratings; besides, what
+    zipfile and pandas raise if a file cannot be read.
     """
-    with _open_folder(path) as root:
-        form, folder = find_layout(root)
-        ratings = form.read_ratings(folder / form.ratings)
+    with ExitStack() as stack:
+        root = path if path.is_dir() else zipfile.Path(stack.enter_context(zipfile.ZipFile(path)))
+        layout, folder = find_layout(root)
+        ratings = layout.read_ratings(folder / layout.ratings)
         return {
             "ratings": _mark_official_folds(ratings, folder),
-            "items": _link(form.read_items(folder / form.items), folder),
-            "scale": whole_stars() if (ratings["rating"] % 1 == 0).all() else half_stars(),
+            "items": _link(layout.read_items(folder / layout.items), folder),
+            # Half stars came in February 2003.
+            "scale": rating_scale(1 if (ratings["rating"] % 1 == 0).all() else 0.5, 5),
         }
 
 
-@contextmanager
-def _open_folder(path: Path) -> Iterator[Traversable]:
-    """A folder, or a zip as if it were one."""
-    if path.is_dir():
-        yield path
-    else:
-        with zipfile.ZipFile(path) as archive:
-            yield zipfile.Path(archive)
-
-
 def find_layout(root: Traversable) -> tuple[FileLayout, Traversable]:
-    """The form in which a folder, or one directly in it, holds MovieLens, and that folder.
+    """The layout in which a folder, or one directly in it, holds MovieLens, and that folder.
 
-    Raises DataError, saying what there is, if none does.
+    Raises DataError, naming the files that are there, if none does.
     """
-    for folder in (root, *_sorted(entry for entry in root.iterdir() if entry.is_dir())):
-        for form in FILE_LAYOUTS:
-            if (folder / form.ratings).is_file() and (folder / form.items).is_file():
-                return form, folder
-    raise DataError(
-        "ratings are in no form that is known",
-        where=str(root),
-        found=_list_names(root),
-        expected=", or ".join(
-            [*(f"{form.ratings} and {form.items}" for form in FILE_LAYOUTS), "one csv or parquet file"]
-        ),
-        hint="name the folder or the zip of a MovieLens set, or one table of ratings",
-    )
-
-
-def _list_names(root: Traversable, most: int = 12) -> str:
+    folders = [root, *_sorted(entry for entry in root.iterdir() if entry.is_dir())]
+    for folder in folders:
+        for layout in FILE_LAYOUTS:
+            if (folder / layout.ratings).is_file() and (folder / layout.items).is_file():
+                return layout, folder
     names = [
         f"{folder.name}/{entry.name}" if folder is not root else entry.name
-        for folder in (root, *_sorted(entry for entry in root.iterdir() if entry.is_dir()))
+        for folder in folders
         for entry in _sorted(folder.iterdir())
         if entry.is_file()
     ]
-    more = [f"and {len(names) - most} more"] if len(names) > most else []
-    return ", ".join([*names[:most], *more]) or "no file"
+    more = [f"and {len(names) - 12} more"] if len(names) > 12 else []
+    expected = [*(f"{layout.ratings} and {layout.items}" for layout in FILE_LAYOUTS), "one csv or parquet file"]
+    raise DataError(
+        "ratings are in no form that is known",
+        where=str(root),
+        found=", ".join([*names[:12], *more]) or "no file",
+        expected=", or ".join(expected),
+        hint="name the folder or the zip of a MovieLens set, or one table of ratings",
+    )
 
 
 def _sorted(entries: Iterable[Traversable]) -> list[Traversable]:
     return sorted(entries, key=lambda entry: entry.name)
 
 
-def whole_stars() -> pd.DataFrame:
-    """The scale of MovieLens until February 2003."""
-    return pd.DataFrame({"lowest": [1.0], "highest": [5.0]})
-
-
-def half_stars() -> pd.DataFrame:
-    """The scale of MovieLens since then."""
-    return pd.DataFrame({"lowest": [0.5], "highest": [5.0]})
+def rating_scale(lowest: float, highest: float) -> pd.DataFrame:
+    """The scale of ratings as a table: one row, lowest and highest float64."""
+    return pd.DataFrame({"lowest": [lowest], "highest": [highest]}, dtype="float64")
 
 
 def items_of_flags(table: pd.DataFrame) -> pd.DataFrame:
-    """Items as MovieLens 100K has them, one column a genre that is 1 or 0, with one column `genres` instead."""
+    """The items of MovieLens 100K, whose column for each genre (1 or 0) becomes one column `genres`."""
     # A flag that is missing is not set.
     flags = (table[list(GENRES)] == 1).to_numpy()
     genres = [GENRE_SEPARATOR.join(genre for genre, is_set in zip(GENRES, row, strict=True) if is_set) for row in flags]
     items = pd.DataFrame({"item_id": table["item_id"].astype("int32"), "title": table["title"], "genres": genres})
-    # The set has no links of its own. Those of the package are of its items and of no others.
+    # The set has no links of its own; those of this package fit its items and no others.
     if len(items) != 1682 or items["title"].iloc[0] != "Toy Story (1995)":
         return items
-    return items.assign(tconst=items["item_id"].map(film_links().set_index("item_id")["tconst"]))
+    return items.assign(tconst=items["item_id"].map(ml100k_imdb_ids().set_index("item_id")["tconst"]))
 
 
-def film_links() -> pd.DataFrame:
+def ml100k_imdb_ids() -> pd.DataFrame:
     """Which IMDb title each MovieLens 100K item is: item_id int64, tconst str, matched_by str."""
     with as_file(files("latentflix.data") / "ml100k_imdb_ids.csv") as path:
         return pd.read_csv(path).rename(columns=ITEM_COLUMNS)
@@ -140,12 +122,11 @@ def _read_tabbed_ratings(path: Traversable) -> pd.DataFrame:
 def _read_items_with_flags(path: Traversable) -> pd.DataFrame:
     columns = ["item_id", "title", "release_date", "video_release_date", "IMDb_URL", *GENRES]
     with path.open("rb") as file:
-        table = pd.read_csv(file, sep="|", names=columns, encoding="latin-1", quoting=csv.QUOTE_NONE)
-    return items_of_flags(table)
+        return items_of_flags(pd.read_csv(file, sep="|", names=columns, encoding="latin-1", quoting=csv.QUOTE_NONE))
 
 
 def _read_double_colon_ratings(path: Traversable) -> pd.DataFrame:
-    # pandas reads a separator of one character many times faster; between two colons there is then an empty column.
+    # pandas is many times faster with a separator of one character; an empty column is then between two colons.
     first, *rest = RATING_TYPES
     columns = [first, *(name for column in rest for name in (f"before {column}", column))]
     with path.open("rb") as file:
@@ -164,23 +145,22 @@ def _read_double_colon_items(path: Traversable) -> pd.DataFrame:
 
 
 def _read_csv_ratings(path: Traversable) -> pd.DataFrame:
-    columns = dict(zip(("userId", "movieId", "rating", "timestamp"), RATING_TYPES, strict=True))
-    with path.open("rb") as file:
-        types = {name: RATING_TYPES[column] for name, column in columns.items()}
-        return pd.read_csv(file, usecols=list(columns), dtype=types)[list(columns)].rename(columns=columns)
+    return _read_csv(path, dict(zip(("userId", "movieId", "rating", "timestamp"), RATING_TYPES, strict=True)))
 
 
 def _read_csv_items(path: Traversable) -> pd.DataFrame:
-    columns = {"movieId": "item_id", "title": "title", "genres": "genres"}
+    return _tidy(_read_csv(path, {"movieId": "item_id", "title": "title", "genres": "genres"}))
+
+
+def _read_csv(path: Traversable, columns: dict[str, str]) -> pd.DataFrame:
+    types = {name: RATING_TYPES[column] for name, column in columns.items() if column in RATING_TYPES}
     with path.open("rb") as file:
-        return _tidy(pd.read_csv(file, usecols=list(columns))[list(columns)].rename(columns=columns))
+        return pd.read_csv(file, usecols=list(columns), dtype=types)[list(columns)].rename(columns=columns)
 
 
 def _tidy(items: pd.DataFrame) -> pd.DataFrame:
-    return items.assign(
-        item_id=items["item_id"].astype("int32"),
-        genres=items["genres"].where(items["genres"] != "(no genres listed)", ""),
-    )
+    genres = items["genres"].where(items["genres"] != "(no genres listed)", "")
+    return items.assign(item_id=items["item_id"].astype("int32"), genres=genres)
 
 
 def _link(items: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
@@ -190,7 +170,7 @@ def _link(items: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
         return items
     with path.open("rb") as file:
         links = pd.read_csv(file, usecols=["movieId", "imdbId"], dtype={"movieId": "int32", "imdbId": "str"})
-    # IMDb numbers titles with seven digits or more; the file has the digits only.
+    # IMDb's numbers have seven digits or more; the file leaves out leading zeros.
     tconst = ("tt" + links["imdbId"].str.zfill(7)).set_axis(links["movieId"])
     return items.assign(tconst=items["item_id"].map(tconst))
 

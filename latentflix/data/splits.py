@@ -1,4 +1,4 @@
-"""Which ratings are learned from and which are held out."""
+"""Which ratings are learned from, and which are held out."""
 
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -10,6 +10,9 @@ from pydantic import model_validator
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataError
 
+# The names of the parts, wherever data are split for training, choosing and scoring.
+TRAIN, VALID, TEST = "train", "valid", "test"
+
 
 class SplitConfig(StageConfig):
     """How the ratings are split."""
@@ -18,7 +21,7 @@ class SplitConfig(StageConfig):
         "random", "a share of the ratings, one of several folds, each user's last rating, or the source's own folds"
     )
     share: float = setting(0.1, "share of the ratings held out, if random", gt=0, lt=1)
-    n_folds: int = setting(5, "folds, if k_fold", ge=2, le=1000)
+    n_folds: int = setting(5, "number of folds, if k_fold", ge=2, le=1000)
     fold: int = setting(1, "the fold held out, counting from 1, if k_fold or official", ge=1)
     seed: int = setting(0, "seed of random and k_fold", ge=0)
 
@@ -31,9 +34,10 @@ class SplitConfig(StageConfig):
 
 @dataclass(frozen=True)
 class Split:
-    """Three boolean masks (ratings,) of which each rating is in exactly one.
+    """Three boolean masks (ratings,); each rating is in exactly one of them.
 
-    unseen: what would be held out, but of a user or item of whom nothing is in train: no model can score it.
+    Attributes:
+        unseen: would be held out, but no rating of the user or of the item is in train, so no model can predict it.
     """
 
     train: np.ndarray
@@ -41,22 +45,26 @@ class Split:
     unseen: np.ndarray
 
     def counts(self) -> dict[str, int]:
-        """How many ratings are in each."""
+        """How many ratings each part has."""
         return {name: int(getattr(self, name).sum()) for name in ("train", "held_out", "unseen")}
 
 
 def split_ratings(ratings: pd.DataFrame, config: SplitConfig) -> Split:
-    """Split ratings, the same way whatever the order of their rows.
+    """Split ratings (user_id, item_id, timestamp, and official_fold if need be) independently of the order of rows.
 
-    ratings: user_id, item_id, timestamp, one row a user and item; official_fold if the source has official folds.
     Raises DataError if the ratings have no such fold or no times, or if nothing is left to learn from or to score.
     """
-    chosen = {
-        "random": _draw_share,
-        "k_fold": _draw_fold,
-        "leave_last_out": _last_of_each_user,
-        "official": _official_fold,
-    }[config.kind](ratings, config)
+    match config.kind:
+        case "random":
+            size = min(max(round(len(ratings) * config.share), 1), len(ratings) - 1)
+            chosen = _hash_sample(ratings, config.seed, 0, size)
+        case "k_fold":
+            start, stop = (len(ratings) * fold // config.n_folds for fold in (config.fold - 1, config.fold))
+            chosen = _hash_sample(ratings, config.seed, start, stop)
+        case "leave_last_out":
+            chosen = _last_of_each_user(ratings)
+        case "official":
+            chosen = _official_fold(ratings, config.fold)
     unseen = np.zeros_like(chosen)
     for name in ("user_id", "item_id"):
         ids = ratings[name].to_numpy()
@@ -74,19 +82,9 @@ def split_ratings(ratings: pd.DataFrame, config: SplitConfig) -> Split:
     return split
 
 
-def _draw_share(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
-    held_out = min(max(round(len(ratings) * config.share), 1), len(ratings) - 1)
-    return _drawn(ratings, config.seed, 0, held_out)
-
-
-def _draw_fold(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
-    start, stop = (len(ratings) * fold // config.n_folds for fold in (config.fold - 1, config.fold))
-    return _drawn(ratings, config.seed, start, stop)
-
-
-def _drawn(ratings: pd.DataFrame, seed: int, start: int, stop: int) -> np.ndarray:
-    """The ratings at the places `start` to `stop` of an order that the seed draws."""
-    # A hash of user, item and seed, not the row's place, so that the order of the rows is nothing to the draw.
+def _hash_sample(ratings: pd.DataFrame, seed: int, start: int, stop: int) -> np.ndarray:
+    """The ratings from place `start` to `stop` of a random order."""
+    # By a hash of user, item and seed, so that the draw does not depend on the order of the rows.
     pairs = ratings["user_id"].to_numpy(np.uint64) << np.uint64(32) | ratings["item_id"].to_numpy(np.uint64)
     salt = pd.util.hash_array(np.array([seed], np.uint64))
     places = pd.util.hash_array(pd.util.hash_array(pairs) ^ salt)
@@ -96,8 +94,8 @@ def _drawn(ratings: pd.DataFrame, seed: int, start: int, stop: int) -> np.ndarra
     return chosen
 
 
-def _last_of_each_user(ratings: pd.DataFrame, _: SplitConfig) -> np.ndarray:
-    """Each user's last rating, of several at one time that of the greatest item_id; none of who rated only once."""
+def _last_of_each_user(ratings: pd.DataFrame) -> np.ndarray:
+    """Each user's last rating, unless it is the only one; of several at one time that of the greatest item_id."""
     times = ratings["timestamp"]
     if times.min() == times.max():
         raise DataError(
@@ -116,14 +114,14 @@ def _last_of_each_user(ratings: pd.DataFrame, _: SplitConfig) -> np.ndarray:
     return chosen
 
 
-def _official_fold(ratings: pd.DataFrame, config: SplitConfig) -> np.ndarray:
+def _official_fold(ratings: pd.DataFrame, fold: int) -> np.ndarray:
     folds = sorted(set(pd.unique(ratings["official_fold"])) - {0}) if "official_fold" in ratings else []
-    if config.fold not in folds:
+    if fold not in folds:
         raise DataError(
             "there is no such official fold",
-            where=f"fold {config.fold}",
+            where=f"fold {fold}",
             found=f"folds {', '.join(map(str, folds))}" if folds else "no official folds",
             expected="a fold of the source; MovieLens 100K has u1 to u5, in its original archive",
             hint="name that archive with --ratings-source.path, or take another kind of split",
         )
-    return ratings["official_fold"].to_numpy() == config.fold
+    return ratings["official_fold"].to_numpy() == fold

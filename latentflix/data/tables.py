@@ -1,7 +1,10 @@
-"""Tables of the user's own, csv or parquet: read and written whole, or a batch of rows at a time."""
+"""Tables in files, csv or parquet: read and written whole, or a batch of rows at a time."""
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,14 +17,19 @@ from tqdm.auto import tqdm
 
 from latentflix.errors import DataError
 
-# A row has to fit into it.
-_CSV_BLOCK = 2**26
-# A text; bytes where it is not UTF-8; None where there is none.
+# By name.
+Tables = dict[str, pd.DataFrame]
+# A text; bytes if it is not UTF-8; None if it is missing.
 MaybeText = str | bytes | None
+# What the readers of archives and tables raise when a file is not what it should be.
+UNREADABLE = (KeyError, OverflowError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
+_TEXT_TYPES = (pa.string(), pa.large_string(), pa.string_view(), pa.null(), pa.binary(), pa.large_binary())
+# Bytes; every row has to fit into one block.
+_CSV_BLOCK = 2**26
 
 
 def read_file(path: Path) -> pd.DataFrame:
-    """The table in a csv or parquet file, told by its name. Raises DataError if it cannot be read."""
+    """Read a parquet file if its name ends in .parquet, else a csv file. Raises DataError if it cannot be read."""
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -29,7 +37,7 @@ def read_file(path: Path) -> pd.DataFrame:
 
 
 def write_file(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as csv or parquet, as the file's name says. Raises DataError if it cannot be written."""
+    """Write a parquet file if its name ends in .parquet, else a csv file. Raises DataError if it cannot be written."""
     try:
         if path.suffix == ".parquet":
             table.to_parquet(path, index=False)
@@ -39,21 +47,21 @@ def write_file(table: pd.DataFrame, path: Path) -> None:
         raise _unwritable(path, error) from error
 
 
-def extend_file(
+def append_columns(
     source: Path,
     target: Path,
     column: str,
-    tell: Callable[[Sequence[MaybeText]], pd.DataFrame],
+    predict: Callable[[Sequence[MaybeText]], pd.DataFrame],
     batch_rows: int = 2048,
 ) -> int:
-    """Write the table in `source` to `target` with columns more, of which `tell` says what stands in them.
+    """Copy a csv or parquet file with the columns added that are predicted from one of its columns.
 
-    Both are csv or parquet. Rows are read, told and written a batch at a time, so a table may be larger than memory;
-    `target` appears when all is written. column: that of the texts. tell: from texts to one row each, in their order,
-    always with the same columns. The other columns stay as they are; of a csv file all are texts. Returns the number
-    of rows. Raises DataError if a file cannot be read or written, lacks the column, or has one that would be added.
+    Rows are read, predicted and written a batch at a time, so a table may be larger than memory; `target` appears when
+    all is written. The other columns stay as they are; those of a csv file are copied as text. `predict` returns a row
+    for each text, in their order, and always the same columns. Returns the number of rows.
+    Raises DataError if a file cannot be read or written, lacks the column of texts, or has one that would be added.
     """
-    added = pa.Schema.from_pandas(tell([]), preserve_index=False).remove_metadata()
+    added = pa.Schema.from_pandas(predict([]), preserve_index=False).remove_metadata()
     rows = 0
     try:
         with closing(_open(source, batch_rows)) as batches, _complete(target) as partial:
@@ -62,14 +70,29 @@ def extend_file(
             write = pq.ParquetWriter if target.suffix == ".parquet" else pc.CSVWriter
             with write(partial, whole) as file:
                 for batch in tqdm(batches, "rows", unit="batch", leave=False, disable=None):
-                    told = pa.RecordBatch.from_pandas(tell(_texts(batch[column])), added, preserve_index=False)
-                    file.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *told.columns], schema=whole))
+                    predicted = predict(_texts(batch[column]))
+                    more = pa.RecordBatch.from_pandas(predicted, added, preserve_index=False)
+                    file.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *more.columns], schema=whole))
                     rows += len(batch)
     except (pa.ArrowException, EOFError) as error:
         raise _unreadable(source, error) from error
     except OSError as error:
         raise (_unwritable(target, error) if source.is_file() else _unreadable(source, error)) from error
     return rows
+
+
+def require_columns(what: str, found: Iterable[Any], expected: Iterable[str], hint: str = "") -> None:
+    """Raise DataError if columns that are expected are not among those found."""
+    names, expected = list(map(str, found)), list(expected)
+    missing = [column for column in expected if column not in names]
+    if missing:
+        raise DataError(
+            f"columns are missing from {what}",
+            where=", ".join(missing),
+            found=", ".join(names),
+            expected=", ".join(expected),
+            hint=hint,
+        )
 
 
 def _open(path: Path, batch_rows: int) -> Generator[Any]:
@@ -84,7 +107,7 @@ def _open(path: Path, batch_rows: int) -> Generator[Any]:
     with pc.open_csv(path, reading, parsing, pc.ConvertOptions(check_utf8=False)) as file:
         schema = pa.schema([(name, pa.string()) for name in file.schema.names])
     yield schema
-    # What a column of a csv file means is not asked: its cells are kept as they are written.
+    # Cells of a csv file are copied as they are written, whatever type they look like.
     converting = pc.ConvertOptions(check_utf8=False, column_types=schema)
     with pc.open_csv(path, reading, parsing, converting) as file:
         for block in file:
@@ -101,15 +124,14 @@ def _check_columns(schema: pa.Schema, source: Path, column: str, added: pa.Schem
         )
     kind = schema.field(column).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
-    if not any(matches(kind) for matches in (*kinds, pa.types.is_binary, pa.types.is_large_binary)):
+    if kind not in _TEXT_TYPES:
         raise DataError(
             "a column holds no texts", where=f"{source}: {column}", found=str(kind), expected="a column of texts"
         )
     taken = sorted({*schema.names} & {*added.names})
     if taken:
         raise DataError(
-            "a table has columns of the names of those to be added",
+            "a table already has columns of the names to be added",
             where=str(source),
             found=", ".join(taken),
             hint="rename them",
@@ -120,12 +142,12 @@ def _check_columns(schema: pa.Schema, source: Path, column: str, added: pa.Schem
 def _texts(column: pa.Array) -> list[MaybeText]:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    # As bytes, for one text that is not UTF-8 would else hinder all.
+    # As bytes, because one text that is not UTF-8 would otherwise fail the whole batch.
     return [decode(raw) for raw in column.cast(pa.large_binary()).to_pylist()]
 
 
 def decode(raw: bytes | None) -> MaybeText:
-    """The text that UTF-8 bytes stand for, the bytes if they stand for none."""
+    """Decode UTF-8; bytes that are not UTF-8, and None, stay as they are."""
     try:
         return raw if raw is None else raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -134,7 +156,7 @@ def decode(raw: bytes | None) -> MaybeText:
 
 @contextmanager
 def _complete(target: Path) -> Iterator[Path]:
-    """A path to write to: what is there stands at `target` if the body ends well, and nowhere if it does not."""
+    """A path to write to that is moved to `target` if the body succeeds, and removed if it fails."""
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         yield partial

@@ -1,7 +1,7 @@
-"""Where IMDb ids of titles are looked up: in the package's own table, a newer MovieLens set, cinemagoer's database."""
+"""Where IMDb ids are looked up: in the table of this package, a newer MovieLens set, cinemagoer's database."""
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
@@ -9,8 +9,9 @@ import pandas as pd
 from pydantic import Field
 
 from latentflix.config import StageConfig
-from latentflix.data.datasets import UNREADABLE, DataSetConfig, load_data_set
+from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.movielens import read_movielens
+from latentflix.data.tables import UNREADABLE
 from latentflix.data.titles import Catalog, split_title
 from latentflix.errors import DataError
 
@@ -30,7 +31,7 @@ _OTHER_NAMES = f"""
 
 
 class TitleConfig(StageConfig):
-    """Where IMDb ids are looked up that the source of the ratings does not know."""
+    """Where to look up IMDb ids that the source of the ratings does not have."""
 
     links_path: Path | None = Field(
         None, description="a newer MovieLens set, as a folder or zip with movies.csv and links.csv"
@@ -44,9 +45,9 @@ class TitleConfig(StageConfig):
 def open_catalogs(
     config: TitleConfig, titles: Collection[str], data_dir: Path | None = None, cache_dir: Path | None = None
 ) -> list[Catalog]:
-    """The catalogs in the order in which they are asked about `titles`: those of the package, then of the settings.
+    """Open the catalogs for `titles` in the order in which they are asked: that of the package, then of the settings.
 
-    data_dir, cache_dir: as in DataSetConfig. Raises DataError if one that is named cannot be read.
+    Raises DataError if one that the settings name cannot be read.
     """
     shipped = load_data_set(DataSetConfig(name="movielens_100k", data_dir=data_dir, cache_dir=cache_dir))
     catalogs = [catalog_of_items("latentflix", shipped["items"])]
@@ -60,30 +61,26 @@ def open_catalogs(
 
 def catalog_of_items(name: str, items: pd.DataFrame) -> Catalog:
     """The titles of MovieLens items under all their names. items: title, and tconst (nullable)."""
-    linked = items.reindex(columns=["title", "tconst"]).dropna().astype("str")
-    return Catalog(name, _names_of_items(linked))
-
-
-def _names_of_items(linked: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
-    for title, tconst in linked.itertuples(index=False):
-        names, year = split_title(title)
-        if year is not None:
-            yield from ((name, year, tconst) for name in names)
+    linked = items.reindex(columns=["title", "tconst"]).dropna().astype("str").itertuples(index=False)
+    split = ((*split_title(title), tconst) for title, tconst in linked)
+    return Catalog(name, ((name, year, tconst) for names, year, tconst in split if year is not None for name in names))
 
 
 def catalog_of_links(path: Path) -> Catalog:
-    """The titles of a MovieLens set that brings `links.csv`. Raises DataError if it does not, or is none."""
+    """The titles of a MovieLens set with `links.csv`. Raises DataError if that is missing, or it is no such set."""
     try:
         items = read_movielens(path)["items"]
     except (*UNREADABLE, OSError) as error:
         raise DataError("a MovieLens set cannot be read", where=str(path), found=str(error)) from error
     if "tconst" not in items:
-        raise DataError("a MovieLens set has no links to IMDb", where=str(path), expected="links.csv beside movies.csv")
+        raise DataError(
+            "a MovieLens set has no links to IMDb", where=str(path), expected="links.csv next to movies.csv"
+        )
     return catalog_of_items("links.csv", items)
 
 
 def catalog_of_cinemagoer(path: Path, first: int, last: int) -> Catalog:
-    """The films, under all their names, of these years in the local database that cinemagoer builds.
+    """The films of these years, under all their names, in the local database that cinemagoer builds.
 
     Raises DataError if there is no such database. Source: cinemagoer `parser.s3.importer`.
     """
@@ -93,7 +90,7 @@ def catalog_of_cinemagoer(path: Path, first: int, last: int) -> Catalog:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             rows = database.execute(_NAMES, years).fetchall()
-            # Whoever wants to save space leaves these out.
+            # This table may be left out to save space.
             if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'title_akas'").fetchone():
                 rows += database.execute(_OTHER_NAMES, years).fetchall()
     except sqlite3.Error as error:
@@ -102,6 +99,6 @@ def catalog_of_cinemagoer(path: Path, first: int, last: int) -> Catalog:
             where=str(path),
             found=str(error),
             expected="an SQLite file with the table title_basics",
-            hint="build it anew with cinemagoer's own tool",
+            hint="rebuild it with cinemagoer's own tool",
         ) from error
     return Catalog("cinemagoer", ((name, year, f"tt{number:07d}") for name, year, number in rows if name))

@@ -1,7 +1,7 @@
-"""Which IMDb title a MovieLens film is, by its title and year.
+"""Which IMDb title a film of MovieLens is, by its title and year.
 
 MovieLens writes "African Queen, The (1951)", puts other names in parentheses, "Cité des enfants perdus, La (City of
-Lost Children, The) (1995)", marks videos with (V), and now and then errs by a year.
+Lost Children, The) (1995)", marks videos with (V), and is now and then wrong by a year.
 """
 
 import re
@@ -9,6 +9,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import pandas as pd
@@ -42,10 +43,12 @@ _ARTICLE = re.compile(rf"^(.+), ({'|'.join(ARTICLES)})$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Resolved:
-    """links: item_id, title, tconst, method, catalog, confidence, one row a film that was found.
+    """The films by outcome.
 
-    ambiguous: item_id, title, candidates (ids, a blank between them): several titles fit, so none was taken.
-    unknown: item_id, title.
+    Attributes:
+        links: films that were found: item_id, title, tconst, method, catalog, confidence.
+        ambiguous: films that several titles fit, so none was chosen: item_id, title, candidates (ids, by blanks).
+        unknown: the others: item_id, title.
     """
 
     links: pd.DataFrame
@@ -57,42 +60,36 @@ class Catalog:
     """Titles by name and year."""
 
     def __init__(self, name: str, titles: Iterable[tuple[str, int, str]]) -> None:
-        """titles: a name as anybody may write it, the year and the IMDb id."""
+        """titles: a name in any spelling, the year and the IMDb id."""
         self.name = name
         self._tconsts: Mapping[tuple[str, int], set[str]] = defaultdict(set)
         for title, year, tconst in titles:
             self._tconsts[plain_name(title), year].add(tconst)
 
     def find(self, names: Sequence[str], year: int) -> tuple[Method, set[str]] | None:
-        """How a film was found and as which titles: those of the surest way that finds any; None if none does."""
+        """The titles that the surest successful method finds for a film, if any does."""
         for method, by_other_name, offsets in _STEPS:
-            asked = names[1:] if by_other_name else names[:1]
-            found = {
-                tconst
-                for name in asked
-                for offset in offsets
-                for tconst in self._tconsts.get((plain_name(name), year + offset), ())
-            }
-            if found:
+            keys = product(map(plain_name, names[1:] if by_other_name else names[:1]), (year + off for off in offsets))
+            if found := {tconst for key in keys for tconst in self._tconsts.get(key, ())}:
                 return method, found
         return None
 
 
 def split_title(title: str) -> tuple[list[str], int | None]:
-    """The names in a MovieLens title, the first of them its own, and the year if it has one."""
+    """Split a MovieLens title into its names, its own one first, and the year if it has one."""
     rest = title.strip()
     year = _YEAR.search(rest)
     rest = _VIDEO.sub(" ", rest[: year.start()] if year else rest).strip()
     others = [_AKA.sub("", name.strip()) for name in _OTHER_NAME.findall(rest)]
     own = _OTHER_NAME.sub(" ", rest)
     names = [_restore_article(" ".join(name.split())) for name in (own, *others)]
-    # Some names are in parentheses as a whole, and some titles do go on with them: "Dangerous Minds (Part 2)".
+    # Parentheses may also be part of the name: "Dangerous Minds (Part 2)".
     names.append(_restore_article(rest))
     return list(dict.fromkeys(name for name in names if name)), int(year[1]) if year else None
 
 
 def plain_name(name: str) -> str:
-    """A name as it is compared: without accents, case and punctuation, "&" as "and", a moved article moved back."""
+    """A name for comparison: no accents, case or punctuation, "&" as "and", a moved article back in its place."""
     letters = unicodedata.normalize("NFKD", _restore_article(name.strip()).replace("&", " and "))
     folded = "".join(letter for letter in letters if not unicodedata.combining(letter)).casefold()
     return " ".join(re.sub(r"[^\w\s]", " ", folded.replace("'", "").replace("’", "")).split())
@@ -106,10 +103,10 @@ def _restore_article(name: str) -> str:
 
 
 def resolve_titles(films: pd.DataFrame, catalogs: Sequence[Catalog]) -> Resolved:
-    """Which IMDb title each film is, looked up in one catalog after the other until one knows it.
+    """Look up which IMDb title each film is, in one catalog after another until one knows it.
 
-    films: index item_id, `title`, and `tconst` (nullable) where it is known already. A film that fits several titles
-    of a catalog is ambiguous: it is not looked up any further, and none is taken.
+    films: index item_id, `title`, and `tconst` (nullable) if it is known already. A film that fits several titles of
+    a catalog is ambiguous and not looked up any further.
     """
     links, ambiguous, unknown = [], [], []
     known = films.reindex(columns=["tconst"])["tconst"]
@@ -117,26 +114,17 @@ def resolve_titles(films: pd.DataFrame, catalogs: Sequence[Catalog]) -> Resolved
         if isinstance(known[item_id], str):
             links.append((item_id, title, known[item_id], "known", "ratings", CONFIDENCE["known"]))
             continue
-        catalog, found = _look_up(title, catalogs)
+        names, year = split_title(title)
+        answers = ((catalog.name, catalog.find(names, year)) for catalog in catalogs if year is not None)
+        name, found = next((answer for answer in answers if answer[1]), ("", None))
         if not found:
             unknown.append((item_id, title))
         elif len(found[1]) > 1:
             ambiguous.append((item_id, title, " ".join(sorted(found[1]))))
         else:
-            links.append((item_id, title, *found[1], found[0], catalog, CONFIDENCE[found[0]]))
+            links.append((item_id, title, *found[1], found[0], name, CONFIDENCE[found[0]]))
     return Resolved(
         pd.DataFrame(links, columns=["item_id", "title", "tconst", "method", "catalog", "confidence"]),
         pd.DataFrame(ambiguous, columns=["item_id", "title", "candidates"]),
         pd.DataFrame(unknown, columns=["item_id", "title"]),
     )
-
-
-def _look_up(title: str, catalogs: Sequence[Catalog]) -> tuple[str, tuple[Method, set[str]] | None]:
-    names, year = split_title(title)
-    if year is None or not names:
-        return "", None
-    for catalog in catalogs:
-        found = catalog.find(names, year)
-        if found:
-            return catalog.name, found
-    return "", None

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from scipy.special import expit
 
 from latentflix.artifacts import Handle, Store
-from latentflix.data.tables import MaybeText, extend_file
+from latentflix.data.tables import MaybeText, append_columns
 from latentflix.errors import ArtifactError
 from latentflix.runs import Run
 from latentflix.text.classifier import RANDOM_SPLIT, ClassifierConfig, backward_name, read_reviews, reverse
@@ -102,9 +102,9 @@ class LabelPredictor:
     def tell_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
         """Write the csv or parquet table in `source` to `target`, with the columns of `tell` more.
 
-        Reads and writes `batch_rows` rows at a time. Returns the number of rows. Raises as `extend_file` does.
+        Reads and writes `batch_rows` rows at a time. Returns the number of rows. Raises as `append_columns` does.
         """
-        return extend_file(source, target, text_column, self.tell, batch_rows)
+        return append_columns(source, target, text_column, self.tell, batch_rows)
 
     def _ask(self, tokens: Sequence[np.ndarray]) -> np.ndarray:
         padding = padding_id(self.vocabulary)

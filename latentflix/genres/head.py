@@ -1,5 +1,7 @@
 """The network that tells genres from a vector: linear, dropout, ReLU, batch norm if asked, linear; on logits."""
 
+import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -7,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from fastai.callback.core import Callback, CancelFitException
 from fastai.metrics import AccumMetric
 from sklearn.metrics import average_precision_score
 from torch import nn
@@ -14,7 +17,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.ops import sigmoid_focal_loss
 
 from latentflix.config import StageConfig, setting
-from latentflix.recommender.early_stopping import RestoreBestEpoch
 from latentflix.training import make_learner, single_threaded
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -145,6 +147,33 @@ def train_head(
 def _missed(logits: torch.Tensor, truth: torch.Tensor) -> float:
     seen = truth.sum(0) > 0
     return 1 - float(average_precision_score(truth[:, seen].cpu(), logits[:, seen].cpu(), average="macro"))
+
+
+class RestoreBestEpoch(Callback):
+    """Stops when the Learner's first metric has not got smaller for `patience` epochs, and restores the best epoch.
+
+    fastai's own callback saves the weights in a pickle on disk.
+    """
+
+    order = 70
+
+    def __init__(self, patience: int) -> None:
+        """Start without an epoch."""
+        self.patience, self.best_epoch, self.best_value = patience, 0, math.inf
+
+    def after_epoch(self) -> None:
+        """Save the weights if they are the best so far."""
+        value = self.metrics[0].value
+        if value is None or value < self.best_value:
+            self.best_epoch, self.best_value = self.epoch, math.inf if value is None else value
+            self.best_weights = copy.deepcopy(self.model.state_dict())
+        elif self.epoch - self.best_epoch >= self.patience:
+            raise CancelFitException
+
+    def after_fit(self) -> None:
+        """Restore the best weights."""
+        if self.best_epoch < self.epoch:
+            self.model.load_state_dict(self.best_weights)
 
 
 @torch.inference_mode()

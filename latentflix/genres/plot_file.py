@@ -9,8 +9,7 @@ import pooch
 from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.movielens import Tables
-from latentflix.data.tables import read_file
+from latentflix.data.tables import Tables, read_file
 from latentflix.errors import DataError
 
 # Cells that an error names.

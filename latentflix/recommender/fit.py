@@ -10,71 +10,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from fastai.callback.core import Callback, CancelFitException
+from fastai.learner import Metric
 from torch.nn.functional import mse_loss
 
 from latentflix.data.splits import Split, split_ratings
 from latentflix.errors import SettingsError
-from latentflix.recommender.early_stopping import BestEpochPerSeed, SeedErrors
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS
 from latentflix.recommender.model import CollabConfig, Recommender, build_models, predict_ratings
 from latentflix.recommender.networks import Range, SeedEnsemble
 from latentflix.training import fused_fastai_adam, make_learner, pick_device, single_threaded
 
-Batch = tuple[torch.Tensor, torch.Tensor]
-_RATINGS_AT_ONCE = 2**18
-
-
-class RatingBatches:
-    """Batches of (user and item rows int32 (seeds, batch, 2), rating float32 (seeds, batch)).
-
-    Many batches are gathered at a time from tensors that stay where they are, for all seeds at once; fastai's own
-    loader takes every batch through pandas.
-    """
-
-    def __init__(
-        self, pairs: torch.Tensor, ratings: torch.Tensor, batch_size: int, seeds: Sequence[int], *, shuffle: bool
-    ) -> None:
-        """pairs: int32 (ratings, 2). ratings: float32 (ratings,). shuffle: every seed in an order of its own."""
-        self.pairs, self.ratings, self.batch_size, self.shuffle = pairs, ratings, batch_size, shuffle
-        self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        return -(-len(self.ratings) // self.batch_size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        """One epoch: every rating once."""
-        if not len(self):
-            return iter(())  # PyTorch splits nothing into one empty batch.
-        return self._shuffled() if self.shuffle else self._in_order()
-
-    def _shuffled(self) -> Iterator[Batch]:
-        device = self.ratings.device
-        n_ratings = len(self.ratings)
-        orders = [torch.randperm(n_ratings, generator=order, dtype=torch.int32) for order in self.orders]
-        whole_batches = max(_RATINGS_AT_ONCE // self.batch_size, 1) * self.batch_size
-        for rows in torch.stack(orders).to(device).split(whole_batches, dim=1):
-            pairs, ratings = self.pairs[rows], self.ratings[rows]
-            yield from zip(pairs.split(self.batch_size, dim=1), ratings.split(self.batch_size, dim=1), strict=True)
-
-    def _in_order(self) -> Iterator[Batch]:
-        n_seeds = len(self.orders)
-        batches = zip(self.pairs.split(self.batch_size), self.ratings.split(self.batch_size), strict=True)
-        for pairs, ratings in batches:
-            yield pairs.expand(n_seeds, -1, -1), ratings.expand(n_seeds, -1)
-
-
 logger = logging.getLogger(__name__)
 
-Tensors = tuple[torch.Tensor, torch.Tensor]
+Batch = tuple[torch.Tensor, torch.Tensor]
 _IDS = ("user_id", "item_id")
-# From so many numbers a step on, its arithmetic is worth a second thread.
-_LARGE_STEP = 2**21
+_RATINGS_AT_ONCE = 2**18
 _WEIGHTS_AT_ONCE = 2**25
+# From this many numbers per step on, the arithmetic of a step is worth a second thread.
+_LARGE_STEP = 2**21
 
 
 def seed_groups(config: CollabConfig) -> list[CollabConfig]:
-    """The config of each task that together fit all seeds."""
+    """The configs of the tasks that together fit all seeds."""
     last = config.seed + config.n_seeds
     return [
         config.model_copy(update={"seed": first, "n_seeds": min(config.seeds_per_task, last - first)})
@@ -85,9 +43,9 @@ def seed_groups(config: CollabConfig) -> list[CollabConfig]:
 def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | None = None) -> Recommender:
     """Fit the model to ratings (user_id, item_id, rating) from each seed, counting from `config.seed`.
 
-    split: which ratings to learn from and which to watch the fit on, as `config.split` says if not given; where it
-    holds none out, all epochs are gone through. Users and items get a row if they occur in the training ratings.
-    Raises TrainingError if the loss is no number, SettingsError if the predictions are to have an empty range.
+    Users and items get a row if they occur in the training ratings. The split is that of `config.split` if not given;
+    if it holds none out, all epochs are used.
+    Raises TrainingError if the loss is NaN or infinite, SettingsError if the range of the predictions is empty.
     """
     started = time.monotonic()
     split = split or split_ratings(ratings, config.split)
@@ -98,14 +56,14 @@ def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | 
     y_range = _sigmoid_range(scale, config)
     seeds = range(config.seed, config.seed + config.n_seeds)
     sizes = len(user_ids), len(item_ids)
-    (one,) = build_models(config, y_range, *sizes, seeds[:1])
-    at_once = max(_WEIGHTS_AT_ONCE // sum(weight.numel() for weight in one.parameters()), 1)
-    stacks, curves = [], []
+    (model,) = build_models(config, y_range, *sizes, seeds[:1])
+    at_once = max(_WEIGHTS_AT_ONCE // sum(weight.numel() for weight in model.parameters()), 1)
+    states, curves = [], []
     for first in range(0, len(seeds), at_once):
         chosen = seeds[first : first + at_once]
-        stack = SeedEnsemble(build_models(config, y_range, *sizes, chosen))
-        curves.append(_fit_stack(stack, chosen, train, held_out, config))
-        stacks.append(stack.state())
+        ensemble = SeedEnsemble(build_models(config, y_range, *sizes, chosen))
+        curves.append(_fit_ensemble(ensemble, chosen, train, held_out, config))
+        states.append(ensemble.state())
     longest = max(map(len, curves))
     padded = [np.pad(curve, ((0, longest - len(curve)), (0, 0)), constant_values=np.nan) for curve in curves]
     return Recommender(
@@ -114,17 +72,17 @@ def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | 
         y_range=y_range,
         user_ids=user_ids,
         item_ids=item_ids,
-        weights={name: torch.cat([state[name] for state in stacks]) for name in stacks[0]},
+        weights={name: torch.cat([state[name] for state in states]).numpy() for name in states[0]},
         valid_loss=np.concatenate(padded, axis=1),
         seconds=time.monotonic() - started,
     )
 
 
 def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommender, dict[str, Any]]:
-    """A recommender and how well it tells the ratings that `config.split` holds out.
+    """Fit a recommender, and score it on the ratings that `config.split` holds out.
 
-    The scores are those of `score_recommender`, with the counts of the split; its `unseen` ratings, whose user or
-    item is not among the training ratings, are in no score. Raises as `fit_recommender` does.
+    The scores are those of `score_recommender`, with the counts of the split; they do not cover its `unseen` ratings.
+    Raises as `fit_recommender` does.
     """
     split = split_ratings(ratings, config.split)
     recommender = fit_recommender(ratings, config, split)
@@ -139,18 +97,18 @@ def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommen
 
 
 def score_recommender(recommender: Recommender, ratings: pd.DataFrame) -> dict[str, float]:
-    """How far the predictions are from ratings that were not trained on, in stars.
+    """Measure how far the predictions are from ratings, in stars.
 
-    rmse: mean over the seeds of each one's root mean squared error. ensemble_rmse, ensemble_mae: of the mean of all
-    seeds' predictions. Raises NotFound if a user or item was never trained on.
+    rmse: root mean squared error of each seed, averaged. ensemble_rmse, ensemble_mae: of the seeds' mean prediction.
+    Raises NotFound if a user or item was not in the training ratings.
     """
     stars = predict_ratings(recommender, ratings["user_id"].to_numpy(), ratings["item_id"].to_numpy())
     actual = ratings["rating"].to_numpy()
-    off = stars.mean(axis=0) - actual
+    errors = stars.mean(axis=0) - actual
     return {
         "rmse": float(np.sqrt(((stars - actual) ** 2).mean(axis=1)).mean()),
-        "ensemble_rmse": float(np.sqrt((off**2).mean())),
-        "ensemble_mae": float(np.abs(off).mean()),
+        "ensemble_rmse": float(np.sqrt((errors**2).mean())),
+        "ensemble_mae": float(np.abs(errors).mean()),
     }
 
 
@@ -170,8 +128,8 @@ def _sigmoid_range(scale: Range, config: CollabConfig) -> Range:
     return lowest, highest
 
 
-def _tensors(ratings: pd.DataFrame, mask: np.ndarray, user_ids: np.ndarray, item_ids: np.ndarray) -> Tensors:
-    """Of the ratings that a mask chooses: rows of user and item, int32 (ratings, 2), and stars, float32 (ratings,)."""
+def _tensors(ratings: pd.DataFrame, mask: np.ndarray, user_ids: np.ndarray, item_ids: np.ndarray) -> Batch:
+    """The chosen ratings: rows of user and item, int32 (ratings, 2), and stars, float32 (ratings,)."""
     pairs = np.empty((int(mask.sum()), 2), np.int32)
     # Column by column, because a copy of the table would be the largest thing in memory.
     for column, (name, ids) in enumerate(zip(_IDS, (user_ids, item_ids), strict=True)):
@@ -179,24 +137,22 @@ def _tensors(ratings: pd.DataFrame, mask: np.ndarray, user_ids: np.ndarray, item
     return torch.from_numpy(pairs), torch.from_numpy(ratings["rating"].to_numpy(np.float32)[mask])
 
 
-def _fit_stack(
-    stack: SeedEnsemble, seeds: Sequence[int], train: Tensors, held_out: Tensors, config: CollabConfig
+def _fit_ensemble(
+    ensemble: SeedEnsemble, seeds: Sequence[int], train: Batch, held_out: Batch, config: CollabConfig
 ) -> np.ndarray:
-    """Train the stack and return its validation curves, float32 (epochs, seeds)."""
+    """Train the ensemble and return its validation curves, float32 (epochs, seeds)."""
     device = pick_device(config.seed // config.seeds_per_task)
     batch_size = config.batch_size or _default_batch_size(len(train[0]))
-    # Batch normalisation cannot take one rating alone.
+    # Batch normalisation cannot handle a batch of one rating.
     while len(train[0]) % batch_size == 1 < len(train[0]):
         batch_size += 1
     errors = SeedErrors(len(seeds))
-    (train_pairs, train_ratings), (held_out_pairs, held_out_ratings) = (
-        (pairs.to(device), ratings.to(device)) for pairs, ratings in (train, held_out)
-    )
+    train, held_out = ((pairs.to(device), ratings.to(device)) for pairs, ratings in (train, held_out))
     learner = make_learner(
         f"collab {config.model}, seeds {seeds[0]} to {seeds[-1]}",
-        RatingBatches(train_pairs, train_ratings, batch_size, seeds, shuffle=True),
-        RatingBatches(held_out_pairs, held_out_ratings, 16 * batch_size, seeds, shuffle=False),
-        stack,
+        RatingBatches(*train, batch_size, seeds, shuffle=True),
+        RatingBatches(*held_out, 16 * batch_size, seeds, shuffle=False),
+        ensemble,
         device=device,
         small_steps=True,
         level=logging.DEBUG,
@@ -205,7 +161,7 @@ def _fit_stack(
         metrics=[errors],
         cbs=[BestEpochPerSeed(errors, config.patience)],
     )
-    n_weights = sum(weight.numel() for weight in stack.parameters())
+    n_weights = sum(weight.numel() for weight in ensemble.parameters())
     small = max(n_weights, batch_size * config.n_factors * len(seeds)) < _LARGE_STEP
     with learner.no_logging(), single_threaded() if small else nullcontext():
         learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
@@ -213,14 +169,119 @@ def _fit_stack(
 
 
 def _default_batch_size(n_ratings: int) -> int:
-    """512 for 100 thousand ratings, 16,384 for 25 million: an epoch has more steps then, but not 250 times as many.
+    """512 for 100 thousand ratings, 16,384 for 25 million.
 
-    A step costs what the optimiser does to every user and item, whatever its batch, so with a fixed batch the cost
-    would grow faster than the ratings.
+    The cost of a step depends on the number of users and items, whatever its batch: with a fixed batch the cost of an
+    epoch would grow faster than the ratings.
     """
     return max(512, 2 ** round(math.log2(0.55 * n_ratings**0.6)))
 
 
 def _sum_over_seeds(stars: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
-    """The sum, so that what a seed learns does not hang on how many are trained beside it."""
+    """The sum, so that what a seed learns does not depend on how many are trained with it."""
     return mse_loss(stars, ratings, reduction="sum") / ratings.shape[1]
+
+
+class RatingBatches:
+    """Batches of (user and item rows int32 (seeds, batch, 2), rating float32 (seeds, batch)).
+
+    Many batches are gathered at a time, for all seeds at once, from tensors that stay on their device; fastai's own
+    loader takes every batch through pandas.
+    """
+
+    def __init__(
+        self, pairs: torch.Tensor, ratings: torch.Tensor, batch_size: int, seeds: Sequence[int], *, shuffle: bool
+    ) -> None:
+        """pairs: int32 (ratings, 2). ratings: float32 (ratings,). shuffle: each seed in its own order."""
+        self.pairs, self.ratings, self.batch_size, self.shuffle = pairs, ratings, batch_size, shuffle
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        return -(-len(self.ratings) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """One epoch: every rating once."""
+        n_ratings, n_seeds = len(self.ratings), len(self.generators)
+        if not n_ratings:
+            return  # PyTorch would split nothing into one empty batch.
+        if not self.shuffle:
+            batches = zip(self.pairs.split(self.batch_size), self.ratings.split(self.batch_size), strict=True)
+            yield from ((pairs.expand(n_seeds, -1, -1), ratings.expand(n_seeds, -1)) for pairs, ratings in batches)
+            return
+        orders = [torch.randperm(n_ratings, generator=each, dtype=torch.int32) for each in self.generators]
+        whole_batches = max(_RATINGS_AT_ONCE // self.batch_size, 1) * self.batch_size
+        for rows in torch.stack(orders).to(self.ratings.device).split(whole_batches, dim=1):
+            pairs, ratings = self.pairs[rows], self.ratings[rows]
+            yield from zip(pairs.split(self.batch_size, dim=1), ratings.split(self.batch_size, dim=1), strict=True)
+
+
+class SeedErrors(Metric):
+    """The mean squared error of each seed on the held-out ratings, epoch by epoch."""
+
+    name = "mse"
+
+    def __init__(self, n_seeds: int) -> None:
+        """Start without an epoch."""
+        self.n_seeds = n_seeds
+        self.sums: list[torch.Tensor] = []
+
+    def reset(self) -> None:
+        """Begin an epoch."""
+        self.sums.append(torch.zeros(self.n_seeds))
+        self.count = 0
+
+    def accumulate(self, learn: Any) -> None:
+        """Add a batch of ratings (seeds, batch)."""
+        self.sums[-1] = self.sums[-1] + (learn.pred.float() - learn.y).square().sum(dim=1).cpu()
+        self.count += learn.y.shape[1]
+
+    @property
+    def value(self) -> float | None:
+        """The mean over the seeds in the last epoch, or None if nothing is held out."""
+        return float(self.sums[-1].mean() / self.count) if self.count else None
+
+    def by_seed(self) -> np.ndarray | None:
+        """float32 (seeds,), of the last epoch, or None if nothing is held out."""
+        return (self.sums[-1] / self.count).numpy() if self.count else None
+
+    def curves(self) -> np.ndarray:
+        """float32 (epochs, seeds), NaN if nothing is held out."""
+        return (torch.stack(self.sums) / self.count).numpy()
+
+
+class BestEpochPerSeed(Callback):
+    """Stops when no seed has improved for `patience` epochs, and restores the weights of each seed's best epoch.
+
+    A seed that has not improved for that long is finished even while others go on, so that its fit does not depend on
+    which are trained with it. fastai's own callbacks know one score, and save weights in a pickle on disk.
+    """
+
+    order = 70
+
+    def __init__(self, errors: SeedErrors, patience: int) -> None:
+        """The model is a `SeedEnsemble`, and `errors` a metric of its Learner."""
+        self.errors, self.patience = errors, patience
+        self.best_epoch = np.zeros(errors.n_seeds, int)
+        self.best_error = np.full(errors.n_seeds, np.inf)
+        self.best_weights: dict[str, torch.Tensor] = {}
+
+    def after_epoch(self) -> None:
+        """Save the weights of the seeds that improved."""
+        errors = self.errors.by_seed()
+        if errors is None:
+            return
+        better = (errors < self.best_error) & (self.epoch - self.best_epoch <= self.patience)
+        weights = self.model.state()
+        if not self.best_weights:
+            self.best_weights = {name: value.clone() for name, value in weights.items()}
+        for name, value in weights.items():
+            self.best_weights[name][better] = value[better]
+        self.best_epoch[better], self.best_error[better] = self.epoch, errors[better]
+        if (self.epoch - self.best_epoch >= self.patience).all():
+            raise CancelFitException
+
+    def after_fit(self) -> None:
+        """Restore the best weights."""
+        if self.best_weights:
+            self.model.load_state(self.best_weights)

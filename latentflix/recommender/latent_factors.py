@@ -9,18 +9,15 @@ from latentflix.errors import ModelError
 
 # Row 0 of every embedding is fastai's `#na#`, an id that training never saw.
 UNKNOWN_ROWS = 1
-# What stands before the name of each of a recommender's weights among its packed arrays.
-WEIGHTS = "weights."
-# The file of a recommender's arrays in its artifact.
-ARRAYS = "recommender"
 
 
 @dataclass(frozen=True)
 class LatentFactors:
     """The factors of one seed. Row r of the user arrays is `user_ids[r]`, row r of the item arrays is `item_ids[r]`.
 
-    user_factors, item_factors: float32 (rows, n_factors). user_bias, item_bias: float32 (rows,), zero in a model
-    that has none.
+    Attributes:
+        user_factors, item_factors: float32 (rows, n_factors).
+        user_bias, item_bias: float32 (rows,); zero if the model has no biases.
     """
 
     user_ids: np.ndarray
@@ -34,10 +31,9 @@ class LatentFactors:
 def split_seeds(
     user_ids: np.ndarray, item_ids: np.ndarray, weights: Mapping[str, np.ndarray], model: str
 ) -> list[LatentFactors]:
-    """The factors of each seed.
+    """The factors of each seed, from ids and weights as in `Recommender`.
 
-    weights: by name, the first dimension for the seed, the rows of an embedding as in `Recommender`. model: what the
-    recommender is. Raises ModelError if users and items have no factors in common (`neural`).
+    Raises ModelError if users and items have no factors in common (`neural`).
     """
     if "u_weight.weight" not in weights:
         raise ModelError(
@@ -53,9 +49,3 @@ def split_seeds(
     return [
         LatentFactors(user_ids, item_ids, *factors) for factors in zip(users, items, user_bias, item_bias, strict=True)
     ]
-
-
-def unpack_fits(arrays: Mapping[str, np.ndarray], model: str) -> list[LatentFactors]:
-    """The factors of each seed of a recommender that was packed, without its network. Raises as `split_seeds` does."""
-    weights = {name.removeprefix(WEIGHTS): array for name, array in arrays.items() if name.startswith(WEIGHTS)}
-    return split_seeds(arrays["user_ids"], arrays["item_ids"], weights, model)

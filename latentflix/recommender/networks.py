@@ -1,4 +1,4 @@
-"""The recommenders: what a model makes of a user and an item, and several seeds of it side by side."""
+"""The networks of the recommender, and an ensemble that trains several seeds of one side by side."""
 
 import copy
 import threading
@@ -18,8 +18,8 @@ ModelName = Literal["dot", "dot_range", "bias", "neural"]
 Range = tuple[float, float]
 Tensors = dict[str, torch.Tensor]
 
-# fastai draws a model's first weights from the one generator that all threads share.
-_first_weights = threading.Lock()
+# fastai draws initial weights from the generator that all threads share.
+_initial_weights = threading.Lock()
 
 
 class DotProduct(nn.Module):
@@ -29,7 +29,7 @@ class DotProduct(nn.Module):
     """
 
     def __init__(self, n_factors: int, n_users: int, n_items: int, y_range: Range | None) -> None:
-        """n_users, n_items: rows, with that of the unknown."""
+        """n_users, n_items: rows, including that of unknown ids."""
         super().__init__()
         self.u_weight, self.i_weight = Embedding(n_users, n_factors), Embedding(n_items, n_factors)
         self.y_range = y_range
@@ -43,13 +43,13 @@ class DotProduct(nn.Module):
 def build_model(
     name: ModelName, n_users: int, n_items: int, n_factors: int, layers: Sequence[int], y_range: Range, seed: int
 ) -> nn.Module:
-    """A model for so many known users and items, with first weights drawn from `seed`.
+    """Build a model for the numbers of known users and items, with initial weights drawn from `seed`.
 
-    n_factors: of the dot products. layers: sizes of the hidden layers of the neural model, whose embeddings have the
-    sizes of fastai's rule of thumb (`embedding_sizes`).
+    n_factors: not used by the neural model, whose embeddings have the sizes of fastai's rule of thumb. layers: sizes of
+    the neural model's hidden layers.
     """
     n_users, n_items = n_users + UNKNOWN_ROWS, n_items + UNKNOWN_ROWS
-    with _first_weights:
+    with _initial_weights:
         torch.manual_seed(seed)
         if name == "neural":
             return EmbeddingNN(embedding_sizes(n_users, n_items), layers=list(layers), y_range=y_range)
@@ -59,19 +59,19 @@ def build_model(
 
 
 def embedding_sizes(n_users: int, n_items: int) -> list[tuple[int, int]]:
-    """Rows and width of the neural model's two embeddings, as fastai's `get_emb_sz` gives them."""
+    """Rows and width of the neural model's two embeddings, as in fastai's `get_emb_sz`."""
     return [(n_rows, emb_sz_rule(n_rows)) for n_rows in (n_users, n_items)]
 
 
 class SeedEnsemble(nn.Module):
-    """Models of one architecture side by side, trained in the same steps and without knowing of each other.
+    """Models of one architecture side by side, trained in the same steps and independently of each other.
 
-    What a step costs besides arithmetic is then paid once for all of them.
+    The overhead of a step is then paid once for all of them.
     Source: https://docs.pytorch.org/tutorials/intermediate/ensembling.html
     """
 
     def __init__(self, models: Sequence[nn.Module]) -> None:
-        """Take over the models' weights. One model alone is called as it is, which is faster than a stack of one."""
+        """Take over the models' weights. A single model is called directly, which is faster than a stack of one."""
         super().__init__()
         self.n_seeds = len(models)
         self.only = models[0] if self.n_seeds == 1 else None
@@ -80,7 +80,7 @@ class SeedEnsemble(nn.Module):
         self.weights = nn.ParameterList(nn.Parameter(weight.detach()) for weight in weights.values())
         for position, buffer in enumerate(buffers.values()):
             self.register_buffer(f"buffer{position}", buffer)
-        # In a tuple, so that it counts neither as a part of this module nor as weights to train.
+        # In a tuple, so that torch does not register it as a submodule.
         self._architecture = (copy.deepcopy(models[0]).to("meta"),)
 
     def forward(self, pairs: torch.Tensor) -> torch.Tensor:
@@ -102,7 +102,7 @@ class SeedEnsemble(nn.Module):
         return {name: value.detach().cpu() for name, value in (weights | buffers).items()}
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take over what `state` gave."""
+        """Restore what `state` returned."""
         if self.only is not None:
             self.only.load_state_dict({name: value[0] for name, value in state.items()})
             return

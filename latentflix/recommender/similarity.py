@@ -1,4 +1,4 @@
-"""The items that a recommender takes for alike."""
+"""The items that a recommender places next to an item."""
 
 from collections.abc import Sequence
 
@@ -7,44 +7,56 @@ import pandas as pd
 
 from latentflix.artifacts import Store
 from latentflix.errors import NotFound
-from latentflix.recommender.latent_factors import ARRAYS, LatentFactors, unpack_fits
+from latentflix.recommender.latent_factors import LatentFactors, split_seeds
 from latentflix.recommender.rotation import item_loadings
 from latentflix.runs import Run
 
 
 def read_fits(store: Store, run: Run) -> list[LatentFactors]:
-    """The factors of all seeds from which a run's factors were made.
+    """Read the factors of all seeds that a run's factors were made from, without their network.
 
     Raises ArtifactError as `Store.read_arrays` does, ModelError if the recommender has none.
     """
     fits: list[LatentFactors] = []
     for handle in store.manifest(run.handle("factors")).input_handles:
         if handle.stage == "collab":
-            model = store.manifest(handle).config["model"]
-            fits += unpack_fits(store.read_arrays(handle, ARRAYS), model)
+            user_ids, item_ids = (store.read_arrays(handle, name)[name] for name in ("user_ids", "item_ids"))
+            weights, model = store.read_arrays(handle, "weights"), store.manifest(handle).config["model"]
+            fits += split_seeds(user_ids, item_ids, weights, model)
     return fits
 
 
-def find_neighbours(
-    fits: Sequence[LatentFactors], item_id: int, candidates: Sequence[int] | pd.Index, most: int
-) -> pd.Series:
-    """The candidates that are most like an item: their cosine, -1 to 1 (float64, index item_id), the greatest first.
+def find_similar(
+    fits: Sequence[LatentFactors], item_ids: Sequence[int] | pd.Index, candidates: Sequence[int] | pd.Index, most: int
+) -> pd.DataFrame:
+    """For each item, the candidates that are most similar to it, the most similar first.
 
-    The cosine is that of the item factors of all fits side by side, in the users' metric (`item_loadings`) and about
-    the mean of the candidates: of what sets the predictions for an item apart, over all users. Raises NotFound if the
-    recommender has never seen the item.
+    The cosine is that of the item loadings (`item_loadings`, about the mean of the candidates) of all fits side by
+    side: the correlation, over all users, of what sets the predictions for two items apart. That of a single fit
+    depends much on its seed.
+    Returns item_id, similar_id, cosine (float64, -1 to 1), and cosine_sd: the deviation of the single fits' cosines.
+    Raises NotFound if the recommender has never seen an item.
     """
-    known = pd.Index(fits[0].item_ids, name="item_id")
-    if item_id not in known:
+    known = pd.Index(fits[0].item_ids)
+    rows = known.get_indexer(item_ids)
+    if (rows < 0).any():
+        missing = ", ".join(str(item_id) for item_id, row in zip(item_ids, rows, strict=True) if row < 0)
         raise NotFound(
-            "the recommender has never seen the item", found=f"movie id {item_id}", expected="an item with ratings"
+            "the recommender has never seen the item", found=f"item id {missing}", expected="an item with ratings"
         )
-    row = known.get_loc(item_id)
-    counts = np.asarray(known.isin(candidates))
-    products, squares = np.zeros(len(known)), np.zeros(len(known))
+    counts = known.isin(candidates)
+    products, squares = np.zeros((len(known), len(rows))), np.zeros(len(known))
+    of_each = []
     for fit in fits:
-        vectors = item_loadings(fit, counts)
-        products += vectors @ vectors[row]
-        squares += (vectors**2).sum(axis=1)
-    cosines = pd.Series(products / np.sqrt(squares * squares[row]), known, name="cosine")
-    return cosines[counts & (known != item_id)].nlargest(most)
+        loadings = item_loadings(fit, counts)
+        product, square = loadings @ loadings[rows].T, (loadings**2).sum(axis=1)
+        of_each.append((product / np.sqrt(square[:, None] * square[rows]))[counts])
+        products, squares = products + product, squares + square
+    cosines = products / np.sqrt(squares[:, None] * squares[rows])
+    deviations = pd.DataFrame([one.ravel() for one in of_each]).std().to_numpy().reshape(-1, len(rows))
+    tables = []
+    for column, item_id in enumerate(item_ids):
+        similar = {"similar_id": known[counts], "cosine": cosines[counts, column], "cosine_sd": deviations[:, column]}
+        table = pd.DataFrame({"item_id": item_id, **similar})
+        tables.append(table[table["similar_id"] != item_id].nlargest(most, "cosine"))
+    return pd.concat(tables, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Each model under several weight decays, compared on ratings that none of the fits learned from."""
+"""Each model with several weight decays, compared on ratings that no fit learned from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,29 +16,30 @@ _SCORES = ("best_epoch", "rmse", "ensemble_rmse", "ensemble_mae", "seconds")
 
 
 class TrialConfig(StageConfig):
-    """Which fits are compared, besides what they have in common with the recommender."""
+    """Which fits are compared; all else is as in the recommender."""
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = setting(
-        ("dot", "dot_range", "bias", "neural"), "models that are compared"
+        ("dot", "dot_range", "bias", "neural"), "models to compare"
     )
     weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = setting(
-        (0.1, 0.5), "weight decays that each model is tried with"
+        (0.1, 0.5), "weight decays to try each model with"
     )
     n_seeds: int = setting(2, "seeds of each trial", ge=1, le=1000)
     chosen_by: Literal["rmse", "ensemble_rmse", "ensemble_mae"] = setting(
         "rmse",
-        "the held-out score by which a model's trial is chosen: of a single fit, or of the seeds' mean prediction",
+        "the held-out score by which the best trial is chosen: of single fits, or of the seeds' mean prediction",
     )
 
 
 @dataclass(frozen=True)
 class Trials:
-    """What the trials came to.
+    """The results of the trials.
 
-    trials: one row a trial, the best first: model str, weight_decay, n_seeds, the rows and widths of the embeddings
-    (users, items, user_width, item_width), best_epoch counting from 1, rmse, ensemble_rmse and ensemble_mae as
-    `score_recommender` gives them, seconds that the fit of all its seeds took, chosen bool: the best of its model.
-    curves: model, weight_decay, epoch counting from 1, rmse: mean over the seeds, on the held-out ratings, in stars.
+    Attributes:
+        trials: one row per trial, the best first: model str, weight_decay, n_seeds, the rows and widths of the
+            embeddings (users, items, user_width, item_width), best_epoch counting from 1, rmse, ensemble_rmse and
+            ensemble_mae as in `score_recommender`, seconds of the fit of all seeds, chosen bool: the best of its model.
+        curves: model, weight_decay, epoch counting from 1, rmse: mean over the seeds on the held-out ratings, in stars.
     """
 
     trials: pd.DataFrame
@@ -46,7 +47,7 @@ class Trials:
 
 
 def trial_configs(collab: CollabConfig, config: TrialConfig) -> list[CollabConfig]:
-    """The config of each trial: as `collab`, but for its model, weight decay and number of seeds."""
+    """The config of each trial: that of the recommender with another model, weight decay and number of seeds."""
     return [
         collab.model_copy(update={"model": model, "weight_decay": weight_decay, "n_seeds": config.n_seeds})
         for model in config.models
@@ -57,10 +58,10 @@ def trial_configs(collab: CollabConfig, config: TrialConfig) -> list[CollabConfi
 def compare_trials(
     recommenders: Sequence[Recommender], scores: Sequence[Mapping[str, Any]], config: TrialConfig
 ) -> Trials:
-    """The trials side by side; of each model the one with the least score is chosen.
+    """Compare the trials; the one with the lowest score is chosen for each model.
 
-    scores: of each recommender, as `fit_and_score` gives them. They are of the ratings that epoch and weight decay
-    were chosen on, so a chosen trial's are a little better than those of ratings that had no say would be.
+    scores: those of each recommender, as `fit_and_score` returns them. Epoch and weight decay were chosen on the same
+    ratings, so the scores of a chosen trial are slightly optimistic.
     """
     trials = pd.DataFrame(
         [
@@ -78,13 +79,10 @@ def compare_trials(
 
 def chosen_sentence(trials: pd.DataFrame) -> str:
     """The chosen trial of each model in one line, the best first."""
-    return "; ".join(_describe(trial) for trial in trials[trials["chosen"]].to_dict("records"))
-
-
-def _describe(trial: Mapping[str, Any]) -> str:
-    return (
+    return "; ".join(
         f"{trial['model']} {trial['rmse']:.3f} RMSE ({trial['ensemble_rmse']:.3f} averaged over {trial['n_seeds']} "
         f"seeds; weight decay {trial['weight_decay']:g}, epoch {trial['best_epoch']}, {trial['seconds']:.0f} s)"
+        for trial in trials[trials["chosen"]].to_dict("records")
     )
 
 

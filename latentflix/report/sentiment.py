@@ -9,7 +9,7 @@ import pandas as pd
 
 from latentflix.artifacts import Manifest
 from latentflix.config import StageConfig, setting
-from latentflix.genres.plot_summaries import TEST
+from latentflix.data.splits import TEST
 from latentflix.report.figures import draw_calibration, draw_unfreezing
 from latentflix.report.rendering import PAGE, decimals, render_page
 from latentflix.sentiment.classifier import NETWORK

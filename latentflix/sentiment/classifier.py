@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from latentflix.config import setting
-from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
+from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.text.classifier import FineTuningConfig, backward_name, reverse, train_classifier
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.predictions import PredictionConfig, classifier_logits

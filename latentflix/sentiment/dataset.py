@@ -12,7 +12,7 @@ import pandas as pd
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataError
-from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
+from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.text.tokenizer import text_id
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from latentflix.calibration import calibrate, calibration_error
 from latentflix.config import StageConfig, setting
-from latentflix.genres.plot_summaries import TEST, VALID
+from latentflix.data.splits import TEST, VALID
 from latentflix.sentiment.model import LABELS
 from latentflix.sentiment.tfidf import BASELINE
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from latentflix.artifacts import Handle, Store
-from latentflix.data.tables import MaybeText, extend_file
+from latentflix.data.tables import MaybeText, append_columns
 from latentflix.runs import newest
 from latentflix.sentiment.model import LABELS, SentimentModel, SentimentPredictor
 from latentflix.text.predictions import PredictionConfig
@@ -57,6 +57,6 @@ class SentimentFilePredictor:
     def tell_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
         """Write the csv or parquet table in `source` to `target`, with the columns of `tell` more.
 
-        Reads and writes `batch_rows` rows at a time. Returns the number of rows. Raises as `extend_file` does.
+        Reads and writes `batch_rows` rows at a time. Returns the number of rows. Raises as `append_columns` does.
         """
-        return extend_file(source, target, text_column, self.tell, batch_rows)
+        return append_columns(source, target, text_column, self.tell, batch_rows)

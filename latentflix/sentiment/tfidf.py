@@ -9,7 +9,7 @@ from pydantic import Field
 
 from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.config import StageConfig, setting
-from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
+from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.text.tfidf import TfidfConfig, TfidfModel, restore_tfidf, tfidf_logits, tune_tfidf
 
 WORDS, BASELINE = "words", "baseline"

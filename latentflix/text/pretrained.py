@@ -11,7 +11,7 @@ import torch
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.datasets import FASTAI_CHECK, DataSet, SourceFile, find_file
+from latentflix.data.download import FASTAI_CHECK, DataSet, SourceFile, find_file
 from latentflix.errors import DataError
 from latentflix.text.language_model import Direction, LanguageModel
 

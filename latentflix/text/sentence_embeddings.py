@@ -18,7 +18,7 @@ from pydantic import Field
 from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.datasets import DataSet, SourceFile, find_file
+from latentflix.data.download import DataSet, SourceFile, find_file
 from latentflix.errors import DataError, DependencyError
 from latentflix.training import pick_device
 

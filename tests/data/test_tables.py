@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from latentflix.data.tables import extend_file, read_file, write_file
+from latentflix.data.tables import append_columns, read_file, write_file
 from latentflix.errors import DataError
 
 AWKWARD = ["", "one", 'a "quoted", one', "two\nlines", "映画 🎬", "<br />&amp;<script>", "nul \x00 inside", "x" * 2**20]
@@ -30,7 +30,7 @@ def test_what_is_written_is_read(tmp_path, name):
 @pytest.mark.parametrize(("name", "content"), [("p.parquet", b"not a table"), ("p.csv", b'a,b\n"x')])
 def test_a_broken_file_is_refused_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    for read in (read_file, lambda path: extend_file(path, tmp_path / "o.parquet", "a", measure)):
+    for read in (read_file, lambda path: append_columns(path, tmp_path / "o.parquet", "a", measure)):
         with pytest.raises(DataError, match=f"a table cannot be read; where: .*{name}") as error:
             read(tmp_path / name)
         assert "\n" not in str(error.value)
@@ -42,7 +42,7 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path, name, content):
 def test_rows_keep_their_order_and_their_other_columns_whatever_the_texts(tmp_path, source, target):
     table = pd.DataFrame({"text": AWKWARD * 3, "row": np.arange(3 * len(AWKWARD))})
     write_file(table, tmp_path / source)
-    assert extend_file(tmp_path / source, tmp_path / target, "text", measure, batch_rows=5) == len(table)
+    assert append_columns(tmp_path / source, tmp_path / target, "text", measure, batch_rows=5) == len(table)
     out = read_file(tmp_path / target)
     assert list(out) == ["text", "row", "length", "note"]
     assert out["row"].astype(int).tolist() == table["row"].tolist()
@@ -55,7 +55,7 @@ def test_rows_keep_their_order_and_their_other_columns_whatever_the_texts(tmp_pa
 def test_texts_may_be_of_any_kind_and_missing(tmp_path, kind):
     column = pa.array(["a", None, "ccc"], pa.string()).cast(kind)
     pq.write_table(pa.table({"text": column}), tmp_path / "t.parquet")
-    extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure)
+    append_columns(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure)
     out = pq.read_table(tmp_path / "o.parquet")
     assert out["note"].to_pylist() == ["", "none", ""]
     assert out["length"].to_pylist() == [1, None, 3]
@@ -71,7 +71,7 @@ def test_a_text_that_is_not_utf_8_is_told_as_bytes_and_hinders_no_other(tmp_path
     pq.write_table(pa.table({"text": broken_strings()}), tmp_path / "t.parquet")
     (tmp_path / "t.csv").write_bytes(b"text,row\na,1\n\xff\xfe,2\nb,3\n")
     for source in ("t.parquet", "t.csv"):
-        extend_file(tmp_path / source, tmp_path / "o.parquet", "text", measure)
+        append_columns(tmp_path / source, tmp_path / "o.parquet", "text", measure)
         out = pq.read_table(tmp_path / "o.parquet", columns=["length", "note"])
         assert out["note"].to_pylist() == ["", "not UTF-8", ""]
         assert out["length"].to_pylist() == [1, None, 1]
@@ -79,13 +79,13 @@ def test_a_text_that_is_not_utf_8_is_told_as_bytes_and_hinders_no_other(tmp_path
 
 def test_an_empty_table_gets_the_columns(tmp_path):
     write_file(pd.DataFrame({"text": pd.Series([], dtype="str")}), tmp_path / "t.parquet")
-    assert extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure) == 0
+    assert append_columns(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure) == 0
     assert list(read_file(tmp_path / "o.parquet")) == ["text", "length", "note"]
 
 
 def test_a_file_may_be_written_over_itself(tmp_path):
     write_file(pd.DataFrame({"text": ["a", "bb"]}), tmp_path / "t.parquet")
-    extend_file(tmp_path / "t.parquet", tmp_path / "t.parquet", "text", measure, batch_rows=1)
+    append_columns(tmp_path / "t.parquet", tmp_path / "t.parquet", "text", measure, batch_rows=1)
     assert read_file(tmp_path / "t.parquet")["length"].tolist() == [1, 2]
 
 
@@ -99,7 +99,7 @@ def test_a_failure_half_way_leaves_the_target_as_it_was(tmp_path):
         return measure(texts)
 
     with pytest.raises(RuntimeError, match="half way"):
-        extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", fail, batch_rows=1)
+        append_columns(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", fail, batch_rows=1)
     assert (tmp_path / "o.parquet").read_text() == "as it was"
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -115,15 +115,15 @@ def test_a_failure_half_way_leaves_the_target_as_it_was(tmp_path):
 def test_a_table_that_cannot_be_extended_is_refused(tmp_path, table, message):
     write_file(pd.DataFrame(table), tmp_path / "t.parquet")
     with pytest.raises(DataError, match=message):
-        extend_file(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure)
+        append_columns(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure)
 
 
 def test_files_that_are_not_there_are_named(tmp_path):
     with pytest.raises(DataError, match="cannot be read.*where: .*nowhere.csv"):
-        extend_file(tmp_path / "nowhere.csv", tmp_path / "o.csv", "text", measure)
+        append_columns(tmp_path / "nowhere.csv", tmp_path / "o.csv", "text", measure)
     write_file(pd.DataFrame({"text": ["a"]}), tmp_path / "t.csv")
     with pytest.raises(DataError, match="cannot be written; where: .*o.csv"):
-        extend_file(tmp_path / "t.csv", tmp_path / "no" / "o.csv", "text", measure)
+        append_columns(tmp_path / "t.csv", tmp_path / "no" / "o.csv", "text", measure)
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path):
@@ -143,7 +143,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
             seen.append(pa.total_allocated_bytes() - before + tracemalloc.get_traced_memory()[0])
             return measure(texts)
 
-        extend_file(tmp_path / f"{rows}.parquet", tmp_path / "o.parquet", "text", tell)
+        append_columns(tmp_path / f"{rows}.parquet", tmp_path / "o.parquet", "text", tell)
         tracemalloc.stop()
         return max(seen)
 

@@ -11,8 +11,8 @@ import tasks.sentiment_reviews
 import latentflix.data.datasets
 from flows.command_line import FlowResult
 from flows.sentiment import sentiment
-from latentflix.artifacts import Handle, Store
-from latentflix.data.datasets import DataSet, SourceFile
+from latentflix.artifacts import Handle, Store, file_sha256
+from latentflix.data.download import DataSet, SourceFile
 from latentflix.sentiment.predictor import SentimentFilePredictor
 from latentflix.settings import SentimentSettings
 from tests.support.factories.sentiment import QUICK, make_links, make_reviews, write_archive
@@ -68,7 +68,7 @@ def joined(prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     reviews = make_reviews()
     table = reviews[["text", "positive"]].astype({"positive": int})
     (folder / "reviews").write_text("the file")
-    known_hash = f"md5:{latentflix.data.datasets._digest(folder / 'reviews', 'md5')}"
+    known_hash = f"sha256:{file_sha256(folder / 'reviews')}"
     source = SourceFile("reviews", "nowhere", known_hash, lambda _: {"reviews": table})
     planted = DataSet("planted", "none", "nowhere", (source,))
     with pytest.MonkeyPatch.context() as monkeypatch:

@@ -12,7 +12,7 @@ from latentflix.genres.evaluation import (
     confuse,
     evaluate_genres,
 )
-from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
+from latentflix.data.splits import TEST, TRAIN, VALID
 
 GENRES = ["Drama", "Comedy", "War"]
 N_PLOTS = 1500

@@ -5,7 +5,7 @@ from sklearn.metrics import average_precision_score
 
 from latentflix.errors import ModelError
 from latentflix.genres.model import GenreConfig, predict_genres, restore_genres, train_genres
-from latentflix.genres.plot_summaries import TEST
+from latentflix.data.splits import TEST
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, make_plots, prepare
 
 PREPARED = prepare()

@@ -4,10 +4,8 @@ import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.errors import DataError
+from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.genres.plot_summaries import (
-    TEST,
-    TRAIN,
-    VALID,
     PlotSummaryConfig,
     prepare_plots,
     split_genres,

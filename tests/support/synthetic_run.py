@@ -12,7 +12,7 @@ import tasks.reviews
 from flows.command_line import FlowResult
 from flows.full import full
 from latentflix.artifacts import Handle, Store, file_sha256
-from latentflix.data.datasets import DataSet, SourceFile
+from latentflix.data.download import DataSet, SourceFile
 from latentflix.settings import FullSettings
 from tests.support.synthetic_world import World
 

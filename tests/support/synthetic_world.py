@@ -9,7 +9,7 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
-from latentflix.data.movielens import GENRE_SEPARATOR, GENRES, whole_stars
+from latentflix.data.movielens import GENRE_SEPARATOR, GENRES, rating_scale
 from latentflix.factors.labels import POLES
 
 
@@ -89,7 +89,7 @@ def make_world(
     return World(
         ratings=_rate(random, scores * weight_decay ** np.arange(n_factors), item_ids, n_users, rated_share, noise),
         items=_describe(item_ids, scores),
-        scale=whole_stars(),
+        scale=rating_scale(1, 5),
         reviews=reviews.sample(frac=1, random_state=seed, ignore_index=True),
         review_films=links.sample(frac=1, random_state=seed + 1, ignore_index=True),
         item_titles=pd.DataFrame({"item_id": item_ids, "tconst": tconsts, "matched_by": "title"}),

@@ -15,7 +15,7 @@ from fastai.text.models.core import get_language_model
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
-from latentflix.data.datasets import FASTAI_CHECK
+from latentflix.data.download import FASTAI_CHECK
 from latentflix.errors import DataError
 from latentflix.text import pretrained
 from latentflix.text.language_model import LanguageModelConfig
