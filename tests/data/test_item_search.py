@@ -21,7 +21,7 @@ def movielens():
         *("matrix 1999", "the matrix, 1999", " The  Matrix! "),
     ],
 )
-def test_case_articles_punctuation_and_the_year_are_as_one_likes(asked):
+def test_case_articles_punctuation_and_the_year_do_not_matter(asked):
     assert find_item(ITEMS, asked) == 10
 
 
@@ -35,15 +35,15 @@ def test_case_articles_punctuation_and_the_year_are_as_one_likes(asked):
         "enfants perdus 1995",
     ],
 )
-def test_a_item_answers_to_its_other_names_and_to_words_of_them_without_accents(asked):
+def test_an_item_is_found_by_its_other_names_and_by_words_of_them(asked):
     assert find_item(ITEMS, asked) == 20
 
 
-def test_a_year_tells_items_of_one_name_apart():
+def test_a_year_distinguishes_items_of_one_name():
     assert find_item(ITEMS, "Sabrina (1954)") == find_item(ITEMS, "sabrina 1954") == 30
     assert find_item(ITEMS, "Sabrina (1995)") == 40
     with pytest.raises(
-        NotFound, match=r"several items are called so; found: sabrina: Sabrina \(1995\), Sabrina \(1954\);"
+        NotFound, match=r"several items have this name; found: sabrina: Sabrina \(1995\), Sabrina \(1954\);"
     ):
         find_item(ITEMS, "sabrina")
 
@@ -52,14 +52,14 @@ def test_a_number_may_be_a_name():
     assert find_item(ITEMS, "2001") == find_item(ITEMS, "2001: a space odyssey") == 60
 
 
-def test_a_whole_name_goes_before_names_in_which_it_stands():
+def test_a_whole_name_comes_before_names_that_contain_it():
     assert find_item(ITEMS, "the matrix") == 10
     assert find_item(ITEMS, "reloaded") == 50
 
 
-def test_of_an_unknown_item_the_nearest_are_named():
+def test_for_an_unknown_item_the_nearest_are_named():
     with pytest.raises(
-        NotFound, match=r"no item is called so; found: Teh Matirx; .*perhaps you mean Matrix, The \(1999\)"
+        NotFound, match=r"no item has this name; found: Teh Matirx; .*perhaps you mean Matrix, The \(1999\)"
     ):
         find_item(ITEMS, "Teh Matirx")
     with pytest.raises(NotFound, match=r"perhaps you mean Sabrina \(1954\), Sabrina \(1995\)"):
@@ -67,8 +67,8 @@ def test_of_an_unknown_item_the_nearest_are_named():
 
 
 @pytest.mark.parametrize("asked", ["", "  ", "(1995)", "!?"])
-def test_what_has_no_name_in_it_is_no_item(asked):
-    with pytest.raises(NotFound, match="no item is called so"):
+def test_a_query_without_a_name_finds_no_item(asked):
+    with pytest.raises(NotFound, match="no item has this name"):
         find_item(ITEMS, asked)
 
 
@@ -86,11 +86,11 @@ def test_every_title_of_movielens_finds_its_own_item(movielens):
         ("Monty Python & the Holy Grail", "Monty Python and the Holy Grail (1974)"),
     ],
 )
-def test_items_of_movielens_are_found_as_one_says_them(movielens, asked, title):
+def test_items_of_movielens_are_found_by_their_everyday_names(movielens, asked, title):
     assert movielens.loc[find_item(movielens, asked), "title"] == title
 
 
-def test_many_items_are_not_all_listed():
+def test_only_some_of_many_items_are_listed():
     items = pd.DataFrame({"title": [f"Star {n} (1990)" for n in range(30)], "ratings": range(30)})
     with pytest.raises(NotFound, match=r"found: star: Star 29 \(1990\), .*Star 20 \(1990\) and 20 more;"):
         find_item(items, "star")

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.data.movielens import half_stars, whole_stars
+from latentflix.data.movielens import rating_scale
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import DataError
 
@@ -27,7 +27,7 @@ def put(table, row, column, value):
 
 def complaint(ratings, items, config=None):
     with pytest.raises(DataError) as caught:
-        read_ratings(ratings, items, config or RatingsConfig(), whole_stars())
+        read_ratings(ratings, items, config or RatingsConfig(), rating_scale(1, 5))
     return str(caught.value)
 
 
@@ -41,7 +41,7 @@ def read(movielens):
     return read_ratings(movielens["ratings"], movielens["items"], RatingsConfig(), movielens["scale"])
 
 
-def test_ratings_and_items_come_back_as_they_are():
+def test_ratings_items_and_users_are_read():
     items = some_items("Emma (1996)", "Heat (1995)", "Fargo (1996)", genres=["Drama|Romance", "Crime", " Crime |"])
     read = read_ratings(some_ratings((2, 1, 4, 11), (1, 2, 5, 12), (1, 1, 3, 10)), items, RatingsConfig())
     assert read.ratings.to_dict("list") == {
@@ -64,17 +64,9 @@ def test_numbers_written_as_text_are_numbers():
     assert read.ratings.to_numpy().tolist() == [[1, 2, 4.5, 10], [2, 1, 3, 11]]
 
 
-def test_ratings_have_the_types_that_are_promised(read):
-    assert read.ratings.dtypes.astype(str).to_dict() == {
-        "user_id": "int32",
-        "item_id": "int32",
-        "rating": "float32",
-        "timestamp": "int64",
-    }
-
-
 @pytest.mark.parametrize("titles", [("Emma (1996)", "Heat (1995)"), ("Emma (1996)", "unknown")])
-def test_items_have_the_types_that_are_promised(titles):
+def test_ratings_and_items_have_the_documented_types(read, titles):
+    assert read.ratings.dtypes.astype(str).tolist() == ["int32", "int32", "float32", "int64"]
     items = read_ratings(some_ratings(), some_items(*titles), RatingsConfig()).items
     assert items.index.name == "item_id"
     assert items.index.dtype == "int32"
@@ -88,12 +80,12 @@ def test_items_have_the_types_that_are_promised(titles):
     ("title", "year"),
     [("Emma (1996)", 1996), ("Land Before Time III (1995) (V)", 1995), ("2001 (no year)", None), ("unknown", None)],
 )
-def test_the_year_stands_in_brackets(title, year):
+def test_the_year_is_the_one_in_brackets(title, year):
     found = read_ratings(some_ratings(), some_items(title, "Heat (1995)"), RatingsConfig()).items["year"].iloc[0]
     assert pd.isna(found) if year is None else found == year
 
 
-def test_the_input_stays_as_it_is():
+def test_the_input_is_not_changed():
     ratings, items = some_ratings(), some_items("Emma (1996)", "Heat (1995)", "Emma (1996)")
     ratings_before, items_before = ratings.copy(), items.copy()
     read_ratings(ratings, items, RatingsConfig())
@@ -106,17 +98,17 @@ def test_a_missing_column_of_the_ratings_is_named(column):
     rest = [name for name in COLUMNS if name != column]
     message = complaint(some_ratings().drop(columns=column), some_items())
     assert message == (
-        f"the ratings lack columns; where: {column}; found: {', '.join(rest)}; expected: {', '.join(COLUMNS)}"
+        f"columns are missing from the ratings; where: {column}; found: {', '.join(rest)}; expected: {', '.join(COLUMNS)}"
     )
 
 
 @pytest.mark.parametrize("column", ["item_id", "title", "genres"])
 def test_a_missing_column_of_the_items_is_named(column):
     message = complaint(some_ratings(), some_items().drop(columns=column))
-    assert message.startswith(f"the items lack columns; where: {column}; found: ")
+    assert message.startswith(f"columns are missing from the items; where: {column}; found: ")
 
 
-def test_no_ratings_are_told():
+def test_a_table_without_ratings_is_refused():
     message = complaint(some_ratings().head(0), some_items())
     assert message == "there are no ratings; found: 0 rows; expected: at least one row"
 
@@ -125,31 +117,31 @@ def test_no_ratings_are_told():
 @pytest.mark.parametrize(
     ("value", "found"), [("four", "'four'"), (np.nan, "nan"), (None, "None"), ("", "''"), (np.inf, "inf")]
 )
-def test_what_is_no_number_is_named(column, value, found):
+def test_what_is_not_a_number_is_named(column, value, found):
     message = complaint(put(some_ratings(), 1, column, value), some_items())
     assert message == (
         f"{column} is not a number; where: row 1 (counting from 0), column {column}; 1 such rows; "
-        f"found: {found}; expected: a number; what to do: mend or remove these rows"
+        f"found: {found}; expected: a number; what to do: correct or remove these rows"
     )
 
 
 @pytest.mark.parametrize("column", ["user_id", "item_id", "timestamp"])
-@pytest.mark.parametrize("value", [1.5, 1e30, -1e30, np.inf])
-def test_an_id_or_time_that_is_no_whole_number_of_its_size_is_named(column, value):
+@pytest.mark.parametrize("value", [1.5, 1e30, -1e30, np.inf, 2**63])
+def test_an_id_or_time_that_is_not_a_whole_number_of_its_size_is_named(column, value):
     message = complaint(put(some_ratings(), 1, column, value), some_items())
     assert f"row 1 (counting from 0), column {column}" in message
     assert f"found: {value}" in message
 
 
 @pytest.mark.parametrize("column", ["user_id", "item_id"])
-def test_an_id_that_would_become_another_is_named(column):
+def test_an_id_too_large_for_int32_is_named(column):
     message = complaint(put(some_ratings(), 1, column, 2**32 + 1), some_items())
     assert f"row 1 (counting from 0), column {column}" in message
     assert "found: 4294967297" in message
 
 
 @pytest.mark.parametrize("rating", [0, 0.99, 5.01, 6, -3])
-def test_a_rating_outside_the_scale_is_named(rating):
+def test_a_rating_outside_the_scale_is_refused(rating):
     message = complaint(put(some_ratings(), 2, "rating", rating), some_items())
     assert message.startswith("a rating lies outside the scale; where: row 2 (counting from 0), column rating; 1 such")
     assert "expected: 1 to 5" in message
@@ -162,7 +154,7 @@ def test_a_bad_number_is_shown_as_it_was_written():
 
 def test_the_scale_is_what_the_settings_say():
     ratings = some_ratings((1, 1, 0.5, 10), (2, 2, 10, 11))
-    read = read_ratings(ratings, some_items(), RatingsConfig(lowest=0.5, highest=10), whole_stars())
+    read = read_ratings(ratings, some_items(), RatingsConfig(lowest=0.5, highest=10), rating_scale(1, 5))
     assert list(read.ratings["rating"]) == [0.5, 10]
     assert (read.lowest, read.highest) == (0.5, 10)
     assert "expected: 0.5 to 9" in complaint(ratings, some_items(), RatingsConfig(lowest=0.5, highest=9))
@@ -170,14 +162,16 @@ def test_the_scale_is_what_the_settings_say():
 
 
 @pytest.mark.parametrize(
-    ("scale", "bounds"), [(whole_stars(), (1, 5)), (half_stars(), (0.5, 5)), (None, (3, 5))], ids=["1", "0.5", "found"]
+    ("scale", "bounds"),
+    [(rating_scale(1, 5), (1, 5)), (rating_scale(0.5, 5), (0.5, 5)), (None, (3, 5))],
+    ids=["1", "0.5", "found"],
 )
 def test_the_scale_is_that_of_the_source_unless_the_settings_say_one(scale, bounds):
     read = read_ratings(some_ratings(), some_items(), RatingsConfig(), scale)
     assert (read.lowest, read.highest) == bounds
 
 
-def test_a_bound_between_two_floats_is_kept_to():
+def test_a_rating_on_a_bound_that_float32_rounds_is_accepted():
     ratings = some_ratings((1, 1, 0.7, 10), (2, 2, 4.1, 11))
     assert read_ratings(ratings, some_items(), RatingsConfig(lowest=0.7, highest=4.1)).lowest == 0.7
 
@@ -191,64 +185,57 @@ def test_a_bound_between_two_floats_is_kept_to():
     ],
     ids=["user", "item", "value"],
 )
-def test_ratings_that_tell_nothing_apart_are_told(rows, found):
+def test_ratings_of_only_one_user_item_or_value_are_refused(rows, found):
     assert complaint(some_ratings(*rows), some_items()).startswith(
         f"{found}; expected: at least two users, two items and two different ratings"
     )
 
 
-def test_two_items_of_one_title_are_one_item_only():
+def test_two_items_that_are_merged_are_not_two_different_items():
     message = complaint(some_ratings((7, 1, 3, 10), (8, 2, 4, 11)), some_items("Emma (1996)", "Emma (1996)"))
     assert message.startswith("all ratings are of one item")
 
 
-def test_a_item_rated_twice_by_one_user_is_named():
+def test_an_item_rated_twice_by_a_user_is_refused():
     message = complaint(some_ratings((7, 1, 3, 10), (8, 1, 3, 10), (7, 1, 4, 99)), some_items())
     assert message.startswith("a user rates an item twice; where: row 2 (counting from 0), column user_id and item_id")
     assert "found: 7 and 1; expected: one rating each" in message
 
 
-def test_a_rating_of_an_unknown_item_is_named():
+def test_a_rating_of_an_unknown_item_is_refused():
+    assert "among the items" in complaint(some_ratings(), some_items().head(0))
     message = complaint(some_ratings((1, 1, 3, 10), (1, 99, 3, 10)), some_items())
     assert message.startswith("a rating is of an item that is not among the items; where: row 1 (counting from 0)")
     assert "99" in message.partition("found: ")[2]
-    assert message.endswith("expected: a known item_id; what to do: mend or remove these rows")
+    assert message.endswith("expected: a known item_id; what to do: correct or remove these rows")
 
 
-def test_all_bad_rows_are_counted():
-    message = complaint(some_ratings((1, 1, 3, 10), (2, 1, 9, 10), (3, 1, 9, 10)), some_items())
+def test_bad_rows_are_counted_by_place_not_by_index():
+    ratings = some_ratings((1, 1, 3, 10), (2, 1, 9, 10), (3, 1, 9, 10))
+    ratings.index = pd.Index([50, 50, 50])
+    message = complaint(ratings, some_items())
     assert "row 1 (counting from 0), column rating; 2 such rows" in message
 
 
-def test_rows_are_counted_whatever_the_index_says():
-    ratings = some_ratings((1, 1, 3, 10), (2, 1, 9, 10))
-    ratings.index = pd.Index([50, 50])
-    assert "row 1 (counting from 0)" in complaint(ratings, some_items())
-
-
-def test_two_items_of_one_id_are_named():
+def test_two_items_with_one_id_are_refused():
     message = complaint(some_ratings(), some_items().assign(item_id=[1, 2, 1, 4]))
     assert message.startswith("two items have one id; where: row 2 (counting from 0), column item_id; 1 such rows")
 
 
 @pytest.mark.parametrize("title", [None, np.nan, "", "   ", 7], ids=repr)
-def test_an_item_without_a_title_is_named(title):
+def test_an_item_without_a_title_is_refused(title):
     message = complaint(some_ratings(), put(some_items(), 1, "title", title))
     assert message.startswith("an item has no title; where: row 1 (counting from 0), column title; 1 such rows")
 
 
 @pytest.mark.parametrize("item_id", ["x", None, 1.5])
-def test_an_item_without_a_whole_number_for_an_id_is_named(item_id):
+def test_an_item_id_that_is_not_a_whole_number_is_refused(item_id):
     message = complaint(some_ratings(), put(some_items(), 2, "item_id", item_id))
     assert "row 2 (counting from 0), column item_id" in message
     assert f"found: {item_id!r}" in message
 
 
-def test_no_items_are_told():
-    assert "item" in complaint(some_ratings(), some_items().head(0))
-
-
-def test_items_of_one_title_become_one_item_with_the_lower_id():
+def test_items_with_the_same_title_are_merged_under_the_lower_id():
     items = some_items("Heat (1995)", "Emma (1996)", "Emma (1996) ").iloc[::-1]
     read = read_ratings(some_ratings((1, 3, 4, 10), (2, 2, 5, 11), (3, 1, 1, 12)), items, RatingsConfig())
     assert read.items["title"].to_dict() == {1: "Heat (1995)", 2: "Emma (1996)"}
@@ -258,7 +245,7 @@ def test_items_of_one_title_become_one_item_with_the_lower_id():
 
 
 @pytest.mark.parametrize("rows", [[(1, 1, 2, 10), (1, 2, 5, 20)], [(1, 2, 5, 20), (1, 1, 2, 10)]])
-def test_of_two_ratings_of_one_item_the_later_stands(rows):
+def test_the_later_of_two_ratings_of_a_merged_item_is_kept(rows):
     rows = [*rows, (2, 3, 4, 10)]
     read = read_ratings(some_ratings(*rows), some_items("Emma (1996)", "Emma (1996)", "Heat (1995)"), RatingsConfig())
     assert read.ratings.to_numpy().tolist() == [[1, 1, 5, 20], [2, 3, 4, 10]]
@@ -273,14 +260,14 @@ def test_of_two_ratings_of_one_item_the_later_stands(rows):
     ],
     ids=["one IMDb id", "one known", "two IMDb ids"],
 )
-def test_items_of_one_title_are_one_item_unless_imdb_tells_them_apart(tconst, merged, kept):
+def test_items_with_the_same_title_are_merged_unless_their_imdb_ids_differ(tconst, merged, kept):
     items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)", tconst=tconst)
     read = read_ratings(some_ratings((1, 1, 3, 10), (2, 2, 4, 11), (2, 3, 5, 12)), items, RatingsConfig())
     assert read.merged == merged
     assert {item: given if isinstance(given, str) else None for item, given in read.items["tconst"].items()} == kept
 
 
-def test_items_of_one_title_stay_apart_if_the_settings_say_so():
+def test_items_are_not_merged_if_the_settings_say_so():
     items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)")
     read = read_ratings(some_ratings(), items, RatingsConfig(merge_titles=False))
     assert (read.merged, list(read.items.index)) == (0, [1, 2, 3])
@@ -294,7 +281,7 @@ def test_a_rating_keeps_its_official_fold():
     assert folds.to_list() == [5, 0, 1]
 
 
-def test_ids_that_are_categories_are_numbered_in_their_order():
+def test_ids_that_are_categories_are_numbered_in_order():
     ratings = some_ratings(("bob", "x", 4, 11), ("ann", "y", 5, 12)).astype(
         {"user_id": "category", "item_id": "category"}
     )
@@ -312,7 +299,7 @@ def test_an_item_may_have_no_genre(genres):
     assert items.loc[1, "genres"] == []
 
 
-def test_movielens_has_eighteen_doubles(read, movielens):
+def test_eighteen_items_of_movielens_are_merged(read, movielens):
     assert read.merged == 18
     assert len(read.items) == 1664
     assert set(read.items["title"]) == set(movielens["items"]["title"].str.strip())
@@ -321,7 +308,7 @@ def test_movielens_has_eighteen_doubles(read, movielens):
     assert 268 not in read.items.index
 
 
-def test_every_movielens_rating_is_kept_unless_a_later_one_stands(read, movielens):
+def test_every_movielens_rating_is_kept_unless_there_is_a_later_one(read, movielens):
     title = movielens["items"].set_index("item_id")["title"].str.strip()
     before = movielens["ratings"].assign(title=lambda table: table["item_id"].map(title))
     expected = before.sort_values("timestamp").groupby(["user_id", "title"]).last()["timestamp"]
@@ -331,7 +318,7 @@ def test_every_movielens_rating_is_kept_unless_a_later_one_stands(read, movielen
     assert found.to_dict() == expected.to_dict()
 
 
-def test_movielens_items_have_as_many_ratings_as_are_counted(read):
+def test_the_ratings_of_movielens_items_are_counted(read):
     assert read.items["ratings"].sum() == len(read.ratings)
     assert read.items.loc[50, ["title", "ratings"]].to_list() == ["Star Wars (1977)", 583]
     assert read.items["year"].isna().sum() == 1

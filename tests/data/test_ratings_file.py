@@ -6,11 +6,10 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from latentflix.artifacts import artifact_key
 from latentflix.data.ratings import RatingsConfig, read_ratings
-from latentflix.data.ratings_file import RatingsSource, identify, load_ratings_source
+from latentflix.data.ratings_file import RatingsSource, load_ratings_source, with_fingerprint
 from latentflix.errors import DataError
-from tests.data.test_movielens import FILE_LAYOUTS, form_csv, write_folder, write_zip
+from tests.support.movielens_files import LAYOUTS, layout_csv, write_folder, write_zip
 
 RATINGS = pd.DataFrame(
     {"who": [7, 7, 9], "what": [1, 2, 1], "stars": [3.5, 10.0, 0.5], "when": [100, 200, 300], "note": ["a", "b", "c"]}
@@ -42,7 +41,11 @@ def zipped(name, content):
 
 
 def load(path, **settings):
-    return load_ratings_source(identify(RatingsSource(path=path, **settings)))
+    return load_ratings_source(with_fingerprint(RatingsSource(path=path, **settings)))
+
+
+def check(tables):
+    return read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
 
 
 def load_own(folder, ratings=RATINGS, **settings):
@@ -66,7 +69,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_table_is_read_whatever_it_is_packed_in(tmp_path, name):
+def test_a_table_is_read_from_any_file_format(tmp_path, name):
     (tmp_path / name).write_bytes(FILES[name])
     tables = load(tmp_path / name, **COLUMNS, timestamp_column="when")
     assert tables["ratings"].to_dict("list") == {
@@ -85,21 +88,16 @@ def test_the_delimiter_is_what_the_settings_say(tmp_path, delimiter, given):
     assert list(load(tmp_path / "own.tsv", **COLUMNS, delimiter=given)["ratings"]["item_id"]) == [1, 2, 1]
 
 
-@pytest.mark.parametrize("form", FILE_LAYOUTS)
-@pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
-def test_movielens_is_known_by_its_form(tmp_path, form, packed):
-    path = (
-        write_zip(tmp_path / "ml.zip", FILE_LAYOUTS[form])
-        if packed
-        else write_folder(tmp_path / "ml", FILE_LAYOUTS[form])
-    )
-    tables = load(path)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("write", "name"), [(write_zip, "ml.zip"), (write_folder, "ml")], ids=["zip", "folder"])
+def test_movielens_is_recognised_by_its_layout(tmp_path, layout, write, name):
+    tables = load(write(tmp_path / name, LAYOUTS[layout]))
     assert list(tables["ratings"]["rating"]) == [3, 4, 5, 1]
     assert tables["items"]["title"].iloc[1] == "Star Wars: Episode IV - A New Hope (1977)"
     assert list(tables["scale"].iloc[0]) == [1, 5]
 
 
-def test_without_a_column_of_times_they_are_nought(tmp_path):
+def test_without_a_column_of_times_they_are_zero(tmp_path):
     assert list(load_own(tmp_path)["ratings"]["timestamp"]) == [0, 0, 0]
 
 
@@ -132,16 +130,16 @@ def test_items_bring_titles_genres_and_imdb_ids(tmp_path):
     }
 
 
-def test_an_imdb_id_that_is_missing_stays_so(tmp_path):
+def test_a_missing_imdb_id_stays_missing(tmp_path):
     items = load_with_items(tmp_path, items=ITEMS.assign(imdb=[8579674, None]), imdb_column="imdb")["items"]
     assert items["tconst"].iloc[0] == "tt8579674"
     assert pd.isna(items["tconst"].iloc[1])
 
 
-def test_ids_that_are_names_are_numbered_and_kept(tmp_path):
+def test_named_ids_are_numbered_and_kept_as_source_ids(tmp_path):
     items = pd.DataFrame({"id": ["tt10", "tt2", "tt3"], "name": ["Emma", "Heat", "Fargo"]})
     tables = load_with_items(tmp_path, NAMED, items)
-    read = read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
+    read = check(tables)
     assert read.users.to_dict("index") == {
         1: {"ratings": 2, "source_id": "ann"},
         2: {"ratings": 1, "source_id": "bob"},
@@ -156,51 +154,43 @@ def test_ids_that_are_names_are_numbered_and_kept(tmp_path):
 
 
 @pytest.mark.parametrize("big", [2**31, -(2**31) - 1])
-def test_numbers_beyond_int32_are_names(tmp_path, big):
+def test_numbers_too_large_for_int32_are_names(tmp_path, big):
     tables = load_own(tmp_path, RATINGS.assign(who=[7, 7, big]))
     assert list(tables["ratings"]["user_id"]) == ["7", "7", str(big)]
-    read = read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
+    read = check(tables)
     assert set(read.users["source_id"]) == {"7", str(big)}
 
 
 def test_named_ids_pass_through_a_file_unchanged(tmp_path):
     tables = load_own(tmp_path, NAMED)
     again = {name: pd.read_parquet(io.BytesIO(as_parquet(table))) for name, table in tables.items()}
-    one, other = (
-        read_ratings(given["ratings"], given["items"], RatingsConfig(), given["scale"]) for given in (tables, again)
-    )
-    pd.testing.assert_frame_equal(one.ratings, other.ratings)
-    pd.testing.assert_frame_equal(one.items, other.items)
-    pd.testing.assert_frame_equal(one.users, other.users)
+    one, other = (check(given) for given in (tables, again))
+    for name in ("ratings", "items", "users"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
 
 
 def test_errors_name_ids_as_the_source_does(tmp_path):
-    tables = load_own(tmp_path, NAMED.assign(who="ann", what="tt2"))
     with pytest.raises(DataError, match=r"a user rates an item twice; where: row 1 .*found: 'ann' and 'tt2'"):
-        read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
-
-
-def test_an_item_that_is_rated_but_not_among_the_items_is_named(tmp_path):
-    tables = load_with_items(tmp_path, NAMED, ITEMS.assign(id=["tt2", "tt3"]))
+        check(load_own(tmp_path, NAMED.assign(who="ann", what="tt2")))
     with pytest.raises(DataError, match=r"not among the items; where: row 1 .*found: 'tt10'"):
-        read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
+        check(load_with_items(tmp_path, NAMED, ITEMS.assign(id=["tt2", "tt3"])))
 
 
 @pytest.mark.parametrize("ratings", [RATINGS, NAMED], ids=["numbers", "names"])
 @pytest.mark.parametrize(("column", "name"), [("who", "user_id"), ("what", "item_id")])
-def test_an_id_that_is_missing_is_named_by_its_row(tmp_path, ratings, column, name):
+def test_a_missing_id_is_named_by_its_row(tmp_path, ratings, column, name):
     tables = load_own(tmp_path, ratings.assign(**{column: ratings[column].where([True, True, False])}))
     with pytest.raises(DataError, match=rf"{name} is missing; where: row 2 \(counting from 0\), column {name}"):
-        read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
+        check(tables)
 
 
 @pytest.mark.parametrize("name", ["own.csv", "own.csv.gz", "own.parquet"])
-def test_columns_that_are_missing_are_told_with_those_that_are_there(tmp_path, name):
+def test_missing_columns_are_named_with_those_that_are_there(tmp_path, name):
     (tmp_path / name).write_bytes(FILES[name])
     with pytest.raises(DataError) as caught:
         load(tmp_path / name, user_column="who")
     assert str(caught.value).startswith(
-        f"a table lacks columns; where: {tmp_path / name}: item_id, rating; "
+        f"columns are missing from {tmp_path / name}; where: item_id, rating; "
         "found: who, what, stars, when, note; expected: who, item_id, rating; what to do: name them with "
     )
 
@@ -211,8 +201,10 @@ def test_another_delimiter_shows_in_the_columns_that_are_found(tmp_path):
         load(tmp_path / "own.csv", **COLUMNS)
 
 
-def test_columns_that_the_items_lack_are_told(tmp_path):
-    with pytest.raises(DataError, match=r"where: .*items\.csv: kind; found: id, name, kinds, imdb; expected: id"):
+def test_missing_columns_of_the_items_are_named(tmp_path):
+    with pytest.raises(
+        DataError, match=r"missing from .*items\.csv; where: kind; found: id, name, kinds, imdb; expected: id"
+    ):
         load_with_items(tmp_path, genres_column="kind")
 
 
@@ -224,41 +216,39 @@ def test_columns_that_the_items_lack_are_told(tmp_path):
         ("own.json.gz", gzip.compress(b"[]"), r"own\.json"),
     ],
 )
-def test_a_file_of_another_form_is_told(tmp_path, name, content, found):
+def test_a_file_of_another_form_is_refused(tmp_path, name, content, found):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=rf"in no form that is known; where: .*; found: {found}; expected: .*\.csv"):
         load(tmp_path / name, **COLUMNS)
 
 
-def test_a_zip_of_several_tables_is_told(tmp_path):
+def test_a_zip_or_folder_of_other_files_is_refused(tmp_path):
     path = write_zip(tmp_path / "own.zip", {"a.csv": b"", "b.csv": b""})
     with pytest.raises(DataError, match=r"found: ml-25m/a\.csv, ml-25m/b\.csv; expected: .*one csv or parquet file"):
         load(path, **COLUMNS)
 
-
-def test_a_folder_of_another_form_is_told(tmp_path):
     with pytest.raises(DataError, match=r"found: own\.csv; expected: u\.data and u\.item"):
         load(write_folder(tmp_path / "mine", {"own.csv": as_csv(RATINGS)}), **COLUMNS)
 
 
 @pytest.mark.parametrize("name", ["own.csv.gz", "own.zip", "own.parquet", "own.csv"])
-def test_a_file_that_cannot_be_read_is_told(tmp_path, name):
+def test_an_unreadable_file_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"\xff\xfe<html>not what it says" if name != "own.csv" else b"")
     with pytest.raises(DataError, match=rf"ratings cannot be read; where: .*{name}; found: .+; expected: a csv"):
         load(tmp_path / name, **COLUMNS)
 
 
-def test_a_time_that_is_no_date_is_told(tmp_path):
+def test_a_time_that_is_not_a_date_is_refused(tmp_path):
     with pytest.raises(DataError, match="ratings cannot be read; where: .*found: .*yesterday"):
         load_own(tmp_path, RATINGS.assign(when=["2020-01-01", "yesterday", "2020-01-02"]), timestamp_column="when")
 
 
 @pytest.mark.parametrize("missing", ["path", "items_path"])
-def test_a_file_that_there_is_not_is_told(tmp_path, missing):
+def test_a_missing_file_is_named(tmp_path, missing):
     (tmp_path / "own.csv").write_bytes(as_csv(RATINGS))
     paths = {"path": tmp_path / "own.csv", "items_path": tmp_path / "own.csv", missing: tmp_path / "nowhere.csv"}
     with pytest.raises(DataError, match=r"there is no such file or folder; where: .*nowhere\.csv"):
-        identify(RatingsSource(**paths))
+        with_fingerprint(RatingsSource(**paths))
 
 
 def test_items_without_ratings_are_refused(tmp_path):
@@ -267,10 +257,11 @@ def test_items_without_ratings_are_refused(tmp_path):
 
 
 def key(path, **settings):
-    return artifact_key("ratings_source", (), identify(RatingsSource(path=path, **settings)), [])
+    """The settings that are part of the key of the artifact."""
+    return with_fingerprint(RatingsSource(path=path, **settings)).model_dump_json()
 
 
-def test_what_a_file_holds_makes_the_key_and_not_where_it_lies(tmp_path):
+def test_the_key_depends_on_the_content_of_files_and_not_on_their_place(tmp_path):
     one, same, other = (tmp_path / name for name in ("one.csv", "same.csv", "other.csv"))
     one.write_bytes(as_csv(RATINGS))
     same.write_bytes(as_csv(RATINGS))
@@ -280,9 +271,9 @@ def test_what_a_file_holds_makes_the_key_and_not_where_it_lies(tmp_path):
     assert len(keys) == 5
 
 
-def test_every_file_of_a_folder_makes_the_key(tmp_path):
-    folder = write_folder(tmp_path / "ml", form_csv())
+def test_the_key_depends_on_every_file_of_a_folder(tmp_path):
+    folder = write_folder(tmp_path / "ml", layout_csv())
     before = key(folder)
-    assert key(write_folder(tmp_path / "elsewhere" / "ml", form_csv()).parent) == before
+    assert key(write_folder(tmp_path / "elsewhere" / "ml", layout_csv()).parent) == before
     (folder / "links.csv").rename(folder / "link.csv")
     assert key(folder) != before

@@ -41,7 +41,7 @@ def test_every_rating_is_in_exactly_one_part(ratings, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_order_of_the_rows_does_not_matter(ratings, kind):
+def test_the_order_of_rows_does_not_matter(ratings, kind):
     shuffled = ratings.sample(frac=1, random_state=3)
     one, other = split_of(ratings, kind=kind), split_of(shuffled, kind=kind)
     assert pairs(ratings, one.held_out) == pairs(shuffled, other.held_out)
@@ -49,10 +49,10 @@ def test_the_order_of_the_rows_does_not_matter(ratings, kind):
 
 
 @pytest.mark.parametrize("kind", ["random", "k_fold"])
-def test_a_seed_draws_the_same_again_and_another_seed_otherwise(ratings, kind):
+def test_a_seed_determines_the_split(ratings, kind):
     one, again, other = (split_of(ratings, kind=kind, seed=seed).held_out for seed in (4, 4, 5))
     assert (one == again).all()
-    # Two draws of a share agree on about that share of what either holds out.
+    # Two independent draws share about that share of what either holds out.
     share = one.mean()
     assert (one & other).sum() / one.sum() == pytest.approx(share, abs=0.02)
 
@@ -63,7 +63,7 @@ def test_a_random_split_holds_out_its_share(ratings, share):
     assert (split.held_out | split.unseen).sum() == round(share * len(ratings))
 
 
-def test_a_random_split_favours_no_user_and_no_item(ratings):
+def test_a_random_split_is_unbiased_over_users_and_items(ratings):
     held_out = split_of(ratings, share=0.5).held_out
     for column in ("user_id", "item_id"):
         shares = pd.Series(held_out).groupby(ratings[column].to_numpy()).agg(["mean", "size"])
@@ -94,7 +94,7 @@ def test_the_last_rating_of_each_user_is_held_out():
     assert rows(split_of(ratings, kind="leave_last_out").held_out) == [1, 3]
 
 
-def test_of_ratings_at_one_time_that_of_the_greatest_movie_id_is_the_last():
+def test_among_ratings_at_one_time_the_greatest_item_id_is_the_last():
     ratings = some_ratings((1, 3, 3, 50), (1, 2, 4, 50), (1, 1, 4, 10), (2, 3, 3, 10), (2, 2, 3, 20), (2, 1, 3, 0))
     assert rows(split_of(ratings, kind="leave_last_out").held_out) == [0, 4]
 
@@ -112,7 +112,7 @@ def test_an_official_fold_is_held_out(ratings):
         assert ((split.held_out | split.unseen) == (ratings["official_fold"] == fold)).all()
 
 
-def test_ratings_of_a_item_that_is_not_in_train_are_kept_apart_and_counted():
+def test_ratings_of_an_item_that_is_not_in_train_are_unseen_and_counted():
     ratings = some_ratings((1, 1, 3, 10), (1, 2, 4, 90), (2, 1, 3, 10), (2, 3, 3, 99), (3, 2, 3, 10), (3, 1, 3, 20))
     split = split_of(ratings, kind="leave_last_out")
     assert rows(split.train) == [0, 2, 4]
@@ -121,7 +121,7 @@ def test_ratings_of_a_item_that_is_not_in_train_are_kept_apart_and_counted():
     assert split.counts() == {"train": 3, "held_out": 2, "unseen": 1}
 
 
-def test_ratings_of_a_user_who_is_not_in_train_are_kept_apart():
+def test_ratings_of_a_user_who_is_not_in_train_are_unseen():
     ratings = some_ratings((1, 1, 3, 0), (1, 2, 3, 0), (2, 1, 3, 0), (3, 1, 3, 0)).assign(official_fold=[0, 1, 2, 1])
     with pytest.raises(DataError):
         split_of(ratings, kind="official", fold=1)
@@ -129,7 +129,7 @@ def test_ratings_of_a_user_who_is_not_in_train_are_kept_apart():
     assert (rows(split.held_out), rows(split.unseen)) == ([0], [3])
 
 
-def test_nothing_that_is_held_out_is_unknown_in_train(ratings):
+def test_every_held_out_user_and_item_is_in_train(ratings):
     few = ratings.groupby("item_id").head(2)
     split = split_of(few, share=0.4)
     assert split.unseen.any()
@@ -140,7 +140,7 @@ def test_nothing_that_is_held_out_is_unknown_in_train(ratings):
 
 
 @pytest.mark.parametrize("official_fold", [None, [0, 0, 0], [1, 2, 0]], ids=["no column", "no fold", "others"])
-def test_an_official_fold_that_there_is_not_is_told(official_fold):
+def test_a_missing_official_fold_is_refused(official_fold):
     ratings = some_ratings((1, 1, 3, 0), (1, 2, 3, 0), (2, 1, 3, 0))
     if official_fold:
         ratings = ratings.assign(official_fold=np.array(official_fold, "int8"))
@@ -149,12 +149,12 @@ def test_an_official_fold_that_there_is_not_is_told(official_fold):
         split_of(ratings, kind="official", fold=3)
 
 
-def test_ratings_without_times_have_no_last():
+def test_ratings_without_times_cannot_be_split_by_time():
     with pytest.raises(DataError, match=r"the ratings have no times; where: timestamp; found: 0 in every row"):
         split_of(some_ratings((1, 1, 3, 0), (1, 2, 3, 0)), kind="leave_last_out")
 
 
-def test_a_split_that_leaves_nothing_to_score_is_told():
+def test_a_split_that_leaves_nothing_to_score_is_refused():
     with pytest.raises(DataError) as caught:
         split_of(some_ratings((1, 1, 3, 0), (2, 2, 3, 1)), kind="leave_last_out")
     assert str(caught.value).startswith(

@@ -14,14 +14,14 @@ AWKWARD = ["", "one", 'a "quoted", one', "two\nlines", "映画 🎬", "<br />&am
 
 
 def measure(texts):
-    """How long each text is, and what is wrong with it."""
+    """The length of each text, and what is wrong with it."""
     lengths = [len(text) if isinstance(text, str) else None for text in texts]
     notes = [{str: "", bytes: "not UTF-8"}.get(type(text), "none") for text in texts]
     return pd.DataFrame({"length": pd.array(lengths, "Float32"), "note": pd.Series(notes, dtype="str")})
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
-def test_what_is_written_is_read(tmp_path, name):
+def test_a_written_table_is_read_back(tmp_path, name):
     table = pd.DataFrame({"text": ["a", "b"], "year": [1999, 2001]})
     write_file(table, tmp_path / name)
     pd.testing.assert_frame_equal(read_file(tmp_path / name), table)
@@ -67,7 +67,7 @@ def broken_strings():
     return pa.StringArray.from_buffers(3, offsets, pa.py_buffer(b"a\xff\xfeb"))
 
 
-def test_a_text_that_is_not_utf_8_is_told_as_bytes_and_hinders_no_other(tmp_path):
+def test_a_text_that_is_not_utf_8_is_passed_on_as_bytes_and_does_not_affect_others(tmp_path):
     pq.write_table(pa.table({"text": broken_strings()}), tmp_path / "t.parquet")
     (tmp_path / "t.csv").write_bytes(b"text,row\na,1\n\xff\xfe,2\nb,3\n")
     for source in ("t.parquet", "t.csv"):
@@ -109,7 +109,7 @@ def test_a_failure_half_way_leaves_the_target_as_it_was(tmp_path):
     [
         ({"review": ["a"]}, "no such column; where: .*t.parquet: text; found: review"),
         ({"text": [1, 2]}, "holds no texts; where: .*t.parquet: text; found: int64"),
-        ({"text": ["a"], "note": [1]}, "names of those to be added.*found: note"),
+        ({"text": ["a"], "note": [1]}, "already has columns of the names to be added.*found: note"),
     ],
 )
 def test_a_table_that_cannot_be_extended_is_refused(tmp_path, table, message):
@@ -118,7 +118,7 @@ def test_a_table_that_cannot_be_extended_is_refused(tmp_path, table, message):
         append_columns(tmp_path / "t.parquet", tmp_path / "o.parquet", "text", measure)
 
 
-def test_files_that_are_not_there_are_named(tmp_path):
+def test_missing_files_are_named(tmp_path):
     with pytest.raises(DataError, match="cannot be read.*where: .*nowhere.csv"):
         append_columns(tmp_path / "nowhere.csv", tmp_path / "o.csv", "text", measure)
     write_file(pd.DataFrame({"text": ["a"]}), tmp_path / "t.csv")
@@ -139,11 +139,11 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
         before = pa.total_allocated_bytes()
         seen = []
 
-        def tell(texts):
+        def predict(texts):
             seen.append(pa.total_allocated_bytes() - before + tracemalloc.get_traced_memory()[0])
             return measure(texts)
 
-        append_columns(tmp_path / f"{rows}.parquet", tmp_path / "o.parquet", "text", tell)
+        append_columns(tmp_path / f"{rows}.parquet", tmp_path / "o.parquet", "text", predict)
         tracemalloc.stop()
         return max(seen)
 

@@ -62,23 +62,15 @@ def test_other_names_of_the_database_are_tried(database):
     assert resolved.links["tconst"].tolist() == ["tt0103905"]
 
 
-def test_only_the_years_that_are_asked_for_are_read(database):
+def test_only_the_requested_years_are_read(database):
     resolved = resolve_titles(films("African Queen, The (1951)"), [catalog_of_cinemagoer(database, 1960, 2000)])
     assert len(resolved.unknown) == 1
 
 
-def test_what_cinemagoers_own_tool_builds_can_be_read(tmp_path):
+def test_a_database_built_by_cinemagoers_own_tool_can_be_read(tmp_path):
     importer = pytest.importorskip("imdb.parser.s3.importer")
-    header = [
-        "tconst",
-        "titleType",
-        "primaryTitle",
-        "originalTitle",
-        "isAdult",
-        "startYear",
-        "endYear",
-        "runtimeMinutes",
-    ]
+    header = ["tconst", "titleType", "primaryTitle", "originalTitle", "isAdult", "startYear", "endYear"]
+    header.append("runtimeMinutes")
     with gzip.open(tmp_path / "title.basics.tsv.gz", "wt", encoding="utf-8") as file:
         file.write("\t".join(header) + "\n")
         file.writelines("\t".join([*row, r"\N", r"\N"]) + "\n" for row in basics())
@@ -89,7 +81,7 @@ def test_what_cinemagoers_own_tool_builds_can_be_read(tmp_path):
     assert resolved.links["tconst"].tolist() == [tconst for title, tconst, *_ in HARD]
 
 
-def test_no_database_and_a_file_that_is_none_are_told(tmp_path):
+def test_a_missing_or_broken_database_is_refused(tmp_path):
     with pytest.raises(DataError, match="there is no such database; where: .*none.db"):
         catalog_of_cinemagoer(tmp_path / "none.db", 1990, 2000)
     (tmp_path / "text.db").write_text("no database " * 100)
@@ -109,7 +101,7 @@ def movielens(folder, *, links=True):
     return folder
 
 
-def test_links_of_a_newer_set_are_used(tmp_path):
+def test_titles_are_found_in_the_links_of_a_newer_set(tmp_path):
     resolved = resolve_titles(
         films("Matrix, The (2000)", "Emma (1996)"), [catalog_of_links(movielens(tmp_path / "new"))]
     )
@@ -117,7 +109,7 @@ def test_links_of_a_newer_set_are_used(tmp_path):
     assert resolved.unknown["title"].tolist() == ["Emma (1996)"]
 
 
-def test_a_set_without_links_and_no_set_are_told(tmp_path):
+def test_a_set_without_links_and_a_missing_set_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"no links to IMDb; where: .*old; expected: links.csv"):
         catalog_of_links(movielens(tmp_path / "old", links=False))
     with pytest.raises(DataError, match="a MovieLens set cannot be read"):

