@@ -25,7 +25,7 @@ from latentflix.factors.labels import LabelConfig, label_items
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
 from latentflix.report.rendering import PAGE
-from tests.support.factories.analysis import make_study
+from tests.support.factories.analysis import make_analysis
 from tests.support.factories.report import make_findings, make_scores
 
 N_AXES, N_STABLE, N_TERMS = 20, 15, 12
@@ -94,7 +94,7 @@ def plant_findings(n_items: int, n_reviews: int, seed: int = 0) -> ReportInputs:
         names=named.to_dict(),
         shares=shares.assign(share=random.random(len(shares)), share_without=random.random(len(shares))),
         most_frequent=labels[0],
-        analysis=make_study(
+        analysis=make_analysis(
             positions=items.head(300).assign(
                 year=pd.array([1990] * min(n_items, 300), "Int16"),
                 **{f"axis_{axis}": random.normal(size=min(n_items, 300)) for axis in (1, 2, 3)},

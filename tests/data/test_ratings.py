@@ -97,9 +97,8 @@ def test_the_input_is_not_changed():
 def test_a_missing_column_of_the_ratings_is_named(column):
     rest = [name for name in COLUMNS if name != column]
     message = complaint(some_ratings().drop(columns=column), some_items())
-    assert message == (
-        f"columns are missing from the ratings; where: {column}; found: {', '.join(rest)}; expected: {', '.join(COLUMNS)}"
-    )
+    found, expected = ", ".join(rest), ", ".join(COLUMNS)
+    assert message == f"columns are missing from the ratings; where: {column}; found: {found}; expected: {expected}"
 
 
 @pytest.mark.parametrize("column", ["item_id", "title", "genres"])

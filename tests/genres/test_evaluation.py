@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
 from latentflix.calibration import tune_thresholds
+from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.genres.evaluation import (
     COMBINED,
     PRIOR,
@@ -12,7 +13,6 @@ from latentflix.genres.evaluation import (
     confuse,
     evaluate_genres,
 )
-from latentflix.data.splits import TEST, TRAIN, VALID
 
 GENRES = ["Drama", "Comedy", "War"]
 N_PLOTS = 1500

@@ -3,9 +3,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from sklearn.metrics import average_precision_score
 
+from latentflix.data.splits import TEST
 from latentflix.errors import ModelError
 from latentflix.genres.model import GenreConfig, predict_genres, restore_genres, train_genres
-from latentflix.data.splits import TEST
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, make_plots, prepare
 
 PREPARED = prepare()

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.errors import DataError
 from latentflix.data.splits import TEST, TRAIN, VALID
+from latentflix.errors import DataError
 from latentflix.genres.plot_summaries import (
     PlotSummaryConfig,
     prepare_plots,

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +6,7 @@ from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import split_ratings
 from latentflix.errors import ModelError, NotEnoughData
-from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender, find_similar, place_items, rank_biases
+from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender, place_items, rank_biases
 from latentflix.recommender.fit import fit_recommender, seed_groups
 from latentflix.recommender.latent_factors import LatentFactors
 from latentflix.recommender.model import CollabConfig, predict_ratings, seed_fits
@@ -44,7 +42,7 @@ def groups(read):
 
 
 @pytest.fixture(scope="module")
-def study(groups, read):
+def analysis(groups, read):
     return analyse_recommender(groups, read.ratings, read.items, AnalysisConfig(n_predicted=300, n_mapped=25))
 
 
@@ -65,13 +63,13 @@ def make_ratings():
     return pd.DataFrame({"user_id": [1, 2, 1], "item_id": [2, 2, 9], "rating": [1.0, 2.0, 4.0]})
 
 
-def often(n=50):
+def frequent(n=50):
     return ITEMS.index[ITEMS["ratings"] >= n]
 
 
-def test_items_stand_by_their_bias_with_its_spread_over_the_seeds():
+def test_items_are_ranked_by_their_bias_with_its_deviation_over_the_seeds():
     fits = [make_fit(), make_fit(bias=(-2, 7, 0, 4, 0.5))]
-    table = rank_biases(fits, make_ratings(), ITEMS, often())
+    table = rank_biases(fits, make_ratings(), ITEMS, frequent())
     assert table["title"].tolist() == ["High", "Twin", "Middle", "Low"]
     assert table["bias"].tolist() == [2.5, 0.5, 0.0, -1.5]
     assert table["bias_sd"].tolist() == pytest.approx([np.sqrt(4.5), 0, 0, np.sqrt(0.5)])
@@ -80,50 +78,35 @@ def test_items_stand_by_their_bias_with_its_spread_over_the_seeds():
 
 
 def test_a_model_without_biases_has_no_ranking():
-    assert rank_biases([make_fit(bias=(0,) * 5)], make_ratings(), ITEMS, often()).empty
+    assert rank_biases([make_fit(bias=(0,) * 5)], make_ratings(), ITEMS, frequent()).empty
 
 
-def test_planted_biases_are_ranked_as_planted():
+def test_known_biases_are_recovered():
     random = np.random.default_rng(0)
     users, items = random.permutation(900)[:120], random.permutation(900)[:20]
     ratings = pd.DataFrame([(user, item) for user in users for item in items], columns=["user_id", "item_id"])
-    planted = pd.Series(np.linspace(-1.5, 1.5, len(items)), index=pd.Index(items, name="item_id"))
-    ratings["rating"] = 3 + planted[ratings["item_id"]].to_numpy() + random.normal(0, 0.05, len(ratings))
+    known = pd.Series(np.linspace(-1.5, 1.5, len(items)), index=pd.Index(items, name="item_id"))
+    ratings["rating"] = 3 + known[ratings["item_id"]].to_numpy() + random.normal(0, 0.05, len(ratings))
     fit = fit_recommender(ratings, COLLAB.model_copy(update={"n_seeds": 2}))
-    titles = pd.DataFrame({"title": "", "ratings": 120}, index=planted.index)
-    table = rank_biases(seed_fits(fit), ratings, titles, planted.index.sort_values())
-    assert table.index.tolist() == planted.index[::-1].tolist()
+    titles = pd.DataFrame({"title": "", "ratings": 120}, index=known.index)
+    table = rank_biases(seed_fits(fit), ratings, titles, known.index.sort_values())
+    assert table.index.tolist() == known.index[::-1].tolist()
 
 
-def test_items_are_alike_by_the_angle_of_their_factors_whatever_their_length():
-    table = find_similar([make_fit()], ITEMS, often(), AnalysisConfig(n_items=2, n_similar=2))
-    assert table[["title", "similar_title"]].to_numpy().tolist() == [
-        *(["Low", "Twin"], ["Low", "High"]),
-        *(["Twin", "Low"], ["Twin", "High"]),
-    ]
-    assert table["cosine"].tolist() == pytest.approx(np.cos(np.radians([5, 40, 5, 35])))
+def test_similar_items_are_listed_for_the_most_rated(analysis, read):
+    most_rated = read.items["ratings"].nlargest(20)
+    assert analysis.similar["item_id"].unique().tolist() == most_rated.index.tolist()
+    assert (analysis.similar.groupby("item_id").size() == 5).all()
+    assert (read.items["ratings"][analysis.similar["similar_id"]] >= 30).all()
+    for title, item_id in (("title", "item_id"), ("similar_title", "similar_id")):
+        assert analysis.similar[title].tolist() == read.items["title"][analysis.similar[item_id]].tolist()
 
 
-def test_a_cosine_is_the_mean_over_the_seeds():
-    turned = replace(make_fit(), item_factors=make_fit().item_factors[[0, 1, 2, 4, 3]])
-    table = find_similar([make_fit(), turned], ITEMS, often(), AnalysisConfig(n_items=1, n_similar=1))
-    both = np.cos(np.radians([5, 40]))
-    assert table["cosine"].item() == pytest.approx(both.mean())
-    assert table["cosine_sd"].item() == pytest.approx(both.std(ddof=1))
-
-
-def test_no_item_is_similar_to_itself_and_none_is_listed_that_is_seldom_rated():
-    table = find_similar([make_fit()], ITEMS, often(), AnalysisConfig(n_items=10, n_similar=10))
-    assert table.groupby("item_id")["similar_id"].agg(set).to_dict() == {
-        item_id: set(often()) - {item_id} for item_id in often()
-    }
-
-
-def test_the_most_similar_item_in_a_planted_world_is_truly_near(study, world):
+def test_the_most_similar_item_in_a_synthetic_world_is_truly_near(analysis, world):
     near = world.true_factors.to_numpy() * 0.7 ** np.arange(3)
     near /= np.linalg.norm(near, axis=1, keepdims=True)
     true_cosine = pd.DataFrame(near @ near.T, world.true_factors.index, world.true_factors.index)
-    first = study.similar.drop_duplicates("item_id")
+    first = analysis.similar.drop_duplicates("item_id")
     places = [
         (true_cosine.loc[row.item_id].drop(row.item_id) > true_cosine.loc[row.item_id, row.similar_id]).sum()
         for row in first.itertuples()
@@ -133,10 +116,10 @@ def test_the_most_similar_item_in_a_planted_world_is_truly_near(study, world):
     assert max(places) <= 8
 
 
-def test_predictions_stand_beside_ratings_that_were_held_out(study, groups, read):
+def test_held_out_ratings_are_listed_with_their_predictions(analysis, groups, read):
     held_out = read.ratings[split_ratings(read.ratings, COLLAB.split).held_out]
-    drawn = study.predicted.merge(held_out, on=["user_id", "item_id"], suffixes=("", "_given"))
-    assert len(drawn) == len(study.predicted) == 300
+    drawn = analysis.predicted.merge(held_out, on=["user_id", "item_id"], suffixes=("", "_given"))
+    assert len(drawn) == len(analysis.predicted) == 300
     assert (drawn["rating"] == drawn["rating_given"]).all()
     stars = np.concatenate(
         [predict_ratings(group, drawn["user_id"].to_numpy(), drawn["item_id"].to_numpy()) for group in groups]
@@ -146,59 +129,59 @@ def test_predictions_stand_beside_ratings_that_were_held_out(study, groups, read
     np.testing.assert_allclose(drawn["predicted_sd"], stars.std(0, ddof=1), rtol=1e-3)
     assert (drawn["title"] == read.items["title"][drawn["item_id"]].to_numpy()).all()
     rmse = np.sqrt(((stars.mean(0) - drawn["rating"]) ** 2).mean())
-    assert study.figures["rmse"] == pytest.approx(rmse, rel=1e-5)
+    assert analysis.figures["rmse"] == pytest.approx(rmse, rel=1e-5)
     assert rmse < 0.7 * read.ratings["rating"].std()
 
 
-def test_the_map_shows_the_planted_factors_in_the_order_of_their_weight(study, world, groups, read):
-    assert study.positions.index.tolist() == read.items["ratings"].nlargest(25).index.tolist()
-    true_factors = world.true_factors.loc[study.positions.index]
+def test_the_map_shows_the_true_factors_by_explained_variance(analysis, world, groups, read):
+    assert analysis.positions.index.tolist() == read.items["ratings"].nlargest(25).index.tolist()
+    true_factors = world.true_factors.loc[analysis.positions.index]
     for axis, factor in (("axis_1", "A"), ("axis_2", "B"), ("axis_3", "C")):
-        assert abs(np.corrcoef(study.positions[axis], true_factors[factor])[0, 1]) > 0.9
-    explained = study.figures["explained"]
+        assert abs(np.corrcoef(analysis.positions[axis], true_factors[factor])[0, 1]) > 0.9
+    explained = analysis.figures["explained"]
     assert explained == sorted(explained, reverse=True)
     assert 0.85 < sum(explained) <= 1
 
 
-def test_the_map_does_not_hang_on_how_a_fit_is_stretched_nor_on_how_many_seeds_there_are():
-    one, _ = place_items([make_fit()], ITEMS, often(), AnalysisConfig())
-    other, _ = place_items([make_fit(stretch=4.0)], ITEMS, often(), AnalysisConfig())
-    both, _ = place_items([make_fit(), make_fit(stretch=4.0)], ITEMS, often(), AnalysisConfig())
+def test_the_map_depends_neither_on_the_stretch_of_a_fit_nor_on_the_number_of_seeds():
+    one, _ = place_items([make_fit()], ITEMS, frequent(), AnalysisConfig())
+    other, _ = place_items([make_fit(stretch=4.0)], ITEMS, frequent(), AnalysisConfig())
+    both, _ = place_items([make_fit(), make_fit(stretch=4.0)], ITEMS, frequent(), AnalysisConfig())
     axes = ["axis_1", "axis_2", "axis_3"]
     assert one["axis_1"].abs().max() > 0.5
     np.testing.assert_allclose(one[axes], other[axes], atol=1e-4)
     np.testing.assert_allclose(one[axes], both[axes], atol=1e-4)
 
 
-def test_an_axis_that_there_is_not_is_all_zero():
-    positions, explained = place_items([make_fit()], ITEMS, often(), AnalysisConfig())
+def test_a_missing_axis_is_all_zero():
+    positions, explained = place_items([make_fit()], ITEMS, frequent(), AnalysisConfig())
     assert len(explained) == 2
     assert (positions["axis_3"] == 0).all()
 
 
-def test_figures_say_which_recommender_it_is(study):
-    assert {"model": "bias", "weight_decay": 0.05, "n_seeds": 4, "min_ratings": 30}.items() <= study.figures.items()
+def test_figures_describe_the_recommender(analysis):
+    assert {"model": "bias", "weight_decay": 0.05, "n_seeds": 4, "min_ratings": 30}.items() <= analysis.figures.items()
 
 
-def test_too_few_items_with_enough_ratings_are_said_to_be(groups, read):
+def test_too_few_items_with_enough_ratings_are_refused(groups, read):
     with pytest.raises(NotEnoughData, match="found: 0 items with 10000 ratings.*lower --analysis.min-ratings"):
         analyse_recommender(groups, read.ratings, read.items, AnalysisConfig(min_ratings=10_000))
 
 
-def test_a_model_without_common_factors_is_refused(read):
+def test_a_model_without_factors_is_refused(read):
     neural = fit_recommender(read.ratings, COLLAB.model_copy(update={"model": "neural", "epochs": 1}))
     with pytest.raises(ModelError):
         analyse_recommender([neural], read.ratings, read.items, AnalysisConfig())
 
 
-def test_sequels_are_alike_on_real_ratings():
+def test_sequels_are_similar_on_real_ratings():
     tables = load_data_set(DataSetConfig(name="movielens_100k"))
     read = read_ratings(tables["ratings"], tables["items"], RatingsConfig())
     fit = fit_recommender(read.ratings, CollabConfig(n_seeds=4))
-    study = analyse_recommender([fit], read.ratings, read.items, AnalysisConfig())
-    alike = study.similar.groupby("title")["similar_title"].agg(list)
+    analysis = analyse_recommender([fit], read.ratings, read.items, AnalysisConfig())
+    alike = analysis.similar.groupby("title")["similar_title"].agg(list)
     assert "Empire Strikes Back, The (1980)" in alike["Star Wars (1977)"][:2]
     assert "Godfather: Part II, The (1974)" in alike["Godfather, The (1972)"]
-    assert "Shawshank Redemption, The (1994)" in study.biases["title"].head(10).tolist()
-    assert study.biases["mean_rating"].head(20).min() > study.biases["mean_rating"].tail(20).max()
-    assert study.figures["rmse"] == pytest.approx(0.9, abs=0.03)
+    assert "Shawshank Redemption, The (1994)" in analysis.biases["title"].head(10).tolist()
+    assert analysis.biases["mean_rating"].head(20).min() > analysis.biases["mean_rating"].tail(20).max()
+    assert analysis.figures["rmse"] == pytest.approx(0.9, abs=0.03)

@@ -1,17 +1,27 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
 from numpy.testing import assert_allclose, assert_array_equal
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import Split, SplitConfig, split_ratings
 from latentflix.errors import NotFound, SettingsError, TrainingError
-from latentflix.recommender import fit as collab_fit
-from latentflix.recommender import fit as rating_batches
-from latentflix.recommender.fit import RatingBatches, fit_and_score, fit_recommender, score_recommender, seed_groups
+from latentflix.recommender import fit as fit_module
+from latentflix.recommender.fit import (
+    BestEpochPerSeed,
+    RatingBatches,
+    SeedErrors,
+    fit_and_score,
+    fit_recommender,
+    score_recommender,
+    seed_groups,
+)
 from latentflix.recommender.model import CollabConfig, predict_ratings, seed_fits
 from latentflix.training import LeanLearner
 from tests.support.synthetic_world import make_world
@@ -59,8 +69,8 @@ def test_seeds_side_by_side_learn_what_each_learns_alone(ratings, name):
         assert_allclose(together.valid_loss[:, [place]], alone.valid_loss, rtol=1e-4)
 
 
-def test_seeds_of_the_neural_model_begin_side_by_side_as_alone(ratings):
-    # Where a unit is silenced, rounding decides, and what it decides grows from step to step.
+def test_seeds_of_the_neural_model_start_side_by_side_as_alone(ratings):
+    # Rounding decides which units are silenced, and its effect grows from step to step.
     config = changed(QUICK, model="neural", epochs=1, batch_size=8192)
     together = fit_recommender(ratings, config)
     for seed in range(3):
@@ -70,25 +80,28 @@ def test_seeds_of_the_neural_model_begin_side_by_side_as_alone(ratings):
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("n_seeds", [1, 2])
-def test_the_same_seed_gives_the_same_fit_and_another_one_another(ratings, name, n_seeds):
+def test_the_seed_determines_the_fit(ratings, name, n_seeds):
     config = changed(SHORT, model=name, n_seeds=n_seeds)
     one, again, other = (fit_recommender(ratings, changed(config, seed=seed)) for seed in (1, 1, 7))
     assert_same_weights(one.weights, again.weights, rtol=0)
     assert_array_equal(one.valid_loss, again.valid_loss)
     for weights, others in zip(one.weights.values(), other.weights.values(), strict=True):
-        assert not weights.is_floating_point() or not weights.numel() or not torch.allclose(weights, others)
+        assert weights.dtype.kind != "f" or not weights.size or not np.allclose(weights, others)
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 10])
-def test_how_many_seeds_fit_into_memory_makes_no_other_fit(ratings, monkeypatch, at_once):
+def test_the_fit_does_not_depend_on_how_many_seeds_fit_into_memory(ratings, monkeypatch, at_once):
     whole = fit_recommender(ratings, SHORT)
     stacked = []
-    fit_stack = collab_fit._fit_stack
-    monkeypatch.setattr(
-        collab_fit, "_fit_stack", lambda stack, *rest: stacked.append(stack.n_seeds) or fit_stack(stack, *rest)
-    )
-    n_weights = sum(weight[0].numel() for weight in whole.weights.values())
-    monkeypatch.setattr(collab_fit, "_WEIGHTS_AT_ONCE", at_once * n_weights)
+    fit_ensemble = fit_module._fit_ensemble
+
+    def count_seeds(ensemble, *rest):
+        stacked.append(ensemble.n_seeds)
+        return fit_ensemble(ensemble, *rest)
+
+    monkeypatch.setattr(fit_module, "_fit_ensemble", count_seeds)
+    n_weights = sum(weight[0].size for weight in whole.weights.values())
+    monkeypatch.setattr(fit_module, "_WEIGHTS_AT_ONCE", at_once * n_weights)
     parts = fit_recommender(ratings, SHORT)
     assert stacked == {1: [1, 1, 1], 2: [2, 1], 10: [3]}[at_once]
     assert_same_weights(whole.weights, parts.weights, atol=1e-5)
@@ -98,7 +111,7 @@ def test_how_many_seeds_fit_into_memory_makes_no_other_fit(ratings, monkeypatch,
 def test_groups_of_seeds_fit_what_one_group_fits(ratings):
     whole = fit_recommender(ratings, changed(SHORT, seed=5))
     groups = [fit_recommender(ratings, group) for group in seed_groups(changed(SHORT, seed=5, seeds_per_task=2))]
-    parts = {name: torch.cat([group.weights[name] for group in groups]) for name in whole.weights}
+    parts = {name: np.concatenate([group.weights[name] for group in groups]) for name in whole.weights}
     assert_same_weights(whole.weights, parts, atol=1e-5)
 
 
@@ -114,14 +127,14 @@ def test_every_seed_is_in_one_group(seed, n_seeds, seeds_per_task, expected):
 
 def test_groups_of_seeds_take_the_gpus_in_turn(ratings, monkeypatch):
     places = []
-    monkeypatch.setattr(collab_fit, "pick_device", lambda place: places.append(place) or torch.device("cpu"))
+    monkeypatch.setattr(fit_module, "pick_device", lambda place: places.append(place) or torch.device("cpu"))
     for group in seed_groups(changed(SHORT, epochs=1, n_seeds=5, seeds_per_task=2)):
         fit_recommender(ratings, group)
     assert places == [0, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
-def test_held_out_ratings_are_told_far_better_than_by_their_mean(ratings, name):
+def test_held_out_ratings_are_predicted_far_better_than_by_their_mean(ratings, name):
     recommender, scores = fit_and_score(ratings, changed(QUICK, model=name, epochs=8))
     held_out = ratings[split_ratings(ratings, QUICK.split).held_out]
     assert scores["rmse"] < 0.5 * held_out["rating"].std()
@@ -131,7 +144,7 @@ def test_held_out_ratings_are_told_far_better_than_by_their_mean(ratings, name):
 
 
 @pytest.mark.parametrize("name", ["dot_range", "bias"])
-def test_item_factors_span_the_planted_ones(world, name):
+def test_item_factors_span_the_true_ones(world, name):
     fits = seed_fits(fit_recommender(world.ratings, changed(QUICK, model=name, epochs=8)))
     planted = world.true_factors.loc[fits[0].item_ids].to_numpy()
     for fit in fits:
@@ -150,7 +163,7 @@ def test_scores_are_those_of_the_predictions(ratings):
     assert scores["ensemble_mae"] == pytest.approx(np.mean(abs(off.mean(0))))
 
 
-def test_ratings_of_strangers_have_no_score(ratings):
+def test_ratings_of_unknown_users_cannot_be_scored(ratings):
     with pytest.raises(NotFound):
         score_recommender(fit_recommender(ratings, SHORT), ratings.assign(user_id=10_000))
 
@@ -166,7 +179,7 @@ def test_the_curve_is_the_loss_on_the_held_out_ratings(ratings):
     assert (recommender.valid_loss[-1] < 0.5 * recommender.valid_loss[0]).all()
 
 
-def test_a_fit_that_learns_by_heart_stops_and_keeps_its_best_epoch(ratings):
+def test_a_fit_that_overfits_stops_and_keeps_its_best_epoch(ratings):
     few = ratings.sample(600, random_state=0)
     config = changed(QUICK, epochs=60, weight_decay=0, batch_size=32, patience=3)
     recommender, scores = fit_and_score(few, config)
@@ -180,7 +193,7 @@ def test_a_fit_that_learns_by_heart_stops_and_keeps_its_best_epoch(ratings):
 
 def test_groups_in_memory_may_stop_at_different_epochs(ratings, monkeypatch):
     few = ratings.sample(600, random_state=0)
-    monkeypatch.setattr(collab_fit, "_WEIGHTS_AT_ONCE", 1)
+    monkeypatch.setattr(fit_module, "_WEIGHTS_AT_ONCE", 1)
     config = changed(QUICK, epochs=60, weight_decay=0, batch_size=32, patience=1, n_seeds=8)
     recommender, scores = fit_and_score(few, config)
     lengths = (~np.isnan(recommender.valid_loss)).sum(0)
@@ -189,14 +202,14 @@ def test_groups_in_memory_may_stop_at_different_epochs(ratings, monkeypatch):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_without_held_out_ratings_all_epochs_are_gone_through(ratings, name):
+def test_without_held_out_ratings_all_epochs_are_used(ratings, name):
     recommender = fit_recommender(ratings, changed(QUICK, model=name, patience=1, epochs=4), hold_none_out(ratings))
     assert recommender.valid_loss.shape == (4, 3)
     assert np.isnan(recommender.valid_loss).all()
     assert score_recommender(recommender, ratings)["rmse"] < ratings["rating"].std()
 
 
-def test_ids_that_no_training_rating_has_are_in_no_table_and_in_no_score(ratings):
+def test_ids_without_a_training_rating_have_no_row_and_no_score(ratings):
     item, user = ratings["item_id"].iloc[0], ratings["user_id"].iloc[-1]
     strange = ((ratings["item_id"] == item) | (ratings["user_id"] == user)).to_numpy()
     folds = ratings.assign(official_fold=np.where(strange | (np.arange(len(ratings)) % 10 == 0), 1, 2))
@@ -213,14 +226,14 @@ def test_ids_that_no_training_rating_has_are_in_no_table_and_in_no_score(ratings
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_ids_that_keep_their_order_keep_their_predictions(ratings, name):
+def test_predictions_depend_only_on_the_order_of_ids(ratings, name):
     config, split = changed(SHORT, model=name), split_ratings(ratings, SHORT.split)
     other = ratings.assign(user_id=ratings["user_id"] * 7 + 3, item_id=ratings["item_id"] ** 2)
     stars = predict_ratings(fit_recommender(ratings, config, split), *ids_of(ratings))
     assert_array_equal(stars, predict_ratings(fit_recommender(other, config, split), *ids_of(other)))
 
 
-def test_ratings_in_another_order_teach_nearly_the_same(ratings):
+def test_the_order_of_ratings_hardly_matters(ratings):
     shuffled = ratings.sample(frac=1, random_state=0)
     one, other = (
         predict_ratings(fit_recommender(table, changed(QUICK, epochs=8)), *ids_of(ratings)).mean(0)
@@ -244,7 +257,7 @@ def test_predictions_may_reach_beyond_the_scale_of_the_ratings(ratings, lowest, 
     ("given", "y_range"),
     [({"y_lowest": 0.5}, (0.5, 5.5)), ({"y_highest": 6}, (0, 6)), ({"y_lowest": 0, "y_highest": 5}, (0, 5))],
 )
-def test_ends_of_the_predictions_that_are_given_win(ratings, given, y_range):
+def test_ends_of_the_predictions_may_be_set(ratings, given, y_range):
     assert fit_recommender(ratings, changed(SHORT, epochs=1, **given)).y_range == y_range
 
 
@@ -255,7 +268,7 @@ def test_predictions_without_a_range_are_refused(ratings, given):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_last_batch_of_one_rating_is_none(ratings, name):
+def test_no_batch_has_a_single_rating(ratings, name):
     some = ratings.iloc[:1025]
     config = changed(SHORT, model=name, batch_size=256)
     recommender = fit_recommender(some, config, hold_none_out(some))
@@ -263,7 +276,7 @@ def test_a_last_batch_of_one_rating_is_none(ratings, name):
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
-def test_a_rating_that_is_no_number_stops_the_fit(ratings, n_seeds):
+def test_a_rating_that_is_nan_stops_the_fit(ratings, n_seeds):
     stars = ratings["rating"].astype(float)
     stars[split_ratings(ratings, SHORT.split).train.argmax()] = np.nan
     expected = rf"collab bias, seeds 4 to {3 + n_seeds} .* step \d+ of 60; found: loss nan, learning rate \d.*lower the"
@@ -280,20 +293,20 @@ def test_a_fit_that_diverges_says_at_which_step_and_learning_rate(ratings, name)
 
 def test_steps_are_lean_and_as_many_as_the_batches(ratings, monkeypatch):
     learners = []
-    make_learner = collab_fit.make_learner
+    make_learner = fit_module.make_learner
 
     def keep_learner(*arguments, **options):
         learners.append(make_learner(*arguments, **options))
         return learners[-1]
 
-    monkeypatch.setattr(collab_fit, "make_learner", keep_learner)
+    monkeypatch.setattr(fit_module, "make_learner", keep_learner)
     fit_recommender(ratings, SHORT)
     (learner,) = learners
     assert type(learner) is LeanLearner
     assert learner.train_iter == 2 * len(learner.dls.train) == 60
 
 
-def test_movielens_is_told_as_well_as_is_known_of_it():
+def test_movielens_is_predicted_as_well_as_published():
     tables = load_data_set(DataSetConfig(name="movielens_100k"))
     ratings = read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"]).ratings
     recommender, scores = fit_and_score(ratings, CollabConfig(n_seeds=2))
@@ -305,19 +318,19 @@ def test_movielens_is_told_as_well_as_is_known_of_it():
 
 
 def numbered(n_ratings, batch_size, seeds=(0, 1), shuffle=True):
-    """Rating n is of user n and item -n."""
+    """Rating n is by user n, of item -n."""
     numbers = torch.arange(n_ratings, dtype=torch.int32)
     return RatingBatches(torch.stack([numbers, -numbers], dim=1), numbers.float(), batch_size, seeds, shuffle=shuffle)
 
 
 def read_epoch(batches):
-    """The ratings of an epoch in their order, a row a seed."""
+    """The ratings of an epoch in order, one row per seed."""
     return torch.cat([ratings for _, ratings in batches], dim=1)
 
 
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
 @pytest.mark.parametrize(("n_ratings", "n_batches"), [(1, 1), (10, 1), (11, 2), (35, 4)])
-def test_every_seed_has_every_rating_once_an_epoch(n_ratings, n_batches, shuffle):
+def test_every_seed_sees_every_rating_once_per_epoch(n_ratings, n_batches, shuffle):
     batches = numbered(n_ratings, 10, seeds=(3, 1, 2), shuffle=shuffle)
     for _ in range(2):
         sizes = [tuple(ratings.shape) for _, ratings in batches]
@@ -341,7 +354,7 @@ def test_orders_differ_between_seeds_and_epochs():
         assert not torch.equal(left, right)
 
 
-def test_the_order_of_a_seed_is_its_own_whatever_is_beside_it():
+def test_the_order_of_a_seed_does_not_depend_on_the_other_seeds():
     together, alone = numbered(50, 10, seeds=(4, 7, 9)), numbered(50, 10, seeds=(7,))
     torch.manual_seed(1)
     for _ in range(3):
@@ -349,9 +362,9 @@ def test_the_order_of_a_seed_is_its_own_whatever_is_beside_it():
 
 
 @pytest.mark.parametrize("at_once", [1, 10, 25, 40, 1000])
-def test_the_order_does_not_hang_on_how_much_is_gathered_at_once(at_once, monkeypatch):
+def test_the_order_does_not_depend_on_how_much_is_gathered_at_once(at_once, monkeypatch):
     expected = read_epoch(numbered(95, 10))
-    monkeypatch.setattr(rating_batches, "_RATINGS_AT_ONCE", at_once)
+    monkeypatch.setattr(fit_module, "_RATINGS_AT_ONCE", at_once)
     assert [ratings.shape[1] for _, ratings in numbered(95, 10)] == [10] * 9 + [5]
     assert torch.equal(read_epoch(numbered(95, 10)), expected)
 
@@ -365,6 +378,91 @@ def test_unshuffled_batches_are_views_of_the_ratings():
 
 
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
-def test_no_ratings_make_no_batch(shuffle):
+def test_without_ratings_there_is_no_batch(shuffle):
     batches = numbered(0, 10, shuffle=shuffle)
     assert len(batches) == len(list(batches)) == 0
+
+
+class Counting(torch.nn.Module):
+    """An ensemble in which the only weight of each seed is the number of the current epoch."""
+
+    def __init__(self, n_seeds):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(n_seeds))
+
+    def forward(self, inputs):
+        with torch.no_grad():
+            self.weight += self.training
+        return inputs + 0 * self.weight[:, None]
+
+    def state(self):
+        return {"weight": self.weight.detach()}
+
+    def load_state(self, state):
+        self.weight.data.copy_(state["weight"])
+
+
+class Scripted(SeedErrors):
+    """Errors set by the test: one row per epoch, one column per seed."""
+
+    def __init__(self, errors):
+        super().__init__(len(errors[0]))
+        self.errors = np.array(errors)
+
+    def by_seed(self):
+        return self.errors[len(self.sums) - 1]
+
+
+def train(errors, patience, n_seeds, epochs=6):
+    batch = torch.zeros(n_seeds, 4), torch.zeros(n_seeds, 4)
+    model = Counting(n_seeds)
+    learner = Learner(
+        DataLoaders([batch], [batch]),
+        model,
+        loss_func=lambda found, expected: (found - expected).square().sum(),
+        metrics=[errors],
+        cbs=[BestEpochPerSeed(errors, patience)],
+    )
+    with learner.no_bar(), learner.no_logging():
+        learner.fit(epochs, lr=0.0)
+    return len(learner.recorder.values), model.weight.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "epochs", "best"),
+    [
+        ([5, 4, 3, 2, 1, 0], 1, 6, 6),
+        ([5, 3, 4, 4, 4, 4], 3, 5, 2),
+        ([5, 3, 4, 2, 4, 4], 2, 6, 4),
+        ([5, 5, 5, 5, 5, 5], 1, 2, 1),
+        ([5, 6, 4, 6, 4, 1], 2, 5, 3),
+    ],
+)
+def test_the_best_epoch_is_restored_when_patience_ends(values, patience, epochs, best):
+    assert train(Scripted([[value] for value in values]), patience, 1) == (epochs, [best])
+
+
+def test_each_seed_keeps_its_own_best_epoch_as_if_alone():
+    columns = [[5, 3, 4, 4, 1, 0], [5, 4, 3, 2, 1, 0], [1, 2, 2, 2, 2, 0]]
+    epochs, weights = train(Scripted(np.transpose(columns)), 2, 3)
+    alone = [train(Scripted([[value] for value in column]), 2, 1)[1][0] for column in columns]
+    assert epochs == 6
+    assert weights == alone == [2, 6, 1]
+
+
+def test_without_held_out_ratings_the_last_epoch_is_kept():
+    errors = SeedErrors(2)
+    errors.accumulate = lambda _: None
+    assert train(errors, 1, 2) == (6, [6, 6])
+
+
+def test_errors_are_means_over_ratings_for_each_seed_and_epoch():
+    errors = SeedErrors(2)
+    for factor in (1, 2):
+        errors.reset()
+        for ratings in (3, 1):
+            stars = torch.tensor([[1.0], [3.0]]).expand(2, ratings) * factor
+            errors.accumulate(SimpleNamespace(pred=stars, y=torch.zeros(2, ratings)))
+    assert_allclose(errors.by_seed(), [4, 36])
+    assert_allclose(errors.curves(), [[1, 9], [4, 36]])
+    assert errors.value == pytest.approx(20)

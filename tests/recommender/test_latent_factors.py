@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from latentflix.errors import ModelError
-from latentflix.recommender.latent_factors import split_seeds, unpack_fits
+from latentflix.recommender.latent_factors import split_seeds
 
 USERS, ITEMS = np.array([5, 7]), np.array([1, 2, 9])
 WEIGHTS = {
@@ -26,13 +26,6 @@ def test_without_biases_they_are_zero():
     (fit, _) = split_seeds(USERS, ITEMS, weights, "dot")
     assert not fit.user_bias.any()
     assert fit.item_bias.shape == (3,)
-
-
-def test_a_packed_recommender_is_read_without_its_network():
-    packed = {"user_ids": USERS, "item_ids": ITEMS, **{f"weights.{name}": weight for name, weight in WEIGHTS.items()}}
-    (fit, _) = unpack_fits(packed, "bias")
-    np.testing.assert_array_equal(fit.item_ids, ITEMS)
-    np.testing.assert_array_equal(fit.item_factors, [[2, 3], [4, 5], [6, 7]])
 
 
 def test_a_model_without_shared_factors_has_none_to_read():

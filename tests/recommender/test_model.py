@@ -16,7 +16,7 @@ from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import split_ratings
 from latentflix.errors import ModelError, NotFound
 from latentflix.recommender.fit import fit_recommender
-from latentflix.recommender.model import CollabConfig, pack_recommender, predict_ratings, seed_fits, unpack_recommender
+from latentflix.recommender.model import CollabConfig, Recommender, predict_ratings, seed_fits
 from tests.support.synthetic_world import make_world
 
 MODELS = ("dot", "dot_range", "bias", "neural")
@@ -26,12 +26,10 @@ IN_A_NEW_PROCESS = """
 import json, sys
 from pathlib import Path
 from latentflix.artifacts import Handle, Store
-from latentflix.recommender.model import CollabConfig, predict_ratings, unpack_recommender
+from latentflix.recommender.model import Recommender, predict_ratings
 
 root, stage, key, pairs = sys.argv[1:]
-store, handle = Store(Path(root)), Handle(stage=stage, key=key)
-config = CollabConfig.model_validate(store.manifest(handle).config)
-recommender = unpack_recommender(store.read_arrays(handle, "recommender"), config)
+recommender = Store(Path(root)).read(Handle(stage=stage, key=key), Recommender)
 print(json.dumps(predict_ratings(recommender, *json.loads(pairs)).tolist()))
 """
 
@@ -82,11 +80,9 @@ def test_every_row_of_both_tables_belongs_to_its_id(fits, ratings, name):
     assert recommender.item_ids.tolist() == sorted(set(ratings["item_id"]))
 
 
-def test_factors_are_those_of_each_seed_in_turn(fits):
+def test_each_seed_has_its_own_factors(fits):
     one, other = seed_fits(fits["bias"])
-    assert one.user_factors.shape == (200, 6)
-    assert one.item_factors.shape == (60, 6)
-    assert one.user_bias.shape == (200,)
+    assert (one.user_factors.shape, one.item_factors.shape, one.user_bias.shape) == ((200, 6), (60, 6), (200,))
     for name in ("user_factors", "item_factors", "user_bias", "item_bias"):
         assert not np.allclose(getattr(one, name), getattr(other, name), atol=0.01)
 
@@ -98,7 +94,7 @@ def test_a_model_without_biases_has_biases_of_zero(fits):
             assert not fit.item_bias.any()
 
 
-def test_the_neural_model_has_no_factors_to_share(fits):
+def test_the_neural_model_has_no_factors(fits):
     with pytest.raises(ModelError, match=r"--collab.model; found: neural; expected: dot, dot_range or bias"):
         seed_fits(fits["neural"])
 
@@ -109,14 +105,14 @@ def test_no_two_items_of_movielens_have_the_same_row(movielens_fit):
             assert len(np.unique(factors, axis=0)) == len(factors)
 
 
-def test_double_titles_of_movielens_share_one_row(movielens, movielens_fit):
+def test_merged_items_of_movielens_share_one_row(movielens, movielens_fit):
     items, ratings = movielens
     doubles = items[items.duplicated("title", keep=False)].groupby("title")["item_id"].agg(["min", "max"])
     assert len(doubles) == ratings.merged > 10
     assert not set(doubles["max"]) & set(movielens_fit.item_ids)
 
 
-def test_users_and_items_that_only_held_out_ratings_name_have_no_row(movielens, movielens_fit):
+def test_users_and_items_that_are_only_held_out_have_no_row(movielens, movielens_fit):
     ratings = movielens[1].ratings
     split = split_ratings(ratings, movielens_fit.config.split)
     unseen = set(ratings["item_id"]) - set(ratings.loc[split.train, "item_id"])
@@ -126,7 +122,7 @@ def test_users_and_items_that_only_held_out_ratings_name_have_no_row(movielens, 
         predict_ratings(movielens_fit, np.full(len(unseen), 1), np.array(list(unseen)))
 
 
-def test_biases_follow_the_means_that_were_planted_by_id():
+def test_biases_follow_the_known_means_of_users_and_items():
     random = np.random.default_rng(0)
     users, items = random.permutation(900)[:120], random.permutation(900)[:50]
     ratings = pd.DataFrame([(user, item) for user in users for item in items], columns=["user_id", "item_id"])
@@ -138,7 +134,7 @@ def test_biases_follow_the_means_that_were_planted_by_id():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_prediction_does_not_hang_on_what_else_is_asked(fits, ratings, name):
+def test_a_prediction_does_not_depend_on_the_others(fits, ratings, name):
     asked = ratings.sample(frac=1, random_state=0)
     stars = predict_ratings(fits[name], *ids_of(ratings))
     shuffled = pd.DataFrame(predict_ratings(fits[name], *ids_of(asked)).T, index=asked.index).loc[ratings.index]
@@ -148,20 +144,20 @@ def test_a_prediction_does_not_hang_on_what_else_is_asked(fits, ratings, name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_nothing_asked_is_nothing_answered(fits, name):
+def test_no_pairs_give_no_predictions(fits, name):
     nothing = np.array([], np.int64)
     assert predict_ratings(fits[name], nothing, nothing).shape == (2, 0)
 
 
 @pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
-def test_predictions_end_where_the_scale_ends(fits, name):
+def test_predictions_are_within_the_scale(fits, name):
     pairs = pd.MultiIndex.from_product([fits[name].user_ids, fits[name].item_ids]).to_frame(index=False)
     stars = predict_ratings(fits[name], pairs[0].to_numpy(), pairs[1].to_numpy())
     assert (stars.min(), stars.max()) == fits[name].scale == (1, 5)
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(10, 5), (-10, 1)])
-def test_a_plain_product_too_ends_where_the_scale_ends(fits, ratings, factor, expected):
+def test_predictions_of_a_plain_product_are_within_the_scale(fits, ratings, factor, expected):
     weights = {**fits["dot"].weights, "u_weight.weight": fits["dot"].weights["u_weight.weight"] * factor}
     assert (predict_ratings(replace(fits["dot"], weights=weights), *ids_of(ratings)) == expected).all()
 
@@ -187,24 +183,22 @@ def test_unknown_items_are_named_the_first_ten(fits):
 
 
 @pytest.mark.parametrize("stranger", [0, -1, 2**40])
-def test_an_id_that_no_table_has_is_unknown(fits, stranger):
+def test_an_id_without_a_row_is_unknown(fits, stranger):
     item = fits["bias"].item_ids[:1]
     with pytest.raises(NotFound, match=f"found: {stranger};"):
         predict_ratings(fits["bias"], np.array([stranger]), item)
 
 
-def keep(recommender, root):
+def write(recommender, root):
     store = Store(root)
-    with store.new(HANDLE, [], recommender.config) as artifact:
-        artifact.write_arrays("recommender", pack_recommender(recommender))
+    with store.new(HANDLE, {}, recommender.config) as artifact:
+        artifact.write(recommender)
     return store
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_recommender_comes_back_from_the_store_as_it_was(fits, ratings, name, tmp_path):
-    store = keep(fits[name], tmp_path)
-    config = CollabConfig.model_validate(store.manifest(HANDLE).config)
-    back = unpack_recommender(store.read_arrays(HANDLE, "recommender"), config)
+def test_a_recommender_is_read_as_it_was_written(fits, ratings, name, tmp_path):
+    back = write(fits[name], tmp_path).read(HANDLE, Recommender)
     np.testing.assert_array_equal(
         predict_ratings(back, *ids_of(ratings)), predict_ratings(fits[name], *ids_of(ratings))
     )
@@ -214,7 +208,7 @@ def test_a_recommender_comes_back_from_the_store_as_it_was(fits, ratings, name, 
 
 
 def test_a_new_process_predicts_what_this_one_does(fits, ratings, tmp_path):
-    keep(fits["neural"], tmp_path)
+    write(fits["neural"], tmp_path)
     pairs = [ids.tolist() for ids in ids_of(ratings.iloc[:50])]
     command = [sys.executable, "-c", IN_A_NEW_PROCESS, str(tmp_path), HANDLE.stage, HANDLE.key, json.dumps(pairs)]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
@@ -223,6 +217,6 @@ def test_a_new_process_predicts_what_this_one_does(fits, ratings, tmp_path):
 
 
 @pytest.mark.parametrize("given", [{"layers": (0,)}, {"layers": (100, -5)}, {"batch_size": 1}, {"model": "svd"}])
-def test_what_no_model_can_be_made_of_is_refused(given):
+def test_settings_that_fit_no_model_are_refused(given):
     with pytest.raises(ValidationError, match=next(iter(given))):
         CollabConfig(**given)

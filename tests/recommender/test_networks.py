@@ -23,7 +23,7 @@ def draw_pairs(*shape, seed=0):
 
 
 def train_steps(model, pairs, stars, n_steps=30):
-    """The way a fit goes, in double precision: what a neural model makes of rounding grows from step to step."""
+    """Train as a fit does, but in double precision: in a neural model rounding errors grow from step to step."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=0.1)
     for _ in range(n_steps):
         loss = mse_loss(model(pairs), stars, reduction="sum") / stars.shape[1]
@@ -67,7 +67,7 @@ def test_models_side_by_side_learn_what_each_learns_alone(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_what_one_model_gets_wrong_is_nothing_to_the_others(name):
+def test_the_loss_of_one_model_does_not_change_the_others(name):
     stack = SeedEnsemble([build(name, seed) for seed in range(2)])
     (stack(draw_pairs(2, 12))[0] - 3).square().sum().backward()
     gradients = [weights.grad for weights in stack.weights if weights.numel()]
@@ -77,7 +77,7 @@ def test_what_one_model_gets_wrong_is_nothing_to_the_others(name):
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("n_seeds", [1, 3])
-def test_a_state_comes_back_as_it_was(name, n_seeds):
+def test_a_state_is_restored_exactly(name, n_seeds):
     pairs = draw_pairs(n_seeds, 40)
     stars = (pairs.sum(-1) % 5 + 1).double()
     trained = SeedEnsemble([build(name, seed) for seed in range(n_seeds)]).double()
@@ -95,14 +95,14 @@ def test_the_models_are_fastais_own():
     assert type(build("dot", 0)) is type(build("dot_range", 0)) is DotProduct
 
 
-def test_the_sizes_of_the_neural_models_embeddings_are_fastais():
+def test_the_embeddings_of_the_neural_model_have_fastais_sizes():
     table = SimpleNamespace(classes={"user": range(944), "item": range(1665)}, cat_names=["user", "item"])
     assert embedding_sizes(944, 1665) == get_emb_sz(table)
     assert [(table.num_embeddings, table.embedding_dim) for table in build("neural", 0).embeds] == [(21, 9), (16, 8)]
 
 
 @pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
-def test_predictions_of_great_weights_reach_the_ends_of_their_range(name):
+def test_predictions_with_large_weights_reach_the_ends_of_their_range(name):
     model = build(name, 0).eval()
     with torch.no_grad():
         for weight in model.parameters():
@@ -119,7 +119,7 @@ def test_a_plain_product_has_no_range():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_first_weights_are_the_seeds_own_whatever_other_threads_draw(name):
+def test_initial_weights_depend_on_the_seed_and_not_on_other_threads(name):
     expected = [build(name, seed).state_dict() for seed in range(8)]
     found = [None] * 8
 

@@ -34,7 +34,7 @@ def varimax_criterion(loadings):
     return (loadings**2).var(0).sum()
 
 
-def test_users_metric_gives_the_covariance_of_predictions():
+def test_products_of_loadings_are_the_covariance_of_predictions():
     fit = random_fit(0)
     positions = item_loadings(fit, ALIKE > 0)
     centred = fit.item_factors.astype(float) - fit.item_factors.astype(float).mean(0)
@@ -64,19 +64,19 @@ def test_no_other_rotation_has_a_greater_varimax_criterion():
     assert best > 1.2 * np.mean(others)
 
 
-def test_one_axis_is_left_as_it_is():
+def test_a_single_axis_is_not_rotated():
     np.testing.assert_allclose(np.abs(varimax(np.array([[1.0], [-2.0], [3.0]]))), [[1]])
 
 
 @pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])
-def test_explained_is_each_axis_share_of_the_variance(rotation):
+def test_explained_is_the_share_of_the_variance_of_each_axis(rotation):
     fit = random_fit(0)
     positions, explained = fit_axes([fit], ALIKE, rotation, 99)
     np.testing.assert_allclose(explained, (positions**2).sum(0) / (positions**2).sum())
     assert explained.sum() == pytest.approx(1)
 
 
-def test_varimax_shares_out_anew_what_the_principal_axes_explain():
+def test_varimax_redistributes_what_the_principal_axes_explain():
     fits = [random_fit(0), random_fit(1)]
     principal, turned = (fit_axes(fits, ALIKE, rotation, 4)[1] for rotation in ("pca", "varimax"))
     assert turned.sum() == pytest.approx(principal.sum())
@@ -98,7 +98,7 @@ def test_principal_axes_are_uncorrelated():
 
 
 @pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])
-def test_a_item_of_no_weight_has_a_place_but_no_say(rotation):
+def test_an_item_of_no_weight_gets_scores_but_does_not_influence_the_axes(rotation):
     fit = random_fit(0)
     outlying = fit.item_factors.copy()
     outlying[4] += 100
@@ -109,14 +109,14 @@ def test_a_item_of_no_weight_has_a_place_but_no_say(rotation):
     assert np.abs(other[4]).max() > 50
 
 
-def test_a_item_of_great_weight_draws_the_axes_to_itself():
+def test_an_item_of_great_weight_attracts_the_first_axis():
     weights = np.where(np.arange(N_ITEMS) == 4, 10_000.0, 1)
     positions, explained = fit_axes([random_fit(0)], weights, "pca", 6)
     assert abs(positions[4, 0]) > 100 * np.abs(positions[4, 1:]).max()
     assert explained[0] > 0.9
 
 
-def test_raw_axes_are_the_first_fits_own_in_their_order():
+def test_raw_axes_are_those_of_the_first_fit_in_order():
     fits = [random_fit(0), random_fit(1)]
     positions, _ = fit_axes(fits, ALIKE, "none", 2)
     np.testing.assert_allclose(positions, fits[0].item_factors - fits[0].item_factors.mean(0), atol=1e-6)

@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
-import pandas as pd
 import pytest
 
 from latentflix.artifacts import Store
 from latentflix.errors import NotFound
-from latentflix.recommender.similarity import find_neighbours, read_fits
+from latentflix.recommender.similarity import find_similar, read_fits
 from latentflix.runs import choose_run
 from tests.support.factories.run import write_run
+
+CANDIDATES = [10, 20, 30, 40, 50]
 
 
 @pytest.fixture(scope="module")
@@ -16,38 +19,55 @@ def fits(tmp_path_factory):
     return read_fits(store, choose_run(store))
 
 
+def cosines(fits, item_id):
+    return find_similar(fits, [item_id], CANDIDATES, 10).set_index("similar_id")["cosine"]
+
+
 def test_all_seeds_of_a_run_are_read(fits):
     assert [fit.item_factors.shape for fit in fits] == [(6, 3), (6, 3)]
     assert fits[0].item_ids.tolist() == [10, 20, 30, 40, 50, 60]
 
 
-def test_items_are_alike_that_users_rate_alike(fits):
-    """The cosine is the correlation, over users, of what sets the predictions for two items apart."""
+def test_the_cosine_is_the_correlation_of_what_distinguishes_the_predictions_for_two_items(fits):
     random = np.random.default_rng(1)
     fit = fits[0]
-    candidates = [10, 20, 30, 40, 50]
     users = random.multivariate_normal(np.zeros(3), np.cov(fit.user_factors, rowvar=False), 200_000)
-    apart = fit.item_factors - fit.item_factors[:5].mean(0)
-    expected = np.corrcoef(users @ apart.T, rowvar=False)[0, 1:5]
-    found = find_neighbours([fit], 10, candidates, 10)
+    distinct = fit.item_factors - fit.item_factors[:5].mean(0)
+    expected = np.corrcoef(users @ distinct.T, rowvar=False)[0, 1:5]
+    found = cosines([fit], 10)
     np.testing.assert_allclose(found.loc[[20, 30, 40, 50]], expected, atol=0.01)
     assert found.is_monotonic_decreasing
 
 
+def test_the_cosine_does_not_depend_on_how_long_an_item_or_how_stretched_a_factor_is(fits):
+    stretch = np.float32([1, 10, 0.1])
+    stretched = replace(
+        fits[0], item_factors=fits[0].item_factors * stretch, user_factors=fits[0].user_factors / stretch
+    )
+    np.testing.assert_allclose(cosines([stretched], 10), cosines([fits[0]], 10), atol=1e-5)
+
+
 def test_several_fits_count_as_one_long_vector(fits):
-    one, other = fits
-    both = find_neighbours(fits, 30, [10, 20, 30, 40, 50], 10)
-    assert set(both.index) == {10, 20, 40, 50}
-    alone = [find_neighbours([fit], 30, [10, 20, 30, 40, 50], 10).loc[both.index] for fit in (one, other)]
-    assert (both >= pd.concat(alone, axis=1).min(axis=1) - 1e-9).all()
-    assert (both <= pd.concat(alone, axis=1).max(axis=1) + 1e-9).all()
+    both = find_similar(fits, [30], CANDIDATES, 10).set_index("similar_id")
+    alone = np.array([cosines([fit], 30).loc[both.index] for fit in fits])
+    assert (both["cosine"] >= alone.min(0) - 1e-9).all()
+    assert (both["cosine"] <= alone.max(0) + 1e-9).all()
+    np.testing.assert_allclose(both["cosine_sd"], alone.std(0, ddof=1))
+    assert find_similar(fits[:1], [30], CANDIDATES, 10)["cosine_sd"].isna().all()
 
 
-def test_only_candidates_are_named_and_a_item_that_is_none_may_be_asked_about(fits):
-    assert set(find_neighbours(fits, 60, [10, 20, 30, 40], 2).index) < {10, 20, 30, 40}
-    assert len(find_neighbours(fits, 60, [10, 20, 30, 40], 2)) == 2
+def test_each_item_has_its_own_list_without_itself(fits):
+    table = find_similar(fits, [40, 10], CANDIDATES, 10)
+    assert table["item_id"].tolist() == [40] * 4 + [10] * 4
+    for item_id, similar in table.groupby("item_id"):
+        assert set(similar["similar_id"]) == set(CANDIDATES) - {item_id}
+        np.testing.assert_allclose(similar["cosine"], cosines(fits, item_id))
 
 
-def test_a_item_that_the_recommender_has_never_seen_has_no_neighbours(fits):
-    with pytest.raises(NotFound, match="the recommender has never seen the item; found: movie id 99"):
-        find_neighbours(fits, 99, [10, 20, 30], 2)
+def test_only_candidates_are_similar_even_to_an_item_that_is_not_one(fits):
+    assert set(find_similar(fits, [60], [10, 20, 30, 40], 2)["similar_id"]) < {10, 20, 30, 40}
+
+
+def test_an_item_that_the_recommender_has_never_seen_is_refused(fits):
+    with pytest.raises(NotFound, match="the recommender has never seen the item; found: item id 99"):
+        find_similar(fits, [10, 99], [10, 20, 30], 2)

@@ -45,7 +45,7 @@ def chosen(trials):
     return dict(trials.loc[trials["chosen"], ["model", "weight_decay"]].itertuples(index=False))
 
 
-def test_every_model_is_tried_with_every_weight_decay_and_is_else_as_the_recommender():
+def test_every_model_is_tried_with_every_weight_decay():
     collab = CollabConfig(epochs=3, n_seeds=32, seed=5, split=SplitConfig(share=0.2))
     configs = trial_configs(collab, TrialConfig(models=("dot", "neural"), weight_decays=(0.0, 0.3), n_seeds=4))
     assert [(one.model, one.weight_decay) for one in configs] == [
@@ -60,7 +60,7 @@ def test_every_model_is_tried_with_every_weight_decay_and_is_else_as_the_recomme
 @pytest.mark.parametrize(
     "given", [{"weight_decays": (0.1, -0.1)}, {"weight_decays": ()}, {"models": ()}, {"models": ("svd",)}]
 )
-def test_trials_that_cannot_be_are_refused(given):
+def test_impossible_trials_are_refused(given):
     with pytest.raises(ValidationError):
         TrialConfig(**given)
 
@@ -68,27 +68,25 @@ def test_trials_that_cannot_be_are_refused(given):
 @pytest.mark.parametrize(
     ("score", "expected"), [("rmse", {"bias": 0.4, "neural": 0.1}), ("ensemble_rmse", {"bias": 0.1, "neural": 0.4})]
 )
-def test_of_each_model_the_trial_with_the_least_score_is_chosen(score, expected):
+def test_the_trial_with_the_lowest_score_is_chosen_for_each_model(score, expected):
     assert chosen(compare(score).trials) == expected
 
 
-def test_trials_stand_with_the_best_first():
-    assert compare().trials["rmse"].tolist() == [0.90, 0.93, 0.95, 0.96]
-
-
-def test_a_trial_says_how_large_its_embeddings_are():
-    sizes = compare().trials[["users", "user_width", "items", "item_width", "n_seeds"]]
+def test_trials_are_sorted_and_say_how_large_their_embeddings_are():
+    trials = compare().trials
+    assert trials["rmse"].tolist() == [0.90, 0.93, 0.95, 0.96]
+    sizes = trials[["users", "user_width", "items", "item_width", "n_seeds"]]
     assert sizes.drop_duplicates().to_numpy().tolist() == [[6, 3, 8, 4, 2]]
 
 
-def test_a_curve_is_the_mean_over_the_seeds_of_each_ones_error():
+def test_a_curve_is_the_mean_error_over_the_seeds():
     curves = compare().curves
     assert len(curves) == 2 * len(TRIALS)
     of_one = curves[(curves["model"] == "neural") & (curves["weight_decay"] == 0.4)]
     assert of_one[["epoch", "rmse"]].to_numpy().tolist() == [[1, 1.5], [2, 0.5]]
 
 
-def test_a_seed_that_stopped_early_is_left_out_of_the_epochs_it_did_not_see():
+def test_a_seed_that_stopped_early_does_not_count_in_later_epochs():
     stopped = make_recommender("bias", 0.1, [[1.0, 4.0], [0.25, np.nan]])
     score = {"rmse": 1, "ensemble_rmse": 1, "ensemble_mae": 1, "best_epoch": 1, "seconds": 1}
     assert compare_trials([stopped], [score], TrialConfig()).curves["rmse"].tolist() == [1.5, 0.5]
@@ -101,7 +99,7 @@ def test_chosen_sentence():
     )
 
 
-def test_a_weight_decay_that_holds_the_factors_at_nothing_is_not_chosen():
+def test_a_weight_decay_that_suppresses_the_factors_is_not_chosen():
     ratings = make_world(n_users=150, n_items=60).ratings
     collab = CollabConfig(n_factors=6, epochs=12, batch_size=256, learning_rate=2e-2)
     config = TrialConfig(models=("dot_range", "bias"), weight_decays=(20.0, 0.05))

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
 from latentflix.report.rendering import PAGE
-from tests.support.factories.analysis import TITLES, make_study
+from tests.support.factories.analysis import TITLES, make_analysis
 from tests.support.factories.report import HANDLER, LABELS, SCRIPT, make_findings
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -37,7 +37,7 @@ def many_items() -> ReportInputs:
         shares=pd.concat([few.shares, shares.assign(share=0.5, share_without=0.5)], ignore_index=True),
         item_labels=pd.concat([few.item_labels, labels], ignore_index=True),
         pole_items=pd.concat([few.pole_items, ends], ignore_index=True),
-        analysis=make_study(positions=few.study.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
+        analysis=make_analysis(positions=few.study.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
     )
 
 

@@ -21,7 +21,7 @@ from latentflix.report.figures import (
     draw_unfreezing,
 )
 from tests.genres.test_evaluation import CARRIED, METHODS, PARTS
-from tests.support.factories.analysis import make_study, make_trials
+from tests.support.factories.analysis import make_analysis, make_trials
 
 HISTORY = pd.DataFrame({"train_loss": [3.0, 2.0], "valid_loss": [3.1, 2.5]})
 CLASSIFIER_HISTORY = pd.DataFrame(
@@ -56,7 +56,7 @@ def draw_the_curves(path):
 
 
 def draw_the_map(path):
-    draw_map(make_study().positions, path)
+    draw_map(make_analysis().positions, path)
 
 
 def draw_a_calibration(path):

@@ -11,7 +11,7 @@ import pytest
 
 from latentflix.report.recommender import build_analysis_page, write_map, write_section
 from latentflix.report.rendering import PAGE
-from tests.support.factories.analysis import HANDLER, make_study, make_trials
+from tests.support.factories.analysis import HANDLER, make_analysis, make_trials
 
 
 class Page(HTMLParser):
@@ -33,7 +33,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    figures = build_analysis_page(folder, make_study(), make_trials(), [])
+    figures = build_analysis_page(folder, make_analysis(), make_trials(), [])
     return folder, figures, (folder / PAGE).read_text(encoding="utf-8")
 
 
@@ -76,7 +76,7 @@ def test_biases_are_shown_from_both_ends(built):
 
 
 def test_a_model_without_biases_says_so(tmp_path):
-    section = write_section(tmp_path, make_study(biases=make_study().biases.head(0)), make_trials())
+    section = write_section(tmp_path, make_analysis(biases=make_analysis().biases.head(0)), make_trials())
     assert "None: this model has no biases" in section
 
 

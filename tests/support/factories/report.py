@@ -8,7 +8,7 @@ from latentflix.artifacts import Manifest
 from latentflix.report.changes import ChangesConfig, compare_snapshots
 from latentflix.report.inputs import ReportInputs
 from latentflix.text.language_model import LanguageModelConfig
-from tests.support.factories.analysis import make_study, make_trials
+from tests.support.factories.analysis import make_analysis, make_trials
 from tests.support.factories.comparison import compare, make_case
 
 LABELS = ["1+", "1-", "2+", "2-"]
@@ -118,7 +118,7 @@ def make_findings(**changes: Any) -> ReportInputs:
         "sentences": pd.DataFrame({"sentence": ["I liked this movie because it ends", HANDLER]}),
         "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
         "trials": make_trials(),
-        "analysis": make_study(),
+        "analysis": make_analysis(),
         "manifests": [
             make_manifest("datasets", {"name": "movielens_100k"}),
             make_manifest("factors", {"stable_from": 0.9, "n_axes": 3, "rotation": "pca"}),

@@ -49,12 +49,16 @@ class SmallRun:
     key: str
 
 
+def by_stage(handles):
+    return {handle.stage: (handle,) for handle in handles}
+
+
 def write_run(store, key="a" * 20, epochs=3, auc=0.7):
     """Write a run whose every artifact has this key."""
 
     def write(stage, inputs=(), config=None, metrics=None, arrays=None, values=None, **tables):
         handle = Handle(stage=stage, key=key)
-        with store.new(handle, inputs, config or StageConfig()) as artifact:
+        with store.new(handle, by_stage(inputs), config or StageConfig()) as artifact:
             artifact.write_tables(tables)
             for name, weights in (arrays or {}).items():
                 artifact.write_arrays(name, weights)
@@ -64,7 +68,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
         return handle
 
     ratings = write("ratings", items=ITEMS)
-    collab = write("collab", (ratings,), CollabConfig(n_seeds=2), arrays={"recommender": _recommender()})
+    collab = write("collab", (ratings,), CollabConfig(n_seeds=2), arrays=_recommender())
     factors = write(
         "factors",
         (ratings, collab),
@@ -126,7 +130,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
     )
     made = (ratings, factors, labels, reviews, names, evaluation, histograms, encoders, language_model, classifier)
     headline = {"items": 1, "reviews": 2, "factors": 2, "stable_factors": 1, "auc_null_sd": 0.02, **scores}
-    with store.new(Handle(stage="report", key=key), (*made, collab), StageConfig()) as artifact:
+    with store.new(Handle(stage="report", key=key), by_stage((*made, collab)), StageConfig()) as artifact:
         (artifact.folder / "index.html").write_text("<p>what was found</p>")
         artifact.metrics.update(headline)
     return SmallRun(store, key)
@@ -137,10 +141,9 @@ def _recommender():
     users = random.normal(size=(2, 51, 3)).astype(np.float32)
     items = np.array([[(0, 0, 0), *DIRECTIONS.values()]] * 2, np.float32)
     return {
-        "user_ids": np.arange(50),
-        "item_ids": ITEMS.index.to_numpy(),
-        "weights.u_weight.weight": users,
-        "weights.i_weight.weight": items,
+        "user_ids": {"user_ids": np.arange(50)},
+        "item_ids": {"item_ids": ITEMS.index.to_numpy()},
+        "weights": {"u_weight.weight": users, "i_weight.weight": items},
     }
 
 
