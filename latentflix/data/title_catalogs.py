@@ -17,17 +17,12 @@ from latentflix.errors import DataError
 
 # What cinemagoer calls the kinds of titles that MovieLens has.
 _KINDS = "('movie', 'tvMovie', 'video', 'short', 'tv short', 'tv mini series')"
-_NAMES = f"""
-    SELECT primaryTitle, startYear, tconst FROM title_basics
-    WHERE titleType IN {_KINDS} AND startYear BETWEEN :first AND :last
-    UNION ALL
-    SELECT originalTitle, startYear, tconst FROM title_basics
+_QUERY = f"""
+    SELECT {{name}}, startYear, tconst FROM title_basics {{join}}
     WHERE titleType IN {_KINDS} AND startYear BETWEEN :first AND :last
 """  # noqa: S608 - nothing in it comes from outside
-_OTHER_NAMES = f"""
-    SELECT title_akas.title, startYear, tconst FROM title_basics JOIN title_akas ON titleId = tconst
-    WHERE titleType IN {_KINDS} AND startYear BETWEEN :first AND :last
-"""  # noqa: S608 - nothing in it comes from outside
+_NAMES = [_QUERY.format(name=name, join="") for name in ("primaryTitle", "originalTitle")]
+_OTHER_NAMES = _QUERY.format(name="title_akas.title", join="JOIN title_akas ON titleId = tconst")
 
 
 class TitleConfig(StageConfig):
@@ -37,8 +32,7 @@ class TitleConfig(StageConfig):
         None, description="a newer MovieLens set, as a folder or zip with movies.csv and links.csv"
     )
     cinemagoer_path: Path | None = Field(
-        None,
-        description="cinemagoer's local database: the SQLite file that its own tool makes of IMDb's data files",
+        None, description="cinemagoer's local database: the SQLite file that its own tool makes of IMDb's data files"
     )
 
 
@@ -89,7 +83,7 @@ def catalog_of_cinemagoer(path: Path, first: int, last: int) -> Catalog:
     years = {"first": first, "last": last}
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            rows = database.execute(_NAMES, years).fetchall()
+            rows = [row for query in _NAMES for row in database.execute(query, years)]
             # This table may be left out to save space.
             if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'title_akas'").fetchone():
                 rows += database.execute(_OTHER_NAMES, years).fetchall()

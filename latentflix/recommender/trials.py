@@ -26,8 +26,7 @@ class TrialConfig(StageConfig):
     )
     n_seeds: int = setting(2, "seeds of each trial", ge=1, le=1000)
     chosen_by: Literal["rmse", "ensemble_rmse", "ensemble_mae"] = setting(
-        "rmse",
-        "the held-out score by which the best trial is chosen: of single fits, or of the seeds' mean prediction",
+        "rmse", "the held-out score by which the best trial is chosen: of single fits, or of the seeds' mean prediction"
     )
 
 

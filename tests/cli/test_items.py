@@ -59,9 +59,9 @@ def test_items_with_few_ratings_are_not_named(artifacts):
 @pytest.mark.parametrize("command", ["explain", "similar"])
 def test_a_item_that_is_not_one_is_told(command, artifacts):
     assert complain(command, "sabrina", *artifacts).startswith(
-        "latentflix: several films are called so; found: sabrina"
+        "latentflix: several items have this name; found: sabrina"
     )
-    assert complain(command, "nothing", *artifacts).startswith("latentflix: no film is called so; found: nothing")
+    assert complain(command, "nothing", *artifacts).startswith("latentflix: no item has this name; found: nothing")
 
 
 def test_an_altered_artifact_is_not_believed(tmp_path):

@@ -124,31 +124,23 @@ def test_what_is_not_a_number_is_named(column, value, found):
     )
 
 
-@pytest.mark.parametrize("column", ["user_id", "item_id", "timestamp"])
-@pytest.mark.parametrize("value", [1.5, 1e30, -1e30, np.inf, 2**63])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [(column, value) for column in ("user_id", "item_id", "timestamp") for value in (1.5, 1e30, -1e30, np.inf)]
+    + [("user_id", 2**32 + 1), ("item_id", 2**32 + 1)],
+)
 def test_an_id_or_time_that_is_not_a_whole_number_of_its_size_is_named(column, value):
     message = complaint(put(some_ratings(), 1, column, value), some_items())
     assert f"row 1 (counting from 0), column {column}" in message
     assert f"found: {value}" in message
 
 
-@pytest.mark.parametrize("column", ["user_id", "item_id"])
-def test_an_id_too_large_for_int32_is_named(column):
-    message = complaint(put(some_ratings(), 1, column, 2**32 + 1), some_items())
-    assert f"row 1 (counting from 0), column {column}" in message
-    assert "found: 4294967297" in message
-
-
 @pytest.mark.parametrize("rating", [0, 0.99, 5.01, 6, -3])
 def test_a_rating_outside_the_scale_is_refused(rating):
     message = complaint(put(some_ratings(), 2, "rating", rating), some_items())
     assert message.startswith("a rating lies outside the scale; where: row 2 (counting from 0), column rating; 1 such")
-    assert "expected: 1 to 5" in message
-
-
-def test_a_bad_number_is_shown_as_it_was_written():
-    assert "found: 6;" in complaint(some_ratings((1, 1, 6, 10)), some_items())
-    assert "found: 99;" in complaint(some_ratings((1, 99, 3, 10)), some_items())
+    # As it was written, not as the float32 that it becomes.
+    assert f"found: {rating}; expected: 1 to 5" in message
 
 
 def test_the_scale_is_what_the_settings_say():
@@ -188,9 +180,7 @@ def test_ratings_of_only_one_user_item_or_value_are_refused(rows, found):
     assert complaint(some_ratings(*rows), some_items()).startswith(
         f"{found}; expected: at least two users, two items and two different ratings"
     )
-
-
-def test_two_items_that_are_merged_are_not_two_different_items():
+    # Merged items are one item.
     message = complaint(some_ratings((7, 1, 3, 10), (8, 2, 4, 11)), some_items("Emma (1996)", "Emma (1996)"))
     assert message.startswith("all ratings are of one item")
 
@@ -205,8 +195,7 @@ def test_a_rating_of_an_unknown_item_is_refused():
     assert "among the items" in complaint(some_ratings(), some_items().head(0))
     message = complaint(some_ratings((1, 1, 3, 10), (1, 99, 3, 10)), some_items())
     assert message.startswith("a rating is of an item that is not among the items; where: row 1 (counting from 0)")
-    assert "99" in message.partition("found: ")[2]
-    assert message.endswith("expected: a known item_id; what to do: correct or remove these rows")
+    assert message.endswith("found: 99; expected: a known item_id; what to do: correct or remove these rows")
 
 
 def test_bad_rows_are_counted_by_place_not_by_index():

@@ -140,10 +140,7 @@ def test_named_ids_are_numbered_and_kept_as_source_ids(tmp_path):
     items = pd.DataFrame({"id": ["tt10", "tt2", "tt3"], "name": ["Emma", "Heat", "Fargo"]})
     tables = load_with_items(tmp_path, NAMED, items)
     read = check(tables)
-    assert read.users.to_dict("index") == {
-        1: {"ratings": 2, "source_id": "ann"},
-        2: {"ratings": 1, "source_id": "bob"},
-    }
+    assert read.users.to_dict("index") == {1: {"ratings": 2, "source_id": "ann"}, 2: {"ratings": 1, "source_id": "bob"}}
     assert read.items[["title", "source_id", "ratings"]].to_dict("index") == {
         1: {"title": "Emma", "source_id": "tt10", "ratings": 1},
         2: {"title": "Heat", "source_id": "tt2", "ratings": 2},

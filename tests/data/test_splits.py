@@ -89,21 +89,19 @@ def test_folds_are_of_one_size_and_hold_out_every_rating_once(ratings):
     assert sizes.max() - sizes.min() <= 1
 
 
-def test_the_last_rating_of_each_user_is_held_out():
-    ratings = some_ratings((1, 1, 3, 50), (1, 2, 4, 90), (1, 3, 5, 70), (2, 1, 3, 20), (2, 2, 3, 10), (2, 3, 3, 5))
-    assert rows(split_of(ratings, kind="leave_last_out").held_out) == [1, 3]
-
-
-def test_among_ratings_at_one_time_the_greatest_item_id_is_the_last():
-    ratings = some_ratings((1, 3, 3, 50), (1, 2, 4, 50), (1, 1, 4, 10), (2, 3, 3, 10), (2, 2, 3, 20), (2, 1, 3, 0))
-    assert rows(split_of(ratings, kind="leave_last_out").held_out) == [0, 4]
-
-
-def test_a_user_with_one_rating_stays_in_train():
-    ratings = some_ratings((1, 1, 3, 50), (1, 2, 4, 90), (2, 2, 3, 99))
-    split = split_of(ratings, kind="leave_last_out")
-    assert rows(split.held_out) == [1]
-    assert rows(split.train) == [0, 2]
+@pytest.mark.parametrize(
+    ("ratings", "held_out"),
+    [
+        ([(1, 1, 3, 50), (1, 2, 4, 90), (1, 3, 5, 70), (2, 1, 3, 20), (2, 2, 3, 10), (2, 3, 3, 5)], [1, 3]),
+        ([(1, 3, 3, 50), (1, 2, 4, 50), (1, 1, 4, 10), (2, 3, 3, 10), (2, 2, 3, 20), (2, 1, 3, 0)], [0, 4]),
+        ([(1, 1, 3, 50), (1, 2, 4, 90), (2, 2, 3, 99)], [1]),
+    ],
+    ids=["the latest", "at one time the greatest item_id", "no only rating"],
+)
+def test_the_last_rating_of_each_user_is_held_out(ratings, held_out):
+    split = split_of(some_ratings(*ratings), kind="leave_last_out")
+    assert rows(split.held_out) == held_out
+    assert rows(split.train) == sorted(set(range(len(ratings))) - set(held_out))
 
 
 def test_an_official_fold_is_held_out(ratings):

@@ -161,11 +161,8 @@ def test_scores_are_those_of_the_predictions(ratings):
     assert scores["rmse"] == pytest.approx(np.mean([np.sqrt(np.mean(seed**2)) for seed in off]))
     assert scores["ensemble_rmse"] == pytest.approx(np.sqrt(np.mean(off.mean(0) ** 2)))
     assert scores["ensemble_mae"] == pytest.approx(np.mean(abs(off.mean(0))))
-
-
-def test_ratings_of_unknown_users_cannot_be_scored(ratings):
     with pytest.raises(NotFound):
-        score_recommender(fit_recommender(ratings, SHORT), ratings.assign(user_id=10_000))
+        score_recommender(recommender, ratings.assign(user_id=10_000))
 
 
 def test_the_curve_is_the_loss_on_the_held_out_ratings(ratings):
@@ -254,17 +251,16 @@ def test_predictions_may_reach_beyond_the_scale_of_the_ratings(ratings, lowest, 
 
 
 @pytest.mark.parametrize(
-    ("given", "y_range"),
-    [({"y_lowest": 0.5}, (0.5, 5.5)), ({"y_highest": 6}, (0, 6)), ({"y_lowest": 0, "y_highest": 5}, (0, 5))],
+    ("lowest", "highest", "y_range"),
+    [(0.5, None, (0.5, 5.5)), (None, 6, (0, 6)), (0, 5, (0, 5)), (6, None, None), (None, -1, None), (3, 3, None)],
 )
-def test_ends_of_the_predictions_may_be_set(ratings, given, y_range):
-    assert fit_recommender(ratings, changed(SHORT, epochs=1, **given)).y_range == y_range
-
-
-@pytest.mark.parametrize("given", [{"y_lowest": 6}, {"y_highest": -1}, {"y_lowest": 3, "y_highest": 3}])
-def test_predictions_without_a_range_are_refused(ratings, given):
-    with pytest.raises(SettingsError, match="--collab.y-lowest and --collab.y-highest; found: .* and "):
-        fit_recommender(ratings, changed(SHORT, **given))
+def test_ends_of_the_predictions_may_be_set_unless_they_leave_no_range(ratings, lowest, highest, y_range):
+    config = changed(SHORT, epochs=1, y_lowest=lowest, y_highest=highest)
+    if y_range:
+        assert fit_recommender(ratings, config).y_range == y_range
+    else:
+        with pytest.raises(SettingsError, match="--collab.y-lowest and --collab.y-highest; found: .* and "):
+            fit_recommender(ratings, config)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -330,7 +326,7 @@ def read_epoch(batches):
 
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
 @pytest.mark.parametrize(("n_ratings", "n_batches"), [(1, 1), (10, 1), (11, 2), (35, 4)])
-def test_every_seed_sees_every_rating_once_per_epoch(n_ratings, n_batches, shuffle):
+def test_every_seed_sees_every_rating_with_its_user_and_item_once_per_epoch(n_ratings, n_batches, shuffle):
     batches = numbered(n_ratings, 10, seeds=(3, 1, 2), shuffle=shuffle)
     for _ in range(2):
         sizes = [tuple(ratings.shape) for _, ratings in batches]
@@ -338,27 +334,20 @@ def test_every_seed_sees_every_rating_once_per_epoch(n_ratings, n_batches, shuff
         assert sizes[:-1] == [(3, 10)] * (n_batches - 1)
         for seed in read_epoch(batches):
             assert sorted(seed.tolist()) == list(range(n_ratings))
-
-
-@pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
-def test_a_rating_stays_with_its_user_and_item(shuffle):
-    for pairs, ratings in numbered(35, 10, shuffle=shuffle):
+    for pairs, ratings in batches:
         assert torch.equal(pairs, torch.stack([ratings, -ratings], dim=2).int())
         assert (pairs.dtype, ratings.dtype) == (torch.int32, torch.float32)
 
 
-def test_orders_differ_between_seeds_and_epochs():
-    batches = numbered(50, 10)
-    (one, other), (later, _) = read_epoch(batches), read_epoch(batches)
-    for left, right in ((one, other), (one, later), (one, torch.arange(50.0))):
-        assert not torch.equal(left, right)
-
-
-def test_the_order_of_a_seed_does_not_depend_on_the_other_seeds():
+def test_orders_differ_between_seeds_and_epochs_and_depend_on_their_own_seed_alone():
     together, alone = numbered(50, 10, seeds=(4, 7, 9)), numbered(50, 10, seeds=(7,))
     torch.manual_seed(1)
-    for _ in range(3):
-        assert torch.equal(read_epoch(together)[1], read_epoch(alone)[0])
+    epochs = [(read_epoch(together), read_epoch(alone)[0]) for _ in range(3)]
+    for seeds, one in epochs:
+        assert torch.equal(seeds[1], one)
+        for other in (seeds[0], torch.arange(50.0)):
+            assert not torch.equal(one, other)
+    assert not torch.equal(epochs[0][1], epochs[1][1])
 
 
 @pytest.mark.parametrize("at_once", [1, 10, 25, 40, 1000])

@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from pydantic import ValidationError
 
 from latentflix.data.splits import SplitConfig
@@ -26,7 +25,7 @@ def make_recommender(model, weight_decay, valid_loss=((1.0, 4.0), (0.25, 0.25)))
         y_range=(0.0, 5.5),
         user_ids=np.arange(5),
         item_ids=np.arange(7),
-        weights={names[0]: torch.zeros(2, 6, 3), names[1]: torch.zeros(2, 8, 4)},
+        weights={names[0]: np.zeros((2, 6, 3)), names[1]: np.zeros((2, 8, 4))},
         valid_loss=np.array(valid_loss, np.float32),
         seconds=1.5,
     )
