@@ -1,4 +1,4 @@
-"""Trials and a study of four films, with values that can be told apart on a page."""
+"""Trials and the analysis of a recommender of four items, with values that can be recognised on a page."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ TITLES = ["Alpha (1990)", f"Beta {HANDLER}", "Gamma & Co", "Delta"]
 
 
 def make_trials() -> Trials:
-    """Two models; of one of them two trials."""
+    """Two models, one of them with two trials."""
     trials = pd.DataFrame(
         [("bias", 0.4, 0.9017, True), ("neural", 0.8, 0.9178, True), ("bias", 0.1, 0.95, False)],
         columns=["model", "weight_decay", "rmse", "chosen"],
@@ -35,8 +35,8 @@ def make_trials() -> Trials:
     return Trials(trials, pd.DataFrame(curves, columns=["model", "weight_decay", "epoch", "rmse"]))
 
 
-def make_study(**changes: Any) -> Analysis:
-    """A study of 32 seeds, with parts exchanged."""
+def make_analysis(**changes: Any) -> Analysis:
+    """An analysis of 32 seeds, with parts exchanged."""
     items = pd.DataFrame({"title": TITLES, "ratings": [90, 80, 70, 60]}, index=pd.Index([2, 3, 5, 7], name="item_id"))
     parts = {
         "predicted": pd.DataFrame(

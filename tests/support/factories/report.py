@@ -1,4 +1,4 @@
-"""Findings of three films and three factors, with values that can be told apart on a page."""
+"""Inputs of a report of three items and three factors, with values that can be recognised on a page."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from latentflix.artifacts import Manifest
 from latentflix.report.changes import ChangesConfig, compare_snapshots
 from latentflix.report.inputs import ReportInputs
 from latentflix.text.language_model import LanguageModelConfig
-from tests.support.factories.analysis import make_study, make_trials
+from tests.support.factories.analysis import make_analysis, make_trials
 from tests.support.factories.comparison import compare, make_case
 
 LABELS = ["1+", "1-", "2+", "2-"]
@@ -23,7 +23,7 @@ def make_manifest(stage: str, config: dict[str, Any] | None = None, metrics: dic
     return Manifest(
         stage=stage,
         key=f"{stage}key",
-        inputs=(),
+        inputs={},
         config=config or {},
         files={},
         seconds=1.25,
@@ -39,8 +39,8 @@ def make_scores(names: list[str], value: float) -> dict[str, float]:
     return {f"{name}{end}": value for name in names for end in ends} | {f"words_{name}": value for name in names}
 
 
-def make_findings(**changes: Any) -> ReportInputs:
-    """Findings with parts exchanged: factor 1 told from reviews, factor 2 not, factor 3 not stable."""
+def make_inputs(**changes: Any) -> ReportInputs:
+    """Inputs with parts exchanged: factor 1 is predictable from reviews, factor 2 is not, factor 3 is not stable."""
     items = pd.DataFrame(
         {"title": ["Alpha (1990)", f"Beta {HANDLER} (1991)", "Gamma & Co (1992)"], "ratings": [50, 60, 70]},
         index=pd.Index([3, 7, 12], name="item_id"),
@@ -100,7 +100,7 @@ def make_findings(**changes: Any) -> ReportInputs:
             **review_aucs,
         },
         "terms": pd.DataFrame(
-            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "item"], "z": 3.0, "items": 5}
+            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "film"], "z": 3.0, "items": 5}
         ),
         "pole_items": pd.DataFrame({"label": ["1+"], "item_id": [3], "title": ["Alpha (1990)"], "score": [2.5]}),
         "genres": pd.DataFrame(
@@ -118,7 +118,7 @@ def make_findings(**changes: Any) -> ReportInputs:
         "sentences": pd.DataFrame({"sentence": ["I liked this movie because it ends", HANDLER]}),
         "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
         "trials": make_trials(),
-        "analysis": make_study(),
+        "analysis": make_analysis(),
         "manifests": [
             make_manifest("datasets", {"name": "movielens_100k"}),
             make_manifest("factors", {"stable_from": 0.9, "n_axes": 3, "rotation": "pca"}),
