@@ -1,7 +1,7 @@
-"""How long commands take from start to end, against what they must not exceed: a ratio below 1 is within it.
+"""How long commands take from start to end, relative to their bounds: a ratio below 1 is within the bound.
 
-Run it with `python -m benchmarks.command_line --artifacts-dir artifacts`, where a run has ended. The processor's time
-stands beside the clock's, which hangs on what else the machine does.
+Run it with `python -m benchmarks.command_line --artifacts-dir artifacts`, where a run has ended. The processor time is
+measured too, since the wall-clock time depends on what else the machine does.
 """
 
 import os
@@ -28,13 +28,13 @@ REVIEW = "The animation is lovely, the songs are great and my kids laughed all t
 class BenchmarkSettings(BaseModel):
     """Commands, each in a process of its own."""
 
-    artifacts_dir: Path = Field(Path("artifacts"), description="where runs keep what they made")
+    artifacts_dir: Path = Field(Path("artifacts"), description="where runs keep their results")
     repeats: int = Field(5, ge=1, description="how often each command is started")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 
 
 def measure(arguments: list[str]) -> tuple[float, float]:
-    """What a command takes: seconds by the clock, and of the processor."""
+    """The wall-clock and the processor time of a command, in seconds."""
     before, started = os.times(), time.perf_counter()
     subprocess.run([sys.executable, "-c", MAIN, *arguments], check=True, stdout=subprocess.DEVNULL)
     after = os.times()
@@ -48,13 +48,13 @@ def main() -> None:
     store = Store(settings.artifacts_dir)
     items = store.read_table(choose_run(store).handle("ratings"), "items")
     title = items.loc[items["ratings"].idxmax(), "title"]
-    asked = {"explain": [title], "similar": [title], "predict": [REVIEW]}
+    arguments = {"explain": [title], "similar": [title], "predict": [REVIEW]}
     rows = []
     for command, bound in BOUNDS.items():
         place = [] if command == "--help" else ["--artifacts-dir", str(settings.artifacts_dir)]
-        times = [measure([command, *asked.get(command, []), *place]) for _ in range(settings.repeats)]
+        times = [measure([command, *arguments.get(command, []), *place]) for _ in range(settings.repeats)]
         clock, processor = (median(column) for column in zip(*times, strict=True))
-        say(f"{command}: {clock:.2f} s, of the processor {processor:.2f} s")
+        say(f"{command}: {clock:.2f} s, processor {processor:.2f} s")
         rows.append({"command": command, "clock": clock, "processor": processor, "bound": bound})
     table = pd.DataFrame(rows)
     ratios = {f"{row.command} / bound": float(row.clock / row.bound) for row in table.itertuples()}

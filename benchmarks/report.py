@@ -1,7 +1,7 @@
-"""What a report of 1,000 films with 30 reviews each costs: seconds, memory, megabytes, and the wait for it to show.
+"""What a report on 1,000 items with 30 reviews each costs: seconds, memory, megabytes, and time to first paint.
 
-The films, factors and reviews are planted, of the length and number of words of the reviews at IMDb. Run it with
-`python -m benchmarks.report`; it wants Chromium on the path.
+Items, factors and reviews are synthetic, with the length and vocabulary of reviews at IMDb. Run it with
+`python -m benchmarks.report`; it needs Chromium on the path.
 """
 
 import multiprocessing
@@ -22,35 +22,35 @@ from benchmarks.output import print_results, say
 from flows.command_line import parse_command_line
 from latentflix.artifacts import Handle, Store
 from latentflix.factors.labels import LabelConfig, label_items
+from latentflix.report.formatting import PAGE
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
-from latentflix.report.rendering import PAGE
 from tests.support.factories.analysis import make_analysis
-from tests.support.factories.report import make_findings, make_scores
+from tests.support.factories.report import make_inputs, make_scores
 
 N_AXES, N_STABLE, N_TERMS = 20, 15, 12
 WORDS_PER_REVIEW, WORDS_PER_SENTENCE = 230, 16
-# What a report may take, on two cores.
+# What a report may take on two cores.
 BOUNDS = {"seconds": 60.0, "peak_gib": 2.0, "megabytes": 30.0, "first_screen_seconds": 1.0}
 
 PAINTED = "performance.getEntriesByName('first-contentful-paint')"
 
 
 class ReportSettings(BaseModel):
-    """What a report of many films costs, and how long one waits for its first screen."""
+    """What a report on many items costs, and how long its first screen takes."""
 
-    items: int = Field(1000, ge=10, description="films with reviews")
-    reviews: int = Field(30, ge=1, description="reviews of each film")
-    opened: int = Field(5, ge=1, description="times that the report is opened in a browser of its own")
+    items: int = Field(1000, ge=10, description="items with reviews")
+    reviews: int = Field(30, ge=1, description="reviews of each item")
+    opened: int = Field(5, ge=1, description="times that the report is opened, each in a new browser")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 
 
-def plant_findings(n_items: int, n_reviews: int, seed: int = 0) -> ReportInputs:
-    """Findings of so many films with so many reviews each, in which the ends of each stable factor have own words."""
+def synthetic_inputs(n_items: int, n_reviews: int, seed: int = 0) -> ReportInputs:
+    """Inputs with so many items and reviews of each; the poles of each stable factor have words of their own."""
     random = np.random.default_rng(seed)
     ids = pd.Index(np.arange(1, n_items + 1), name="item_id")
     titles = [
-        f"Film {number}: A Title of {random.integers(1, 9) * 'Some '}Length ({1920 + number % 80})" for number in ids
+        f"Item {number}: A Title of {random.integers(1, 9) * 'Some '}Length ({1920 + number % 80})" for number in ids
     ]
     items = pd.DataFrame({"title": titles, "ratings": random.integers(30, 600, n_items)}, index=ids)
     names = [str(number + 1) for number in range(N_AXES)]
@@ -80,7 +80,7 @@ def plant_findings(n_items: int, n_reviews: int, seed: int = 0) -> ReportInputs:
     shares = pd.DataFrame({"item_id": np.repeat(ids, len(labels)), "label": np.tile(labels, n_items)})
     ends = labelled.items.sort_values("strength", ascending=False).groupby("label").head(8)
     label_score = {"axis": "1", "items": 9, "prevalence": 0.2} | make_scores(["auc", "average_precision"], 0.6)
-    return make_findings(
+    return make_inputs(
         items=items,
         scores=scores,
         axes=axes,
@@ -104,7 +104,7 @@ def plant_findings(n_items: int, n_reviews: int, seed: int = 0) -> ReportInputs:
 
 
 def _write_reviews(random: np.random.Generator, ids: pd.Index, n_reviews: int, words: np.ndarray) -> pd.DataFrame:
-    """Reviews of words by Zipf's law among ten thousand others, in sentences."""
+    """Reviews in sentences, of words among ten thousand others that follow Zipf's law."""
     others = np.array([f"Other{number}" for number in range(10_000)])
     vocabulary = np.concatenate([words, others])
     texts = []
@@ -123,14 +123,14 @@ def _write_reviews(random: np.random.Generator, ids: pd.Index, n_reviews: int, w
 
 
 def build(root: Path, n_items: int, n_reviews: int) -> dict[str, float]:
-    """Build a report as the flow does, files checked and written out; what it cost, and how large it is."""
-    findings = plant_findings(n_items, n_reviews)
+    """Build a report as the flow does, and measure what it cost and how large it is."""
+    inputs = synthetic_inputs(n_items, n_reviews)
     config = ReportConfig()
     handle = Handle(stage="report", key="benchmark")
     store = Store(root)
     started = time.monotonic()
     with store.new(handle, {}, config) as artifact:
-        artifact.metrics.update(build_report(artifact.folder, findings, config))
+        artifact.metrics.update(build_report(artifact.folder, inputs, config))
     seconds = time.monotonic() - started
     files = [path.stat().st_size for path in store.path(handle).rglob("*") if path.is_file()]
     return {
@@ -142,7 +142,7 @@ def build(root: Path, n_items: int, n_reviews: int) -> dict[str, float]:
 
 
 def first_screen(page: Path, times: int) -> float:
-    """Seconds from asking for the page until something of it is painted: the middle of several browsers' times."""
+    """Seconds from opening the page to its first paint: the median over several browsers."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     painted = []
     with sync_playwright() as playwright:
@@ -168,7 +168,7 @@ def main() -> None:
             result = pool.submit(build, Path(folder), settings.items, settings.reviews).result()
         result["first_screen_seconds"] = first_screen(Path(folder) / "report" / "benchmark" / PAGE, settings.opened)
     row = {"items": settings.items, "reviews": settings.items * settings.reviews, **result}
-    ratios = {f"{name}, of what it may take": result[name] / bound for name, bound in BOUNDS.items()}
+    ratios = {f"{name} / bound": result[name] / bound for name, bound in BOUNDS.items()}
     print_results(pd.DataFrame([row]), ratios, as_json=settings.json_)
 
 

@@ -27,7 +27,8 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     Args:
         settings: the settings of all stages; what is not given is as the profile has it
     """
-    run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
+    nouns = settings.report.nouns
+    run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel, nouns)
     source, ratings = load_ratings(run, settings)
     corpus = fetch(run, settings, "imdb_reviews")
 
@@ -113,7 +114,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         config=settings.report,
     )
     figures = run.store.manifest(page).metrics
-    return finish(run, page, headline_sentence(figures), figures, settings)
+    return finish(run, page, headline_sentence(figures, nouns), figures, settings)
 
 
 if __name__ == "__main__":

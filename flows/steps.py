@@ -8,8 +8,8 @@ from latentflix.artifacts import Handle
 from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.ratings_file import with_fingerprint
+from latentflix.report.formatting import PAGE
 from latentflix.report.highlights import page_text
-from latentflix.report.rendering import PAGE
 from latentflix.settings import FlowSettings, FullSettings, RatedSettings, SentimentSettings
 from latentflix.text.language_model import direction_configs
 from latentflix.text.pretrained import PretrainedConfig

@@ -17,15 +17,21 @@ PROGRAM = "latentflix run"
 
 @dataclass(frozen=True)
 class Run:
-    """key: that of its report. made_at: when that was made, in UTC. figures: its headline.
+    """One execution of the full flow.
 
-    handles: by stage, what the report was made of; of a stage that made several artifacts, the last.
+    Attributes:
+        key: that of its report.
+        made_at: when its report was made, in UTC.
+        handles: by stage, what the report was made of; of a stage that made several artifacts, the last.
+        figures: the headline of the report.
+        config: the settings of the report.
     """
 
     key: str
     made_at: str
     handles: Mapping[str, Handle]
     figures: Mapping[str, Any]
+    config: Mapping[str, Any]
 
     @property
     def report(self) -> Handle:
@@ -33,7 +39,7 @@ class Run:
         return Handle(stage=REPORT, key=self.key)
 
     def handle(self, stage: str) -> Handle:
-        """What a stage made. Raises ArtifactError if the run had no such stage."""
+        """The artifact of a stage. Raises ArtifactError if the run had no such stage."""
         if stage not in self.handles:
             raise ArtifactError(
                 f"the run made no {stage}",
@@ -50,20 +56,20 @@ class Difference:
 
     stage: str
     name: str
-    one: Any
-    other: Any
+    first: Any
+    second: Any
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What differs between two runs; settings and metrics that are the same are left out."""
+class RunDifferences:
+    """The settings and the metrics that differ between two runs."""
 
     settings: tuple[Difference, ...]
     metrics: tuple[Difference, ...]
 
 
 def list_runs(store: Store) -> list[Run]:
-    """All runs, the one whose report was made last first. One whose manifest cannot be read is left out, and named."""
+    """All runs, the latest first. A run whose manifest cannot be read is left out, with a warning."""
     runs = []
     for path in store.root.glob(f"{REPORT}/[!.]*/{MANIFEST}"):
         try:
@@ -72,19 +78,25 @@ def list_runs(store: Store) -> list[Run]:
             logger.warning("%s", error)
             continue
         handles = {handle.stage: handle for handle in manifest.input_handles}
-        runs.append(Run(manifest.key, manifest.made_at, handles, manifest.metrics))
+        runs.append(Run(manifest.key, manifest.made_at, handles, manifest.metrics, manifest.config))
     return sorted(runs, key=lambda run: (run.made_at, run.key), reverse=True)
 
 
 def find_last_run(store: Store) -> Run | None:
-    """The run whose report was made last, None if there was none."""
+    """The latest run, None if there is none."""
     return next(iter(list_runs(store)), None)
 
 
 def choose_run(store: Store, key: str | None = None, before_last: int = 0) -> Run:
-    """The run whose key begins so; without one, the last, or the run that came so many before it.
+    """Choose a run.
 
-    Raises NotFound if there is none, or if several keys begin so.
+    Args:
+        store: where runs are.
+        key: how its key begins; None: choose by time.
+        before_last: how many runs before the latest one.
+
+    Raises:
+        NotFound: there is none, or several keys begin so.
     """
     runs = list_runs(store)
     if len(runs) <= (before_last if key is None else 0):
@@ -107,31 +119,31 @@ def choose_run(store: Store, key: str | None = None, before_last: int = 0) -> Ru
     )
 
 
-def compare_runs(store: Store, one: Run, other: Run) -> Comparison:
-    """What two runs were told, and what they came to, where it is not the same. Raises as `Store.manifest` does.
+def compare_runs(store: Store, first: Run, second: Run) -> RunDifferences:
+    """Compare the settings and metrics of all stages of two runs. Raises as `Store.manifest` does.
 
-    Where a stage made several artifacts that do not agree, a value is the list of what they say. The headline is left
-    out, for it repeats metrics of the stages.
+    Where a stage made several artifacts that do not agree, a value is the list of theirs. The headline is left out, for
+    it repeats metrics of the stages.
     """
-    reports = [store.manifest(run.report) for run in (one, other)]
-    made_of = [[store.manifest(handle) for handle in report.input_handles] for report in reports]
+    reports = [store.manifest(run.report) for run in (first, second)]
+    inputs = [[store.manifest(handle) for handle in report.input_handles] for report in reports]
     settings = [
         _values((manifest.stage, manifest.config) for manifest in [*manifests, report])
-        for manifests, report in zip(made_of, reports, strict=True)
+        for manifests, report in zip(inputs, reports, strict=True)
     ]
-    metrics = [_values((manifest.stage, manifest.metrics) for manifest in manifests) for manifests in made_of]
-    return Comparison(_differences(*settings), _differences(*metrics))
+    metrics = [_values((manifest.stage, manifest.metrics) for manifest in manifests) for manifests in inputs]
+    return RunDifferences(_differences(*settings), _differences(*metrics))
 
 
 def _values(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[tuple[str, str], Any]:
     """Values by stage and dotted name."""
-    said: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for stage, values in parts:
         for name, value in _flatten(values).items():
-            said.setdefault((stage, name), {})[json.dumps(value, sort_keys=True)] = value
+            found.setdefault((stage, name), {})[json.dumps(value, sort_keys=True)] = value
     return {
         place: next(iter(values.values())) if len(values) == 1 else [values[text] for text in sorted(values)]
-        for place, values in said.items()
+        for place, values in found.items()
     }
 
 
@@ -142,19 +154,15 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _differences(one: Mapping[tuple[str, str], Any], other: Mapping[tuple[str, str], Any]) -> tuple[Difference, ...]:
-    places = sorted({*one, *other})
-    return tuple(
-        Difference(*place, one.get(place), other.get(place)) for place in places if one.get(place) != other.get(place)
-    )
+def _differences(first: Mapping[tuple[str, str], Any], second: Mapping[tuple[str, str], Any]) -> tuple[Difference, ...]:
+    places = sorted({*first, *second})
+    every = (Difference(*place, first.get(place), second.get(place)) for place in places)
+    return tuple(each for each in every if each.first != each.second)
 
 
-def newest(store: Store, stage: str, program: str) -> Handle:
-    """The artifact of this stage that was made last.
-
-    program: what makes one, for the error. Raises ArtifactError if there is none.
-    """
-    handles = [Handle(stage=stage, key=path.parent.name) for path in store.root.glob(f"{stage}/[!.]*/manifest.json")]
+def latest_artifact(store: Store, stage: str, program: str) -> Handle:
+    """The latest artifact of a stage. Raises ArtifactError, naming the program that makes one, if there is none."""
+    handles = [Handle(stage=stage, key=path.parent.name) for path in store.root.glob(f"{stage}/[!.]*/{MANIFEST}")]
     if not handles:
         raise ArtifactError(
             f"no model of {stage} was trained yet",

@@ -1,6 +1,6 @@
-"""Makes the pictures of the Prefect UI that the documentation shows: `make ui-screenshots`.
+"""Takes the screenshots of the Prefect UI that the documentation shows: `make ui-screenshots`.
 
-They are of the server whose API `PREFECT_API_URL` names, after a run of `full` has come to its end there.
+They show the server whose API `PREFECT_API_URL` names, after a deployed run of `full` has completed there.
 """
 
 import json
@@ -19,47 +19,47 @@ SCREEN = {"width": 1280, "height": 900}
 TIMEOUT = 120_000
 
 
-def ask(api: str, path: str, given: Any) -> Any:
-    """What the server's API answers."""
-    data = json.dumps(given).encode()
+def query(api: str, path: str, body: Any) -> Any:
+    """The answer of the server's API."""
+    data = json.dumps(body).encode()
     with urlopen(Request(f"{api}{path}", data, {"Content-Type": "application/json"})) as answer:  # noqa: S310
         return json.load(answer)
 
 
 def last_run(api: str) -> dict[str, Any]:
-    """The last run of the full flow that has completed. Exits with a word on what to do if there is none."""
-    wanted = {
+    """The last completed run of the full flow. Exits with a hint if there is none."""
+    body = {
         "flows": {"name": {"any_": ["full"]}},
         "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}, "deployment_id": {"is_null_": False}},
         "sort": "END_TIME_DESC",
         "limit": 1,
     }
-    runs: list[dict[str, Any]] = ask(api, "/flow_runs/filter", wanted)
+    runs: list[dict[str, Any]] = query(api, "/flow_runs/filter", body)
     if not runs:
         sys.exit(f"no deployed run of the full flow has completed on {api}; what to do: start one from the UI")
     return runs[0]
 
 
 def histograms(api: str, run: dict[str, Any]) -> str:
-    """The id of the run's artifact with the pictures of histograms."""
+    """The id of the run's artifact with the histograms."""
     of_run = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}, "key": {"any_": ["histograms"]}}}
-    return str(ask(api, "/artifacts/filter", of_run)[0]["id"])
+    return str(query(api, "/artifacts/filter", of_run)[0]["id"])
 
 
-def photograph(browser: Browser, address: str, sign: str, name: str) -> None:
-    """Write `docs/<name>.png`: a page of the UI, once what `sign` selects is in it."""
+def photograph(browser: Browser, address: str, selector: str, name: str) -> None:
+    """Write `docs/<name>.png`: a page of the UI, once it has an element that matches `selector`."""
     page = browser.new_page(viewport=SCREEN)  # type: ignore[arg-type]
     page.set_default_timeout(TIMEOUT)
     page.goto(address)
-    page.locator(sign).first.wait_for()
-    # What is drawn last has no sign of its own.
+    page.locator(selector).first.wait_for()
+    # What is drawn last cannot be selected.
     page.wait_for_timeout(2000)
     page.screenshot(path=DOCS / f"{name}.png")
     page.close()
 
 
 def main() -> None:
-    """Make the screenshots of form, run and histograms."""
+    """Take the screenshots of form, run and histograms."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         sys.exit("no Chromium is installed; what to do: apt-get install chromium")

@@ -16,6 +16,7 @@ from latentflix.artifacts import Artifact, Handle, Inputs, Store
 from latentflix.config import ParallelConfig, StageConfig
 from latentflix.errors import DataUnavailable, LatentflixError, StageFailed
 from latentflix.keys import artifact_key, source_digest
+from latentflix.report.formatting import NEUTRAL, Nouns
 from latentflix.report.highlights import highlights
 from latentflix.training import observe_epochs
 from tasks.task_runners import task_runner
@@ -132,6 +133,7 @@ class StageRunner:
 
     store: Store
     parallel: ParallelConfig = field(default_factory=ParallelConfig)
+    nouns: Nouns = NEUTRAL
     seconds: dict[str, float] = field(default_factory=dict)
     cached: dict[str, bool] = field(default_factory=dict)
 
@@ -177,7 +179,7 @@ class StageRunner:
         cached = all(state.name == "Cached" for state in states)
         self.cached[stage_task.name] = self.cached.get(stage_task.name, True) and cached
         handles = _results(stage_task.name, states)
-        publish(highlights(self.store, handles))
+        publish(highlights(self.store, handles, self.nouns))
         return handles
 
 

@@ -5,7 +5,7 @@ import pytest
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
 from latentflix.errors import ArtifactError, NotFound
-from latentflix.runs import Difference, choose_run, compare_runs, find_last_run, list_runs, newest
+from latentflix.runs import Difference, choose_run, compare_runs, find_last_run, latest_artifact, list_runs
 from tests.support.factories.run import write_run
 
 
@@ -53,7 +53,7 @@ def test_a_run_is_known_by_the_beginning_of_its_key(store):
 def test_a_run_knows_the_artifacts_that_it_made(store):
     run = choose_run(store, "b")
     assert run.handle("names") == Handle(stage="names", key="b" * 20)
-    with pytest.raises(ArtifactError, match=r"the run made no vectors; where: run b+; found: ratings, "):
+    with pytest.raises(ArtifactError, match=r"the run made no embedding_baseline; where: run b+; found: ratings, "):
         run.handle("embedding_baseline")
 
 
@@ -72,9 +72,9 @@ def test_a_run_whose_manifest_is_broken_is_left_out_and_named(store, tmp_path, c
     assert "cafe" in caplog.text
 
 
-def keep(store, stage, key, made_at):
+def put(store, stage, key, made_at):
     handle = Handle(stage=stage, key=key)
-    with store.new(handle, [], StageConfig()) as artifact:
+    with store.new(handle, {}, StageConfig()) as artifact:
         artifact.write_json("model", {})
     manifest = store.manifest(handle).model_copy(update={"made_at": made_at})
     (store.path(handle) / "manifest.json").write_text(manifest.model_dump_json())
@@ -82,13 +82,13 @@ def keep(store, stage, key, made_at):
 
 def test_the_model_that_was_made_last_is_taken(tmp_path):
     store = Store(tmp_path)
-    keep(store, "genres", "one", "2020-01-01T00:00:00Z")
-    keep(store, "genres", "late", "2999-01-01T00:00:00Z")
-    keep(store, "genres", "old", "1999-01-01T00:00:00Z")
-    keep(store, "sentiment", "other", "3999-01-01T00:00:00Z")
-    assert newest(store, "genres", "python -m flows.genres") == Handle(stage="genres", key="late")
+    put(store, "genres", "one", "2020-01-01T00:00:00Z")
+    put(store, "genres", "late", "2999-01-01T00:00:00Z")
+    put(store, "genres", "old", "1999-01-01T00:00:00Z")
+    put(store, "sentiment", "other", "3999-01-01T00:00:00Z")
+    assert latest_artifact(store, "genres", "python -m flows.genres") == Handle(stage="genres", key="late")
 
 
 def test_without_a_model_one_line_says_how_to_make_one(tmp_path):
     with pytest.raises(ArtifactError, match="no model of sentiment.*what to do: run python -m flows.sentiment, or"):
-        newest(Store(tmp_path), "sentiment", "python -m flows.sentiment")
+        latest_artifact(Store(tmp_path), "sentiment", "python -m flows.sentiment")

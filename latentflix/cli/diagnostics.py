@@ -1,4 +1,4 @@
-"""What works on this machine and what does not. Looking changes nothing and fetches nothing."""
+"""What works on this machine and what does not. Checking changes nothing and fetches nothing."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import httpx
 import pooch
@@ -31,14 +31,12 @@ State = Literal["works", "missing", "broken"]
 _EXTRAS = ("genres", "dask", "imdbpy")
 # A run of the profile `sample` and its downloads take a fifth of it.
 _ENOUGH_DISK = 2 * 2**30
-# These answer without a setting of the user's, a key or a package.
-_SOURCES: tuple[SourceName, ...] = ("large_movie", "file", "tmdb", "wikipedia", "imdbpy")
 _SERVER_TIMEOUT = 3
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """state: works; missing, if something optional or yet to be fetched is not there; broken, if it hinders."""
+    """state: works; missing, if it is optional or will be fetched; broken, if it has to be fixed."""
 
     part: str
     name: str
@@ -48,7 +46,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Paths:
-    """Where things are kept. data_dir: data sets that were fetched by hand. store: the review store."""
+    """Where files are. data_dir: data sets that were fetched by hand. store: the review store."""
 
     artifacts_dir: Path
     data_dir: Path | None
@@ -57,43 +55,43 @@ class Paths:
 
 
 def default_cache() -> Path:
-    """Where downloads are kept if nothing else is said."""
+    """Where downloads are kept unless another folder is named."""
     return Path(pooch.os_cache("latentflix"))
 
 
-def examine(places: Paths) -> Iterator[CheckResult]:
-    """Every finding, as soon as it is known."""
+def check_all(paths: Paths) -> Iterator[CheckResult]:
+    """Every result, as soon as it is known."""
     yield CheckResult("python", platform.python_version(), "works", sys.executable)
-    yield from examine_packages()
-    yield _examine_device()
-    for name, folder in (("artifacts", places.artifacts_dir), ("downloads", places.cache_dir)):
-        yield examine_disk(name, folder)
-    yield from examine_data_sets(places.data_dir, places.cache_dir)
-    yield from _examine_kept(places)
-    yield examine_server(_prefect_url())
-    yield from _examine_sources()
+    yield from check_packages()
+    yield check_device()
+    for name, folder in (("artifacts", paths.artifacts_dir), ("downloads", paths.cache_dir)):
+        yield check_disk(name, folder)
+    yield from check_data_sets(paths.data_dir, paths.cache_dir)
+    yield from check_results(paths)
+    yield check_server(_prefect_url())
+    yield from check_sources()
 
 
-def examine_packages(
+def check_packages(
     required: Callable[[str], list[str] | None] = requires, installed: Callable[[str], str] = version
 ) -> Iterator[CheckResult]:
-    """Whether the packages are there that latentflix asks for, and those of its extras, in the releases it asks for.
+    """Check that the packages of latentflix and its extras are installed in the required versions.
 
     required, installed: as in `importlib.metadata`.
     """
     try:
-        asked = [Requirement(text) for text in required("latentflix") or []]
+        requirements = [Requirement(text) for text in required("latentflix") or []]
     except PackageNotFoundError:
-        yield CheckResult("packages", "latentflix", "missing", "is not installed, so what it requires is not known")
+        yield CheckResult("packages", "latentflix", "missing", "is not installed, so its requirements are unknown")
         return
-    kinds: Mapping[str, State] = {"": "broken", **dict.fromkeys(_EXTRAS, "missing")}
-    for extra, state in kinds.items():
-        of_extra = [each for each in asked if each.marker is None or each.marker.evaluate({"extra": extra})]
+    states: Mapping[str, State] = {"": "broken", **dict.fromkeys(_EXTRAS, "missing")}
+    for extra, state in states.items():
+        of_extra = [each for each in requirements if each.marker is None or each.marker.evaluate({"extra": extra})]
         own = [each for each in of_extra if not extra or each.marker is not None]
-        unmet = [text for each in own if (text := _unmet(each, installed))]
+        unmet = "; ".join(filter(None, (_unmet(each, installed) for each in own)))
         name = f"latentflix[{extra}]" if extra else "latentflix"
-        there = ", ".join(each.name for each in own) if extra else f"{len(own)} packages in the releases it asks for"
-        yield CheckResult("packages", name, state if unmet else "works", "; ".join(unmet) or there)
+        met = ", ".join(each.name for each in own) if extra else f"{len(own)} packages in the required versions"
+        yield CheckResult("packages", name, state if unmet else "works", unmet or met)
 
 
 def _unmet(requirement: Requirement, installed: Callable[[str], str]) -> str:
@@ -104,10 +102,11 @@ def _unmet(requirement: Requirement, installed: Callable[[str], str]) -> str:
         return f"{requirement.name} is not installed"
     if requirement.specifier.contains(found, prereleases=True):
         return ""
-    return f"{requirement.name} {found} is installed, {requirement.specifier} is asked for"
+    return f"{requirement.name} {found} is installed, {requirement.specifier} is required"
 
 
-def _examine_device() -> CheckResult:
+def check_device() -> CheckResult:
+    """Check that PyTorch can be imported and sees a GPU."""
     try:
         import torch
     except (ImportError, OSError) as error:
@@ -115,76 +114,77 @@ def _examine_device() -> CheckResult:
     if not torch.cuda.is_available():
         return CheckResult("torch", torch.__version__, "missing", f"no GPU; {os.cpu_count()} processors")
     cards = [torch.cuda.get_device_properties(place) for place in range(torch.cuda.device_count())]
-    told = ", ".join(f"{card.name} with {card.total_memory / 2**30:.0f} GiB" for card in cards)
-    return CheckResult("torch", torch.__version__, "works", told)
+    detail = ", ".join(f"{card.name} with {card.total_memory / 2**30:.0f} GiB" for card in cards)
+    return CheckResult("torch", torch.__version__, "works", detail)
 
 
-def examine_disk(name: str, folder: Path) -> CheckResult:
-    """Whether a folder, which may not be there yet, can be written and has space."""
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
+def check_disk(name: str, folder: Path) -> CheckResult:
+    """Check that a folder, which may not exist yet, can be written and has space."""
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
         return CheckResult("disk", name, "broken", f"{folder} cannot be written")
-    free = shutil.disk_usage(there).free
-    return CheckResult(
-        "disk", name, "works" if free >= _ENOUGH_DISK else "broken", f"{free / 2**30:,.1f} GiB free at {folder}"
-    )
+    free = shutil.disk_usage(existing).free
+    state: State = "works" if free >= _ENOUGH_DISK else "broken"
+    return CheckResult("disk", name, state, f"{free / 2**30:,.1f} GiB free at {folder}")
 
 
-def examine_data_sets(data_dir: Path | None, cache_dir: Path) -> Iterator[CheckResult]:
-    """Which data sets are here as they should be, and where the others will be fetched."""
+def check_data_sets(data_dir: Path | None, cache_dir: Path) -> Iterator[CheckResult]:
+    """Check which data sets are here and unaltered, and say from where the others will be fetched."""
     for name, data_set in DATA_SETS.items():
         try:
-            kept = find_cached(data_set, data_dir, cache_dir)
+            found = find_cached(data_set, data_dir, cache_dir)
         except LatentflixError as error:
             yield CheckResult("data", name, "broken", str(error))
             continue
-        to_fetch = f"is fetched when it is asked for: {' or '.join(source.url for source in data_set.files)}"
-        yield CheckResult("data", name, "works" if kept else "missing", str(kept[1]) if kept else to_fetch)
+        sources = f"will be fetched when it is needed: {' or '.join(source.url for source in data_set.files)}"
+        yield CheckResult("data", name, "works" if found else "missing", str(found[1]) if found else sources)
 
 
-def _examine_kept(places: Paths) -> Iterator[CheckResult]:
-    runs = list_runs(Store(places.artifacts_dir))
+def check_results(paths: Paths) -> Iterator[CheckResult]:
+    """Check whether there are finished runs and a review store."""
+    runs = list_runs(Store(paths.artifacts_dir))
     last = f"{len(runs):,}, the last of {runs[0].made_at}" if runs else "none yet: latentflix run"
-    yield CheckResult("kept", "runs", "works" if runs else "missing", last)
-    store = ReviewStore(places.store)
+    yield CheckResult("results", "runs", "works" if runs else "missing", last)
+    store = ReviewStore(paths.store)
     try:
-        told = f"version {store.version():,} at {places.store}" if store.reviews.exists() else ""
+        found = f"version {store.version():,} at {paths.store}" if store.reviews.exists() else ""
     except LatentflixError as error:
-        yield CheckResult("kept", "review store", "broken", str(error))
+        yield CheckResult("results", "review store", "broken", str(error))
         return
-    none = f"none at {places.store}: latentflix reviews refresh"
-    yield CheckResult("kept", "review store", "works" if told else "missing", told or none)
+    none = f"none at {paths.store}: latentflix reviews refresh"
+    yield CheckResult("results", "review store", "works" if found else "missing", found or none)
 
 
 def _prefect_url() -> str | None:
-    """The address of the server that Prefect's own settings name; None if they name none, or Prefect does not work."""
-    asked = [sys.executable, "-m", "prefect", "config", "view", "--output", "json", "--hide-sources"]
+    """The address of the server in Prefect's own settings; None if they name none, or Prefect does not work."""
+    command = [sys.executable, "-m", "prefect", "config", "view", "--output", "json", "--hide-sources"]
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-        settings = {setting["name"]: setting["value"] for setting in json.loads(told)["settings"]}
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        settings = {setting["name"]: setting["value"] for setting in json.loads(output)["settings"]}
     except (OSError, ValueError, LookupError, subprocess.CalledProcessError):
         return None
     return settings.get("PREFECT_API_URL")
 
 
-def examine_server(url: str | None) -> CheckResult:
-    """Whether the Prefect server of this address answers."""
+def check_server(url: str | None) -> CheckResult:
+    """Check that the Prefect server at this address answers."""
     if url is None:
-        return CheckResult(
-            "prefect", "server", "missing", "PREFECT_API_URL names none, so each run brings one of its own"
-        )
+        detail = "PREFECT_API_URL is not set, so each run starts a server of its own"
+        return CheckResult("prefect", "server", "missing", detail)
     try:
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=_SERVER_TIMEOUT)
-        told = f"{url} answers {answer.status_code}"
-        return CheckResult("prefect", "server", "works" if answer.is_success else "broken", told)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return CheckResult("prefect", "server", "broken", f"{url}: {error}; start it with prefect server start")
+    state: State = "works" if answer.is_success else "broken"
+    return CheckResult("prefect", "server", state, f"{url} answers {answer.status_code}")
 
 
-def _examine_sources() -> Iterator[CheckResult]:
+def check_sources() -> Iterator[CheckResult]:
+    """Check which sources of reviews can be used, as far as their settings, keys and packages tell."""
+    # The corpus is a data set, and reading it might fetch it.
     yield CheckResult("sources", "corpus", "works", "the data set imdb_reviews")
     with CachedClient(HttpConfig()) as client:
-        for name in _SOURCES:
+        for name in [name for name in get_args(SourceName) if name != "corpus"]:
             (source,) = build_sources(SourcesConfig(names=(name,)), client)
             found = source.availability()
             yield CheckResult("sources", name, "works" if found.available else "missing", found.reason)

@@ -17,16 +17,16 @@ def doctor(
     store: StoreUri = "reviews",
     as_json: AsJson = False,
 ) -> None:
-    """Say what works here and what does not: packages, GPU, disk, data sets, Prefect server, sources of reviews.
+    """Check what works here: packages, GPU, disk, data sets, results, Prefect server, sources of reviews.
 
-    What is missing can be done without or will be fetched; what is broken has to be mended, and makes the exit code 1.
+    What is missing is optional or will be fetched; what is broken has to be fixed, and makes the exit code 1.
     """
-    from latentflix.cli.diagnostics import Paths, default_cache, examine
+    from latentflix.cli.diagnostics import Paths, check_all, default_cache
 
-    findings = list(examine(Paths(artifacts_dir, data_dir, cache_dir or default_cache(), store)))
+    results = list(check_all(Paths(artifacts_dir, data_dir, cache_dir or default_cache(), store)))
     if as_json:
-        print_json(findings)
+        print_json(results)
     else:
-        print_table(("part", "", "", ""), map(astuple, findings))
-    if any(finding.state == "broken" for finding in findings):
+        print_table(("part", "", "", ""), map(astuple, results))
+    if any(result.state == "broken" for result in results):
         raise typer.Exit(1)

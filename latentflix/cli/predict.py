@@ -1,4 +1,4 @@
-"""The command `latentflix predict`."""
+"""The commands `latentflix predict`, `sentiment` and `genres`, which read texts."""
 
 import os
 import sys
@@ -10,28 +10,135 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentflix.cli.console import ArtifactsDir, AsJson, RunKey, print_json, print_json_list, print_table
+from latentflix.cli.console import ArtifactsDir, AsJson, RunKey, open_run, print_json, print_json_list, print_table
 from latentflix.errors import DataError
+from latentflix.report.formatting import decimals, read_nouns
 
 if TYPE_CHECKING:
     from latentflix.data.tables import MaybeText
-    from latentflix.factors.predictor import LabelPredictor
 
-# Texts that are told at once; what comes from a pipe is answered when so many are there.
+# Texts that are read at once; what comes from a pipe is answered when so many are there.
 AT_ONCE = 256
 TABLES = (".csv", ".parquet")
+_LABELS_PER_LINE = 5
 
-Text = Annotated[str | None, typer.Argument(help="a review; - or nothing reads one a line from standard input")]
-Source = Annotated[Path | None, typer.Option("--from", help="a csv or parquet file, or a text with a review a line")]
+Review = Annotated[str | None, typer.Argument(help="a review; - or nothing reads one per line from standard input")]
+Reviews = Annotated[Path | None, typer.Option("--from", help="a csv or parquet file, or a text with a review per line")]
 Target = Annotated[Path | None, typer.Option("--to", help="the csv or parquet file to write")]
 TextColumn = Annotated[str, typer.Option(help="the column of reviews in a csv or parquet file")]
 
 
-def check_input(text: str | None, source: Path | None, target: Path | None) -> None:
-    """Raise DataError if texts are given twice or not at all, or a table without a place to write it."""
+def predict(
+    text: Review = None,
+    source: Reviews = None,
+    target: Target = None,
+    text_column: TextColumn = "text",
+    artifacts_dir: ArtifactsDir = Path("artifacts"),
+    run: RunKey = None,
+    top: Annotated[int, typer.Option(min=1, help="labels shown for one review")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Predict which factors a review is about: the mean over the classifiers of all folds.
+
+    A star marks labels whose probability reaches their threshold. A review that cannot be read gets a line that says
+    why.
+    """
+    check_input("reviews", text, source, target)
+
+    from latentflix.factors.predictor import LabelPredictor
+
+    store, chosen = open_run(artifacts_dir, run)
+    predictor = LabelPredictor.read(store, chosen)
+    if source is not None and target is not None:
+        _print_written("reviews", predictor.tell_file(source, target, text_column), target, as_json=as_json)
+        return
+    predicted = (
+        {"labels": predictor.describe(row), "note": row["note"]}
+        for texts in read_texts(text, source)
+        for _, row in predictor.tell(texts).iterrows()
+    )
+    if as_json:
+        print_json_list(predicted)
+    elif text in (None, "-"):
+        for each in predicted:
+            typer.echo(_labels_line(**each))
+    else:
+        items = read_nouns(chosen.config).items
+        trained = f"The mean of {len(predictor.networks)} classifiers, each trained without one fold of {items}."
+        _print_labels(top, trained, **next(predicted))
+
+
+def sentiment(
+    text: Review = None,
+    source: Reviews = None,
+    target: Target = None,
+    text_column: TextColumn = "text",
+    artifacts_dir: ArtifactsDir = Path("artifacts"),
+    as_json: AsJson = False,
+) -> None:
+    """Predict whether reviews are positive or negative, and the probability that they are positive.
+
+    The model is that of the last python -m flows.sentiment. Each review gets a line, in the order given; one that
+    cannot be read gets a line that says why.
+    """
+    check_input("reviews", text, source, target)
+
+    from latentflix.sentiment.predictor import SentimentFilePredictor
+
+    predictor = SentimentFilePredictor.open(artifacts_dir)
+    if source is not None and target is not None:
+        _print_written("reviews", predictor.tell_file(source, target, text_column), target, as_json=as_json)
+        return
+    predicted = (
+        _sentiment(row) for texts in read_texts(text, source) for row in predictor.tell(texts).to_dict("records")
+    )
+    if as_json:
+        print_json_list(predicted)
+        return
+    for each in predicted:
+        typer.echo(_sentiment_line(**each))
+
+
+def genres(
+    plot: Annotated[str | None, typer.Argument(help="a plot; - or nothing reads one from standard input")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="a csv or parquet file, or a text with a plot")] = None,
+    target: Target = None,
+    plot_column: Annotated[str, typer.Option(help="the column of plots in a csv or parquet file")] = "plot",
+    artifacts_dir: ArtifactsDir = Path("artifacts"),
+    data_dir: Annotated[Path | None, typer.Option(help="a folder with data sets that were fetched by hand")] = None,
+    top: Annotated[int, typer.Option(min=1, help="genres shown for one plot")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the genres of a plot, or of every plot in a table. A star marks genres above their threshold.
+
+    The model is that of the last python -m flows.genres.
+    """
+    check_input("plots", plot, source, target)
+    text = "" if target else _read_plot(plot, source)
+
+    from latentflix.data.tables import read_file, write_file
+    from latentflix.genres.predictor import GenrePredictor
+
+    if source is not None and target is not None:
+        table = read_file(source)
+        write_file(GenrePredictor.open(artifacts_dir, data_dir).tell_table(table, plot_column), target)
+        _print_written("plots", len(table), target, as_json=as_json)
+        return
+    predictor = GenrePredictor.open(artifacts_dir, data_dir)
+    probabilities = predictor.tell(text)
+    reached = set(predictor.given(probabilities))
+    if as_json:
+        print_json({genre: round(probability, 6) for genre, probability in probabilities.items()})
+        return
+    for genre, probability in list(probabilities.items())[:top]:
+        typer.echo(f"{probability:.3f} {'*' if genre in reached else ' '} {genre}")
+
+
+def check_input(kind: str, text: str | None, source: Path | None, target: Path | None) -> None:
+    """Raise DataError if texts of this kind come from two places or from no file, or a table has no place to go."""
     is_table = source is not None and source.suffix in TABLES
     if source is not None and text is not None:
-        raise DataError("reviews are given twice", found="a text and a file", expected="one of them")
+        raise DataError(f"{kind} come from two places", found="a text and a file", expected="one of them")
     if is_table != (target is not None):
         raise DataError(
             "a table is read from one file and written to another",
@@ -39,7 +146,7 @@ def check_input(text: str | None, source: Path | None, target: Path | None) -> N
             expected="both of them, csv or parquet",
         )
     if source is not None and not source.is_file():
-        raise DataError("there is no such file of reviews", where=str(source))
+        raise DataError(f"there is no such file of {kind}", where=str(source))
 
 
 def read_texts(text: str | None, source: Path | None) -> Iterator[list["MaybeText"]]:
@@ -48,60 +155,27 @@ def read_texts(text: str | None, source: Path | None) -> Iterator[list["MaybeTex
 
     with ExitStack() as stack:
         if text not in (None, "-"):
-            waiting = iter([os.fsencode(str(text))])
+            lines = iter([os.fsencode(str(text))])
         else:
-            waiting = stack.enter_context(source.open("rb")) if source else iter(sys.stdin.buffer)
-        while some := list(islice(waiting, AT_ONCE)):
+            lines = stack.enter_context(source.open("rb")) if source else iter(sys.stdin.buffer)
+        while some := list(islice(lines, AT_ONCE)):
             yield [decode(line.rstrip(b"\r\n")) for line in some]
 
 
-_LABELS_A_LINE = 5
+def _read_plot(plot: str | None, source: Path | None) -> str:
+    if plot not in (None, "-"):
+        return str(plot)
+    try:
+        return (source.read_bytes() if source else sys.stdin.buffer.read()).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("a plot cannot be read", where=str(source or "standard input"), found=str(error)) from error
 
 
-def predict(
-    text: Text = None,
-    source: Source = None,
-    target: Target = None,
-    text_column: TextColumn = "text",
-    artifacts_dir: ArtifactsDir = Path("artifacts"),
-    run: RunKey = None,
-    top: Annotated[int, typer.Option(min=1, help="labels that are shown of one review")] = 10,
-    as_json: AsJson = False,
-) -> None:
-    """Say which factors a review speaks of: the mean of what the classifiers of all folds of films say.
-
-    A label that is given, because its probability reaches its threshold, stands with a star. A review that cannot be
-    read gets a line that says why.
-    """
-    check_input(text, source, target)
-
-    from latentflix.artifacts import Store
-    from latentflix.factors.predictor import LabelPredictor
-    from latentflix.runs import choose_run
-
-    store = Store(artifacts_dir)
-    teller = LabelPredictor.read(store, choose_run(store, run))
-    if source is not None and target is not None:
-        rows = teller.tell_file(source, target, text_column)
-        print_json({"reviews": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} reviews: {target}")
-        return
-    told = (
-        {"labels": teller.describe(row), "note": row["note"]}
-        for texts in read_texts(text, source)
-        for _, row in teller.tell(texts).iterrows()
-    )
-    if as_json:
-        print_json_list(told)
-    elif text in (None, "-"):
-        for each in told:
-            typer.echo(_text_line(**each))
-    else:
-        _print_labels(teller, top, **next(told))
+def _print_written(kind: str, rows: int, target: Path, *, as_json: bool) -> None:
+    print_json({kind: rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} {kind}: {target}")
 
 
-def _print_labels(teller: "LabelPredictor", top: int, labels: list[dict[str, Any]], note: str) -> None:
-    from latentflix.report.rendering import decimals
-
+def _print_labels(top: int, trained: str, labels: list[dict[str, Any]], note: str) -> None:
     if labels:
         rows = [
             (
@@ -113,115 +187,31 @@ def _print_labels(teller: "LabelPredictor", top: int, labels: list[dict[str, Any
         ]
         columns = ("label", "name", "probability", "threshold", "held-out AUC", "p")
         print_table(columns, rows, right=range(2, 6))
-        typer.echo(f"The mean of {len(teller.networks)} classifiers, each trained without one fold of films.")
+        typer.echo(trained)
     if note:
         typer.echo(note if labels else f"-  ({note})")
 
 
-def _text_line(labels: list[dict[str, Any]], note: str) -> str:
-    """The most probable labels, with a star on those that are given."""
-    because = f"  ({note})" if note else ""
-    told = (
-        f"{each['label']}{'*' if each['given'] else ''} {each['probability']:.3f}" for each in labels[:_LABELS_A_LINE]
+def _labels_line(labels: list[dict[str, Any]], note: str) -> str:
+    """The most probable labels, with a star on those above their threshold."""
+    shown = (
+        f"{each['label']}{'*' if each['given'] else ''} {each['probability']:.3f}" for each in labels[:_LABELS_PER_LINE]
     )
-    return f"{' '.join(told) or '-'}{because}"
+    return f"{' '.join(shown) or '-'}{_because(note)}"
 
 
-def tell_genres(
-    plot: Annotated[str | None, typer.Argument(help="a plot; - or nothing reads it from standard input")] = None,
-    source: Annotated[Path | None, typer.Option("--from", help="a text, csv or parquet file with plots")] = None,
-    target: Annotated[Path | None, typer.Option("--to", help="the csv or parquet file to write")] = None,
-    plot_column: Annotated[str, typer.Option(help="the column of plots in a csv or parquet file")] = "plot",
-    artifacts_dir: Annotated[Path, typer.Option(help="where python -m flows.genres keeps what it made")] = Path(
-        "artifacts"
-    ),
-    data_dir: Annotated[Path | None, typer.Option(help="a folder with data sets that were fetched by hand")] = None,
-    top: Annotated[int, typer.Option(min=1, help="genres that are shown of one plot")] = 10,
-    as_json: AsJson = False,
-) -> None:
-    """Say how probable every genre is, of one plot or of a table of plots.
-
-    A genre that is given, because its probability reaches its threshold, stands with a star.
-    """
-    is_table = source is not None and source.suffix in (".csv", ".parquet")
-    if source is not None and plot is not None:
-        raise DataError("a plot is given twice", found="a text and a file", expected="one of them")
-    if is_table != (target is not None):
-        raise DataError(
-            "a table is read from one file and written to another",
-            found=f"--from {source}, --to {target}",
-            expected="both of them, csv or parquet",
-        )
-    text = "" if is_table else _read_text(plot, source)
-
-    from latentflix.data.tables import read_file, write_file
-    from latentflix.genres.predictor import GenrePredictor
-
-    if source is not None and target is not None:
-        table = read_file(source)
-        write_file(GenrePredictor.open(artifacts_dir, data_dir).tell_table(table, plot_column), target)
-        rows = len(table)
-        print_json({"plots": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} plots: {target}")
-        return
-    teller = GenrePredictor.open(artifacts_dir, data_dir)
-    told = teller.tell(text)
-    given = set(teller.given(told))
-    if as_json:
-        print_json({genre: round(probability, 6) for genre, probability in told.items()})
-        return
-    for genre, probability in list(told.items())[:top]:
-        typer.echo(f"{probability:.3f} {'*' if genre in given else ' '} {genre}")
-
-
-def _read_text(plot: str | None, source: Path | None) -> str:
-    if source is None:
-        return sys.stdin.read() if plot in (None, "-") else str(plot)
-    try:
-        return source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("a plot cannot be read", where=str(source), found=str(error)) from error
-
-
-def tell_sentiment(
-    text: Text = None,
-    source: Source = None,
-    target: Target = None,
-    text_column: TextColumn = "text",
-    artifacts_dir: Annotated[Path, typer.Option(help="where python -m flows.sentiment keeps what it made")] = Path(
-        "artifacts"
-    ),
-    as_json: AsJson = False,
-) -> None:
-    """Say whether reviews are positive or negative, and how probable it is that they are positive.
-
-    One line a review, in the order given; a review that cannot be read gets a line that says why.
-    """
-    check_input(text, source, target)
-
-    from latentflix.sentiment.predictor import SentimentFilePredictor
-
-    teller = SentimentFilePredictor.open(artifacts_dir)
-    if source is not None and target is not None:
-        rows = teller.tell_file(source, target, text_column)
-        print_json({"reviews": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} reviews: {target}")
-        return
-    told = (row for texts in read_texts(text, source) for row in teller.tell(texts).to_dict("records"))
-    if as_json:
-        print_json_list(_value(row) for row in told)
-        return
-    for row in told:
-        typer.echo(_line(**_value(row)))
-
-
-def _value(row: dict[str, Any]) -> dict[str, Any]:
-    told = isinstance(row["label"], str)
+def _sentiment(row: dict[str, Any]) -> dict[str, Any]:
+    known = isinstance(row["label"], str)
     return {
-        "label": row["label"] if told else None,
-        "probability": round(float(row["probability"]), 6) if told else None,
+        "label": row["label"] if known else None,
+        "probability": round(float(row["probability"]), 6) if known else None,
         "note": row["note"],
     }
 
 
-def _line(label: str | None, probability: float | None, note: str) -> str:
-    because = f"  ({note})" if note else ""
-    return f"-{because}" if probability is None else f"{probability:.3f} {label}{because}"
+def _sentiment_line(label: str | None, probability: float | None, note: str) -> str:
+    return f"-{_because(note)}" if probability is None else f"{probability:.3f} {label}{_because(note)}"
+
+
+def _because(note: str) -> str:
+    return f"  ({note})" if note else ""

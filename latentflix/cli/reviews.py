@@ -1,4 +1,4 @@
-"""The commands `latentflix reviews`: what the review store holds, fresh reviews for it, and its upkeep."""
+"""The commands `latentflix reviews`: what the review store holds, new reviews for it, and its maintenance."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ from latentflix.errors import StoreError
 if TYPE_CHECKING:
     from latentflix.reviews.store import ReviewStore
 
-app = typer.Typer(help="See to the review store.")
+app = typer.Typer(help="Fill, inspect and maintain the review store.")
 
 StoreUri = Annotated[str, typer.Option("--store", help="the review store: a folder, or s3://bucket/folder")]
 
@@ -25,7 +25,7 @@ def coverage(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how many films and reviews the store has, by source and kind."""
+    """Count the films and reviews of the store, by source and kind."""
     counts = _open(store).count()
     if target is not None:
         from latentflix.data.tables import write_file
@@ -49,22 +49,24 @@ def coverage(
 @app.command()
 def compact(
     store: StoreUri = "reviews",
-    keep_days: Annotated[float, typer.Option(min=0, help="versions that ended longer ago can be read no more")] = 30,
+    keep_days: Annotated[
+        float, typer.Option(min=0, help="older versions that were replaced longer ago can no longer be read")
+    ] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Put small files together, and remove those that only old versions need."""
-    place = _open(store)
-    replaced, removed = place.compact(), place.vacuum(keep_days)
-    version = place.version()
+    """Merge small files, and remove those that only old versions need."""
+    opened = _open(store)
+    merged, removed = opened.compact(), opened.vacuum(keep_days)
+    version = opened.version()
     if as_json:
-        print_json({"put_together": replaced, "removed": removed, "version": version})
+        print_json({"merged": merged, "removed": removed, "version": version})
     else:
-        typer.echo(f"{replaced:,} files put together, {removed:,} removed; version {version:,}")
+        typer.echo(f"{merged:,} files merged, {removed:,} removed; version {version:,}")
 
 
 @app.command(context_settings=PASSTHROUGH)
 def refresh(context: typer.Context) -> None:
-    """Ask the sources for new reviews: the same as python -m flows.refresh_reviews, with the same options."""
+    """Query the sources for new reviews: the same as python -m flows.refresh_reviews, with the same options."""
     start_flow("flows.refresh_reviews", context.args)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from latentflix.artifacts import Store
 from latentflix.errors import DataError
 from latentflix.genres.model import GenreModel, predict_genres
-from latentflix.runs import newest
+from latentflix.runs import latest_artifact
 from latentflix.text.sentence_embeddings import load_encoder
 
 STAGE, PROGRAM = "genres", "python -m flows.genres"
@@ -33,7 +33,7 @@ class GenrePredictor:
         or if it was altered, and what `load_encoder` raises.
         """
         store = Store(artifacts_dir)
-        model = GenreModel.load(store, newest(store, STAGE, PROGRAM))
+        model = GenreModel.load(store, latest_artifact(store, STAGE, PROGRAM))
         return cls(model, load_encoder(model.embedding.model_copy(update={"data_dir": data_dir})))
 
     def tell(self, plot: str) -> dict[str, float]:

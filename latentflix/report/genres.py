@@ -1,4 +1,4 @@
-"""The page about genres: how well they are told, where one threshold lies, what goes together, and real films."""
+"""The page about genres: how well they are predicted, where thresholds lie, what is confused, and real films."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,32 +10,38 @@ import pandas as pd
 from latentflix.artifacts import Manifest
 from latentflix.calibration import calibration_error
 from latentflix.config import StageConfig, setting
-from latentflix.genres.evaluation import COMBINED, PRIOR, WORDS, GenreEvaluation
 from latentflix.data.splits import TEST
+from latentflix.genres.evaluation import COMBINED, PRIOR, WORDS, GenreEvaluation
 from latentflix.report.figures import draw_calibration, draw_confusion, draw_genre_bars, draw_threshold_curve
-from latentflix.report.rendering import PAGE, decimals, render_page
+from latentflix.report.formatting import PAGE, decimals
+from latentflix.report.rendering import render_page
 
-_NAMED = {
-    COMBINED: "vectors and words",
-    "vectors": "vectors alone",
+_METHODS = {
+    COMBINED: "embeddings and words",
+    "vectors": "embeddings alone",
     WORDS: "TF-IDF and logistic regression",
-    PRIOR: "the same guess for every plot",
+    PRIOR: "the same prediction for every plot",
 }
-METRICS = ("micro_f1", "macro_f1", "weighted_f1", "average_precision")
+METRICS = {
+    "micro_f1": "micro F1",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "average_precision": "mean AP",
+}
 
 
 class GenrePageConfig(StageConfig):
-    """What the page shows."""
+    """How much the page shows."""
 
     films: int = setting(40, "films of MovieLens that are shown", ge=0)
-    left_out: int = setting(50, "rows that were left out that are named", ge=0)
+    left_out: int = setting(50, "rows listed of those that were left out", ge=0)
 
 
 @dataclass(frozen=True)
 class GenrePageInputs:
     """Everything the page is made of: tables of the stages as those write them, and their manifests.
 
-    films: as `genre_films.compare_genres` gives it, with part.
+    films: as `compare_genres` gives it, with part.
     """
 
     evaluation: GenreEvaluation
@@ -49,25 +55,23 @@ class GenrePageInputs:
 
 
 def genre_figures(evaluation: GenreEvaluation) -> dict[str, float]:
-    """The headline's figures: the better thresholds' F1 and the mean average precision, ours and of words alone."""
-    figures = {}
-    for method, prefix in ((COMBINED, ""), (WORDS, "words_")):
-        for metric in METRICS:
-            kind = {"micro_f1": "shared", "average_precision": "none"}.get(metric, "each")
-            figures[f"{prefix}{metric}"] = evaluation.score(method, kind, metric)
+    """The headline's figures: F1 under the better thresholds and mean average precision, and those of TF-IDF."""
+    kinds = dict.fromkeys(METRICS, "each") | {"micro_f1": "shared", "average_precision": "none"}
+    figures = {
+        f"{prefix}{metric}": evaluation.score(method, kind, metric)
+        for method, prefix in ((COMBINED, ""), (WORDS, "words_"))
+        for metric, kind in kinds.items()
+    }
     return figures | {"calibration_error": calibration_error(evaluation.calibration)}
 
 
 def genre_sentence(figures: Mapping[str, Any]) -> str:
     """The headline in one line."""
-    ours, words = (
-        ", ".join(
-            f"{name} {decimals(figures[f'{prefix}{metric}'], 3)}"
-            for metric, name in zip(METRICS, ("micro F1", "macro F1", "weighted F1", "mean AP"), strict=True)
-        )
+    combined, words = (
+        ", ".join(f"{name} {decimals(figures[f'{prefix}{metric}'], 3)}" for metric, name in METRICS.items())
         for prefix in ("", "words_")
     )
-    return f"{figures['plots']:,} plots, {figures['genres']} genres; {ours}; TF-IDF and logistic regression {words}"
+    return f"{figures['plots']:,} plots, {figures['genres']} genres; {combined}; TF-IDF and logistic regression {words}"
 
 
 def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageConfig) -> dict[str, Any]:
@@ -77,29 +81,29 @@ def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageCon
     figures = {"plots": plots["plots"], "genres": plots["genres"], **genre_figures(evaluation)}
     draw_genre_bars(evaluation.genres, folder / "genres.png")
     draw_threshold_curve(evaluation.curve, inputs.threshold, folder / "thresholds.png")
-    draw_calibration(evaluation.calibration, "share of test plots that carry the genre", folder / "calibration.png")
+    draw_calibration(evaluation.calibration, "share of test plots that have the genre", folder / "calibration.png")
     draw_confusion(evaluation.confusion, folder / "confusion.png")
-    told = inputs.films["told"]
-    unread = inputs.films[told & (inputs.films["part"] == TEST)]
-    untold = inputs.films[~told]
+    has_genres = inputs.films["told"]
+    unseen = inputs.films[has_genres & (inputs.films["part"] == TEST)]
+    without_genres = inputs.films[~has_genres]
     page = render_page(
         "genres.html",
         inputs.manifests,
         sentence=genre_sentence(figures),
         figures=figures,
         parts=plots["parts"],
-        scores=[{**row, "name": _NAMED[row["method"]]} for row in evaluation.scores.to_dict("records")],
-        genres=evaluation.genres.sort_values("films", ascending=False).reset_index().to_dict("records"),
-        trials=inputs.trials.sort_values("average_precision", ascending=False).to_dict("records"),
-        left_out=inputs.left_out.head(config.left_out).to_dict("records"),
+        scores=evaluation.scores.assign(name=evaluation.scores["method"].map(_METHODS)),
+        genres=evaluation.genres.sort_values("films", ascending=False),
+        trials=inputs.trials.sort_values("average_precision", ascending=False),
+        left_out=inputs.left_out.head(config.left_out),
         n_left_out=len(inputs.left_out),
-        rare=inputs.rare.reset_index().to_dict("records"),
-        films=unread.head(config.films).to_dict("records"),
-        untold=untold.head(config.films).to_dict("records"),
-        n_untold=len(untold),
-        n_items=len(inputs.films),
-        n_unread=len(unread),
-        agreement={name: int(unread[name].sum()) for name in ("agreed", "missed", "added")},
+        rare=inputs.rare,
+        films=unseen.head(config.films),
+        without_genres=without_genres.head(config.films),
+        n_without_genres=len(without_genres),
+        n_films=len(inputs.films),
+        n_unseen=len(unseen),
+        agreement={name: int(unseen[name].sum()) for name in ("agreed", "missed", "added")},
         ambiguous=inputs.ambiguous,
     )
     (folder / PAGE).write_text(page, encoding="utf-8")

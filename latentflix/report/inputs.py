@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
 from latentflix.artifacts import Manifest
 from latentflix.config import StageConfig, setting
@@ -12,26 +13,31 @@ from latentflix.factors.comparison import Comparison
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes
+from latentflix.report.formatting import Nouns, read_nouns
 
 
 class ReportConfig(StageConfig):
-    """What the page shows."""
+    """What the page shows, and what it calls an item."""
 
+    item_noun: Annotated[str, Field(min_length=1)] = setting("film", "what pages and commands call an item")
+    item_nouns: str = setting("", "what they call several items; empty: the noun with an s")
     n_passages: int = setting(3, "passages of reviews for each pole", ge=1, le=20)
     passage_length: int = setting(280, "longest passage", unit="characters", ge=80, le=2000)
-    passage_items: int = setting(25, "films of a pole, the furthest out, whose reviews passages are taken from", ge=1)
+    passage_items: int = setting(25, "items of a pole, the furthest out, whose reviews passages are taken from", ge=1)
     false_discoveries: float = setting(
-        0.05, "share of the factors said to be told from reviews that may be so by chance", gt=0, lt=1
+        0.05, "share of the factors called predictable from reviews that may be so by chance", gt=0, lt=1
     )
-    min_reviews: int = setting(1, "reviews a film needs to get a histogram", ge=1)
+    min_reviews: int = setting(1, "reviews an item needs to get a histogram", ge=1)
+
+    @property
+    def nouns(self) -> Nouns:
+        """What an item is called, and what several are."""
+        return read_nouns(dict(self))
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything the report is made of: the tables of the stages, as those write them, and their manifests.
-
-    manifests: one or more of each stage; `data_sets` by name.
-    """
+    """Everything the report is made of: the tables of the stages, as those write them, and all their manifests."""
 
     items: pd.DataFrame
     scores: pd.DataFrame

@@ -1,7 +1,7 @@
-"""The section of the films: what is predicted of each, drawn and beside its own labels."""
+"""The section of the items: what is predicted for each, as a chart next to its own labels."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from pathlib import Path
@@ -16,55 +16,137 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tqdm.auto import tqdm
 
-from latentflix.report.figures import CARRIED, OTHER
+from latentflix.report.figures import BLUE, ORANGE
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.rendering import render_section
 
-# In inches. Twice as many dots as a screen has by rule keep the small names of the labels sharp.
+# In inches. Twice the usual resolution of a screen keeps the small names of the labels sharp.
 WIDTH, HEIGHT, TITLE_HEIGHT = 4.5, 2.9, 0.5
 SCREEN_DPI, POSTER_DPI = 160, 80
-# A poster is as high for its width as a sheet of the A series.
+# A poster has the proportions of a sheet of the A series.
 _POSTER_RATIO = sqrt(2)
 _GRID = "#e4e4e4"
 _BAR_WIDTH = 0.8
+_PICTURES, _POSTER = "items", "items.png"
 
 
 def _shades(colour: str) -> list[int]:
-    """A colour in eight steps from white, as edges that are drawn smooth need them."""
+    """A colour in eight steps from white, as smooth edges need them."""
     red_green_blue = np.array(to_rgb(colour)) * 255
     steps = np.linspace(0, 1, 8)[:, None]
     return np.rint(255 + steps * (red_green_blue - 255)).astype(int).ravel().tolist()
 
 
 # White comes first. The lines of the grid are a colour of their own, for they have no smooth edges.
-PALETTE = [value for colour in ("black", CARRIED, OTHER) for value in _shades(colour)]
+PALETTE = [value for colour in ("black", ORANGE, BLUE) for value in _shades(colour)]
 PALETTE += [round(255 * value) for value in to_rgb(_GRID)]
 _WHITE = 0
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """What is predicted of one film.
+class ReportedItem:
+    """An item that has reviews, its own labels, the strongest first, and what is predicted for it.
 
-    before, after: float (labels,), the share of its reviews that vote for each label, with and without the
-    most_frequent one. own: bool (labels,), whether the film carries the label.
+    Attributes:
+        before: float (labels,), the share of its reviews that vote for each label.
+        after: the same without the most frequent label.
+        own: bool (labels,), whether the label is one of its own.
     """
 
+    item_id: int
     title: str
+    ratings: int
+    reviews: int
+    labels: Sequence[str]
     before: np.ndarray
     after: np.ndarray
     own: np.ndarray
 
 
+def items_section(folder: Path, inputs: ReportInputs, config: ReportConfig) -> Markup:
+    """Render the section of the items, the most reviewed first; charts and poster are written into `folder`."""
+    labels = _predicted_labels(inputs)
+    items = reported_items(inputs, config)
+    draw_histograms(items, labels, inputs.most_frequent, folder / _PICTURES)
+    return render_section(
+        "items.html",
+        config.nouns,
+        shown=items,
+        most_frequent=inputs.most_frequent,
+        names=inputs.names,
+        rare=list(inputs.rare.index),
+        poster=_POSTER,
+        poster_size=draw_poster(items, labels, inputs.most_frequent, folder / _POSTER),
+        pictures=_PICTURES,
+    )
+
+
+def _predicted_labels(inputs: ReportInputs) -> list[str]:
+    """The labels that the classifier predicts: all but the rare."""
+    return [label for label in inputs.labels.index if label not in inputs.rare.index]
+
+
+def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedItem]:
+    """The items with enough reviews, those with most of them first."""
+    labels = _predicted_labels(inputs)
+    counts = inputs.reviews["item_id"].value_counts()
+    own = inputs.item_labels.groupby("item_id")["label"].agg(list)
+    before, after = (
+        inputs.shares.pivot(index="item_id", columns="label", values=column)[labels]
+        for column in ("share", "share_without")
+    )
+    items = [
+        ReportedItem(
+            item_id=int(item_id),
+            title=str(inputs.items.loc[item_id, "title"]),
+            ratings=int(inputs.items.loc[item_id, "ratings"]),
+            reviews=int(counts[item_id]),
+            labels=own[item_id],
+            before=before.loc[item_id].to_numpy(float),
+            after=after.loc[item_id].to_numpy(float),
+            own=before.columns.isin(own[item_id]),
+        )
+        for item_id in before.index
+        if counts[item_id] >= config.min_reviews
+    ]
+    return sorted(items, key=lambda item: (-item.reviews, item.title))
+
+
+def draw_histograms(items: Sequence[ReportedItem], labels: Sequence[str], most_frequent: str, folder: Path) -> None:
+    """Write a PNG for each item into a new folder: its histogram with and without the most frequent label."""
+    folder.mkdir()
+    painter = HistogramPainter(labels, most_frequent, SCREEN_DPI, titled=False)
+    for item in tqdm(items, "histograms", leave=False, disable=None):
+        painter.paint(item).save(folder / f"{item.item_id}.png")
+
+
+def draw_poster(
+    items: Sequence[ReportedItem], labels: Sequence[str], most_frequent: str, path: Path
+) -> tuple[int, int] | None:
+    """Write one PNG of all items with their titles, to print, unless there are none; return its size in dots."""
+    if not items:
+        return None
+    painter = HistogramPainter(labels, most_frequent, POSTER_DPI, titled=True)
+    width, height = painter.paint(items[0]).size
+    columns = max(round(sqrt(len(items) * height / width / _POSTER_RATIO)), 1)
+    poster = Image.new("P", (columns * width, ceil(len(items) / columns) * height), color=_WHITE)
+    poster.putpalette(PALETTE)
+    for place, item in enumerate(items):
+        row, column = divmod(place, columns)
+        poster.paste(painter.paint(item), (column * width, row * height))
+    poster.save(path, dpi=(POSTER_DPI, POSTER_DPI))
+    return poster.size
+
+
 class HistogramPainter:
     """Draws histograms with the same labels, one after the other.
 
-    Axes, labels and headings are drawn once; for each film only its bars are. Source: matplotlib's guide "Faster
+    Axes, labels and headings are drawn once; for each item only its bars are. Source: matplotlib's guide "Faster
     rendering by using blitting".
     """
 
     def __init__(self, labels: Sequence[str], most_frequent: str, dpi: int, *, titled: bool) -> None:
-        """Draw what the histograms have in common. titled: leave room for the film's title above them."""
+        """Draw what the histograms have in common. titled: leave room for a title above them."""
         height = HEIGHT + (TITLE_HEIGHT if titled else 0)
         figure = Figure(figsize=(WIDTH, height), dpi=dpi)
         self._figure, self._titled = figure, titled
@@ -81,20 +163,20 @@ class HistogramPainter:
         self._palette = Image.new("P", (1, 1))
         self._palette.putpalette(PALETTE)
 
-    def paint(self, histogram: Histogram) -> Image.Image:
-        """The picture of one film, in the palette that all films share."""
+    def paint(self, item: ReportedItem) -> Image.Image:
+        """The picture of one item, in the palette that all share."""
         self._canvas.restore_region(self._background)
         if self._titled:
-            self._title.set_text("\n".join(textwrap.wrap(histogram.title, 52, max_lines=2, placeholder=" …")))
+            self._title.set_text("\n".join(textwrap.wrap(item.title, 52, max_lines=2, placeholder=" …")))
             self._figure.draw_artist(self._title)
-        for panel, shares in zip(self._panels, (histogram.before, histogram.after), strict=True):
-            panel.draw(shares, histogram.own)
+        for panel, shares in zip(self._panels, (item.before, item.after), strict=True):
+            panel.draw(shares, item.own)
         picture = Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
         return picture.quantize(palette=self._palette, dither=Image.Dither.NONE)
 
 
 class _Panel:
-    """One histogram: bars, and a mark above each of the film's own labels, which is there even where no bar is."""
+    """One histogram: bars, and a mark above each of the item's own labels, which shows even where there is no bar."""
 
     def __init__(self, axes: Axes, labels: Sequence[str], heading: str) -> None:
         places = np.arange(len(labels))
@@ -104,7 +186,7 @@ class _Panel:
         # One artist for all bars is drawn several times as fast as one for each.
         self._bars = PolyCollection(list(self._corners), linewidth=0, animated=True)
         axes.add_collection(self._bars, autolim=False)
-        (self._marks,) = axes.plot([], [], "v", color=CARRIED, markersize=3, clip_on=False, animated=True)
+        (self._marks,) = axes.plot([], [], "v", color=ORANGE, markersize=3, clip_on=False, animated=True)
         axes.set_xticks(places, list(labels), rotation=90, fontsize=min(6.5, 210 / len(labels)))
         axes.set_xlim(-0.7, len(labels) - 0.3)
         axes.set_ylim(0, 1)
@@ -118,108 +200,8 @@ class _Panel:
     def draw(self, shares: np.ndarray, own: np.ndarray) -> None:
         self._corners[:, 1:3, 1] = np.nan_to_num(shares)[:, None]
         self._bars.set_verts(list(self._corners))
-        self._bars.set_facecolor([CARRIED if is_own else OTHER for is_own in own])
+        self._bars.set_facecolor([ORANGE if is_own else BLUE for is_own in own])
         self._axes.draw_artist(self._bars)
         places = np.flatnonzero(own)
         self._marks.set_data(places, np.full(len(places), 1.06))
         self._axes.draw_artist(self._marks)
-
-
-def draw_histograms(items: Iterable[tuple[Path, Histogram]], labels: Sequence[str], most_frequent: str) -> None:
-    """Write a PNG for each film: what is predicted of it, before and after the most_frequent label is removed."""
-    painter = HistogramPainter(labels, most_frequent, SCREEN_DPI, titled=False)
-    for path, histogram in items:
-        painter.paint(histogram).save(path)
-
-
-def draw_poster(
-    items: Sequence[Histogram], labels: Sequence[str], most_frequent: str, path: Path
-) -> tuple[int, int] | None:
-    """Write one PNG of all films with their titles, in rows, to print.
-
-    Returns its width and height in dots; None, and no picture, if there are no films.
-    """
-    if not items:
-        return None
-    painter = HistogramPainter(labels, most_frequent, POSTER_DPI, titled=True)
-    first = painter.paint(items[0])
-    columns = max(round(sqrt(len(items) * first.height / first.width / _POSTER_RATIO)), 1)
-    rows = ceil(len(items) / columns)
-    poster = Image.new("P", (columns * first.width, rows * first.height), color=_WHITE)
-    poster.putpalette(PALETTE)
-    for place, item in enumerate(items):
-        row, column = divmod(place, columns)
-        poster.paste(painter.paint(item), (column * first.width, row * first.height))
-    poster.save(path, dpi=(POSTER_DPI, POSTER_DPI))
-    return poster.size
-
-
-_TEMPLATE = "items.html"
-_PICTURES, _POSTER = "items", "items.png"
-
-
-@dataclass(frozen=True)
-class ReportedItem:
-    """A film that has reviews, with how many, its own labels, strongest first, and what is predicted of it."""
-
-    item_id: int
-    title: str
-    ratings: int
-    reviews: int
-    labels: Sequence[str]
-    histogram: Histogram
-
-
-def write_items(folder: Path, inputs: ReportInputs, config: ReportConfig) -> Markup:
-    """The section "Films", whose pictures and poster are written into `folder`. The most reviewed film comes first."""
-    labels = _told_labels(inputs)
-    items = reported_items(inputs, config)
-    (folder / _PICTURES).mkdir()
-    bar = tqdm(items, "histograms", leave=False, disable=None)
-    pictures = ((folder / _PICTURES / f"{item.item_id}.png", item.histogram) for item in bar)
-    draw_histograms(pictures, labels, inputs.most_frequent)
-    poster = draw_poster([item.histogram for item in items], labels, inputs.most_frequent, folder / _POSTER)
-    return render_section(
-        _TEMPLATE,
-        items=items,
-        most_frequent=inputs.most_frequent,
-        names=inputs.names,
-        rare=list(inputs.rare.index),
-        poster=_POSTER,
-        poster_size=poster,
-        pictures=_PICTURES,
-    )
-
-
-def _told_labels(inputs: ReportInputs) -> list[str]:
-    """The labels that the classifier tells: all but the rare."""
-    return [label for label in inputs.labels.index if label not in inputs.rare.index]
-
-
-def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedItem]:
-    """The films with enough reviews, those with most of them first."""
-    labels = _told_labels(inputs)
-    counts = inputs.reviews["item_id"].value_counts()
-    own = inputs.item_labels.groupby("item_id")["label"].agg(list)
-    before, after = (
-        inputs.shares.pivot(index="item_id", columns="label", values=column)[labels]
-        for column in ("share", "share_without")
-    )
-    chosen = [item_id for item_id in before.index if counts[item_id] >= config.min_reviews]
-    items = [
-        ReportedItem(
-            item_id=int(item_id),
-            title=str(inputs.items.loc[item_id, "title"]),
-            ratings=int(inputs.items.loc[item_id, "ratings"]),
-            reviews=int(counts[item_id]),
-            labels=own[item_id],
-            histogram=Histogram(
-                title=str(inputs.items.loc[item_id, "title"]),
-                before=before.loc[item_id].to_numpy(float),
-                after=after.loc[item_id].to_numpy(float),
-                own=before.columns.isin(own[item_id]),
-            ),
-        )
-        for item_id in chosen
-    ]
-    return sorted(items, key=lambda item: (-item.reviews, item.title))

@@ -1,4 +1,4 @@
-"""The recommenders on a page: a section of the report, and a page of its own for the flow that only studies them."""
+"""The recommenders: a section of the report, and a page of its own for the flow that only studies them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +16,11 @@ from latentflix.artifacts import Manifest
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials, chosen_sentence
 from latentflix.report.figures import draw_curves, draw_map
-from latentflix.report.rendering import PAGE, render_page, render_section
+from latentflix.report.formatting import NEUTRAL, PAGE, Nouns
+from latentflix.report.rendering import render_page, render_section
 
-_TOOLTIPS = [
-    ("item", "@title"),
-    ("year", "@year"),
-    ("ratings", "@ratings{0,0}"),
-    *((f"axis {number}", f"@axis_{number}{{0.00}}") for number in (1, 2, 3)),
-]
-# White becomes the dark of the page that the map stands in, and every hue stays what it is.
-_TEMPLATE = """
+# White becomes the dark of the page that the map lies in, and every hue stays what it is.
+_MAP_TEMPLATE = """
 {% block postamble %}
 <style>
 body { margin: 0; background: #fff; }
@@ -33,69 +28,69 @@ body { margin: 0; background: #fff; }
 </style>
 {% endblock %}
 """
-
-
-def write_map(positions: pd.DataFrame, path: Path) -> None:
-    """Write a page with a dot for each film that tells its title, year, ratings and coordinates when pointed at.
-
-    positions: as `Analysis.positions`. Across is axis 1, up is axis 2, the colour is axis 3.
-    """
-    # bokeh has no whole numbers that may be missing.
-    items = ColumnDataSource(positions.assign(year=positions["year"].astype("str").fillna("unknown")))
-    plot = figure(
-        sizing_mode="stretch_both",
-        min_height=300,
-        tools="pan,wheel_zoom,box_zoom,reset,hover",
-        tooltips=_TOOLTIPS,
-        x_axis_label="axis 1",
-        y_axis_label="axis 2",
-    )
-    lowest, highest = positions["axis_3"].min(), positions["axis_3"].max()
-    colour = linear_cmap("axis_3", "Cividis256", lowest, highest)
-    dots = plot.scatter(
-        *("axis_1", "axis_2"), source=items, size=9, line_color="#777777", fill_color=colour, fill_alpha=0.8
-    )
-    plot.add_layout(dots.construct_color_bar(title="axis 3", width=12), "right")
-    path.write_text(file_html(plot, INLINE, title="Map of the films", template=_TEMPLATE), encoding="utf-8")
-
-
 _BIASES_SHOWN = 10
 _PREDICTIONS_SHOWN = 15
 
 
-def write_section(folder: Path, study: Analysis, trials: Trials) -> Markup:
-    """The section "Recommenders", whose pictures and map are written into `folder`."""
+def write_map(positions: pd.DataFrame, path: Path, nouns: Nouns) -> None:
+    """Write a page with a dot for each item; pointing at it shows its title, year, ratings and coordinates.
+
+    positions: as `Analysis.positions`; axis 1 runs across, axis 2 up, and axis 3 is the colour.
+    """
+    # bokeh has no integers that may be missing.
+    dots = ColumnDataSource(positions.assign(year=positions["year"].astype("str").fillna("unknown")))
+    coordinates = [(f"axis {number}", f"@axis_{number}{{0.00}}") for number in (1, 2, 3)]
+    plot = figure(
+        sizing_mode="stretch_both",
+        min_height=300,
+        tools="pan,wheel_zoom,box_zoom,reset,hover",
+        tooltips=[(nouns.item, "@title"), ("year", "@year"), ("ratings", "@ratings{0,0}"), *coordinates],
+        x_axis_label="axis 1",
+        y_axis_label="axis 2",
+    )
+    colour = linear_cmap("axis_3", "Cividis256", positions["axis_3"].min(), positions["axis_3"].max())
+    drawn = plot.scatter(
+        *("axis_1", "axis_2"), source=dots, size=9, line_color="#777777", fill_color=colour, fill_alpha=0.8
+    )
+    plot.add_layout(drawn.construct_color_bar(title="axis 3", width=12), "right")
+    page = file_html(plot, INLINE, title=f"Map of the {nouns.items}", template=_MAP_TEMPLATE)
+    path.write_text(page, encoding="utf-8")
+
+
+def recommenders_section(folder: Path, analysis: Analysis, trials: Trials, nouns: Nouns) -> Markup:
+    """Render the section "Recommenders", whose pictures and map are written into `folder`."""
     chosen = trials.trials[trials.trials["chosen"]]
     draw_curves(trials.curves, chosen, folder / "curves.png")
-    draw_map(study.positions, folder / "map.png")
-    write_map(study.positions, folder / "map.html")
-    by_rating = study.predicted.groupby("rating")["predicted"]
-    quantiles = by_rating.quantile([0.1, 0.5, 0.9]).unstack().set_axis(["low", "middle", "high"], axis=1)
-    shown = study.predicted.head(_PREDICTIONS_SHOWN).sort_values(["rating", "predicted"], ascending=False)
+    draw_map(analysis.positions, folder / "map.png")
+    write_map(analysis.positions, folder / "map.html", nouns)
+    by_rating = analysis.predicted.groupby("rating")["predicted"]
+    quantiles = by_rating.quantile([0.1, 0.5, 0.9]).unstack().set_axis(["low", "median", "high"], axis=1)
+    shown = analysis.predicted.head(_PREDICTIONS_SHOWN).sort_values(["rating", "predicted"], ascending=False)
     return render_section(
         "recommenders.html",
-        figures=study.figures,
-        trials=trials.trials.to_dict("records"),
-        chosen=chosen.to_dict("records"),
-        predicted=shown.to_dict("records"),
-        n_predicted=len(study.predicted),
-        by_rating=quantiles.assign(count=by_rating.size()).reset_index().to_dict("records"),
-        ends=(
-            ("Liked beyond what their factors explain", study.biases.head(_BIASES_SHOWN).to_dict("records")),
-            ("Disliked beyond that", study.biases.tail(_BIASES_SHOWN)[::-1].to_dict("records")),
+        nouns,
+        figures=analysis.figures,
+        trials=trials.trials,
+        chosen=chosen,
+        predicted=shown,
+        n_predicted=len(analysis.predicted),
+        by_rating=quantiles.assign(count=by_rating.size()),
+        biases=(
+            ("Liked beyond what their factors explain", analysis.biases.head(_BIASES_SHOWN)),
+            ("Disliked beyond that", analysis.biases.tail(_BIASES_SHOWN)[::-1]),
         ),
-        n_mapped=len(study.positions),
-        similar=[
-            {"title": items["title"].iloc[0], "items": items.to_dict("records")}
-            for _, items in study.similar.groupby("item_id", sort=False)
-        ],
+        n_mapped=len(analysis.positions),
+        similar=[(table["title"].iloc[0], table) for _, table in analysis.similar.groupby("item_id", sort=False)],
     )
 
 
-def build_analysis_page(folder: Path, study: Analysis, trials: Trials, manifests: Sequence[Manifest]) -> dict[str, Any]:
+def build_analysis_page(
+    folder: Path, analysis: Analysis, trials: Trials, manifests: Sequence[Manifest], nouns: Nouns = NEUTRAL
+) -> dict[str, Any]:
     """Write the page into `folder` and return its headline's figures: those of each model's chosen trial."""
     chosen = trials.trials[trials.trials["chosen"]]
     sentence = chosen_sentence(trials.trials)
-    page = render_page("study.html", manifests, sentence=sentence, recommenders=write_section(folder, study, trials))
+    section = recommenders_section(folder, analysis, trials, nouns)
+    page = render_page("analysis.html", manifests, nouns, sentence=sentence, recommenders=section)
     (folder / PAGE).write_text(page, encoding="utf-8")
     return {"sentence": sentence, "models": chosen.drop(columns="chosen").set_index("model").to_dict("index")}

@@ -1,35 +1,23 @@
-"""How a page is made of a template: escaped, with one layout for all pages."""
+"""Pages made of templates: everything is escaped, and all pages have one layout."""
 
-import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from latentflix.artifacts import Manifest
 from latentflix.data.datasets import DATA_SETS
+from latentflix.report.formatting import NEUTRAL, Nouns, capitalise, decimals, figure
 
-PAGE = "index.html"
-# What templates extend, include or import, by the name that they call it.
+# What templates extend, include or import, by the name that they use for it.
 _SHARED = {"layout": "page.html", "style": "page.css", "charts": "charts.html"}
 
 
-def decimals(number: float | None, places: int = 2) -> str:
-    """A number with so many decimals; a dash for one that is not there."""
-    return "–" if number is None or math.isnan(number) else f"{number:z.{places}f}"
-
-
-def figure(value: Any) -> str:
-    """A value as it is, a number with a fraction in four digits; a dash for one that is not there."""
-    if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.4g}"
-    return "–" if value is None else str(value)
-
-
 @cache
-def _environment() -> Environment:
+def _environment(nouns: Nouns) -> Environment:
     environment = Environment(
         loader=PackageLoader("latentflix.report"),
         autoescape=select_autoescape(default=True),
@@ -37,17 +25,22 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(decimals=decimals, figure=figure)
-    environment.globals.update(_SHARED)
+    environment.filters.update(decimals=decimals, figure=figure, capitalise=capitalise, records=records)
+    environment.globals.update(_SHARED, **nouns._asdict())
     return environment
 
 
-def render_section(template: str, **values: Any) -> Markup:
-    """A part of a page. Everything in values is escaped, but for what is Markup already."""
-    return Markup(_environment().get_template(template).render(values))  # noqa: S704  # the template escapes
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, each by column, with the index among them unless it only counts."""
+    return (table if isinstance(table.index, pd.RangeIndex) else table.reset_index()).to_dict("records")
 
 
-def render_page(template: str, manifests: Sequence[Manifest], **values: Any) -> str:
-    """A whole page: the template fills the blocks of the layout, which says at its end what ran, by manifests."""
+def render_section(template: str, nouns: Nouns = NEUTRAL, **values: Any) -> Markup:
+    """Render a part of a page; the values are escaped unless they are Markup, and `item` and `items` are the nouns."""
+    return Markup(_environment(nouns).get_template(template).render(values))  # noqa: S704  # the template escapes
+
+
+def render_page(template: str, manifests: Sequence[Manifest], nouns: Nouns = NEUTRAL, **values: Any) -> str:
+    """Render a whole page: the template fills the blocks of the layout, which ends with the stages that ran."""
     data_sets = [DATA_SETS[manifest.config["name"]] for manifest in manifests if manifest.stage == "datasets"]
-    return render_section(template, manifests=manifests, data_sets=data_sets, **values)
+    return render_section(template, nouns, manifests=manifests, data_sets=data_sets, **values)

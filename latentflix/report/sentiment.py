@@ -1,4 +1,4 @@
-"""The page about sentiment: how well it is told, what unfreezing brought, and where it goes wrong."""
+"""The page about sentiment: how well it is predicted, what unfreezing brought, and where it goes wrong."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,32 +11,34 @@ from latentflix.artifacts import Manifest
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST
 from latentflix.report.figures import draw_calibration, draw_unfreezing
-from latentflix.report.rendering import PAGE, decimals, render_page
+from latentflix.report.formatting import PAGE, decimals
+from latentflix.report.rendering import records, render_page
 from latentflix.sentiment.classifier import NETWORK
 from latentflix.sentiment.evaluation import SentimentEvaluation
 from latentflix.sentiment.model import BOTH, LABELS
 from latentflix.sentiment.tfidf import BASELINE, WORDS
 
-NAMED = {
+_PREDICTORS = {
     NETWORK: "the network alone",
-    WORDS: "words and phrases, weighed by naive Bayes",
+    WORDS: "words and phrases, weighted by naive Bayes",
     BOTH: "network and words together",
     BASELINE: "TF-IDF and logistic regression",
 }
 
 
 class SentimentPageConfig(StageConfig):
-    """What the page shows."""
+    """How much the page shows."""
 
     excerpt_length: int = setting(600, "characters shown of a review", ge=40, le=10_000)
-    left_out: int = setting(50, "rows that were left out that are named", ge=0)
+    left_out: int = setting(50, "rows listed of those that were left out", ge=0)
 
 
 @dataclass(frozen=True)
 class SentimentPageInputs:
     """Everything the page is made of: tables of the stages as those write them, and their manifests.
 
-    reviews: index review_id; text, film. trials, tfidf_trials: what was tried for the predictor and for the words.
+    predictor: the chosen one. trials, tfidf_trials: those of the predictor and of the words. reviews: index review_id;
+    text, film.
     """
 
     evaluation: SentimentEvaluation
@@ -49,7 +51,7 @@ class SentimentPageInputs:
 
 
 def sentiment_figures(evaluation: SentimentEvaluation, predictor: str, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The headline's figures: of the predictor that was chosen, and of the baseline."""
+    """The headline's figures: those of the chosen predictor, and the accuracy of all."""
     scores = evaluation.scores.set_index("predictor")
     chosen = scores.loc[predictor].to_dict()
     return {
@@ -67,8 +69,8 @@ def sentiment_sentence(figures: Mapping[str, Any]) -> str:
         decimals(figures[name], 3) for name in ("accuracy", "low", "high", "baseline_accuracy", "calibration_error")
     )
     return (
-        f"{figures['test_reviews']:,} reviews of {figures['test_films']:,} films never read about: accuracy {accuracy} "
-        f"[{low}, {high}] by {NAMED[figures['predictor']]}, chosen on validation; TF-IDF and logistic regression "
+        f"{figures['test_reviews']:,} reviews of {figures['test_films']:,} unseen films: accuracy {accuracy} "
+        f"[{low}, {high}] by {_PREDICTORS[figures['predictor']]}, chosen on validation; TF-IDF and logistic regression "
         f"{baseline}; calibration error {error}"
     )
 
@@ -76,8 +78,8 @@ def sentiment_sentence(figures: Mapping[str, Any]) -> str:
 def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: SentimentPageConfig) -> dict[str, Any]:
     """Write the page into `folder` and return its headline's figures."""
     evaluation = inputs.evaluation
-    dealt = next(manifest.metrics for manifest in inputs.manifests if manifest.stage == "sentiment_reviews")
-    figures = sentiment_figures(evaluation, inputs.predictor, dealt["parts"])
+    split = next(manifest.metrics for manifest in inputs.manifests if manifest.stage == "sentiment_reviews")
+    figures = sentiment_figures(evaluation, inputs.predictor, split["parts"])
     draw_calibration(evaluation.calibration, "share of test reviews that are positive", folder / "calibration.png")
     draw_unfreezing(evaluation.steps, figures["baseline_accuracy"], folder / "unfreezing.png")
     page = render_page(
@@ -85,24 +87,24 @@ def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: Sent
         inputs.manifests,
         sentence=sentiment_sentence(figures),
         figures=figures,
-        named=NAMED,
+        names=_PREDICTORS,
         labels=LABELS,
-        parts=dealt["parts"],
-        shared_films=dealt["shared_films"],
-        scores=evaluation.scores.to_dict("records"),
-        trials=inputs.trials.to_dict("records"),
-        tfidf_trials=inputs.tfidf_trials.to_dict("records"),
-        steps=evaluation.steps.to_dict("records"),
+        parts=split["parts"],
+        shared_films=split["shared_films"],
+        evaluation=evaluation,
+        trials=inputs.trials,
+        tfidf_trials=inputs.tfidf_trials,
         confusion=evaluation.confusion.set_index(["truth", "said"])["reviews"].to_dict(),
-        mistakes=[_shown(row, inputs.reviews, config) for row in evaluation.mistakes.to_dict("records")],
-        left_out=inputs.left_out.head(config.left_out).to_dict("records"),
+        mistakes=[_excerpt(row, inputs.reviews, config) for row in records(evaluation.mistakes)],
+        left_out=inputs.left_out.head(config.left_out),
         n_left_out=len(inputs.left_out),
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
     return figures
 
 
-def _shown(mistake: dict[str, Any], reviews: pd.DataFrame, config: SentimentPageConfig) -> dict[str, Any]:
+def _excerpt(mistake: dict[str, Any], reviews: pd.DataFrame, config: SentimentPageConfig) -> dict[str, Any]:
+    """A mistake with its film and the beginning of its text."""
     review = reviews.loc[mistake["review_id"]]
     text = review["text"].replace("<br />", " ")
     shown = text if len(text) <= config.excerpt_length else text[: config.excerpt_length].rsplit(" ", 1)[0] + " …"

@@ -1,4 +1,4 @@
-"""What a run found of each factor: how stable it is, what its poles are called, and how far they can be told."""
+"""What a run found about each factor and each item, for commands: nothing heavy is imported here."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,14 @@ from latentflix.artifacts import Store
 from latentflix.errors import NotFound
 from latentflix.factors.labels import POLES
 from latentflix.runs import Run
+from latentflix.text.cleaning import WORD_PATTERN
+
+_WORD = re.compile(WORD_PATTERN)
 
 
 @dataclass(frozen=True)
 class Score:
-    """A held-out AUC, its interval, the share of permutations that reach it, and that of words alone."""
+    """A held-out AUC, its interval, its mean and p under permutation, and the AUC of TF-IDF."""
 
     auc: float
     low: float
@@ -26,10 +29,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Pole:
-    """One end of a stable factor. films: titles with their scores, the farthest out first. genres: over-represented.
-
-    score: None of a label that too few films carry to be told.
-    """
+    """One pole of a stable factor. items: titles and scores. score: None if too few items have the label."""
 
     label: str
     name: str
@@ -42,10 +42,7 @@ class Pole:
 
 @dataclass(frozen=True)
 class FactorSummary:
-    """explained: share of the variance of the predictions. stability: |r| between groups of seeds, its null and p.
-
-    poles: those that have a name; none of an unstable factor.
-    """
+    """A factor. explained: its share of the variance of the predictions. poles: none of an unstable factor."""
 
     axis: str
     stable: bool
@@ -62,10 +59,10 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
     scores = store.read_table(run.handle("evaluation"), "labels")
     labels = store.read_table(run.handle("labels"), "labels")
     names = store.read_json(run.handle("names"), "names")
-    marks = {name: store.read_table(run.handle("names"), name) for name in ("terms", "items", "genres")}
+    tables = [store.read_table(run.handle("names"), name) for name in ("terms", "items", "genres")]
 
     def pole(label: str) -> Pole:
-        terms, items, genres = (table[table["label"] == label] for table in marks.values())
+        terms, items, genres = (table[table["label"] == label] for table in tables)
         return Pole(
             label=label,
             name=names[label],
@@ -80,14 +77,16 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
         FactorSummary(
             axis=str(axis),
             stable=bool(row["stable"]),
-            stability=float(row["stability"]),
-            stability_null=float(row["stability_null"]),
-            stability_p=float(row["stability_p"]),
-            explained=float(row["explained"]),
+            **{name: float(row[name]) for name in ("stability", "stability_null", "stability_p", "explained")},
             poles=tuple(pole(f"{axis}{sign}") for sign in POLES if f"{axis}{sign}" in names),
         )
         for axis, row in axes.iterrows()
     ]
+
+
+def _score(row: pd.Series) -> Score:
+    columns = ("auc", "auc_low", "auc_high", "auc_null", "auc_p", "words_auc")
+    return Score(*(float(row[column]) for column in columns))
 
 
 def choose_factor(factors: Sequence[FactorSummary], asked: str) -> FactorSummary:
@@ -101,21 +100,9 @@ def choose_factor(factors: Sequence[FactorSummary], asked: str) -> FactorSummary
     )
 
 
-def _score(row: pd.Series) -> Score:
-    columns = ("auc", "auc_low", "auc_high", "auc_null", "auc_p", "words_auc")
-    return Score(*(float(row[column]) for column in columns))
-
-
-# What counts as a word where poles are named.
-_WORD = re.compile(r"\b[a-z]{3,}\b")
-
-
 @dataclass(frozen=True)
 class AxisScore:
-    """Where a film stands on a factor, in standard deviations; label, name: of the pole that lies that way.
-
-    name: empty if the factor is not stable.
-    """
+    """An item's score on a factor, in standard deviations, and the pole on that side; an unstable one has no name."""
 
     axis: str
     score: float
@@ -126,7 +113,7 @@ class AxisScore:
 
 @dataclass(frozen=True)
 class ItemLabel:
-    """A label that stands for a film, its strongest first. words: the terms of its pole that the film's reviews use."""
+    """A label of an item. words: the terms of its pole that the item's reviews use."""
 
     label: str
     name: str
@@ -136,7 +123,7 @@ class ItemLabel:
 
 @dataclass(frozen=True)
 class PredictedLabel:
-    """The share of a film's reviews that vote for a label, and the same without the most_frequent label; in its order."""
+    """The share of an item's reviews that vote for a label, with and without the most frequent label."""
 
     label: str
     name: str
@@ -147,10 +134,10 @@ class PredictedLabel:
 
 @dataclass(frozen=True)
 class ItemSummary:
-    """ratings, reviews: how many. most_frequent: the label that most reviews of all films vote for.
+    """What a run knows about an item. most_frequent: the label that most reviews of all items vote for.
 
-    scores: the strongest first; none of a film that the recommender has never seen. labels: none of a film with too
-    few ratings. predicted: none of a film without reviews.
+    scores is empty if the recommender has never seen the item, labels if it has too few ratings, and predicted if it
+    has no reviews; scores and labels begin with the strongest.
     """
 
     item_id: int
@@ -166,45 +153,40 @@ class ItemSummary:
 
 
 def summarise_item(store: Store, run: Run, items: pd.DataFrame, item_id: int) -> ItemSummary:
-    """What a run knows of a film. films: as the ratings stage gives them. Raises ArtifactError as `read_table` does."""
+    """Summarise what a run knows about an item of `items`, the table of its ratings stage. Raises as `read_table`."""
+
+    def read(stage: str, name: str) -> pd.DataFrame:
+        table = store.read_table(run.handle(stage), name)
+        return table[table["item_id"] == item_id]
+
     names = store.read_json(run.handle("names"), "names")
-    reviews = store.read_table(run.handle("reviews"), "reviews")
-    reviews = reviews[reviews["item_id"] == item_id]
-    labels = _of_item(store.read_table(run.handle("labels"), "items"), item_id)
     terms = store.read_table(run.handle("names"), "terms")
-    shares = _of_item(store.read_table(run.handle("histograms"), "shares"), item_id)
+    reviews, labels = read("reviews", "reviews"), read("labels", "items")
     item = items.loc[item_id]
-    tconst = item.get("tconst")
     return ItemSummary(
         item_id=item_id,
         title=item["title"],
-        tconst=tconst if isinstance(tconst, str) else None,
+        tconst=item["tconst"] if isinstance(item.get("tconst"), str) else None,
         genres=tuple(item["genres"]),
         ratings=int(item["ratings"]),
         reviews=len(reviews),
         scores=_axis_scores(store, run, item_id, names),
         labels=tuple(
-            ItemLabel(
-                row.label, names.get(row.label, ""), float(row.strength), _used(terms, row.label, reviews["text"])
-            )
-            for row in labels.itertuples()
+            ItemLabel(each.label, names.get(each.label, ""), float(each.strength), _used(terms, each.label, reviews))
+            for each in labels.itertuples()
         ),
         predicted=tuple(
             PredictedLabel(
-                label=row.label,
-                name=names.get(row.label, ""),
-                own=row.label in set(labels["label"]),
-                share=float(row.share),
-                share_without=None if pd.isna(row.share_without) else float(row.share_without),
+                label=each.label,
+                name=names.get(each.label, ""),
+                own=each.label in set(labels["label"]),
+                share=float(each.share),
+                share_without=None if pd.isna(each.share_without) else float(each.share_without),
             )
-            for row in shares.itertuples()
+            for each in read("histograms", "shares").itertuples()
         ),
         most_frequent=store.manifest(run.handle("histograms")).metrics["most_frequent"],
     )
-
-
-def _of_item(table: pd.DataFrame, item_id: int) -> pd.DataFrame:
-    return table[table["item_id"] == item_id]
 
 
 def _axis_scores(store: Store, run: Run, item_id: int, names: Mapping[str, str]) -> tuple[AxisScore, ...]:
@@ -212,17 +194,16 @@ def _axis_scores(store: Store, run: Run, item_id: int, names: Mapping[str, str])
     stable = store.read_table(run.handle("factors"), "axes")["stable"]
     if item_id not in scores.index:
         return ()
-    item = scores.loc[item_id].sort_values(key=abs, ascending=False)
-    poles = {axis: f"{axis}{POLES[score < 0]}" for axis, score in item.items()}
     return tuple(
-        AxisScore(str(axis), float(score), poles[axis], names.get(poles[axis], ""), bool(stable[axis]))
-        for axis, score in item.items()
+        AxisScore(str(axis), float(score), label, names.get(label, ""), bool(stable[axis]))
+        for axis, score in scores.loc[item_id].sort_values(key=abs, ascending=False).items()
+        for label in [f"{axis}{POLES[score < 0]}"]
     )
 
 
-def _used(terms: pd.DataFrame, label: str, texts: pd.Series) -> tuple[str, ...]:
-    """The terms of a label that stand in a text, those first that mark the label most."""
-    read = [f" {' '.join(_WORD.findall(text))} " for text in texts]
+def _used(terms: pd.DataFrame, label: str, reviews: pd.DataFrame) -> tuple[str, ...]:
+    """The terms of a label that the reviews use, the most characteristic first."""
+    texts = [f" {' '.join(_WORD.findall(text))} " for text in reviews["text"]]
     return tuple(
-        term for term in terms.loc[terms["label"] == label, "term"] if any(f" {term} " in text for text in read)
+        term for term in terms.loc[terms["label"] == label, "term"] if any(f" {term} " in text for text in texts)
     )

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
-from latentflix.errors import DataError
 from latentflix.data.splits import TEST, TRAIN, VALID
+from latentflix.errors import DataError
 from latentflix.text.tokenizer import text_id
 
 logger = logging.getLogger(__name__)

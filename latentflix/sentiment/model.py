@@ -17,9 +17,9 @@ from sklearn.model_selection import GroupKFold
 from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.calibration import apply_stacking, fit_stacking
 from latentflix.config import StageConfig, setting
+from latentflix.data.splits import VALID
 from latentflix.data.tables import MaybeText
 from latentflix.errors import ModelError
-from latentflix.data.splits import VALID
 from latentflix.sentiment.classifier import NETWORK, SentimentClassifier
 from latentflix.sentiment.tfidf import BASELINE, WORDS, SentimentTfidf
 from latentflix.text.classifier import FineTuningConfig, backward_name, read_reviews, reverse

@@ -10,7 +10,7 @@ import pandas as pd
 
 from latentflix.artifacts import Handle, Store
 from latentflix.data.tables import MaybeText, append_columns
-from latentflix.runs import newest
+from latentflix.runs import latest_artifact
 from latentflix.sentiment.model import LABELS, SentimentModel, SentimentPredictor
 from latentflix.text.predictions import PredictionConfig
 
@@ -31,7 +31,7 @@ class SentimentFilePredictor:
         if its weights do not belong together.
         """
         store = Store(artifacts_dir)
-        return cls.read(store, newest(store, STAGE, PROGRAM), config)
+        return cls.read(store, latest_artifact(store, STAGE, PROGRAM), config)
 
     @classmethod
     def read(cls, store: Store, handle: Handle, config: PredictionConfig | None = None) -> Self:

@@ -8,6 +8,8 @@ from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
 
 from latentflix.data.tables import MaybeText
 
+# What may name a pole: names of people begin with a capital, and do not say what a factor means.
+WORD_PATTERN = r"\b[a-z]{3,}\b"
 # All of ASCII but tab, line feed and carriage return; in old texts those beyond stand for dashes and quotes.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)

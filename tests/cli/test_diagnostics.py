@@ -8,11 +8,12 @@ import pytest
 from latentflix.cli.diagnostics import (
     CheckResult,
     Paths,
-    examine,
-    examine_data_sets,
-    examine_disk,
-    examine_packages,
-    examine_server,
+    check_all,
+    check_data_sets,
+    check_disk,
+    check_packages,
+    check_server,
+    default_cache,
 )
 from latentflix.data.datasets import DATA_SETS
 
@@ -46,43 +47,43 @@ def packages(installed):
             raise PackageNotFoundError(name)
         return installed[name]
 
-    return {each.name: (each.state, each.detail) for each in examine_packages(lambda _: REQUIRED, version)}
+    return {each.name: (each.state, each.detail) for each in check_packages(lambda _: REQUIRED, version)}
 
 
-def test_packages_are_held_to_the_releases_that_are_asked_for():
+def test_packages_are_checked_against_the_required_versions():
     found = packages({"numpy": "2.4.1", "typer": "0.16", "prefect-dask": "1.2"})
-    assert found["latentflix"] == ("broken", "typer 0.16 is installed, >=0.29 is asked for")
+    assert found["latentflix"] == ("broken", "typer 0.16 is installed, >=0.29 is required")
     assert found["latentflix[genres]"] == ("missing", "sentence-transformers is not installed")
     assert found["latentflix[dask]"] == ("works", "prefect-dask")
 
 
-def test_all_packages_together_are_counted():
+def test_packages_of_the_required_versions_work():
     assert packages({"numpy": "2.4", "typer": "1.0"})["latentflix"][0] == "works"
 
 
-def test_what_is_not_installed_requires_nothing_that_is_known():
+def test_without_an_installed_latentflix_its_requirements_are_unknown():
     def nothing(name):
         raise PackageNotFoundError(name)
 
-    (finding,) = examine_packages(nothing)
-    assert finding.state == "missing"
+    (result,) = check_packages(nothing)
+    assert result.state == "missing"
 
 
-def test_a_folder_is_looked_at_before_it_is_there(tmp_path):
-    finding = examine_disk("artifacts", tmp_path / "to" / "be")
-    assert finding.state == "works"
-    assert "GiB free" in finding.detail
+def test_a_folder_can_be_checked_before_it_exists(tmp_path):
+    result = check_disk("artifacts", tmp_path / "to" / "be")
+    assert result.state == "works"
+    assert "GiB free" in result.detail
     assert not (tmp_path / "to").exists()
 
 
-def test_what_is_no_folder_cannot_be_written(tmp_path):
+def test_a_path_below_a_file_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    assert examine_disk("artifacts", tmp_path / "file" / "below").state == "broken"
+    assert check_disk("artifacts", tmp_path / "file" / "below").state == "broken"
 
 
-def test_data_sets_are_here_or_to_be_fetched_or_not_what_they_should_be(tmp_path):
+def test_data_sets_are_present_missing_or_altered(tmp_path):
     (tmp_path / "ml-100k.zip").write_bytes(b"not the archive")
-    found = {each.name: each for each in examine_data_sets(tmp_path, tmp_path / "cache")}
+    found = {each.name: each for each in check_data_sets(tmp_path, tmp_path / "cache")}
     assert list(found) == list(DATA_SETS)
     assert found["movielens_100k"].state == "broken"
     assert "found: md5" in found["movielens_100k"].detail
@@ -91,32 +92,30 @@ def test_data_sets_are_here_or_to_be_fetched_or_not_what_they_should_be(tmp_path
 
 
 def test_a_data_set_in_the_cache_works():
-    from latentflix.cli.diagnostics import default_cache
-
-    found = {each.name: each for each in examine_data_sets(None, default_cache())}
+    found = {each.name: each for each in check_data_sets(None, default_cache())}
     assert found["movielens_100k"].state == "works"
     assert Path(found["movielens_100k"].detail).is_file()
 
 
-def test_a_server_is_asked_whether_it_is_well(server):
-    assert examine_server(f"{server}/api") == CheckResult("prefect", "server", "works", f"{server}/api answers 200")
-    assert examine_server(f"{server}/other").state == "broken"
-    assert examine_server("http://127.0.0.1:9/api").state == "broken"
-    assert examine_server("nonsense").state == "broken"
+def test_a_server_that_answers_works(server):
+    assert check_server(f"{server}/api") == CheckResult("prefect", "server", "works", f"{server}/api answers 200")
+    assert check_server(f"{server}/other").state == "broken"
+    assert check_server("http://127.0.0.1:9/api").state == "broken"
+    assert check_server("nonsense").state == "broken"
 
 
-def test_no_server_is_needed():
-    assert examine_server(None).state == "missing"
+def test_a_server_is_optional():
+    assert check_server(None).state == "missing"
 
 
-def test_everything_is_looked_at_and_nothing_is_made(tmp_path, monkeypatch):
+def test_everything_is_checked_and_nothing_is_created(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    places = Paths(tmp_path / "artifacts", None, tmp_path / "cache", str(tmp_path / "reviews"))
-    findings = list(examine(places))
-    parts = ["python", "packages", "torch", "disk", "data", "kept", "prefect", "sources"]
-    assert list(dict.fromkeys(each.part for each in findings)) == parts
-    by_name = {each.name: each for each in findings}
+    paths = Paths(tmp_path / "artifacts", None, tmp_path / "cache", str(tmp_path / "reviews"))
+    results = list(check_all(paths))
+    parts = ["python", "packages", "torch", "disk", "data", "results", "prefect", "sources"]
+    assert list(dict.fromkeys(each.part for each in results)) == parts
+    by_name = {each.name: each for each in results}
     assert by_name["server"].detail.startswith("http://127.0.0.1:9/api: ")
     assert by_name["runs"].state == by_name["review store"].state == "missing"
     assert by_name["tmdb"].state == "missing"

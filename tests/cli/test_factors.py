@@ -3,20 +3,20 @@ import json
 import pytest
 
 from latentflix.artifacts import Store
-from tests.support.cli import complain, say
+from tests.support.cli import run_error, run_ok
 from tests.support.factories.run import write_run
 
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    write_run(Store(folder), "a" * 20)
+    write_run(Store(folder))
     return ("--artifacts-dir", folder)
 
 
 def test_each_pole_has_a_line_and_an_unstable_factor_one(artifacts):
-    head, _, *rows = say("factors", *artifacts).splitlines()
-    assert head.split() == ["factor", "explains", "stability", "pole", "name", "AUC", "p", "items"]
+    head, _, *rows = run_ok("factors", *artifacts).splitlines()
+    assert head.split() == ["factor", "explains", "stability", "pole", "name", "AUC", "p", "films"]
     plus, minus, unstable = rows
     for text in (
         "60.0%",
@@ -32,25 +32,25 @@ def test_each_pole_has_a_line_and_an_unstable_factor_one(artifacts):
     assert unstable.split() == ["2", "10.0%", "0.40", "unstable"]
 
 
-def test_one_factor_is_told_at_length(artifacts):
-    told = say("factors", "1", *artifacts)
-    assert told.startswith("factor 1: explains 60.0%; stable, 0.98 against 0.50 by chance (p = 0.001)")
-    for text in ("machine, war, robot", "love, ball", "3 films", "0.70 [0.60, 0.80] (p = 0.010); by words alone 0.60"):
-        assert text in told
-    assert "unstable, 0.40" in say("factors", "2", *artifacts)
+def test_one_factor_is_shown_in_detail(artifacts):
+    output = run_ok("factors", "1", *artifacts)
+    assert output.startswith("factor 1: explains 60.0%; stable, 0.98 against 0.50 by chance (p = 0.001)")
+    for text in ("machine, war, robot", "love, ball", "3 films", "0.70 [0.60, 0.80] (p = 0.010); by TF-IDF 0.60"):
+        assert text in output
+    assert "unstable, 0.40" in run_ok("factors", "2", *artifacts)
 
 
 def test_json_is_one_value(artifacts):
-    factors = json.loads(say("factors", "--json", *artifacts))
+    factors = json.loads(run_ok("factors", "--json", *artifacts))
     assert [factor["stable"] for factor in factors] == [True, False]
     assert factors[0]["poles"][0]["items"] == [["Matrix, The (1999)", 2.0]]
-    assert json.loads(say("factors", "1", "--json", *artifacts)) == factors[0]
+    assert json.loads(run_ok("factors", "1", "--json", *artifacts)) == factors[0]
 
 
-def test_a_factor_or_run_that_is_not_there_is_told(artifacts):
-    assert complain("factors", "9", *artifacts).startswith("latentflix: there is no such factor; found: 9")
-    assert complain("factors", "--run", "f", *artifacts).startswith("latentflix: no run has such a key")
+def test_a_factor_or_run_that_does_not_exist_is_an_error(artifacts):
+    assert run_error("factors", "9", *artifacts).startswith("latentflix: there is no such factor; found: 9")
+    assert run_error("factors", "--run", "f", *artifacts).startswith("latentflix: no run has such a key")
 
 
-def test_an_older_run_is_asked_by_its_key(artifacts):
-    assert say("factors", "--run", "aaa", *artifacts) == say("factors", *artifacts)
+def test_a_run_is_chosen_by_its_key(artifacts):
+    assert run_ok("factors", "--run", "aaa", *artifacts) == run_ok("factors", *artifacts)

@@ -10,12 +10,12 @@ import pytest
 import latentflix.report.summaries
 from latentflix.artifacts import Store
 from latentflix.cli.main import app
-from tests.support.cli import call, complain, say
-from tests.support.factories.run import write_run
+from tests.support.cli import run_command, run_error, run_ok
+from tests.support.factories.run import TEXT, write_run
 
 ROOT = Path(__file__).parents[2]
 MAIN = "import sys; from latentflix.cli.main import main; sys.argv[0] = 'latentflix'; main()"
-# What takes long to import, and what may ask no more than it needs.
+# What takes long to import.
 HEAVY = ("torch", "fastai", "prefect", "scipy", "sklearn", "matplotlib", "spacy", "bokeh", "httpx")
 TABLES = ("pandas", "pyarrow", "numpy")
 
@@ -52,7 +52,7 @@ def imported_by(*arguments):
 
 
 @pytest.mark.parametrize("arguments", [[], *map(str.split, own_options())], ids=" ".join)
-def test_help_is_there_before_anything_heavy_is_imported(arguments):
+def test_help_imports_nothing_heavy(arguments):
     assert imported_by(*arguments, "--help").isdisjoint({*HEAVY, *TABLES})
 
 
@@ -61,11 +61,11 @@ def test_help_is_there_before_anything_heavy_is_imported(arguments):
     [["factors"], ["explain", "the matrix"], ["similar", "the matrix"], ["report", "--no-open"], ["runs", "list"]],
     ids=" ".join,
 )
-def test_a_question_that_tables_answer_imports_nothing_heavy(arguments, artifacts):
+def test_commands_that_only_read_tables_import_nothing_heavy(arguments, artifacts):
     assert imported_by(*arguments, "--artifacts-dir", str(artifacts)).isdisjoint(HEAVY)
 
 
-def test_a_item_that_is_unknown_is_told_without_anything_heavy(artifacts):
+def test_an_unknown_item_is_an_error_without_anything_heavy(artifacts):
     program = f"{MAIN[: MAIN.index('main()')]}\ntry: main()\nfinally: print(*sys.modules)"
     arguments = ["explain", "nothing", "--artifacts-dir", str(artifacts)]
     done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True)
@@ -87,16 +87,25 @@ def test_every_command_is_documented_and_every_documented_one_exists():
     assert documented - groups == known
 
 
-def test_every_option_is_documented_that_a_command_of_its_own_has():
+def test_every_option_is_documented():
     text = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
     for name in own_options():
-        options = set(re.findall(r"(--[a-z][a-z-]+)", say(*name.split(), "--help"))) - {"--help"}
+        options = set(re.findall(r"(--[a-z][a-z-]+)", run_ok(*name.split(), "--help"))) - {"--help"}
         assert options - set(re.findall(r"(--[a-z][a-z-]+)", text)) == set(), name
+
+
+def test_commands_call_an_item_what_the_report_calls_it(tmp_path):
+    write_run(Store(tmp_path), item_noun="story", item_nouns="stories")
+    asked = (["factors"], ["factors", "1"], ["explain", "the matrix"], ["similar", "the matrix"], ["runs", "list"])
+    outputs = [run_ok(*arguments, "--artifacts-dir", tmp_path) for arguments in (*asked, ["predict", TEXT])]
+    assert [output for output in outputs if "film" in output.lower()] == []
+    nouns = [set(re.findall("story|stories", output)) for output in outputs]
+    assert nouns == [{"stories"}, {"stories"}, set(), {"story"}, {"stories"}, {"stories"}]
 
 
 @pytest.mark.parametrize("command", ["genres", "sentiment"])
 def test_an_error_is_one_line_and_exit_code_1(command, tmp_path):
-    error = complain(command, "a text", "--artifacts-dir", tmp_path)
+    error = run_error(command, "a text", "--artifacts-dir", tmp_path)
     assert error.startswith(f"latentflix: no model of {command} was trained yet")
 
 
@@ -105,38 +114,37 @@ def test_an_error_is_one_line_and_exit_code_1(command, tmp_path):
     [
         (["factor"], "latentflix: No such command 'factor'."),
         (["factors", "--nonsense"], "latentflix: No such option: --nonsense"),
-        (["explain"], "latentflix: Missing argument 'film'. See latentflix explain --help"),
+        (["explain"], "latentflix: Missing argument 'item'. See latentflix explain --help"),
         (["similar", "x", "--top", "none"], "latentflix: Invalid value for '--top'"),
         (["runs"], "latentflix: Missing command. See latentflix runs --help"),
     ],
 )
-def test_a_question_asked_wrongly_is_one_line_and_exit_code_2(arguments, message):
-    assert complain(*arguments, code=2).startswith(message)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message):
+    assert run_error(*arguments, code=2).startswith(message)
 
 
-def test_an_error_that_nobody_foresaw_is_one_line_too(artifacts, monkeypatch):
+def test_an_unexpected_error_is_one_line_too(artifacts, monkeypatch):
     monkeypatch.setattr(latentflix.report.summaries, "summarise_factors", lambda *_: 1 / 0)
-    error = complain("factors", "--artifacts-dir", artifacts)
-    assert error.startswith("latentflix: an error that nobody foresaw; found: ZeroDivisionError: division by zero; ")
+    error = run_error("factors", "--artifacts-dir", artifacts)
+    assert error.startswith("latentflix: an unexpected error; found: ZeroDivisionError: division by zero; ")
     assert "latentflix --verbose" in error
 
 
 def test_verbose_shows_where_an_error_comes_from(tmp_path):
-    ended = call("--verbose", "factors", "--artifacts-dir", tmp_path)
-    assert ended.code == 1
-    assert "Traceback (most recent call last)" in ended.error
-    assert ended.error.splitlines()[-1].startswith("latentflix: there is no finished run yet")
+    result = run_command("--verbose", "factors", "--artifacts-dir", tmp_path)
+    assert result.code == 1
+    assert "Traceback (most recent call last)" in result.error
+    assert result.error.splitlines()[-1].startswith("latentflix: there is no finished run yet")
     assert logging.getLogger("latentflix").level == logging.DEBUG
-    assert "Traceback" not in call("factors", "--artifacts-dir", tmp_path).error
+    assert "Traceback" not in run_command("factors", "--artifacts-dir", tmp_path).error
 
 
 def test_without_a_command_there_is_help():
-    assert "explain" in say()
-    assert say() == say("--help")
+    assert "explain" in run_ok()
+    assert run_ok() == run_ok("--help")
 
 
-def test_a_reader_who_has_seen_enough_costs_no_traceback(artifacts):
-    """What is written to a pipe that nobody reads any more."""
+def test_a_closed_pipe_causes_no_traceback(artifacts):
     for arguments in (["factors"], ["factors", "--json"], ["--help"]):
         reads, writes = os.pipe()
         os.close(reads)

@@ -2,12 +2,13 @@ import json
 import subprocess
 import sys
 import time
+import webbrowser
 from pathlib import Path
 
 import pytest
 
 from latentflix.artifacts import Store
-from tests.support.cli import complain, say
+from tests.support.cli import run_error, run_ok
 from tests.support.factories.run import write_run
 
 ROOT = Path(__file__).parents[2]
@@ -23,36 +24,36 @@ def artifacts(tmp_path_factory):
 
 
 def test_runs_are_listed_the_last_one_first(artifacts):
-    _, _, *rows = say("runs", "list", *artifacts).splitlines()
+    _, _, *rows = run_ok("runs", "list", *artifacts).splitlines()
     assert [row.split()[0] for row in rows] == ["aaaaaaaa", "bbbbbbbb"]
     assert "0.80 [0.70, 0.90]" in rows[0]
-    runs = json.loads(say("runs", "list", "--json", *artifacts))
+    runs = json.loads(run_ok("runs", "list", "--json", *artifacts))
     assert [(run["key"], run["auc"], run["stable_factors"]) for run in runs] == [("a" * 20, 0.8, 1), ("b" * 20, 0.7, 1)]
 
 
-def test_no_run_is_no_error(tmp_path):
-    assert say("runs", "list", "--artifacts-dir", tmp_path) == "no run has finished yet\n"
-    assert json.loads(say("runs", "list", "--json", "--artifacts-dir", tmp_path)) == []
+def test_without_runs_the_list_is_empty(tmp_path):
+    assert run_ok("runs", "list", "--artifacts-dir", tmp_path) == "no run has finished yet\n"
+    assert json.loads(run_ok("runs", "list", "--json", "--artifacts-dir", tmp_path)) == []
 
 
 def test_two_runs_are_compared_by_settings_and_metrics(artifacts):
-    told = say("runs", "compare", "b", "a", *artifacts)
-    lines = [line.split() for line in told.splitlines()]
+    output = run_ok("runs", "compare", "b", "a", *artifacts)
+    lines = [line.split() for line in output.splitlines()]
     assert ["language_model.epochs", "3", "5"] in lines
     assert ["evaluation.auc", "0.7", "0.8"] in lines
-    assert "n_folds" not in told
-    assert say("runs", "compare", *artifacts) == told
-    both = json.loads(say("runs", "compare", "--json", *artifacts))
-    assert (both["one"], both["other"]) == ("b" * 20, "a" * 20)
-    assert both["differences"]["settings"] == [{"stage": "language_model", "name": "epochs", "one": 3, "other": 5}]
+    assert "n_folds" not in output
+    assert run_ok("runs", "compare", *artifacts) == output
+    both = json.loads(run_ok("runs", "compare", "--json", *artifacts))
+    assert (both["first"], both["second"]) == ("b" * 20, "a" * 20)
+    assert both["differences"]["settings"] == [{"stage": "language_model", "name": "epochs", "first": 3, "second": 5}]
 
 
-def test_a_run_is_the_same_as_itself(artifacts):
-    assert say("runs", "compare", "a", *artifacts).count("none differs") == 2
+def test_a_run_does_not_differ_from_itself(artifacts):
+    assert run_ok("runs", "compare", "a", *artifacts).count("none differ") == 2
 
 
-def test_an_unknown_run_is_told(artifacts):
-    assert complain("runs", "compare", "x", *artifacts).startswith("latentflix: no run has such a key")
+def test_an_unknown_run_is_an_error(artifacts):
+    assert run_error("runs", "compare", "x", *artifacts).startswith("latentflix: no run has such a key")
 
 
 def start(folder, *arguments):
@@ -62,10 +63,35 @@ def start(folder, *arguments):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
-def test_run_takes_the_settings_of_the_flow_wherever_it_is_started(tmp_path):
+def test_run_takes_the_settings_of_the_flow_from_any_folder(tmp_path):
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows" / "__init__.py").write_text("raise SystemExit('these are other flows')")
     done = start(tmp_path, "run", "--collab.epochs", "0")
     assert (done.returncode, done.stdout) == (2, "")
     error = done.stderr.splitlines()[-1]
     assert error.startswith("python -m flows.full: a setting cannot be used; where: --collab.epochs")
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    pages = []
+    monkeypatch.setattr(webbrowser, "open", pages.append)
+    return pages
+
+
+def test_the_report_is_opened_and_its_path_printed(artifacts, opened):
+    page = artifacts[1] / "report" / ("a" * 20) / "index.html"
+    assert run_ok("report", *artifacts) == f"{page}\n"
+    assert opened == [page.as_uri()]
+
+
+def test_the_report_can_be_printed_without_opening_it(artifacts, opened):
+    output = json.loads(run_ok("report", "--no-open", "--json", *artifacts))
+    assert output["report"].endswith("index.html")
+    assert (output["run"], output["figures"]["auc"]) == ("a" * 20, 0.8)
+    assert opened == []
+
+
+def test_without_a_report_nothing_is_opened(tmp_path, opened):
+    assert run_error("report", "--artifacts-dir", tmp_path).startswith("latentflix: there is no finished run yet")
+    assert opened == []

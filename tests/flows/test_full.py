@@ -130,7 +130,7 @@ def test_the_report_shows_every_stage_and_every_item(planted: Run, world: World)
     page = Path(planted.outcome.report).read_text(encoding="utf-8")
     folder = Path(planted.outcome.report).parent
     assert all(f"<summary>{stage}" in page for stage in STAGES if stage != "report")
-    pictures = re.findall(r'src="(films/\d+\.png)"', page)
+    pictures = re.findall(r'src="(items/\d+\.png)"', page)
     assert len(pictures) == len(world.item_titles)
     assert all((folder / picture).stat().st_size > 1000 for picture in pictures)
     assert not re.search(r'(?:src|href)="https?://[^"]*\.(?:js|css|png)', page)

@@ -4,11 +4,11 @@ import logging
 
 import pytest
 from httpx import ConnectError
+from tasks.publishing import progress_publisher, publish
 
 from latentflix.report.highlights import Table, Text
 from latentflix.training import Epoch
 from tasks import publishing
-from tasks.publishing import progress_publisher, publish
 
 HIGHLIGHTS = [Table("a-table", "A table", [{"a": 1}]), Text("a-text", "A text", "words")]
 

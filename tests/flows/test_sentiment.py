@@ -118,7 +118,7 @@ def test_the_predictor_was_chosen_on_validation(archive: Run) -> None:
 def test_the_page_names_every_stage_and_shows_reviews_as_text(archive: Run) -> None:
     page = Path(archive.outcome.report).read_text(encoding="utf-8")
     assert STAGES - {"sentiment_page"} <= set(re.findall(r"<summary>(\w+)", page))
-    assert archive.outcome.sentence.startswith("80 reviews of 20 films never read about")
+    assert archive.outcome.sentence.startswith("80 reviews of 20 unseen films")
 
 
 def test_a_second_run_takes_everything_from_the_cache(archive: Run) -> None:

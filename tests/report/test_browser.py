@@ -9,11 +9,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from latentflix.report.formatting import PAGE
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
-from latentflix.report.rendering import PAGE
 from tests.support.factories.analysis import TITLES, make_analysis
-from tests.support.factories.report import HANDLER, LABELS, SCRIPT, make_findings
+from tests.support.factories.report import HANDLER, LABELS, SCRIPT, make_inputs
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LONG_TITLE = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb and Everything Else There Is (1963)"
@@ -22,8 +22,8 @@ N_ITEMS = 60
 
 
 def many_items() -> ReportInputs:
-    """The small findings with many films more, so that the last stand far below the first screen."""
-    few = make_findings()
+    """The small inputs with many more items, so that the last are far below the first screen."""
+    few = make_inputs()
     titles = [LONG_TITLE, UNBROKEN_TITLE, *(f"Film {number:03d} (1995)" for number in range(N_ITEMS - 5))]
     ids = pd.Index(range(100, 100 + len(titles)), name="item_id")
     items = pd.concat([few.items, pd.DataFrame({"title": titles, "ratings": 10}, index=ids)])
@@ -31,13 +31,13 @@ def many_items() -> ReportInputs:
     shares = pd.DataFrame([(item, label) for item in ids for label in LABELS], columns=["item_id", "label"])
     labels = pd.DataFrame({"item_id": ids, "label": "1-", "strength": 0.5})
     ends = pd.DataFrame({"label": "1-", "item_id": ids[:2], "title": titles[:2], "score": 2.0})
-    return make_findings(
+    return make_inputs(
         items=items,
         reviews=pd.concat([few.reviews, more], ignore_index=True),
         shares=pd.concat([few.shares, shares.assign(share=0.5, share_without=0.5)], ignore_index=True),
         item_labels=pd.concat([few.item_labels, labels], ignore_index=True),
         pole_items=pd.concat([few.pole_items, ends], ignore_index=True),
-        analysis=make_analysis(positions=few.study.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
+        analysis=make_analysis(positions=few.analysis.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
     )
 
 
@@ -90,25 +90,25 @@ def brightness(page: Page, selector: str) -> float:
     return sum(float(part) for part in colour.strip("rgba()").split(",")[:3]) / 3
 
 
-def test_nothing_is_asked_of_a_network_and_nothing_fails_however_far_one_reads(desktop: Opened, report: Path) -> None:
+def test_nothing_is_requested_from_a_network_and_nothing_fails(desktop: Opened, report: Path) -> None:
     scroll_through(desktop.page)
     desktop.page.wait_for_load_state("networkidle")
     own = report.parent.as_uri()
     assert [url for url in desktop.requests if not url.startswith((own, "data:", "blob:"))] == []
     assert f"{own}/map.html" in desktop.requests
-    assert len([url for url in desktop.requests if f"{own}/films/" in url]) == N_ITEMS
+    assert len([url for url in desktop.requests if f"{own}/items/" in url]) == N_ITEMS
 
 
 def test_pictures_are_loaded_as_they_come_into_view(desktop: Opened) -> None:
     desktop.page.wait_for_load_state("networkidle")
     assert len([url for url in desktop.requests if "/items/" in url]) < N_ITEMS / 2
-    last = desktop.page.locator("#film-list img").last
+    last = desktop.page.locator("#item-list img").last
     last.scroll_into_view_if_needed()
     desktop.page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=last.element_handle())
 
 
-def test_the_finding_stands_on_the_first_screen_and_is_seen_at_once(desktop: Opened) -> None:
-    for text in ("The recommender sorts films", "mean AUC on unread films", "films with a review", "Settings"):
+def test_the_finding_is_on_the_first_screen(desktop: Opened) -> None:
+    for text in ("The recommender sorts films", "mean AUC on unseen films", "films with a review", "Settings"):
         box = desktop.page.get_by_text(text).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < DESKTOP["height"]
@@ -118,22 +118,22 @@ def test_the_search_shows_the_items_whose_title_has_the_words(desktop: Opened) -
     page = desktop.page
     search = page.get_by_label("Search by title")
     search.fill("fILM 01")
-    assert page.locator("#film-list > li:visible").count() == 10
+    assert page.locator("#item-list > li:visible").count() == 10
     assert page.get_by_role("status").inner_text() == "10 films"
     search.fill("no such film")
-    assert page.locator("#film-list > li:visible").count() == 0
+    assert page.locator("#item-list > li:visible").count() == 0
     assert page.get_by_role("status").inner_text() == "0 films"
     search.fill("")
-    assert page.locator("#film-list > li:visible").count() == N_ITEMS
+    assert page.locator("#item-list > li:visible").count() == N_ITEMS
 
 
-def test_a_link_to_a_item_that_the_search_has_hidden_shows_it(desktop: Opened) -> None:
+def test_a_link_to_an_item_that_the_search_has_hidden_shows_it(desktop: Opened) -> None:
     page = desktop.page
     page.get_by_label("Search by title").fill("film 01")
     page.locator("#factor-1").get_by_role("link", name="Alpha (1990)").first.click()
-    page.wait_for_function("document.querySelector('#film-3').hidden === false")
+    page.wait_for_function("document.querySelector('#item-3').hidden === false")
     assert page.get_by_label("Search by title").input_value() == ""
-    page.wait_for_function("document.querySelector('#film-3').getBoundingClientRect().top < innerHeight")
+    page.wait_for_function("document.querySelector('#item-3').getBoundingClientRect().top < innerHeight")
 
 
 DOTS = """
@@ -145,7 +145,7 @@ DOTS = """
 """
 
 
-def test_pointing_at_a_dot_of_the_map_tells_its_item(desktop: Opened) -> None:
+def test_pointing_at_a_dot_of_the_map_shows_its_item(desktop: Opened) -> None:
     page = desktop.page
     iframe = page.locator("iframe")
     iframe.scroll_into_view_if_needed()
@@ -165,7 +165,7 @@ def test_light_and_dark_follow_the_reader(browser: Browser, report: Path, dark: 
     page = opened.page
     for selector in ("body", "#factor-1", "#search"):
         assert (brightness(page, selector) < 60) == dark
-    picture = page.locator("#film-list img").first
+    picture = page.locator("#item-list img").first
     assert ("invert" in picture.evaluate("image => getComputedStyle(image).filter")) == dark
     text = page.locator("body").evaluate("element => getComputedStyle(element).color")
     assert (sum(float(part) for part in text.strip("rgb()").split(",")) / 3 > 128) == dark
@@ -179,12 +179,12 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 @pytest.mark.parametrize(
     ("dark", "rules"), [(False, RULES), (True, {"type": "rule", "values": ["color-contrast"]})], ids=["light", "dark"]
 )
-def test_the_page_keeps_the_rules_of_accessibility(
+def test_the_page_is_accessible(
     browser: Browser, report: Path, dark: bool, rules: list[str] | dict[str, object]
 ) -> None:
     page = open_report(browser, report, dark=dark).page
-    # The films are all made alike.
-    context = {"exclude": [["#film-list > li:nth-child(n+4)"]]}
+    # The items are all made alike.
+    context = {"exclude": [["#item-list > li:nth-child(n+4)"]]}
     found = Axe().run(page, context, {"runOnly": rules, "iframes": False})
     assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found.response["violations"]] == []
     assert "color-contrast" in {rule["id"] for rule in found.response["passes"]}
@@ -217,20 +217,20 @@ def test_the_longest_titles_fit_their_boxes(browser: Browser, report: Path) -> N
     page.close()
 
 
-def test_what_reviews_and_titles_say_is_shown_and_never_run(desktop: Opened) -> None:
+def test_reviews_and_titles_are_shown_and_never_run(desktop: Opened) -> None:
     page = desktop.page
     scroll_through(page)
     assert page.locator("blockquote", has_text=SCRIPT).count() >= 1
-    assert page.locator("#film-7 h3").text_content() == f"Beta {HANDLER} (1991)"
+    assert page.locator("#item-7 h3").text_content() == f"Beta {HANDLER} (1991)"
     assert page.locator("[onerror]").count() == 0
     assert page.locator("script").count() == 1
 
 
-def test_the_page_can_be_gone_through_by_keyboard(desktop: Opened) -> None:
+def test_the_page_works_with_a_keyboard(desktop: Opened) -> None:
     page = desktop.page
     page.keyboard.press("Tab")
     focused = page.locator(":focus")
-    assert focused.inner_text() == "To the content"
+    assert focused.inner_text() == "Skip to the content"
     box = focused.bounding_box()
     assert box is not None
     assert box["x"] >= 0
@@ -239,7 +239,7 @@ def test_the_page_can_be_gone_through_by_keyboard(desktop: Opened) -> None:
     assert page.url.endswith("#content")
 
 
-def test_a_reader_of_the_screen_finds_landmarks_and_names(desktop: Opened) -> None:
+def test_a_screen_reader_finds_landmarks_and_names(desktop: Opened) -> None:
     page = desktop.page
     for role in ("banner", "navigation", "main"):
         assert page.get_by_role(role).count() == 1

@@ -1,11 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-import tasks.changes
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
-from latentflix.report.changes import ChangesConfig, Snapshot, compare_snapshots, find_previous, lineage
+from latentflix.report.changes import Changes, ChangesConfig, Snapshot, compare_snapshots, find_previous, lineage
+from tasks.report import compare_with_previous
 from tests.support.factories.report import make_manifest
 
 ITEMS = pd.Index(range(40), name="item_id")
@@ -14,23 +14,23 @@ STAGES = ("factors", "evaluation", "names", "histograms")
 
 
 def make_shares(labels, **by_item):
-    rows = [(item, label, by_item.get(f"film_{item}", 0.5)) for item in range(5) for label in labels]
+    rows = [(item, label, by_item.get(f"item_{item}", 0.5)) for item in range(5) for label in labels]
     return pd.DataFrame(rows, columns=["item_id", "label", "share"])
 
 
-def make_found(scores=SCORES, names=None, shares=None, manifests=()):
+def make_snapshot(scores=SCORES, names=None, shares=None, manifests=()):
     return Snapshot(scores, names or {}, make_shares(["1+", "1-"]) if shares is None else shares, manifests or [MADE])
 
 
 MADE = make_manifest("evaluation", {"seed": 0}, {"auc": 0.6, "null": None, "reviews": 10})
 
 
-def compare(now, before, **config):
-    return compare_snapshots(now, before, ChangesConfig(**config))
+def compare(current, previous, **config):
+    return compare_snapshots(current, previous, ChangesConfig(**config))
 
 
-def test_without_an_earlier_report_there_is_nothing_to_say():
-    changes = compare(make_found(names={"1+": "war"}), None)
+def test_without_a_previous_report_all_tables_are_empty():
+    changes = compare(make_snapshot(names={"1+": "war"}), None)
     assert changes.since is None
     for table in (changes.factors, changes.poles, changes.histograms, changes.metrics, changes.settings):
         assert table.empty
@@ -38,35 +38,35 @@ def test_without_an_earlier_report_there_is_nothing_to_say():
 
 
 def test_factors_are_matched_by_their_items_whatever_their_number_and_sign():
-    before = pd.DataFrame({"1": SCORES["3"], "2": -SCORES["1"], "3": SCORES["2"]})
-    found = compare(make_found(), make_found(before)).factors.set_index("axis")
-    assert found["was"].to_dict() == {"1": "2", "2": "3", "3": "1"}
+    previous = pd.DataFrame({"1": SCORES["3"], "2": -SCORES["1"], "3": SCORES["2"]})
+    found = compare(make_snapshot(), make_snapshot(previous)).factors.set_index("axis")
+    assert found["previous"].to_dict() == {"1": "2", "2": "3", "3": "1"}
     assert found["correlation"].tolist() == pytest.approx([1, 1, 1])
 
 
 def test_items_are_matched_by_their_id_and_only_those_in_both_count():
-    before = SCORES.iloc[::-1].iloc[:30].rename(index={39: 1000})
-    assert compare(make_found(), make_found(before)).factors["was"].tolist() == ["1", "2", "3"]
+    previous = SCORES.iloc[::-1].iloc[:30].rename(index={39: 1000})
+    assert compare(make_snapshot(), make_snapshot(previous)).factors["previous"].tolist() == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize(("same_from", "was"), [(0.99, ["1", "2", ""]), (0.0, ["1", "2", "3"])])
-def test_a_factor_without_one_like_it_is_new(same_from, was):
+@pytest.mark.parametrize(("same_from", "previous"), [(0.99, ["1", "2", ""]), (0.0, ["1", "2", "3"])])
+def test_a_factor_without_one_like_it_is_new(same_from, previous):
     other = np.random.default_rng(1).normal(size=40)
-    changes = compare(make_found(), make_found(SCORES.assign(**{"3": other})), same_from=same_from)
-    assert changes.factors["was"].tolist() == was
+    changes = compare(make_snapshot(), make_snapshot(SCORES.assign(**{"3": other})), same_from=same_from)
+    assert changes.factors["previous"].tolist() == previous
     assert changes.factors["correlation"].iloc[2] == pytest.approx(abs(np.corrcoef(SCORES["3"], other)[0, 1]))
 
 
-def test_reports_without_a_item_in_common_have_no_factor_in_common():
-    changes = compare(make_found(), make_found(SCORES.set_axis(ITEMS + 1000)))
-    assert changes.factors["was"].tolist() == ["", "", ""]
+def test_reports_without_a_common_item_have_no_common_factor():
+    changes = compare(make_snapshot(), make_snapshot(SCORES.set_axis(ITEMS + 1000)))
+    assert changes.factors["previous"].tolist() == ["", "", ""]
 
 
-def test_a_name_is_compared_with_that_of_the_end_where_the_same_items_stood():
-    before = pd.DataFrame({"1": SCORES["2"], "2": -SCORES["1"]})
+def test_a_name_is_compared_with_that_of_the_pole_where_the_same_items_stood():
+    previous = pd.DataFrame({"1": SCORES["2"], "2": -SCORES["1"]})
     changes = compare(
-        make_found(names={"1+": "war", "1-": "love", "3+": "odd"}),
-        make_found(before, {"2+": "love", "2-": "battle", "1+": "blue", "1-": "red"}),
+        make_snapshot(names={"1+": "war", "1-": "love", "3+": "odd"}),
+        make_snapshot(previous, {"2+": "love", "2-": "battle", "1+": "blue", "1-": "red"}),
     )
     rows = changes.poles.fillna("").to_dict("split")["data"]
     assert rows == [
@@ -78,40 +78,46 @@ def test_a_name_is_compared_with_that_of_the_end_where_the_same_items_stood():
     ]
 
 
-def test_the_items_whose_histograms_moved_most_come_first_with_the_label_that_did():
-    now = make_shares(["1+", "1-"], item_1=0.9, item_3=0.6)
-    now.loc[(now["item_id"] == 3) & (now["label"] == "1-"), "share"] = 0.0
-    before = make_shares(["2+", "2-"])
+def test_the_items_whose_histograms_changed_most_come_first():
+    current = make_shares(["1+", "1-"], item_1=0.9, item_3=0.6)
+    current.loc[(current["item_id"] == 3) & (current["label"] == "1-"), "share"] = 0.0
+    previous = make_shares(["2+", "2-"])
     earlier = SCORES.rename(columns={"1": "2", "2": "1"})
-    changes = compare(make_found(shares=now), make_found(earlier, shares=before), n_items=5)
+    changes = compare(make_snapshot(shares=current), make_snapshot(earlier, shares=previous), n_items=5)
     assert changes.histograms["item_id"].tolist() == [1, 3]
-    assert changes.histograms["moved"].tolist() == pytest.approx([0.8, 0.6])
+    assert changes.histograms["change"].tolist() == pytest.approx([0.8, 0.6])
     most = changes.histograms.iloc[1]
-    assert (most["label"], most["share"], most["was_share"]) == ("1-", 0.0, 0.5)
-    assert len(compare(make_found(shares=now), make_found(earlier, shares=before), n_items=1).histograms) == 1
+    assert (most["label"], most["share"], most["previous_share"]) == ("1-", 0.0, 0.5)
+    assert (
+        len(compare(make_snapshot(shares=current), make_snapshot(earlier, shares=previous), n_items=1).histograms) == 1
+    )
 
 
 def test_only_what_differs_is_among_scores_and_settings():
-    before = [
+    previous = [
         make_manifest("evaluation", {"seed": 0, "old": [1]}, {"auc": 0.5, "null": None, "reviews": 10}),
         *(make_manifest("collab", {"first_seed": seed}, {"rmse": 0.9}) for seed in (16, 0)),
     ]
-    now = [MADE, make_manifest("collab", {"first_seed": 0}, {"rmse": 0.8}), make_manifest("reviews", {}, {"items": 3})]
-    changes = compare(make_found(manifests=now), make_found(manifests=before))
-    metrics = {(row.stage, row.metric): (row.was, row.now) for row in changes.metrics.itertuples()}
+    current = [
+        MADE,
+        make_manifest("collab", {"first_seed": 0}, {"rmse": 0.8}),
+        make_manifest("reviews", {}, {"items": 3}),
+    ]
+    changes = compare(make_snapshot(manifests=current), make_snapshot(manifests=previous))
+    metrics = {(row.stage, row.metric): (row.previous, row.current) for row in changes.metrics.itertuples()}
     assert metrics.keys() == {("evaluation", "auc"), ("reviews", "items")}
     assert metrics["evaluation", "auc"] == (0.5, 0.6)
     assert pd.isna(metrics["reviews", "items"][0])
-    settings = {(row.stage, row.setting): (row.was, row.now) for row in changes.settings.itertuples()}
+    settings = {(row.stage, row.setting): (row.previous, row.current) for row in changes.settings.itertuples()}
     assert settings.keys() == {("collab", "first_seed"), ("evaluation", "old")}
     assert settings["collab", "first_seed"] == ("0, 16", "0")
     assert settings["evaluation", "old"][0] == "[1]"
     assert pd.isna(settings["evaluation", "old"][1])
 
 
-def test_it_is_said_when_the_earlier_run_ended():
+def test_since_is_when_the_previous_run_ended():
     manifests = [MADE.model_copy(update={"made_at": f"2026-01-0{day}T00:00:00Z"}) for day in (2, 3, 1)]
-    assert compare(make_found(), make_found(manifests=manifests)).since == "2026-01-03T00:00:00Z"
+    assert compare(make_snapshot(), make_snapshot(manifests=manifests)).since == "2026-01-03T00:00:00Z"
 
 
 @pytest.fixture
@@ -121,7 +127,7 @@ def store(tmp_path):
 
 def put(store, stage, key, inputs=(), made_at="2026-01-01T00:00:00Z", tables=None):
     handle = Handle(stage=stage, key=key)
-    with store.new(handle, inputs, StageConfig()) as artifact:
+    with store.new(handle, {each.stage: (each,) for each in inputs}, StageConfig()) as artifact:
         for name, table in (tables or {}).items():
             artifact.write_table(name, table)
         artifact.write_json("names", {"1+": key})
@@ -138,7 +144,7 @@ def put_run(store, key, day, base=None):
     return found
 
 
-def test_the_last_report_is_the_newest_that_was_made_of_something_else(store):
+def test_the_previous_report_is_the_newest_that_was_made_of_something_else(store):
     first, second = put_run(store, "a", 1), put_run(store, "b", 2)
     new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
     assert find_previous(store, new) == second
@@ -153,21 +159,21 @@ def test_a_report_that_is_made_again_is_compared_with_the_same_one(store):
     assert find_previous(store, first) == second
 
 
-def test_without_another_report_there_is_no_last_one(store):
+def test_without_another_report_there_is_no_previous_one(store):
     new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
     assert find_previous(store, new) == ()
     assert find_previous(store, put_run(store, "a", 1)) == ()
 
 
 @pytest.mark.parametrize("missing", ["factors/factorsb/scores.parquet", "ratings/rb/manifest.json"])
-def test_a_report_whose_artifacts_are_not_whole_is_passed_over(store, missing):
+def test_a_report_whose_artifacts_are_incomplete_is_skipped(store, missing):
     first, _ = put_run(store, "a", 1), put_run(store, "b", 2)
     (store.root / missing).unlink()
     new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
     assert find_previous(store, new) == first
 
 
-def test_reports_that_cannot_be_read_or_are_being_written_are_passed_over(store):
+def test_reports_that_cannot_be_read_or_are_being_written_are_skipped(store):
     first = put_run(store, "a", 1)
     for name in ("broken", ".half"):
         folder = store.root / "report" / name
@@ -186,10 +192,9 @@ def test_a_lineage_has_every_artifact_once(store):
 def test_the_stage_writes_what_a_report_reads(store):
     first, second = put_run(store, "a", 1), put_run(store, "b", 2)
     config = ChangesConfig()
-    for now, last in ((second, first), (second, ())):
-        handle = tasks.changes.compare_with_last.handle((*now, *last), config)
-        tasks.changes.compare_with_last.task.fn(store, (*now, *last), config)
-        changes = tasks.changes.read_changes(store, handle)
-        assert changes.since == ("2026-01-01T00:00:00Z" if last else None)
-        names = changes.poles[["name", "was_name"]].to_numpy().tolist()
-        assert names == ([["namesb", "namesa"]] if last else [])
+    for current, previous in ((second, first), (second, ())):
+        inputs = compare_with_previous.bind({**dict(zip(STAGES, current, strict=True)), "previous": previous})
+        changes = store.read(compare_with_previous.run(store, inputs, config), Changes)
+        assert changes.since == ("2026-01-01T00:00:00Z" if previous else None)
+        names = changes.poles[["name", "previous_name"]].to_numpy().tolist()
+        assert names == ([["namesb", "namesa"]] if previous else [])

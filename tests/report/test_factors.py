@@ -3,17 +3,17 @@ import re
 import pandas as pd
 import pytest
 
-from latentflix.report.factors import find_passages, find_terms, write_factors
-from latentflix.report.headline import TOLD, UNSTABLE, UNTOLD
+from latentflix.report.factors import factors_section, find_passages, find_terms
+from latentflix.report.headline import NOT_PREDICTABLE, PREDICTABLE, UNSTABLE
 from latentflix.report.inputs import ReportConfig
-from tests.support.factories.report import FILLER, HANDLER, LABELS, SCRIPT, make_findings
-from tests.support.html import Page
+from tests.support.factories.report import FILLER, HANDLER, LABELS, SCRIPT, make_inputs
+from tests.support.html import Page, text_of
 
-VERDICTS = pd.Series([TOLD, UNTOLD, UNSTABLE], index=pd.Index(["1", "2", "3"], name="axis"))
+VERDICTS = pd.Series([PREDICTABLE, NOT_PREDICTABLE, UNSTABLE], index=pd.Index(["1", "2", "3"], name="axis"))
 
 
 def write(config=None, **changes):
-    return str(write_factors(make_findings(**changes), VERDICTS, config or ReportConfig()))
+    return str(factors_section(make_inputs(**changes), VERDICTS, config or ReportConfig()))
 
 
 def card(html, axis):
@@ -22,10 +22,6 @@ def card(html, axis):
 
 def pole(html, axis, place):
     return re.search(rf'<section aria-labelledby="pole-{axis}-{place}">.*?</section>', html, re.DOTALL).group(0)
-
-
-def said(html):
-    return " ".join(Page(html).text.split())
 
 
 def test_every_factor_has_a_card_and_a_row_at_a_glance():
@@ -40,56 +36,60 @@ def test_every_factor_has_a_card_and_a_row_at_a_glance():
 
 @pytest.mark.parametrize(
     ("axis", "badge", "faded"),
-    [("1", "● told from reviews", False), ("2", "○ not told from reviews", True), ("3", "◌ not stable", True)],
+    [
+        ("1", "● predictable from reviews", False),
+        ("2", "○ not predictable from reviews", True),
+        ("3", "◌ not stable", True),
+    ],
 )
-def test_a_factor_that_is_not_stable_or_not_told_is_grey_and_says_so_in_words(axis, badge, faded):
+def test_a_factor_that_is_unstable_or_not_predictable_is_grey_and_says_so_in_words(axis, badge, faded):
     html = card(write(), axis)
-    assert badge in said(html)
+    assert badge in text_of(html)
     assert ('class="card faded"' in html) == faded
 
 
 def test_a_stable_factor_shows_how_sure_it_is():
-    text = said(card(write(), "2"))
+    text = text_of(card(write(), "2"))
     assert "Stability 0.95" in text
-    assert "axes turned at random reach 0.44 (95 % below 0.57)" in text
-    assert "It moves 30.0 % of the variance" in text
-    assert "Held-out score 0.33 [0.33, 0.33], chance 0.33 ± 0.33, p = 0.400; counting words 0.33" in text
+    assert "randomly rotated factors reach 0.44 (95 % below 0.57)" in text
+    assert "It explains 30.0 % of the variance" in text
+    assert "Held-out score 0.33 [0.33, 0.33], chance 0.33 ± 0.33, p = 0.400; TF-IDF 0.33" in text
 
 
-def test_a_stable_factor_with_a_label_too_rare_to_learn_says_why_it_has_no_score():
-    text = said(card(write(axis_scores=make_findings().axis_scores.loc[["1"]]), "2"))
-    assert "No held-out score: too few films with reviews carry the label of one of its ends." in text
-    assert "No held-out score" not in said(card(write(), "3"))
+def test_a_stable_factor_with_a_rare_label_says_why_it_has_no_score():
+    text = text_of(card(write(axis_scores=make_inputs().axis_scores.loc[["1"]]), "2"))
+    assert "No held-out score: too few films with reviews have the label of one of its poles." in text
+    assert "No held-out score" not in text_of(card(write(), "3"))
 
 
 def test_the_score_is_drawn_with_its_chance_and_read_out():
     (drawing,) = [attrs for tag, attrs in Page(card(write(), "1")).tags if tag == "svg"]
     assert drawing["role"] == "img"
-    assert drawing["aria-label"].startswith("Held-out score 0.33, interval 0.33 to 0.33; chance gives 0.33")
+    assert drawing["aria-label"].startswith("Held-out score 0.33, interval 0.33 to 0.33; chance 0.33")
 
 
-def test_both_ends_have_name_words_genres_items_and_passages():
+def test_both_poles_have_name_words_genres_items_and_passages():
     html = write()
     for label in LABELS:
-        assert f"{label} name of {label}" in said(html)
-    assert "war" in said(pole(html, 1, 1))
-    assert "Drama (50 % here, 25 % of all)" in said(pole(html, 2, 2))
-    assert re.search(r'<a href="#film-3">Alpha \(1990\)</a> <span>2.5</span>', pole(html, 1, 1))
-    assert "No review of theirs uses any of the words." in said(pole(html, 2, 1))
+        assert f"{label} name of {label}" in text_of(html)
+    assert "war" in text_of(pole(html, 1, 1))
+    assert "Drama (50 % here, 25 % of all)" in text_of(pole(html, 2, 2))
+    assert re.search(r'<a href="#item-3">Alpha \(1990\)</a> <span>2.5</span>', pole(html, 1, 1))
+    assert "Their reviews use none of these words." in text_of(pole(html, 2, 1))
 
 
-def test_terms_are_marked_in_passages_of_items_at_that_end():
+def test_terms_are_marked_in_passages_of_items_at_that_pole():
     html = write()
     (quote,) = re.findall(r"<blockquote>(.*?)</blockquote>", pole(html, 1, 1), re.DOTALL)
     assert re.findall(r"<mark>(.*?)</mark>", quote) == ["war", "war"]
-    assert said(quote) == "… A war film with a war hero. … of Alpha (1990)"
-    titles = re.findall(r'of <a href="#film-(\d+)">', pole(html, 1, 2))
+    assert text_of(quote) == "… A war film with a war hero. … on Alpha (1990)"
+    titles = re.findall(r'on <a href="#item-(\d+)">', pole(html, 1, 2))
     assert titles == ["7", "7"]
 
 
 def test_no_review_is_shown_whole():
-    reviews = make_findings().reviews
-    text = said(write(ReportConfig(n_passages=20, passage_length=2000)))
+    reviews = make_inputs().reviews
+    text = text_of(write(ReportConfig(n_passages=20, passage_length=2000)))
     assert FILLER.strip() in reviews["text"][0]
     assert not [review for review in reviews["text"] if review.strip() in text]
 
@@ -100,20 +100,20 @@ def test_only_the_items_furthest_out_give_passages():
     )
     item_labels = pd.DataFrame({"item_id": [3, 12], "label": "1+", "strength": [1.0, 2.0]})
     html = write(ReportConfig(passage_items=1), reviews=reviews, item_labels=item_labels)
-    assert re.findall(r'of <a href="#film-(\d+)">', html) == ["12"]
+    assert re.findall(r'on <a href="#item-(\d+)">', html) == ["12"]
 
 
 def test_a_factor_that_is_not_stable_has_its_items_but_no_name_words_or_passages():
     html = card(write(), "3")
-    text = said(html)
-    assert "Below 0.9, so it gets no name and no label" in text
-    assert "3+ not named" in text
+    text = text_of(html)
+    assert "Because it is below 0.9, its poles have no names and no labels" in text
+    assert "3+ without a name" in text
     assert "Words" not in text
-    # Only films with 55 ratings or more are shown at an end.
-    assert re.findall(r"#film-(\d+)", html) == ["12", "7", "7", "12"]
+    # Only items with 55 ratings or more are shown at a pole.
+    assert re.findall(r"#item-(\d+)", html) == ["12", "7", "7", "12"]
 
 
-def test_what_reviews_and_titles_say_is_shown_and_never_run():
+def test_reviews_and_titles_are_shown_and_never_run():
     html = write()
     page = Page(html)
     assert SCRIPT not in html
@@ -223,7 +223,7 @@ def test_terms_that_overlap_are_marked_as_one():
     assert passage.weight == 6
 
 
-def test_a_passage_at_the_begin_or_end_of_its_review_says_so():
+def test_a_passage_knows_whether_it_begins_or_ends_its_review():
     first, last = find_passages(reviews(f"A war. {PADDING * 2}", f"{PADDING * 2}A hero."), WEIGHTS, 2, 60)
     assert (first.starts, first.ends) == (True, False)
     assert (last.starts, last.ends) == (False, True)

@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluationConfig, evaluate_genres
 from latentflix.report.figures import (
     _draw_losses,
     _write_titles,
@@ -20,8 +19,8 @@ from latentflix.report.figures import (
     draw_threshold_curve,
     draw_unfreezing,
 )
-from tests.genres.test_evaluation import CARRIED, METHODS, PARTS
 from tests.support.factories.analysis import make_analysis, make_trials
+from tests.support.factories.evaluations import make_genre_evaluation
 
 HISTORY = pd.DataFrame({"train_loss": [3.0, 2.0], "valid_loss": [3.1, 2.5]})
 CLASSIFIER_HISTORY = pd.DataFrame(
@@ -33,68 +32,47 @@ AXES = pd.DataFrame(
 )
 
 
-def draw_the_language_model(path):
-    draw_language_model(HISTORY, path)
+CURVE = pd.DataFrame({"learning_rate": np.geomspace(1e-7, 1, 50), "loss": 9 - np.sin(np.linspace(0, 5, 50))})
+CALIBRATION = pd.DataFrame({"said": [0.1, 0.9], "carried": [0.2, 0.8], "pairs": [50, 60]})
+STEPS = pd.DataFrame({"step": ["head", "all"], "valid": [0.7, 0.8], "test": [0.6, 0.85]})
+TRIALS = make_trials()
 
 
-def draw_the_classifiers(path):
-    draw_classifiers(CLASSIFIER_HISTORY, path)
+@pytest.fixture(scope="module")
+def evaluation():
+    return make_genre_evaluation()
 
 
-def draw_the_rates(path):
-    curve = pd.DataFrame({"learning_rate": np.geomspace(1e-7, 1, 50), "loss": 9 - np.sin(np.linspace(0, 5, 50))})
-    draw_rates(curve, 2e-3, [1e-2], path)
+DRAWINGS = {
+    "language model": lambda _, path: draw_language_model(HISTORY, path),
+    "classifiers": lambda _, path: draw_classifiers(CLASSIFIER_HISTORY, path),
+    "rates": lambda _, path: draw_rates(CURVE, 2e-3, [1e-2], path),
+    "stability": lambda _, path: draw_stability(AXES, 0.9, path),
+    "curves": lambda _, path: draw_curves(TRIALS.curves, TRIALS.trials[TRIALS.trials["chosen"]], path),
+    "map": lambda _, path: draw_map(make_analysis().positions, path),
+    "calibration": lambda _, path: draw_calibration(CALIBRATION, "share that is so", path),
+    "unfreezing": lambda _, path: draw_unfreezing(STEPS, 0.9, path),
+    "genres": lambda evaluation, path: draw_genre_bars(evaluation.genres, path),
+    "thresholds": lambda evaluation, path: draw_threshold_curve(evaluation.curve, 0.3, path),
+    "confusion": lambda evaluation, path: draw_confusion(evaluation.confusion, path),
+}
 
 
-def draw_the_stability(path):
-    draw_stability(AXES, 0.9, path)
-
-
-def draw_the_curves(path):
-    trials = make_trials()
-    draw_curves(trials.curves, trials.trials[trials.trials["chosen"]], path)
-
-
-def draw_the_map(path):
-    draw_map(make_analysis().positions, path)
-
-
-def draw_a_calibration(path):
-    table = pd.DataFrame({"said": [0.1, 0.9], "carried": [0.2, 0.8], "pairs": [50, 60]})
-    draw_calibration(table, "share that is so", path)
-
-
-def draw_the_unfreezing(path):
-    steps = pd.DataFrame({"step": ["head", "all"], "valid": [0.7, 0.8], "test": [0.6, 0.85]})
-    draw_unfreezing(steps, 0.9, path)
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        draw_the_language_model,
-        draw_the_classifiers,
-        draw_the_rates,
-        draw_the_stability,
-        draw_the_curves,
-        draw_the_map,
-        draw_a_calibration,
-        draw_the_unfreezing,
-    ],
-)
-def test_a_png_with_something_on_it_is_written(tmp_path, draw):
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_png_with_something_on_it_is_written(tmp_path, evaluation, name):
     path = tmp_path / "picture.png"
-    draw(path)
+    DRAWINGS[name](evaluation, path)
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     pixels = matplotlib.image.imread(path)[..., :3]
     height, width, _ = pixels.shape
     assert width >= 300
     assert height > 150
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+    assert (pixels < 0.5).any(axis=2).mean() > 0.002
 
 
 @pytest.mark.parametrize("history", [HISTORY, HISTORY.head(1), pd.concat([HISTORY] * 20, ignore_index=True)])
-def test_epochs_are_whole_however_many_there_are(history):
+def test_epochs_are_integers_however_many_there_are(history):
     axes = Figure().subplots()
     _draw_losses(axes, history)
     axes.figure.canvas.draw()
@@ -113,38 +91,19 @@ def test_several_classifiers_make_two_kinds_of_lines_in_the_legend():
     assert axes.get_legend_handles_labels()[1] == ["training", "held out"]
 
 
-def test_chance_is_drawn_beside_the_stability(tmp_path):
+def test_chance_is_drawn_next_to_the_stability(tmp_path):
     for name, table in (("one", AXES), ("other", AXES.assign(stability_null_95=[0.7, 0.3]))):
         draw_stability(table, 0.9, tmp_path / name)
     assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
 
 
-def test_titles_that_would_lie_over_another_are_left_out_and_the_first_rows_come_first():
+def test_titles_that_would_overlap_are_left_out_and_the_first_rows_come_first():
     axes = Figure(figsize=(6, 4)).subplots()
     places = [("First (1990)", 0.5, 0.5), ("Hidden", 0.501, 0.501), ("$7 or $8", 0.1, 0.9), ("Last", 0.9, 0.1)]
     positions = pd.DataFrame(places, columns=["title", "axis_1", "axis_2"])
     axes.scatter(positions["axis_1"], positions["axis_2"])
     _write_titles(axes, positions)
     assert [text.get_text() for text in axes.texts] == ["First (1990)", "$7 or $8", "Last"]
-
-
-@pytest.fixture(scope="module")
-def evaluation():
-    methods = {COMBINED: METHODS[COMBINED], WORDS: METHODS[WORDS]}
-    return evaluate_genres(methods, CARRIED, PARTS, 20, GenreEvaluationConfig(bootstraps=20))
-
-
-@pytest.mark.parametrize("name", ["genres", "curve", "confusion"])
-def test_a_picture_is_drawn_with_ink_on_it(evaluation, name, tmp_path):
-    draw = {
-        "genres": lambda path: draw_genre_bars(evaluation.genres, path),
-        "curve": lambda path: draw_threshold_curve(evaluation.curve, 0.3, path),
-        "confusion": lambda path: draw_confusion(evaluation.confusion, path),
-    }[name]
-    draw(tmp_path / "picture.png")
-    picture = matplotlib.image.imread(tmp_path / "picture.png")
-    assert picture.shape[1] >= 300
-    assert (picture[..., :3] < 0.5).any(axis=2).mean() > 0.002
 
 
 def test_the_bars_grow_with_the_genres(evaluation, tmp_path):

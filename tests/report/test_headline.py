@@ -2,25 +2,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentflix.report.formatting import Nouns
 from latentflix.report.headline import (
-    TOLD,
+    NOT_PREDICTABLE,
+    PREDICTABLE,
     UNSTABLE,
-    UNTOLD,
     advice,
     finding,
     headline,
     headline_sentence,
     judge_axes,
-    made_of,
+    run_facts,
 )
 from tests.support.factories.report import make_manifest
 
+FILMS = Nouns("film", "films")
 FIGURES = {
     "items": 1234,
     "reviews": 56789,
     "stable_factors": 9,
     "factors": 12,
-    "told_factors": 4,
+    "predictable_factors": 4,
     "words_auc": 0.5449,
     "auc": 0.6123,
     "auc_low": 0.58,
@@ -38,85 +40,85 @@ def judge(p, stable=None, correlation=0.3):
     return judge_axes(axes, scores[axes["stable"].to_numpy()], 0.05).tolist()
 
 
-def test_an_axis_is_told_if_its_p_stands_out_among_all_that_were_asked():
-    assert judge([0.004, 0.5, 0.6]) == [TOLD, UNTOLD, UNTOLD]
-    assert judge([0.04, 0.5, 0.6]) == [UNTOLD, UNTOLD, UNTOLD]
-    assert judge([0.04]) == [TOLD]
+def test_an_axis_is_predictable_if_its_p_is_small_among_all():
+    assert judge([0.004, 0.5, 0.6]) == [PREDICTABLE, NOT_PREDICTABLE, NOT_PREDICTABLE]
+    assert judge([0.04, 0.5, 0.6]) == [NOT_PREDICTABLE, NOT_PREDICTABLE, NOT_PREDICTABLE]
+    assert judge([0.04]) == [PREDICTABLE]
 
 
-def test_an_unstable_axis_is_neither_told_nor_counted():
-    assert judge([0.04, 0.5], stable=[True, False]) == [TOLD, UNSTABLE]
+def test_an_unstable_axis_is_neither_predictable_nor_counted():
+    assert judge([0.04, 0.5], stable=[True, False]) == [PREDICTABLE, UNSTABLE]
     assert judge([0.001, 0.001], stable=[False, False]) == [UNSTABLE, UNSTABLE]
 
 
-def test_an_axis_without_a_score_is_not_told():
-    assert judge([0.001, 0.001], correlation=[np.nan, 0.3]) == [UNTOLD, TOLD]
+def test_an_axis_without_a_score_is_not_predictable():
+    assert judge([0.001, 0.001], correlation=[np.nan, 0.3]) == [NOT_PREDICTABLE, PREDICTABLE]
 
 
-def test_where_no_axis_has_a_score_none_is_told():
+def test_where_no_axis_has_a_score_none_is_predictable():
     axes = pd.DataFrame({"stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
-    assert judge_axes(axes, pd.DataFrame(), 0.05).tolist() == [UNTOLD, UNSTABLE]
+    assert judge_axes(axes, pd.DataFrame(), 0.05).tolist() == [NOT_PREDICTABLE, UNSTABLE]
 
 
 def test_the_headline_has_every_figure_of_its_sentence():
     overall = {name: FIGURES[name] for name in FIGURES if "auc" in name}
-    verdicts = pd.Series([TOLD] * 4 + [UNTOLD] * 5 + [UNSTABLE] * 3)
+    verdicts = pd.Series([PREDICTABLE] * 4 + [NOT_PREDICTABLE] * 5 + [UNSTABLE] * 3)
     axes = pd.DataFrame({"stable": [True] * 9 + [False] * 3})
     assert headline(overall, {"items_with_review": 1234, "reviews": 56789}, axes, verdicts) == FIGURES
 
 
 def test_headline_sentence():
-    assert headline_sentence(FIGURES) == (
+    assert headline_sentence(FIGURES, FILMS) == (
         "1,234 films, 56,789 reviews, 9 stable factors of 12; mean held-out AUC 0.612 [0.580, 0.645] against "
         "0.500 ± 0.012 for labels permuted across films; TF-IDF and logistic regression 0.545"
     )
     missing = {**FIGURES, **dict.fromkeys(("auc", "auc_low", "auc_high", "words_auc"))}
-    assert "mean held-out AUC – [–, –]" in headline_sentence(missing)
+    assert "mean held-out AUC – [–, –]" in headline_sentence(missing, FILMS)
 
 
 @pytest.mark.parametrize(
     ("auc", "p", "words"),
     [
-        (0.8, 0.001, "stands far better than guessing."),
-        (0.65, 0.001, "stands better than guessing."),
-        (0.53, 0.02, "stands only a little better than guessing."),
-        (0.53, 0.05, "stands no better than guessing."),
-        (0.9, 0.3, "stands no better than guessing."),
-        (0.3, 0.99, "stands no better than guessing."),
+        (0.8, 0.001, "where they stand far better than guessing."),
+        (0.65, 0.001, "where they stand better than guessing."),
+        (0.53, 0.02, "where they stand only a little better than guessing."),
+        (0.53, 0.05, "where they stand no better than guessing."),
+        (0.9, 0.3, "where they stand no better than guessing."),
+        (0.3, 0.99, "where they stand no better than guessing."),
         (None, None, "could not be measured."),
     ],
 )
-def test_the_finding_says_in_plain_words_how_well_reviews_tell(auc, p, words):
-    sentence = finding({**FIGURES, "auc": auc, "auc_p": p})
-    assert sentence.startswith("The recommender sorts films along 9 scales that come out the same in every training; ")
+def test_the_finding_says_in_plain_words_how_well_reviews_predict(auc, p, words):
+    sentence = finding({**FIGURES, "auc": auc, "auc_p": p}, FILMS)
+    assert sentence.startswith("The recommender sorts films by 9 factors that come out the same in every training; ")
     assert sentence.endswith(words)
     assert sentence.count(".") == 1
 
 
-def test_one_scale_is_one():
-    assert "one scale that comes out the same" in finding({**FIGURES, "stable_factors": 1})
+def test_one_factor_is_in_the_singular():
+    assert "one factor that comes out the same" in finding({**FIGURES, "stable_factors": 1}, FILMS)
 
 
-@pytest.mark.parametrize(("p", "said"), [(0.4, "do not rely on"), (None, "do not rely on"), (0.01, "4 of the 9")])
-def test_the_advice_is_not_to_rely_on_what_chance_gives_too(p, said):
-    assert said in advice({**FIGURES, "auc_p": p})
+@pytest.mark.parametrize(("p", "part"), [(0.4, "do not rely on"), (None, "do not rely on"), (0.01, "4 of the 9")])
+def test_the_advice_is_not_to_rely_on_results_of_chance(p, part):
+    assert part in advice({**FIGURES, "auc_p": p}, FILMS)
 
 
-def test_a_run_says_when_it_was_made_and_of_what():
+def test_the_facts_of_a_run_are_its_date_data_and_settings():
     manifests = [
         make_manifest("datasets", {"name": "movielens_100k"}),
         make_manifest("ratings_source", {"path": "mine.csv"}),
         make_manifest("collab", {"model": "bias", "n_factors": 50}),
         make_manifest("classifier", {"n_folds": 5}).model_copy(update={"made_at": "2026-03-04T05:06:07Z"}),
     ]
-    assert made_of(manifests) == {
+    assert run_facts(manifests, FILMS) == {
         "Made": "2026-03-04 05:06:07 UTC",
         "Data": "MovieLens 100K (datasets); ratings of your own (ratings_)",
         "Settings": "recommender bias with 50 factors; 5 folds of films",
     }
 
 
-def test_a_run_that_read_a_review_store_says_which_version():
+def test_the_facts_of_a_run_name_the_version_of_its_review_store():
     reviews = make_manifest("reviews", {"store_version": 3})
-    assert made_of([reviews])["Data"] == "version 3 of the review store"
-    assert made_of([make_manifest("reviews", {"store_version": None})])["Data"] == ""
+    assert run_facts([reviews], FILMS)["Data"] == "version 3 of the review store"
+    assert run_facts([make_manifest("reviews", {"store_version": None})], FILMS)["Data"] == ""

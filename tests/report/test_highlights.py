@@ -5,6 +5,7 @@ import pytest
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
+from latentflix.report.formatting import Nouns
 from latentflix.report.highlights import (
     PICTURES,
     Table,
@@ -26,7 +27,7 @@ PNG = b"\x89PNG as good as any"
 def make(store, stage, *inputs, key="0", metrics=None, tables=None, values=None, pictures=()):
     """An artifact that holds these."""
     handle = Handle(stage=stage, key=key)
-    with store.new(handle, inputs, StageConfig()) as artifact:
+    with store.new(handle, {each.stage: (each,) for each in inputs}, StageConfig()) as artifact:
         for name, table in (tables or {}).items():
             artifact.write_table(name, table)
         for name, value in (values or {}).items():
@@ -85,16 +86,17 @@ def name_artifact(store, name="love · <b>kiss</b>"):
 
 
 def test_the_poles_of_stable_factors_are_named(store):
-    (text,) = highlights(store, [name_artifact(store)])
+    (text,) = highlights(store, [name_artifact(store)], Nouns("book", "books"))
     assert isinstance(text, Text)
     lines = text.markdown.splitlines()
     assert lines[0] == "## 1 of 2 factors are stable"
+    assert lines[2] == "| pole | name | stability | books at this pole |"
     assert lines[4] == "| 1+ | love · &#60;b&#62;kiss&#60;/b&#62; | 0.95 | Emma &#124; (1996); Heat (1995) |"
     assert lines[5] == "| 1- | war | 0.95 | Alien (1979) |"
     assert len(lines) == 6
 
 
-def test_the_items_with_most_reviews_are_drawn(store):
+def test_the_items_with_most_reviews_are_shown(store):
     ids = list(range(1, PICTURES + 4))
     reviews = make(store, "reviews", tables={"reviews": pd.DataFrame({"item_id": [i for i in ids for _ in range(i)]})})
     titles = pd.DataFrame({"title": [f"Film {i} [x]" for i in ids]}, index=pd.Index(ids, name="item_id"))
@@ -130,10 +132,10 @@ def test_plain_words_stay_as_they_are():
 
 
 def test_a_table_has_a_line_for_each_row():
-    assert table(("item", "score"), [("A|B", 1.5)]) == ["| film | score |", "| --- | --- |", "| A&#124;B | 1.5 |"]
+    assert table(("item", "score"), [("A|B", 1.5)]) == ["| item | score |", "| --- | --- |", "| A&#124;B | 1.5 |"]
 
 
-def test_a_picture_lies_in_the_text(tmp_path):
+def test_a_picture_is_part_of_the_text(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     data = base64.b64encode(b"\x89PNG").decode()
     assert picture(tmp_path / "a.png", "of [A]") == f"![of &#91;A&#93;](data:image/png;base64,{data})"
@@ -144,7 +146,7 @@ COUNTS = pd.DataFrame(
     | {"ok": [2, 1], "empty": [1, 0], "not_covered": [1, 0], "blocked": [1, 0], "unsupported": [0, 0], "error": [0, 1]},
     pd.Index(["tmdb", "wikipedia"], name="source"),
 )
-SHIFTS = pd.DataFrame(
+DRIFT = pd.DataFrame(
     {
         "item_id": [1, 2, 3],
         "title": ["Emma (1996)", "<script>alert(1)</script> | a|b", "Heat (1995)"],
@@ -159,14 +161,14 @@ SHIFTS = pd.DataFrame(
 NOTHING = pd.DataFrame(columns=["title", "candidates"])
 
 
-def test_a_refresh_is_said_in_a_sentence():
+def test_a_refresh_is_summed_up_in_a_sentence():
     assert refresh_sentence(COUNTS, 9, 7, 12) == (
         "7 of 9 films were due; 1,203 new reviews, 1 changed, 7 unchanged, 2 left out as repeated; 1 films blocked, "
         "1 in error; the review store is at version 12"
     )
 
 
-def test_every_source_is_a_row_with_what_stood_in_its_way():
+def test_every_source_is_a_row_with_what_made_it_fail():
     rows = refresh_rows(COUNTS, {"imdbpy": "no reviews any more"}, {"tmdb": "blocked: a bot wall (1 films)"})
     assert [(row["source"], row["note"]) for row in rows] == [
         ("tmdb", "blocked: a bot wall (1 films)"),
@@ -176,21 +178,21 @@ def test_every_source_is_a_row_with_what_stood_in_its_way():
     assert {name: rows[0][name] for name in COUNTS} == COUNTS.loc["tmdb"].to_dict()
 
 
-def test_histograms_that_moved_are_listed():
-    lines = drift_markdown(SHIFTS, NOTHING).splitlines()
-    assert lines[0] == "## 2 of 3 histograms with new reviews have moved"
+def test_histograms_that_changed_are_listed():
+    lines = drift_markdown(DRIFT, NOTHING).splitlines()
+    assert lines[0] == "## 2 of 3 histograms with new reviews have changed"
     assert lines[4] == "| Emma (1996) | 4 | 2 | 25% | 1+, 2- | 3+ |"
     assert "| 0 | 1 | first reviews | 1- |  |" in lines[5]
     assert len(lines) == 6
 
 
 def test_no_title_can_run_anything_or_end_a_cell():
-    line = drift_markdown(SHIFTS, NOTHING).splitlines()[5]
+    line = drift_markdown(DRIFT, NOTHING).splitlines()[5]
     assert line.startswith("| &#60;script&#62;alert(1)&#60;/script&#62; &#124; a&#124;b | 0 |")
 
 
-def test_titles_that_fit_several_items_are_listed():
+def test_titles_that_fit_several_films_are_listed():
     ambiguous = pd.DataFrame({"item_id": [1], "title": ["Emma (1996)"], "candidates": ["tt1 tt2"]})
-    lines = drift_markdown(SHIFTS[:0], ambiguous).splitlines()
-    assert lines[0] == "## 0 of 0 histograms with new reviews have moved"
+    lines = drift_markdown(DRIFT[:0], ambiguous).splitlines()
+    assert lines[0] == "## 0 of 0 histograms with new reviews have changed"
     assert lines[-1] == "| Emma (1996) | tt1 tt2 |"

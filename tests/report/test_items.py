@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from latentflix.report.figures import CARRIED, OTHER
+from latentflix.report.figures import BLUE, ORANGE
 from latentflix.report.inputs import ReportConfig
 from latentflix.report.items import (
     HEIGHT,
@@ -16,38 +16,38 @@ from latentflix.report.items import (
     SCREEN_DPI,
     TITLE_HEIGHT,
     WIDTH,
-    Histogram,
     HistogramPainter,
+    ReportedItem,
     draw_histograms,
     draw_poster,
+    items_section,
     reported_items,
-    write_items,
 )
-from tests.support.factories.report import HANDLER, make_findings
+from tests.support.factories.report import HANDLER, make_inputs
 from tests.support.html import Page
 
 
 @pytest.fixture
 def written(tmp_path):
-    return tmp_path, str(write_items(tmp_path, make_findings(), ReportConfig()))
+    return tmp_path, str(items_section(tmp_path, make_inputs(), ReportConfig()))
 
 
-def test_every_item_with_reviews_has_its_section_the_most_reviewed_first(written):
+def test_every_item_with_reviews_is_listed_the_most_reviewed_first(written):
     page = Page(written[1])
     assert page.attributes("data-title") == [
         'beta <img src=x onerror="alert(2)"> (1991)',
         "alpha (1990)",
         "gamma & co (1992)",
     ]
-    assert [name for name in page.attributes("id") if name.startswith("film-") and name != "film-list"] == [
-        *("film-7", "film-3", "film-12")
+    assert [name for name in page.attributes("id") if name.startswith("item-") and name != "item-list"] == [
+        *("item-7", "item-3", "item-12")
     ]
     assert "2 reviews, 60 ratings" in page.text
     assert "1 review, 50 ratings" in page.text
 
 
-def test_a_item_leads_to_its_factors(written):
-    section = re.search(r'<li class="card" id="film-3".*?</li>', written[1], re.DOTALL).group(0)
+def test_an_item_links_to_its_factors(written):
+    section = re.search(r'<li class="card" id="item-3".*?</li>', written[1], re.DOTALL).group(0)
     assert re.findall(r'<a href="#factor-(\d)" title="name of [^"]*">([^<]*)</a>', section) == [
         ("1", "1+"),
         ("2", "2-"),
@@ -57,7 +57,7 @@ def test_a_item_leads_to_its_factors(written):
 def test_every_item_has_a_picture_that_is_loaded_when_it_comes_into_view(written):
     folder, html = written
     pictures = [attrs for tag, attrs in Page(html).tags if tag == "img"]
-    assert [attrs["src"] for attrs in pictures] == ["films/7.png", "films/3.png", "films/12.png"]
+    assert [attrs["src"] for attrs in pictures] == ["items/7.png", "items/3.png", "items/12.png"]
     assert {attrs["loading"] for attrs in pictures} == {"lazy"}
     for attrs in pictures:
         width, height = Image.open(folder / attrs["src"]).size
@@ -66,20 +66,20 @@ def test_every_item_has_a_picture_that_is_loaded_when_it_comes_into_view(written
 
 
 def test_a_label_too_rare_to_learn_has_no_bar(tmp_path):
-    findings = make_findings()
+    inputs = make_inputs()
     rare = pd.DataFrame({"items": [2]}, index=pd.Index(["1-"], name="label"))
-    findings = make_findings(rare=rare, shares=findings.shares[findings.shares["label"] != "1-"])
-    items = {item.item_id: item for item in reported_items(findings, ReportConfig())}
+    inputs = make_inputs(rare=rare, shares=inputs.shares[inputs.shares["label"] != "1-"])
+    items = {item.item_id: item for item in reported_items(inputs, ReportConfig())}
     assert items[7].labels == ["1-", "2-"]
-    assert items[7].histogram.own.tolist() == [False, False, True]
-    text = Page(str(write_items(tmp_path, findings, ReportConfig()))).text
-    assert "No bar for 1-: too few films with reviews carry it." in text
+    assert items[7].own.tolist() == [False, False, True]
+    text = Page(str(items_section(tmp_path, inputs, ReportConfig()))).text
+    assert "There is no bar for 1- because too few films with reviews have it." in text
 
 
 def test_there_is_a_poster_of_all_items(written):
     folder, html = written
     size = Image.open(folder / "items.png").size
-    assert re.search(r'<a href="films.png">All 3 films as one picture', html)
+    assert re.search(r'<a href="items.png">All 3 films as one picture', html)
     assert f"{size[0]:,} × {size[1]:,} dots" in html
 
 
@@ -90,25 +90,25 @@ def test_titles_are_shown_and_never_run(written):
 
 
 def test_items_with_too_few_reviews_are_left_out(tmp_path):
-    html = write_items(tmp_path, make_findings(), ReportConfig(min_reviews=2))
+    html = items_section(tmp_path, make_inputs(), ReportConfig(min_reviews=2))
     assert [path.name for path in (tmp_path / "items").iterdir()] == ["7.png"]
     assert len(Page(html).attributes("data-title")) == 1
 
 
 def test_a_page_without_any_item_has_no_poster(tmp_path):
-    html = write_items(tmp_path, make_findings(), ReportConfig(min_reviews=5))
+    html = items_section(tmp_path, make_inputs(), ReportConfig(min_reviews=5))
     assert "items.png" not in html
     assert list((tmp_path / "items").iterdir()) == []
 
 
 def test_a_histogram_has_the_shares_and_own_labels_of_its_item():
-    findings = make_findings()
-    shares = findings.shares.assign(share=np.arange(12) / 12, share_without=np.arange(12) / 24)
-    items = {item.item_id: item for item in reported_items(make_findings(shares=shares), ReportConfig())}
-    histogram = items[7].histogram
-    assert histogram.before == pytest.approx(np.arange(4, 8) / 12)
-    assert histogram.after == pytest.approx(np.arange(4, 8) / 24)
-    assert histogram.own.tolist() == [False, True, False, True]
+    inputs = make_inputs()
+    shares = inputs.shares.assign(share=np.arange(12) / 12, share_without=np.arange(12) / 24)
+    items = {item.item_id: item for item in reported_items(make_inputs(shares=shares), ReportConfig())}
+    item = items[7]
+    assert item.before == pytest.approx(np.arange(4, 8) / 12)
+    assert item.after == pytest.approx(np.arange(4, 8) / 24)
+    assert item.own.tolist() == [False, True, False, True]
 
 
 LABELS = [f"{axis}{pole}" for axis in range(1, 5) for pole in "+-"]
@@ -117,7 +117,7 @@ LABELS = [f"{axis}{pole}" for axis in range(1, 5) for pole in "+-"]
 def make_histogram(before, after=None, own=(), title="Alpha (1990)"):
     before = np.array(before, float)
     after = before if after is None else np.array(after, float)
-    return Histogram(title, before, after, np.isin(np.arange(len(LABELS)), own))
+    return ReportedItem(1, title, 1, 1, LABELS, before, after, np.isin(np.arange(len(LABELS)), own))
 
 
 def dots(picture, colour):
@@ -147,26 +147,26 @@ def painter():
 
 def test_bars_are_as_high_as_the_shares_before_and_after(painter):
     picture = painter.paint(make_histogram([1, 0.5, 0, 0.25, 0, 0, 0, 0], [0.5, 1, 0, 0, 0, 0, 0, 0.75]))
-    upper, lower = bars(picture, OTHER)
+    upper, lower = bars(picture, BLUE)
     assert np.array(upper) / max(upper) == pytest.approx([1, 0.5, 0.25], abs=0.03)
     assert np.array(lower) / max(lower) == pytest.approx([0.5, 1, 0.75], abs=0.03)
 
 
-def test_a_share_that_is_no_number_has_no_bar(painter):
-    upper, lower = bars(painter.paint(make_histogram([1] * 8, [1, 1, np.nan, 1, 1, 1, 1, 1])), OTHER)
+def test_a_share_that_is_nan_has_no_bar(painter):
+    upper, lower = bars(painter.paint(make_histogram([1] * 8, [1, 1, np.nan, 1, 1, 1, 1, 1])), BLUE)
     assert (len(upper), len(lower)) == (8, 7)
 
 
 def test_the_items_own_labels_have_a_colour_of_their_own_and_a_mark_also_without_a_bar(painter):
     picture = painter.paint(make_histogram([0.5, 0.5, 0, 0, 0, 0, 0, 0], own=(1, 7)))
-    upper, _ = bars(picture, OTHER)
-    own, _ = bars(picture, CARRIED)
+    upper, _ = bars(picture, BLUE)
+    own, _ = bars(picture, ORANGE)
     assert (len(upper), len(own)) == (1, 1)
-    columns = np.flatnonzero(dots(picture, CARRIED).any(0))
+    columns = np.flatnonzero(dots(picture, ORANGE).any(0))
     assert columns.max() > 0.9 * picture.width
 
 
-def test_a_picture_hangs_on_its_own_item_alone(painter):
+def test_a_picture_depends_on_its_own_item_alone(painter):
     one, other = make_histogram([1, 0.2, 0, 0, 0, 0, 0, 0.4], own=(0,)), make_histogram([0.9] * 8, own=(3, 4))
     first = painter.paint(one)
     between = painter.paint(other)
@@ -174,9 +174,9 @@ def test_a_picture_hangs_on_its_own_item_alone(painter):
     assert first.tobytes() != between.tobytes()
 
 
-def test_pictures_are_white_and_small(tmp_path, painter):
-    path = tmp_path / "1.png"
-    draw_histograms([(path, make_histogram([0.5] * 8))], LABELS, "2+")
+def test_pictures_are_white_and_small(tmp_path):
+    path = tmp_path / "items" / "1.png"
+    draw_histograms([make_histogram([0.5] * 8)], LABELS, "2+", path.parent)
     picture = Image.open(path)
     assert picture.size == (WIDTH * SCREEN_DPI, round(HEIGHT * SCREEN_DPI))
     assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
@@ -187,7 +187,7 @@ def test_pictures_are_white_and_small(tmp_path, painter):
 def test_the_palette_begins_with_white_and_holds_the_colours_as_they_are():
     colours = list(zip(*[iter(PALETTE)] * 3, strict=True))
     assert colours[0] == (255, 255, 255)
-    assert {tuple(round(255 * value) for value in to_rgb(colour)) for colour in (CARRIED, OTHER)} <= set(colours)
+    assert {tuple(round(255 * value) for value in to_rgb(colour)) for colour in (ORANGE, BLUE)} <= set(colours)
 
 
 @pytest.mark.parametrize(("items", "columns", "rows"), [(1, 1, 1), (7, 2, 4), (30, 4, 8)])

@@ -1,30 +1,34 @@
 import re
+from html import unescape
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from latentflix.report.changes import Changes
+from latentflix.report.formatting import NEUTRAL, PAGE
+from latentflix.report.headline import headline_sentence
 from latentflix.report.inputs import ReportConfig
 from latentflix.report.page import build_report, comparison_section
-from latentflix.report.rendering import PAGE
+from tests.support.factories.analysis import make_analysis
 from tests.support.factories.comparison import compare, make_case
 from tests.support.factories.report import (
     COVERAGE,
     HANDLER,
     LABELS,
     SCRIPT,
-    make_findings,
+    make_inputs,
     make_manifest,
     make_scores,
 )
-from tests.support.html import Page
+from tests.support.html import Page, text_of
 
-SECTIONS = ["factors", "items", "evaluation", "comparison", "recommenders", "language-model", "reviews", "changes", "run"]
+SECTIONS = ["factors", "items", "evaluation", "comparison", "recommenders", "language-model", "reviews", "changes"]
+SECTIONS += ["run"]
 
 
 def build(folder, config=None, **changes):
-    figures = build_report(folder, make_findings(**changes), config or ReportConfig())
+    figures = build_report(folder, make_inputs(**changes), config or ReportConfig())
     return figures, (folder / PAGE).read_text(encoding="utf-8")
 
 
@@ -39,10 +43,6 @@ def section(html, name):
     return re.search(rf'<section id="{name}".*?</section>', html, re.DOTALL).group(0)
 
 
-def said(html):
-    return " ".join(Page(html).text.split())
-
-
 def row_of(html, label):
     (row,) = re.findall(rf'<tr><th scope="row" class="words">{re.escape(label)} .*?</tr>', html)
     return re.findall(r"<td>(.*?)</td>", row)
@@ -51,37 +51,40 @@ def row_of(html, label):
 def make_changes():
     return Changes(
         since="2025-12-31T10:20:30Z",
-        factors=pd.DataFrame({"axis": ["1", "2"], "was": ["4", ""], "correlation": [0.91, 0.0]}),
+        factors=pd.DataFrame({"axis": ["1", "2"], "previous": ["4", ""], "correlation": [0.91, 0.0]}),
         poles=pd.DataFrame(
-            [("1+", "4-", "war", SCRIPT), ("1-", "4+", "same", "same")], columns=["label", "was", "name", "was_name"]
+            [("1+", "4-", "war", SCRIPT), ("1-", "4+", "same", "same")],
+            columns=["label", "previous", "name", "previous_name"],
         ),
-        histograms=pd.DataFrame({"item_id": [7], "moved": [1.5], "label": "1+", "share": [0.75], "was_share": [0.25]}),
-        metrics=pd.DataFrame({"stage": ["evaluation"], "metric": ["auc"], "was": [0.51234567], "now": [0.6]}),
-        settings=pd.DataFrame({"stage": ["collab"], "setting": ["epochs"], "was": ["5"], "now": [None]}),
+        histograms=pd.DataFrame(
+            {"item_id": [7], "change": [1.5], "label": "1+", "share": [0.75], "previous_share": [0.25]}
+        ),
+        metrics=pd.DataFrame({"stage": ["evaluation"], "metric": ["auc"], "previous": [0.51234567], "current": [0.6]}),
+        settings=pd.DataFrame({"stage": ["collab"], "setting": ["epochs"], "previous": ["5"], "current": [None]}),
     )
 
 
-def test_the_first_screen_says_what_was_found_how_sure_how_much_when_and_of_what(built):
-    text = said(re.search("<header>.*?</header>", built[2], re.DOTALL).group(0))
-    assert "The recommender sorts films along 2 scales that come out the same in every training" in text
-    assert "stands better than guessing." in text
-    assert "picks the right one 61.0 times in a hundred; guessing picks 61.0 ± 61.0 (p = 0.010)" in text
-    assert "0.610 mean AUC on unread films, interval 0.610 to 0.610; chance 0.610" in text
-    assert "2 of 3 factors come out the same in every training; 1 of them can be told from reviews" in text
+def test_the_first_screen_shows_the_finding_its_certainty_its_data_and_its_date(built):
+    text = text_of(re.search("<header>.*?</header>", built[2], re.DOTALL).group(0))
+    assert "The recommender sorts films by 2 factors that come out the same in every training" in text
+    assert "they stand better than guessing." in text
+    assert "picks the right one 61.0 times in a hundred; guessing picks it 61.0 ± 61.0 times (p = 0.010)" in text
+    assert "0.610 mean AUC on unseen films, interval 0.610 to 0.610; chance 0.610" in text
+    assert "2 of 3 factors come out the same in every training; 1 of them are predictable from reviews" in text
     assert "3 films with a review, of 5 asked for and 4 linked to IMDb" in text
-    assert "4 reviews of them; 1 stand under several films" in text
+    assert "4 reviews of them; 1 more are listed under several films" in text
     assert "Made 2026-01-01 00:00:00 UTC Data MovieLens 100K (datasets)" in text
     assert "3 axes by pca; language model of at most 1,000 tokens" in text
 
 
 def test_a_result_of_chance_is_called_so(tmp_path):
-    _, html = build(tmp_path, overall={**make_findings().overall, "auc": 0.506, "auc_p": 0.36})
-    text = said(html)
-    assert "stands no better than guessing." in text
+    _, html = build(tmp_path, overall={**make_inputs().overall, "auc": 0.506, "auc_p": 0.36})
+    text = text_of(html)
+    assert "they stand no better than guessing." in text
     assert "do not rely on the predicted histograms" in text
 
 
-def test_every_section_stands_in_the_navigation_and_has_a_heading_of_its_own(built):
+def test_every_section_is_in_the_navigation_and_has_a_heading(built):
     page = Page(built[2])
     navigation = Page(re.search("<nav .*?</nav>", built[2], re.DOTALL).group(0))
     assert navigation.attributes("href") == [f"#{name}" for name in SECTIONS]
@@ -90,7 +93,7 @@ def test_every_section_stands_in_the_navigation_and_has_a_heading_of_its_own(bui
     assert all(attrs["aria-labelledby"] in page.attributes("id") for attrs in headed)
 
 
-def test_a_page_can_be_read_by_ear_and_gone_through_by_keyboard(built):
+def test_a_page_works_with_screen_reader_and_keyboard(built):
     page = Page(built[2])
     tags = [tag for tag, _ in page.tags]
     assert (tags.count("main"), tags.count("nav"), tags.count("h1")) == (1, 1, 1)
@@ -125,8 +128,8 @@ def test_nothing_is_loaded_from_elsewhere(built):
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", built[2])
 
 
-def test_what_reviews_titles_and_manifests_say_is_shown_and_never_run(tmp_path):
-    manifests = [*make_findings().manifests, make_manifest("classifier", {"n_folds": f"</pre>{SCRIPT}{HANDLER}"})]
+def test_reviews_titles_and_manifests_are_shown_and_never_run(tmp_path):
+    manifests = [*make_inputs().manifests, make_manifest("classifier", {"n_folds": f"</pre>{SCRIPT}{HANDLER}"})]
     _, html = build(tmp_path, manifests=manifests, changes=make_changes())
     page = Page(html)
     assert SCRIPT not in html
@@ -137,61 +140,63 @@ def test_what_reviews_titles_and_manifests_say_is_shown_and_never_run(tmp_path):
 
 
 def test_without_an_earlier_report_the_changes_say_so(built):
-    assert "There is no earlier report to compare with" in said(section(built[2], "changes"))
+    assert "There is no earlier report to compare with" in text_of(section(built[2], "changes"))
 
 
-def test_changes_since_the_last_report_are_told(tmp_path):
+def test_changes_since_the_previous_report_are_shown(tmp_path):
     _, html = build(tmp_path, changes=make_changes())
-    assert "1 of 2 ends have another name than in the last report, of 2025-12-31 10:20:30 UTC." in said(html)
-    text = said(section(html, "changes"))
+    assert "1 of 2 poles have another name than in the previous report, of 2025-12-31 10:20:30 UTC." in text_of(html)
+    text = text_of(section(html, "changes"))
     assert "a run that ended 2025-12-31 10:20:30 UTC" in text
     assert "1 4 0.91 2 new –" in text
     assert "evaluation auc 0.5123 0.6" in text
-    assert f"1 of 2 ends have another name, are new, or are gone. end name was its name 1+ war 4- {SCRIPT}" in text
+    assert (
+        f"1 of 2 poles have another name, are new, or are gone. pole name previous its name 1+ war 4- {SCRIPT}" in text
+    )
     assert f"Beta {HANDLER} (1991) 1.50 1+ 0.25 0.75" in text
     assert "collab.epochs 5 –" in text
     assert "same" not in text.partition("Names")[2]
 
 
-def test_scores_that_are_no_numbers_are_dashes(tmp_path):
-    findings = make_findings()
-    label_scores, axis_scores = findings.label_scores, findings.axis_scores
+def test_scores_that_are_nan_are_dashes(tmp_path):
+    inputs = make_inputs()
+    label_scores, axis_scores = inputs.label_scores, inputs.axis_scores
     label_scores.loc["2+", make_scores(["auc", "average_precision"], 0).keys()] = np.nan
     axis_scores.loc["2", :] = np.nan
     _, html = build(tmp_path, label_scores=label_scores, axis_scores=axis_scores)
     assert row_of(html, "2+")[3:] == ["–", "– to –", "– ± –", "–", "–"] * 2
     assert row_of(html, "1+")[3:6] == ["0.71", "0.71 to 0.71", "0.71 ± 0.71"]
-    assert "nan" not in said(html).lower()
+    assert "nan" not in text_of(html).lower()
 
 
 def test_figures_that_went_through_a_manifest_as_null_are_dashes(tmp_path):
     names = ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "auc_p", "words_auc", "review_auc_random")
-    figures, html = build(tmp_path, overall={**make_findings().overall, **dict.fromkeys(names)})
+    figures, html = build(tmp_path, overall={**make_inputs().overall, **dict.fromkeys(names)})
     assert figures["auc"] is None
-    assert "– mean AUC on unread films, interval – to –; chance –" in said(html)
-    assert "reaches an AUC over reviews of –; on films never read about 0.800." in said(html)
+    assert "– mean AUC on unseen films, interval – to –; chance –" in text_of(html)
+    assert "reaches an AUC over reviews of –; on unseen films it reaches 0.800." in text_of(html)
 
 
-def test_the_training_is_told_and_drawn(built):
+def test_the_training_is_described_and_drawn(built):
     shown = section(built[2], "language-model")
-    text = said(shown)
+    text = text_of(shown)
     assert "AWD-LSTM from scratch, trained on 900 tokens of 20 reviews of other films" in text
-    assert "perplexity 7.4, next token right 25.0 % of the time" in text
+    assert "perplexity is 7.4, and it predicts the next token correctly 25.0 % of the time" in text
     assert "held-out loss accuracy perplexity 1 4.000 3.000 0.200 20.1 2 3.000 2.000 0.250 7.4" in text
     assert "0 0.500 0.600" in text
     assert Page(shown).attributes("src") == ["language_model.png", "rates.png", "classifiers.png"]
 
 
-def test_one_epoch_is_told_and_not_drawn(tmp_path):
-    _, html = build(tmp_path, language_model_history=make_findings().language_model_history.tail(1))
+def test_one_epoch_is_listed_and_not_drawn(tmp_path):
+    _, html = build(tmp_path, language_model_history=make_inputs().language_model_history.tail(1))
     assert "language_model.png" not in html
     assert not (tmp_path / "language_model.png").exists()
-    assert "1 3.000 2.000 0.250 7.4" in said(section(html, "language-model"))
+    assert "1 3.000 2.000 0.250 7.4" in text_of(section(html, "language-model"))
 
 
-def test_what_the_language_model_says_is_shown_with_its_prompt(built):
+def test_what_the_language_model_writes_is_shown_with_its_prompt(built):
     shown = section(built[2], "language-model")
-    assert "Let go on from “I liked this movie because”, 40 tokens, at temperature 0.75." in said(shown)
+    assert "continues “I liked this movie because” for 40 tokens at temperature 0.75." in text_of(shown)
     assert "<blockquote>I liked this movie because it ends</blockquote>" in shown
     assert HANDLER in Page(shown).text
 
@@ -199,67 +204,89 @@ def test_what_the_language_model_says_is_shown_with_its_prompt(built):
 def test_a_language_model_that_was_asked_for_neither_rates_nor_sentences_shows_none(tmp_path):
     _, html = build(tmp_path, language_model_rates=pd.DataFrame(), sentences=pd.DataFrame({"sentence": []}))
     assert "rates.png" not in html
-    assert "What it says" not in html
+    assert "What it writes" not in html
     assert not (tmp_path / "rates.png").exists()
 
 
-def test_encoders_stand_side_by_side_and_labels_left_out_are_named(tmp_path):
+def test_methods_are_compared_and_labels_left_out_are_named(tmp_path):
     rare = pd.DataFrame({"items": [2]}, index=pd.Index(["3+"], name="label"))
-    text = said(section(build(tmp_path, rare=rare)[1], "comparison"))
+    text = text_of(section(build(tmp_path, rare=rare)[1], "comparison"))
     assert "the language model's encoder 0." in text
     assert "TF-IDF and logistic regression 0." in text
-    assert "the same guess for every film 0.500 [" in text
-    assert "Left out, for too few films with reviews carry them: 3+ (2)." in text
+    assert "the same prediction for every film 0.500 [" in text
+    assert "Left out because too few films with reviews have them: 3+ (2)." in text
 
 
 def test_reviews_are_counted_by_item(built):
-    text = said(section(built[2], "reviews"))
-    assert "5 films were asked for, 4 are linked to IMDb, 3 have a review, 4 reviews in all" in text
+    text = text_of(section(built[2], "reviews"))
+    assert "Of 5 films asked for, 4 are linked to IMDb and 3 have a review: 4 reviews in all" in text
     assert "source films reviews corpus 3 4" in text
-    assert "reviews at least films 1 3 2 1" in text
+    assert "reviews, at least films 1 3 2 1" in text
 
 
 def test_reviews_are_counted_by_where_they_come_from(tmp_path):
-    reviews = make_findings().reviews.assign(source=["one", "one", "two", "two"])
-    text = said(section(build(tmp_path, reviews=reviews, changes=make_changes())[1], "reviews"))
+    reviews = make_inputs().reviews.assign(source=["one", "one", "two", "two"])
+    text = text_of(section(build(tmp_path, reviews=reviews, changes=make_changes())[1], "reviews"))
     assert "source films reviews one 2 2 two 2 2" in text
 
 
-def test_a_passage_stands_with_the_words_that_its_licence_asks_for(tmp_path):
-    reviews = make_findings().reviews.assign(source="wikipedia", attribution="“Beta”, CC BY-SA 4.0")
+def test_a_passage_is_shown_with_the_attribution_of_its_licence(tmp_path):
+    reviews = make_inputs().reviews.assign(source="wikipedia", attribution="“Beta”, CC BY-SA 4.0")
     html = build(tmp_path, reviews=reviews)[1]
     passages = section(html, "factors").count("</blockquote>")
     assert passages > 0
     assert section(html, "factors").count("“Beta”, CC BY-SA 4.0</footer>") == passages
-    assert "1 attributions" in said(section(html, "reviews"))
+    assert "1 attribution" in text_of(section(html, "reviews"))
 
 
 def test_the_page_says_what_ran_and_under_which_licence(built):
-    text = said(built[2])
+    text = text_of(built[2])
     assert "MovieLens 100K, https://grouplens.org/datasets/movielens/100k/. Licence: GroupLens research" in text
     assert "datasets movielens_100k datasetskey, 1.2 s, 2026-01-01T00:00:00Z" in text
-    assert '"films_with_review": 3' in text
+    assert '"items_with_review": 3' in text
 
 
 def test_figures_are_those_of_the_stages(built):
     expected = {"items": COVERAGE["items_with_review"], "reviews": 4, "factors": 3, "stable_factors": 2, "auc": 0.61}
     assert expected.items() <= built[1].items()
-    assert built[1]["told_factors"] == 1
+    assert built[1]["predictable_factors"] == 1
     assert all(label in built[2] for label in LABELS)
 
 
-def test_every_encoder_and_label_has_its_row_and_rare_labels_are_named():
+def test_every_method_and_label_has_its_row():
     comparison = compare(make_case())
     rare = pd.DataFrame({"items": [2]}, index=pd.Index(["3<"], name="label"))
-    html = comparison_section(comparison, rare)
+    html = comparison_section(comparison, rare, NEUTRAL)
     for row in comparison.methods.to_dict("records"):
         assert f"<td>{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]</td>" in html
     for row in comparison.labels.to_dict("records"):
         assert f"{row['label']}</th><td>{row['items']}</td><td>{row['threshold']:.2f}</td>" in html
-    assert "carry them: 3&lt; (2)." in html
-    assert "the same guess for every film" in html
+    assert "have them: 3&lt; (2)." in html
+    assert "the same prediction for every item" in html
 
 
-def test_without_rare_labels_none_are_spoken_of():
+def test_without_rare_labels_none_are_mentioned():
     rare = pd.DataFrame({"items": []}, index=pd.Index([], name="label"))
-    assert "Left out" not in comparison_section(compare(make_case()), rare)
+    assert "Left out" not in comparison_section(compare(make_case()), rare, NEUTRAL)
+
+
+def test_a_setting_says_what_an_item_is_called(tmp_path):
+    config = ReportConfig(item_noun="book")
+    inputs = make_inputs()
+    predicted = inputs.analysis.predicted.assign(title="A title")
+    figures, html = build(
+        tmp_path,
+        config,
+        reviews=inputs.reviews.replace("film", "plot", regex=True),
+        terms=inputs.terms.replace("film", "plot"),
+        analysis=make_analysis(predicted=predicted),
+        rare=pd.DataFrame({"items": [2]}, index=pd.Index(["3+"], name="label")),
+        changes=make_changes(),
+    )
+    map_page = unescape((tmp_path / "map.html").read_text(encoding="utf-8"))
+    assert headline_sentence(figures, config.nouns).startswith("3 books, 4 reviews, ")
+    assert re.findall("film", html + map_page, re.IGNORECASE) == []
+    assert "<title>Map of the books</title>" in map_page
+    assert '["book","@title"]' in map_page
+    for part in ("3 books with a review", "Similar books", "All 3 books as one picture", "prediction for every book"):
+        assert part in text_of(html)

@@ -3,31 +3,15 @@ import gzip
 import html
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.report.recommender import build_analysis_page, write_map, write_section
-from latentflix.report.rendering import PAGE
+from latentflix.report.formatting import NEUTRAL, PAGE
+from latentflix.report.recommender import build_analysis_page, recommenders_section, write_map
 from tests.support.factories.analysis import HANDLER, make_analysis, make_trials
-
-
-class Page(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text = [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def attributes(self, name):
-        return [attrs[name] for _, attrs in self.tags if name in attrs]
+from tests.support.html import Page
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +27,7 @@ def rows(page, heading):
     return [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
 
 
-def test_the_chosen_trials_stand_side_by_side(built):
+def test_the_chosen_trials_are_compared(built):
     assert rows(built[2], "Recommenders</h2>") == [
         ["bias", "0.4", "2", "0.9017", "0.8988", "0.7098", "2", "3.1", "944 × 50", "1658 × 51"],
         ["neural", "0.8", "2", "0.9178", "0.8988", "0.7098", "2", "3.1", "944 × 50", "1658 × 51"],
@@ -58,15 +42,15 @@ def test_every_trial_is_listed_and_the_chosen_ones_are_marked(built):
     ]
 
 
-def test_predicted_stands_beside_actual(built):
-    shown = rows(built[2], "Predicted and actual")
+def test_predicted_ratings_are_shown_with_actual_ones(built):
+    shown = rows(built[2], "Predicted and actual ratings")
     assert len(shown) == 15
     assert shown[0] == ["Film 10", "10", "1", "3.00 ± 0.25"]
     assert shown[-1] == ["Film 9", "9", "1", "2.00 ± 0.25"]
 
 
-def test_the_middle_of_the_predictions_of_each_rating_is_told(built):
-    after_first = built[2].partition("Predicted and actual")[2].partition("</table>")[2]
+def test_the_median_of_the_predictions_for_each_rating_is_shown(built):
+    after_first = built[2].partition("Predicted and actual ratings")[2].partition("</table>")[2]
     assert rows(after_first, "") == [["1", "20", "2.50", "2.00 to 3.00"], ["5", "20", "4.50", "4.50 to 4.50"]]
 
 
@@ -76,11 +60,13 @@ def test_biases_are_shown_from_both_ends(built):
 
 
 def test_a_model_without_biases_says_so(tmp_path):
-    section = write_section(tmp_path, make_analysis(biases=make_analysis().biases.head(0)), make_trials())
+    section = recommenders_section(
+        tmp_path, make_analysis(biases=make_analysis().biases.head(0)), make_trials(), NEUTRAL
+    )
     assert "None: this model has no biases" in section
 
 
-def test_similar_items_stand_under_their_item_with_a_dash_where_one_seed_has_no_spread(built):
+def test_similar_items_are_listed_with_a_dash_where_one_seed_has_no_spread(built):
     (card,) = re.findall(r'<div class="card">(.*?)</div>', built[2])
     page = Page(card)
     assert page.text.replace("\xa0", " ") == f"Beta {HANDLER}Alpha (1990) 0.95 ± 0.01Delta 0.50 ± –"
@@ -89,7 +75,7 @@ def test_similar_items_stand_under_their_item_with_a_dash_where_one_seed_has_no_
 def test_the_page_says_which_recommender_it_looks_at_and_what_the_axes_explain(built):
     text = Page(built[2]).text
     assert "one recommender: bias, weight decay 0.4, 32 seeds." in text
-    assert "RMSE of the mean prediction 0.907 stars" in text
+    assert "RMSE of the mean prediction is 0.907 stars" in text
     assert "48 %, 16 %, 9 % of the variance" in text
 
 
@@ -134,20 +120,10 @@ POSITIONS = pd.DataFrame(
 )
 
 
-class Tags(HTMLParser):
-    def __init__(self, page):
-        super().__init__()
-        self.tags = []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("map") / "map.html"
-    write_map(POSITIONS, path)
+    write_map(POSITIONS, path, NEUTRAL)
     return path.read_text(encoding="utf-8")
 
 
@@ -184,7 +160,7 @@ def test_every_dot_has_its_item_and_its_place(plot):
     assert fields == ["axis_1", "axis_2", "axis_3"]
 
 
-def test_pointing_at_a_dot_tells_title_year_ratings_and_coordinates(plot):
+def test_pointing_at_a_dot_shows_title_year_ratings_and_coordinates(plot):
     shown = " ".join(field for _, field in plot["HoverTool"]["tooltips"])
     assert re.findall(r"@(\w+)", shown) == ["title", "year", "ratings", "axis_1", "axis_2", "axis_3"]
     # What is shown as `safe` would be taken for markup.
@@ -194,11 +170,11 @@ def test_pointing_at_a_dot_tells_title_year_ratings_and_coordinates(plot):
 def test_a_title_is_never_run(page):
     assert SCRIPT not in page
     assert IMAGE_HANDLER not in page
-    assert not [attrs for _, attrs in Tags(page).tags if "onerror" in attrs]
+    assert not [attrs for _, attrs in Page(page).tags if "onerror" in attrs]
 
 
 def test_the_page_needs_nothing_but_itself(page):
-    tags = Tags(page).tags
+    tags = Page(page).tags
     assert not [tag for tag, attrs in tags if {"src", "href", "srcset"} & attrs.keys()]
     assert not [tag for tag, _ in tags if tag in ("link", "iframe", "object", "embed", "base", "img")]
     assert "BEGIN bokeh.min.js" in page

@@ -3,15 +3,15 @@ import re
 import pandas as pd
 import pytest
 
-from latentflix.artifacts import Manifest
-from latentflix.report.rendering import PAGE
+from latentflix.report.formatting import PAGE
 from latentflix.report.sentiment import (
     SentimentPageConfig,
     SentimentPageInputs,
     build_sentiment_page,
     sentiment_sentence,
 )
-from tests.sentiment.test_evaluation import evaluate, make_case
+from tests.support.factories.evaluations import make_sentiment_evaluation
+from tests.support.factories.report import make_manifest
 
 PARTS = {
     part: {"reviews": count, "films": count // 5, "positive": count // 2}
@@ -19,19 +19,12 @@ PARTS = {
 }
 
 
-def make_manifest(stage, **metrics):
-    return Manifest(
-        stage=stage, key="key", inputs=(), config={}, files={}, metrics=metrics, versions={}, made_at="", seconds=1.0
-    )
-
-
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    case = make_case()
-    reviews = case[2].assign(text=[f"<b>Review {row}</b> " + "word " * 200 for row in range(len(case[2]))])
-    findings = SentimentPageInputs(
-        evaluation=evaluate(case),
+    evaluation, reviews = make_sentiment_evaluation()
+    inputs = SentimentPageInputs(
+        evaluation=evaluation,
         predictor="both",
         trials=pd.DataFrame(
             {"predictor": ["both", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
@@ -46,18 +39,21 @@ def page(tmp_path_factory):
         ),
         reviews=reviews,
         left_out=pd.DataFrame({"row": [3, 4], "reason": ["no text", "stands under several films"]}),
-        manifests=[make_manifest("sentiment_reviews", parts=PARTS, shared_films=7), make_manifest("sentiment")],
+        manifests=[
+            make_manifest("sentiment_reviews", metrics={"parts": PARTS, "shared_films": 7}),
+            make_manifest("sentiment"),
+        ],
     )
-    return folder, findings, build_sentiment_page(folder, findings, SentimentPageConfig(left_out=1, excerpt_length=50))
+    return folder, inputs, build_sentiment_page(folder, inputs, SentimentPageConfig(left_out=1, excerpt_length=50))
 
 
 def test_the_headline_is_that_of_the_predictor_that_was_chosen(page):
-    _, findings, figures = page
-    scores = findings.evaluation.scores.set_index("predictor")
+    _, inputs, figures = page
+    scores = inputs.evaluation.scores.set_index("predictor")
     assert figures["accuracy"] == scores.loc["both", "accuracy"]
     assert figures["baseline_accuracy"] == scores.loc["baseline", "accuracy"]
     sentence = sentiment_sentence(figures)
-    assert sentence.startswith(f"750 reviews of 150 films never read about: accuracy {figures['accuracy']:.3f} [")
+    assert sentence.startswith(f"750 reviews of 150 unseen films: accuracy {figures['accuracy']:.3f} [")
     assert "by network and words together, chosen on validation" in sentence
 
 
@@ -68,7 +64,7 @@ def test_every_picture_on_the_page_is_there(page):
     assert all((page[0] / picture).stat().st_size > 1000 for picture in pictures)
 
 
-def test_reviews_are_shown_as_text_and_cut(page):
+def test_reviews_are_shown_as_text_and_shortened(page):
     text = (page[0] / PAGE).read_text(encoding="utf-8")
     assert "&lt;b&gt;Review" in text
     assert "<b>Review" not in text
@@ -76,12 +72,12 @@ def test_reviews_are_shown_as_text_and_cut(page):
     assert all(len(quote) < 90 for quote in re.findall(r"<blockquote>(.*)</blockquote>", text))
 
 
-def test_scores_steps_and_what_was_left_out_are_named(page):
-    folder, findings, _ = page
+def test_scores_steps_and_rows_left_out_are_listed(page):
+    folder, inputs, _ = page
     text = (folder / PAGE).read_text(encoding="utf-8")
-    for row in findings.evaluation.scores.to_dict("records"):
+    for row in inputs.evaluation.scores.to_dict("records"):
         assert f"<td>{row['accuracy']:.4f} [{row['low']:.4f}, {row['high']:.4f}]</td>" in text
-    for row in findings.evaluation.steps.to_dict("records"):
+    for row in inputs.evaluation.steps.to_dict("records"):
         assert f"<td>{row['step']}</td><td>{row['valid']:.4f}</td><td>{row['test']:.4f}</td>" in text
     assert "2 rows: row 3, no text." in text
     assert "3,000 reviews of 600 films (1,500 positive) in train" in text

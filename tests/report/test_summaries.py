@@ -15,7 +15,7 @@ def factors(tmp_path_factory):
     return summarise_factors(store, choose_run(store))
 
 
-def test_a_stable_factor_has_two_poles_with_all_that_is_known_of_them(factors):
+def test_a_stable_factor_has_two_poles_with_everything_known_about_them(factors):
     one = factors[0]
     assert (one.axis, one.stable, one.stability, one.explained) == ("1", True, 0.98, 0.6)
     plus, minus = one.poles
@@ -27,17 +27,17 @@ def test_a_stable_factor_has_two_poles_with_all_that_is_known_of_them(factors):
     assert plus.score == Score(0.7, pytest.approx(0.6), pytest.approx(0.8), 0.5, 0.01, 0.6)
 
 
-def test_an_unstable_factor_is_there_without_poles(factors):
+def test_an_unstable_factor_has_no_poles(factors):
     assert [(each.axis, each.stable, each.poles) for each in factors[1:]] == [("2", False, ())]
 
 
-def test_a_label_that_was_not_told_has_no_score(tmp_path):
+def test_a_label_that_was_not_evaluated_has_no_score(tmp_path):
     store = Store(tmp_path)
     write_run(store)
     run = choose_run(store)
     scores = store.read_table(run.handle("evaluation"), "labels")
     store.path(run.handle("evaluation")).joinpath("manifest.json").unlink()
-    with store.new(run.handle("evaluation"), (), StageConfig()) as artifact:
+    with store.new(run.handle("evaluation"), {}, StageConfig()) as artifact:
         artifact.write_table("labels", scores.loc[["1+"]])
     plus, minus = summarise_factors(store, run)[0].poles
     assert plus.score is not None
@@ -50,7 +50,7 @@ def test_a_factor_is_chosen_by_number_or_label(factors, asked):
 
 
 @pytest.mark.parametrize("asked", ["3", "", "war", "11"])
-def test_an_unknown_factor_is_told(factors, asked):
+def test_an_unknown_factor_is_an_error(factors, asked):
     with pytest.raises(NotFound, match="there is no such factor.*expected: a number from 1 to 2"):
         choose_factor(factors, asked)
 
@@ -62,7 +62,7 @@ def summarise(tmp_path_factory):
     return lambda item_id: summarise_item(store, choose_run(store), ITEMS, item_id)
 
 
-def test_a_item_stands_where_its_scores_say_the_strongest_first(summarise):
+def test_scores_of_an_item_come_strongest_first(summarise):
     scores = summarise(40).scores
     assert [(each.label, each.score, each.stable) for each in scores] == [
         ("2-", -2.5, False),
@@ -71,14 +71,14 @@ def test_a_item_stands_where_its_scores_say_the_strongest_first(summarise):
     assert [each.name for each in scores] == ["", NAMES["1-"]]
 
 
-def test_a_label_says_which_of_its_words_the_reviews_use(summarise):
+def test_a_label_has_those_of_its_words_that_the_reviews_use(summarise):
     item = summarise(10)
     assert (item.title, item.tconst, item.ratings, item.reviews) == ("Matrix, The (1999)", "tt0133093", 300, 2)
     assert [(each.label, each.name, each.strength) for each in item.labels] == [("1+", NAMES["1+"], 2.0)]
     assert item.labels[0].words == ("machine", "war")
 
 
-def test_predictions_are_told_with_and_without_the_dominating_label(summarise):
+def test_predictions_come_with_and_without_the_most_frequent_label(summarise):
     item = summarise(10)
     assert item.most_frequent == "1+"
     assert [(each.label, each.own, each.share, each.share_without) for each in item.predicted] == [
@@ -87,7 +87,7 @@ def test_predictions_are_told_with_and_without_the_dominating_label(summarise):
     ]
 
 
-def test_a_item_without_reviews_labels_or_place_says_so_by_having_none(summarise):
+def test_an_item_can_have_no_reviews_labels_or_scores(summarise):
     item = summarise(60)
     assert (item.scores, item.labels, item.predicted, item.reviews, item.tconst) == ((), (), (), 0, None)
     assert item.genres == ("Sci-Fi",)

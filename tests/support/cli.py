@@ -1,4 +1,4 @@
-"""What the command `latentflix` says and ends with."""
+"""The command `latentflix`, run in the process of the test."""
 
 import contextlib
 import io
@@ -10,14 +10,16 @@ from latentflix.cli.main import main
 
 
 @dataclass(frozen=True)
-class Ended:
+class Result:
+    """What a command printed, and its exit code."""
+
     code: int
     output: str
     error: str
 
 
-def call(*arguments, text=b""):
-    """Run the command in this process. text: what stands on its standard input."""
+def run_command(*arguments, text=b""):
+    """Run the command. text: its standard input."""
     output, error = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["latentflix", *map(str, arguments)]),
@@ -28,20 +30,20 @@ def call(*arguments, text=b""):
         try:
             main()
         except SystemExit as ended:
-            return Ended(int(ended.code or 0), output.getvalue(), error.getvalue())
+            return Result(int(ended.code or 0), output.getvalue(), error.getvalue())
     raise AssertionError("a command ends with an exit code")
 
 
-def say(*arguments, text=b""):
-    """What the command says when all goes well."""
-    ended = call(*arguments, text=text)
-    assert ended.code == 0, ended.error
-    return ended.output
+def run_ok(*arguments, text=b""):
+    """The output of a command that must succeed."""
+    result = run_command(*arguments, text=text)
+    assert result.code == 0, result.error
+    return result.output
 
 
-def complain(*arguments, code=1):
-    """The one line with which the command refuses."""
-    ended = call(*arguments)
-    assert (ended.code, ended.output) == (code, "")
-    assert ended.error.count("\n") == 1
-    return ended.error
+def run_error(*arguments, code=1):
+    """The one line of a command that must fail."""
+    result = run_command(*arguments)
+    assert (result.code, result.output) == (code, "")
+    assert result.error.count("\n") == 1
+    return result.error

@@ -1,4 +1,4 @@
-"""What a test reads of a page without a browser."""
+"""A page as a test reads it without a browser."""
 
 from html.parser import HTMLParser
 
@@ -26,3 +26,8 @@ class Page(HTMLParser):
     def attributes(self, name: str) -> list[str | None]:
         """Every value of an attribute, in order."""
         return [attrs[name] for _, attrs in self.tags if name in attrs]
+
+
+def text_of(html: str) -> str:
+    """The text of a page, with one blank between words."""
+    return " ".join(Page(html).text.split())

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from latentflix.artifacts import Handle
+from latentflix.config import StageConfig
 from latentflix.genres.head import HeadConfig
 from latentflix.genres.model import GenreConfig
 from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
@@ -84,3 +86,11 @@ def prepare(table=None, **config):
 def embed(plots, **config):
     config = EmbeddingConfig(**config)
     return config, embed_texts(list(plots), WordEncoder(), config)
+
+
+def save(model, store, key):
+    """A genres artifact with the model."""
+    handle = Handle(stage="genres", key=key)
+    with store.new(handle, {}, StageConfig()) as artifact:
+        model.save(artifact)
+    return handle

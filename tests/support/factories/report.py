@@ -1,4 +1,4 @@
-"""Findings of three films and three factors, with values that can be told apart on a page."""
+"""Inputs of a report of three items and three factors, with values that can be recognised on a page."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def make_manifest(stage: str, config: dict[str, Any] | None = None, metrics: dic
     return Manifest(
         stage=stage,
         key=f"{stage}key",
-        inputs=(),
+        inputs={},
         config=config or {},
         files={},
         seconds=1.25,
@@ -39,8 +39,8 @@ def make_scores(names: list[str], value: float) -> dict[str, float]:
     return {f"{name}{end}": value for name in names for end in ends} | {f"words_{name}": value for name in names}
 
 
-def make_findings(**changes: Any) -> ReportInputs:
-    """Findings with parts exchanged: factor 1 told from reviews, factor 2 not, factor 3 not stable."""
+def make_inputs(**changes: Any) -> ReportInputs:
+    """Inputs with parts exchanged: factor 1 is predictable from reviews, factor 2 is not, factor 3 is not stable."""
     items = pd.DataFrame(
         {"title": ["Alpha (1990)", f"Beta {HANDLER} (1991)", "Gamma & Co (1992)"], "ratings": [50, 60, 70]},
         index=pd.Index([3, 7, 12], name="item_id"),
@@ -100,7 +100,7 @@ def make_findings(**changes: Any) -> ReportInputs:
             **review_aucs,
         },
         "terms": pd.DataFrame(
-            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "item"], "z": 3.0, "items": 5}
+            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "film"], "z": 3.0, "items": 5}
         ),
         "pole_items": pd.DataFrame({"label": ["1+"], "item_id": [3], "title": ["Alpha (1990)"], "score": [2.5]}),
         "genres": pd.DataFrame(

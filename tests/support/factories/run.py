@@ -1,4 +1,4 @@
-"""The artifacts of a run, written down instead of trained, so that all that commands tell of it is known."""
+"""The artifacts of a run, written down instead of trained, so that what commands print of it is known."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ import pandas as pd
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
 from latentflix.recommender.model import CollabConfig
+from latentflix.report.inputs import ReportConfig
 from latentflix.text.classifier import ClassifierConfig, build_classifier
 from latentflix.text.language_model import model_weights
 from latentflix.text.tokenizer import tokenize
@@ -28,14 +29,14 @@ LABELS = ["1+", "1-"]
 THRESHOLDS = {"1+": 0.5, "1-": 0.4}
 TEXT = "The machine is at war with love."
 VOCABULARY = ["xxunk", "xxpad", *dict.fromkeys(token for token in tokenize(TEXT) if not token.startswith("xxpad"))]
-# By classifier, what it says of any review, as logits of the labels; "random" is the one that has read every film.
+# By classifier, its logits of the labels for any review; "random" is the one that has read about every item.
 LOGITS = {"0": (2.0, -3.0), "1": (1.0, -1.0), "random": (-9.0, 9.0)}
-TRAINED_AS = ClassifierConfig(n_folds=2, max_tokens=20)
-# Two fits of three factors each; the films of one genre lie side by side, whatever their length.
+CLASSIFIER_CONFIG = ClassifierConfig(n_folds=2, max_tokens=20)
+# Two fits of three factors each; the vectors of one genre point the same way, whatever their length.
 DIRECTIONS = {10: (3, 0.1, 0), 20: (1, 0, 0.1), 30: (0, 2, 0), 40: (0.1, 1, 0), 50: (2, 0, 0), 60: (0.5, 0, 0.2)}
 
 
-class PlantedConfig(StageConfig):
+class EpochsConfig(StageConfig):
     """A setting that differs from run to run."""
 
     epochs: int
@@ -49,12 +50,8 @@ class SmallRun:
     key: str
 
 
-def by_stage(handles):
-    return {handle.stage: (handle,) for handle in handles}
-
-
-def write_run(store, key="a" * 20, epochs=3, auc=0.7):
-    """Write a run whose every artifact has this key."""
+def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
+    """Write a run whose every artifact has this key. report: settings of its report."""
 
     def write(stage, inputs=(), config=None, metrics=None, arrays=None, values=None, **tables):
         handle = Handle(stage=stage, key=key)
@@ -121,19 +118,24 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
     encoders = write(
         "comparison", labels=pd.DataFrame({"label": LABELS, "threshold": [THRESHOLDS[label] for label in LABELS]})
     )
-    language_model = write("language_model", config=PlantedConfig(epochs=epochs), values={"vocabulary": VOCABULARY})
+    language_model = write("language_model", config=EpochsConfig(epochs=epochs), values={"vocabulary": VOCABULARY})
     classifier = write(
         "classifier",
-        config=TRAINED_AS,
-        values={"names": {"labels": LABELS, "classifiers": list(LOGITS)}},
-        arrays={f"classifier_{name}": _classifier(logits) for name, logits in LOGITS.items()},
+        config=CLASSIFIER_CONFIG,
+        values={"labels": LABELS, "weights": list(LOGITS)},
+        arrays={f"weights_{name}": _classifier(logits) for name, logits in LOGITS.items()},
     )
     made = (ratings, factors, labels, reviews, names, evaluation, histograms, encoders, language_model, classifier)
     headline = {"items": 1, "reviews": 2, "factors": 2, "stable_factors": 1, "auc_null_sd": 0.02, **scores}
-    with store.new(Handle(stage="report", key=key), by_stage((*made, collab)), StageConfig()) as artifact:
-        (artifact.folder / "index.html").write_text("<p>what was found</p>")
+    with store.new(Handle(stage="report", key=key), by_stage((*made, collab)), ReportConfig(**report)) as artifact:
+        (artifact.folder / "index.html").write_text("<p>the report</p>")
         artifact.metrics.update(headline)
     return SmallRun(store, key)
+
+
+def by_stage(handles):
+    """Inputs as a manifest has them: by a parameter that is named after the stage."""
+    return {stage: tuple(each for each in handles if each.stage == stage) for stage in {h.stage: None for h in handles}}
 
 
 def _recommender():
@@ -148,8 +150,8 @@ def _recommender():
 
 
 def _classifier(logits):
-    """A classifier that says the same of every review: its last layer sees but a one that hangs on nothing it reads."""
-    model = build_classifier(len(VOCABULARY), len(LABELS), {"emb_sz": 8, "n_hid": 12, "n_layers": 1}, TRAINED_AS)
+    """A classifier with the same logits for every review: its last layer sees only a one, whatever it reads."""
+    model = build_classifier(len(VOCABULARY), len(LABELS), {"emb_sz": 8, "n_hid": 12, "n_layers": 1}, CLASSIFIER_CONFIG)
     weights = model_weights(model)
     weights["1.layers.1.0.weight"] = np.zeros_like(weights["1.layers.1.0.weight"])
     weights["1.layers.1.0.bias"] = np.eye(1, len(weights["1.layers.1.0.bias"]), dtype=np.float32)[0]
