@@ -198,14 +198,14 @@ def tell_sentiment(
     """
     check_input(text, source, target)
 
-    from latentflix.sentiment.predictor import SentimentFilePredictor
+    from latentflix.sentiment.predictor import SentimentPredictor
 
-    teller = SentimentFilePredictor.open(artifacts_dir)
+    predictor = SentimentPredictor.load(artifacts_dir)
     if source is not None and target is not None:
-        rows = teller.tell_file(source, target, text_column)
+        rows = predictor.predict_file(source, target, text_column)
         print_json({"reviews": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} reviews: {target}")
         return
-    told = (row for texts in read_texts(text, source) for row in teller.tell(texts).to_dict("records"))
+    told = (row for texts in read_texts(text, source) for row in predictor.predict(texts).to_dict("records"))
     if as_json:
         print_json_list(_value(row) for row in told)
         return

@@ -10,6 +10,9 @@ from pydantic import model_validator
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataError
 
+# The names of the parts, wherever data are split for training, choosing and scoring.
+TRAIN, VALID, TEST = "train", "valid", "test"
+
 
 class SplitConfig(StageConfig):
     """How the ratings are split."""

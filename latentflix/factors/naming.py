@@ -10,9 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from latentflix.config import StageConfig, setting
 from latentflix.errors import NotEnoughData
 from latentflix.factors.labels import POLES
-
-# Only words in small letters: names begin with a capital, and say who plays, not what an axis means.
-WORD_PATTERN = r"\b[a-z]{3,}\b"
+from latentflix.text.cleaning import WORD_PATTERN
 
 
 class NameConfig(StageConfig):

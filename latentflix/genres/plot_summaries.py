@@ -16,11 +16,10 @@ from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
 from pydantic import model_validator
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.errors import DataError
 
 logger = logging.getLogger(__name__)
-
-TRAIN, VALID, TEST = "train", "valid", "test"
 
 
 class PlotSummaryConfig(StageConfig):

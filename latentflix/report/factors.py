@@ -13,11 +13,12 @@ from markupsafe import Markup
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from latentflix.factors.labels import POLES
-from latentflix.factors.naming import WORD_PATTERN, rank_items
+from latentflix.factors.naming import rank_items
 from latentflix.report.headline import UNSTABLE
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.rendering import render_section
 from latentflix.reviews.attribution import attribution_by_review
+from latentflix.text.cleaning import WORD_PATTERN
 
 _WORD = re.compile(WORD_PATTERN)
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*[\"')\]]*\s*")

@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from latentflix.factors.comparison import CLASSIFIER, PRIOR, Comparison
+from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.report.factors import write_factors
 from latentflix.report.figures import draw_classifiers, draw_language_model, draw_rates, draw_stability
 from latentflix.report.headline import advice, finding, headline, headline_sentence, judge_axes, made_of
@@ -16,7 +17,6 @@ from latentflix.report.items import write_items
 from latentflix.report.recommender import write_section
 from latentflix.report.rendering import PAGE, render_page, render_section
 from latentflix.reviews.attribution import attributions, count_sources
-from latentflix.text.classifier import RANDOM_SPLIT
 
 _NAMED = {
     CLASSIFIER: "the language model's encoder",

@@ -9,18 +9,18 @@ import pandas as pd
 
 from latentflix.artifacts import Manifest
 from latentflix.config import StageConfig, setting
-from latentflix.genres.plot_summaries import TEST
+from latentflix.data.splits import TEST
 from latentflix.report.figures import draw_calibration, draw_unfreezing
 from latentflix.report.rendering import PAGE, decimals, render_page
-from latentflix.sentiment.classifier import NETWORK
+from latentflix.sentiment.classifier import CLASSIFIER
 from latentflix.sentiment.evaluation import SentimentEvaluation
-from latentflix.sentiment.model import BOTH, LABELS
-from latentflix.sentiment.tfidf import BASELINE, WORDS
+from latentflix.sentiment.model import COMBINED, LABELS
+from latentflix.sentiment.tfidf import BASELINE, TFIDF
 
 NAMED = {
-    NETWORK: "the network alone",
-    WORDS: "words and phrases, weighed by naive Bayes",
-    BOTH: "network and words together",
+    CLASSIFIER: "the classifier alone",
+    TFIDF: "words and phrases, weighed by naive Bayes",
+    COMBINED: "classifier and words together",
     BASELINE: "TF-IDF and logistic regression",
 }
 
@@ -93,7 +93,7 @@ def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: Sent
         trials=inputs.trials.to_dict("records"),
         tfidf_trials=inputs.tfidf_trials.to_dict("records"),
         steps=evaluation.steps.to_dict("records"),
-        confusion=evaluation.confusion.set_index(["truth", "said"])["reviews"].to_dict(),
+        confusion=evaluation.confusion.set_index(["y_true", "y_pred"])["reviews"].to_dict(),
         mistakes=[_shown(row, inputs.reviews, config) for row in evaluation.mistakes.to_dict("records")],
         left_out=inputs.left_out.head(config.left_out).to_dict("records"),
         n_left_out=len(inputs.left_out),

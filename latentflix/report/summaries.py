@@ -10,6 +10,7 @@ from latentflix.artifacts import Store
 from latentflix.errors import NotFound
 from latentflix.factors.labels import POLES
 from latentflix.runs import Run
+from latentflix.text.cleaning import WORD_PATTERN
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _score(row: pd.Series) -> Score:
 
 
 # What counts as a word where poles are named.
-_WORD = re.compile(r"\b[a-z]{3,}\b")
+_WORD = re.compile(WORD_PATTERN)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ class TfidfConfig(StageConfig):
     stop_words: bool = setting(True, "leave out English stop words, as `the`")
     inverse_regularization: float = setting(1.0, "logistic regression's C", gt=0)
     balanced: bool = setting(True, "give the texts with a label the same total weight as those without")
-    naive_bayes: bool = setting(False, "scale each word by the log ratio of its shares in texts with and without the label")
+    naive_bayes: bool = setting(
+        False, "scale each word by the log ratio of its shares in texts with and without the label"
+    )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from latentflix.reviews.join import (
     review_links,
 )
 from latentflix.reviews.store import ReviewStore
-from latentflix.text.tokenizer import text_id
+from latentflix.text.cleaning import text_id
 from tests.support.synthetic_reviews import BEGAN, review, write
 
 FILMS = pd.DataFrame({"title": ["Emma", "Heat", "Fargo"]}, index=pd.Index([1, 2, 3], name="item_id"))

@@ -1,10 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from latentflix.text.predictions import PredictionConfig, predict_reviews
 
 from latentflix.sentiment.classifier import NETWORK, train_sentiment
 from latentflix.text.classifier import read_reviews
-from latentflix.text.predictions import PredictionConfig, predict_reviews
 from tests.support.factories.sentiment import QUICK, small_model, untrained_language_model
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from latentflix.text.predictions import PredictionConfig
 
 from latentflix.errors import ModelError
 from latentflix.sentiment.classifier import NETWORK
@@ -13,7 +14,6 @@ from latentflix.sentiment.model import (
 )
 from latentflix.sentiment.tfidf import BASELINE, WORDS
 from latentflix.text.cleaning import NO_TEXT, NOT_UTF8, UNKNOWN_WORDS
-from latentflix.text.predictions import PredictionConfig
 from tests.support.factories.sentiment import small_model
 
 GOOD = "Word1 superb wonderful word2 great charming."

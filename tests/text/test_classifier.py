@@ -6,6 +6,7 @@ import pytest
 import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
+from latentflix.text.predictions import PredictionConfig, predict_held_out, predict_reviews
 from sklearn.metrics import roc_auc_score
 
 from latentflix.data.ratings import RatingsConfig, read_ratings
@@ -31,7 +32,6 @@ from latentflix.text.classifier import (
     unfreezing_steps,
 )
 from latentflix.text.language_model import LanguageModel, LanguageModelConfig, model_weights, train_language_model
-from latentflix.text.predictions import PredictionConfig, predict_held_out, predict_reviews
 from latentflix.text.token_corpus import TokenCorpusConfig, tokenize_corpus
 from tests.support.synthetic_world import make_world
 

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from latentflix.text.predictions import PredictionConfig, predict_held_out, predict_reviews
 
 from latentflix.errors import ModelError
 from latentflix.text.classifier import RANDOM_SPLIT, ClassifierConfig, build_classifier, read_reviews
 from latentflix.text.language_model import model_weights
-from latentflix.text.predictions import PredictionConfig, predict_held_out, predict_reviews
 
 VOCABULARY = ["xxunk", "xxpad", "xxbos", *(f"w{number}" for number in range(47))]
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}

@@ -12,6 +12,9 @@ import pytest
 import torch
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
 from fastai.text.models.core import get_language_model
+from tasks.language_model import train_on_corpus
+from tasks.pretrained import fetch_pretrained
+from tasks.token_corpus import tokenize_all_reviews
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
@@ -22,9 +25,6 @@ from latentflix.text.language_model import LanguageModelConfig
 from latentflix.text.pretrained import WIKITEXT_103, PretrainedConfig, load_wikitext, read_archive
 from latentflix.text.token_corpus import TokenCorpusConfig
 from latentflix.text.tokenizer import text_id
-from tasks.language_model import train_on_corpus
-from tasks.pretrained import fetch_pretrained
-from tasks.token_corpus import tokenize_all_reviews
 
 VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "item", "Amélie", "was", "good", "bad", "."]
 SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
