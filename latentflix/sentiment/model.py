@@ -34,7 +34,7 @@ class SentimentConfig(StageConfig):
 
 @dataclass(frozen=True)
 class SentimentModel:
-    """Everything that predicts sentiment. ModelError if its parts do not fit together.
+    """Everything that predicts sentiment. Raises ModelError if its parts do not fit.
 
     Attributes:
         predictor: a key of PARTS.
@@ -52,14 +52,14 @@ class SentimentModel:
     tfidf: TfidfModel
 
     def __post_init__(self) -> None:
-        expected = (CLASSIFIER in self.classifiers, len(PARTS.get(self.predictor, [])) + 1, 1)
-        found = (CLASSIFIER in self.classifiers, len(self.mixture), len(self.tfidf.intercepts))
-        if not expected[0] or found != expected:
+        """Check that the parts are there and that the mixture is theirs."""
+        n_weights, n_labels = len(PARTS.get(self.predictor, [])) + 1, len(self.tfidf.intercepts)
+        if CLASSIFIER not in self.classifiers or len(self.mixture) != n_weights or n_labels != 1:
             raise ModelError(
                 "these are not the weights of a model of sentiment",
-                found=f"{', '.join(self.classifiers) or 'no classifier'}; a mixture of {found[1]} numbers; "
-                f"TF-IDF of {found[2]} labels",
-                expected=f"{CLASSIFIER}; a mixture of {expected[1]} numbers for {self.predictor}; TF-IDF of 1 label",
+                found=f"{', '.join(self.classifiers) or 'no classifier'}, {len(self.mixture)} numbers of a mixture, and "
+                f"TF-IDF for {n_labels} labels",
+                expected=f"{CLASSIFIER}, a mixture of {n_weights} numbers for {self.predictor}, and TF-IDF for 1 label",
             )
 
 

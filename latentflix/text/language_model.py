@@ -169,7 +169,7 @@ def train_language_model(
     with learner.no_logging():
         if config.frozen_epochs:
             learner.freeze()
-        # lr_find saves the weights to a file that only the first process sees; the others get them by broadcast in `_fit`.
+        # lr_find saves the weights to a file that only the first process sees; `_fit` broadcasts them to the others.
         with hide_world_size():
             rates = find_learning_rate(learner, config.rate_steps if rank() == 0 else 0)
         history = _fit(learner, config, checkpoints)

@@ -24,13 +24,13 @@ class TfidfConfig(StageConfig):
     inverse_regularization: float = setting(1.0, "logistic regression's C", gt=0)
     balanced: bool = setting(True, "give the texts with a label the same total weight as those without")
     naive_bayes: bool = setting(
-        False, "scale each word by the log ratio of its shares in texts with and without the label"
+        False, "scale a word by the log ratio of its shares in texts with and without the label"
     )
 
 
 @dataclass(frozen=True)
 class TfidfModel:
-    """A logistic regression on TF-IDF for each label. All arrays are float32; ModelError if they do not fit together.
+    """A logistic regression on TF-IDF for each label. All arrays are float32. Raises ModelError if they do not fit.
 
     Attributes:
         vocabulary: the word of each column.
@@ -46,6 +46,7 @@ class TfidfModel:
     config: TfidfConfig
 
     def __post_init__(self) -> None:
+        """Check that all arrays are about the same words and labels."""
         n_words, n_labels = len(self.vocabulary), len(self.intercepts)
         for name, shape in {"idf": (n_words,), "coefficients": (n_labels, n_words)}.items():
             if (found := getattr(self, name).shape) != shape:

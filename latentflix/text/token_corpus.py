@@ -106,7 +106,7 @@ class TokenCorpus:
         return [np.where(ids < vocabulary_size, ids, unknown) for ids in truncated]
 
     def rows(self, text_ids: Iterable[str]) -> np.ndarray:
-        """The row of each of these texts, int64; the first if the corpus has it twice. Raises DataError if it has none."""
+        """The row of each of these texts, int64, its first if it has several. Raises DataError if it has none."""
         asked = pd.Index(text_ids)
         first = np.flatnonzero(~self.text_ids.duplicated())
         found = self.text_ids[first].get_indexer(asked)
