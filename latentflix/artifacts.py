@@ -298,7 +298,7 @@ class Store:
             return self.read_arrays(handle, name)
         if kind == dict[str, Arrays]:
             return {key: self.read_arrays(handle, f"{name}_{key}") for key in self.read_json(handle, name)}
-        if is_dataclass(kind):
+        if isinstance(kind, type) and is_dataclass(kind):
             return self.read(handle, kind, f"{name}_")
         return TypeAdapter(kind).validate_python(self.read_json(handle, name))
 

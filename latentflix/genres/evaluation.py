@@ -8,8 +8,8 @@ import pandas as pd
 
 from latentflix.calibration import Thresholds, calibrate, threshold_curve, tune_thresholds
 from latentflix.config import StageConfig, setting
+from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.factors.evaluation import grouped_average_precision
-from latentflix.genres.plot_summaries import TEST, TRAIN, VALID
 
 # The method that is judged, and that which it is to be better than.
 COMBINED, WORDS, PRIOR = "combined", "words", "prior"

@@ -16,8 +16,8 @@ from pydantic import Field
 from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.calibration import Thresholds, apply_stacking, fit_stacking, tune_thresholds
 from latentflix.config import StageConfig, setting
+from latentflix.data.splits import TEST, VALID
 from latentflix.genres.head import HeadConfig, LossName, head_logits, train_head
-from latentflix.genres.plot_summaries import TEST, VALID
 from latentflix.text.cleaning import NO_TEXT, note_unknown, note_unreadable
 from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, embed_texts
 from latentflix.text.tfidf import TfidfConfig, TfidfModel, fit_tfidf, tfidf_logits

@@ -10,8 +10,8 @@ import pandas as pd
 from latentflix.artifacts import Manifest
 from latentflix.calibration import calibration_error
 from latentflix.config import StageConfig, setting
+from latentflix.data.splits import TEST
 from latentflix.genres.evaluation import COMBINED, PRIOR, WORDS, GenreEvaluation
-from latentflix.genres.plot_summaries import TEST
 from latentflix.report.figures import draw_calibration, draw_confusion, draw_genre_bars, draw_threshold_curve
 from latentflix.report.rendering import PAGE, decimals, render_page
 

@@ -57,8 +57,8 @@ class SentimentModel:
         if CLASSIFIER not in self.classifiers or len(self.mixture) != n_weights or n_labels != 1:
             raise ModelError(
                 "these are not the weights of a model of sentiment",
-                found=f"{', '.join(self.classifiers) or 'no classifier'}, {len(self.mixture)} numbers of a mixture, and "
-                f"TF-IDF for {n_labels} labels",
+                found=f"{', '.join(self.classifiers) or 'no classifier'}, {len(self.mixture)} numbers of a mixture, "
+                f"and TF-IDF for {n_labels} labels",
                 expected=f"{CLASSIFIER}, a mixture of {n_weights} numbers for {self.predictor}, and TF-IDF for 1 label",
             )
 
