@@ -129,7 +129,7 @@ def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> 
     """Embed every text with the encoder that `load_encoder` returns."""
     tokenizer = encoder.tokenizer
     # The tokenizer would warn of texts that are longer than the model reads; they are split below.
-    tokens = [np.array(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]]
+    tokens = [np.array(ids, int) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]]
     before, after = _special_tokens(tokenizer)
     longest = encoder.max_seq_length or tokenizer.model_max_length
     if config.long_texts == "chunks":

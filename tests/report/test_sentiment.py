@@ -32,13 +32,13 @@ def page(tmp_path_factory):
     reviews = case[2].assign(text=[f"<b>Review {row}</b> " + "word " * 200 for row in range(len(case[2]))])
     findings = SentimentPageInputs(
         evaluation=evaluate(case),
-        predictor="both",
+        predictor="combined",
         trials=pd.DataFrame(
-            {"predictor": ["both", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
+            {"predictor": ["combined", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
         ),
         tfidf_trials=pd.DataFrame(
             {
-                "method": ["words", "baseline"],
+                "method": ["tfidf", "baseline"],
                 "inverse_regularization": [1.0, 3.0],
                 "accuracy": 0.9,
                 "chosen": [False, True],
@@ -54,11 +54,11 @@ def page(tmp_path_factory):
 def test_the_headline_is_that_of_the_predictor_that_was_chosen(page):
     _, findings, figures = page
     scores = findings.evaluation.scores.set_index("predictor")
-    assert figures["accuracy"] == scores.loc["both", "accuracy"]
+    assert figures["accuracy"] == scores.loc["combined", "accuracy"]
     assert figures["baseline_accuracy"] == scores.loc["baseline", "accuracy"]
     sentence = sentiment_sentence(figures)
     assert sentence.startswith(f"750 reviews of 150 films never read about: accuracy {figures['accuracy']:.3f} [")
-    assert "by network and words together, chosen on validation" in sentence
+    assert "by classifier and words together, chosen on validation" in sentence
 
 
 def test_every_picture_on_the_page_is_there(page):

@@ -1,12 +1,12 @@
 import pytest
 
 from latentflix.errors import DataError
-from latentflix.sentiment.source import SentimentSource, identify_reviews, load_sentiment_source
+from latentflix.sentiment.source import SentimentSource, load_sentiment_source, with_fingerprint
 from tests.support.factories.sentiment import write_archive
 
 
 def load(path):
-    return load_sentiment_source(identify_reviews(SentimentSource(path=path)))
+    return load_sentiment_source(with_fingerprint(SentimentSource(path=path)))
 
 
 def test_reviews_have_the_kind_the_half_and_the_title_of_their_place(tmp_path):
@@ -42,14 +42,14 @@ def test_a_file_that_is_not_utf_8_is_named_and_the_others_are_read(tmp_path):
 
 def test_a_folder_of_another_kind_is_refused(tmp_path):
     with pytest.raises(DataError, match="no text in train/pos, train/neg, test/pos, test/neg"):
-        identify_reviews(SentimentSource(path=tmp_path))
+        with_fingerprint(SentimentSource(path=tmp_path))
 
 
 def test_the_same_folder_elsewhere_is_the_same_source_and_an_altered_one_another(tmp_path):
     rows = [("good", True, "tt0000001"), ("bad", False, "tt0000002")]
     for name in ("a", "b"):
         write_archive(tmp_path / name, {"train": rows, "test": rows})
-    first, second = (identify_reviews(SentimentSource(path=tmp_path / name)) for name in ("a", "b"))
+    first, second = (with_fingerprint(SentimentSource(path=tmp_path / name)) for name in ("a", "b"))
     assert first.model_dump() == second.model_dump()
     (tmp_path / "b" / "train" / "pos" / "0_7.txt").write_text("gold", encoding="utf-8")
-    assert identify_reviews(SentimentSource(path=tmp_path / "b")).sha256 != first.sha256
+    assert with_fingerprint(SentimentSource(path=tmp_path / "b")).sha256 != first.sha256
