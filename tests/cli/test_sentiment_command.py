@@ -7,15 +7,14 @@ from typer.testing import CliRunner
 
 from latentflix.artifacts import Store
 from latentflix.cli.main import app, main
-from latentflix.sentiment.model import BOTH
-from tests.sentiment.test_model import BAD, GOOD
-from tests.support.factories.sentiment import save, small_model
+from latentflix.sentiment.model import COMBINED
+from tests.support.factories.sentiment import BAD, GOOD, save, small_model
 
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    save(small_model(BOTH).model, Store(folder), "one")
+    save(small_model(COMBINED), Store(folder), "one")
     return folder
 
 

@@ -11,7 +11,7 @@ from latentflix.report.sentiment import (
     build_sentiment_page,
     sentiment_sentence,
 )
-from tests.sentiment.test_evaluation import evaluate, make_case
+from tests.support.factories.sentiment import evaluate, make_predictions
 
 PARTS = {
     part: {"reviews": count, "films": count // 5, "positive": count // 2}
@@ -28,7 +28,7 @@ def make_manifest(stage, **metrics):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    case = make_case()
+    case = make_predictions()
     reviews = case[2].assign(text=[f"<b>Review {row}</b> " + "word " * 200 for row in range(len(case[2]))])
     findings = SentimentPageInputs(
         evaluation=evaluate(case),

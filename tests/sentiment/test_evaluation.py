@@ -3,32 +3,11 @@ import pandas as pd
 import pytest
 
 from latentflix.calibration import calibration_error
-from latentflix.sentiment.evaluation import SentimentEvaluationConfig, evaluate_sentiment
-
-CONFIG = SentimentEvaluationConfig(bootstraps=500, mistakes=5)
-
-
-def make_case(n_films=200, per_film=5, seed=0):
-    random = np.random.default_rng(seed)
-    n_reviews = n_films * per_film
-    index = pd.Index([f"r{number}" for number in range(n_reviews)], name="review_id")
-    predicted = random.random(n_reviews)
-    reviews = pd.DataFrame({"positive": random.random(n_reviews) < predicted}, index)
-    reviews["film"] = np.repeat([f"f{film}" for film in range(n_films)], per_film)
-    reviews["part"] = np.where(np.arange(n_reviews) < n_reviews // 4, "valid", "test")
-    words = np.where(random.random(n_reviews) < 0.3, 1 - predicted, predicted)
-    probabilities = pd.DataFrame({"combined": predicted, "baseline": words}, index)
-    steps = pd.DataFrame({"head": random.normal(size=n_reviews), "all": predicted - 0.5}, index)
-    return probabilities, steps, reviews
-
-
-def evaluate(case, **changes):
-    probabilities, steps, reviews = case
-    return evaluate_sentiment(probabilities, "combined", steps, reviews, CONFIG.model_copy(update=changes))
+from tests.support.factories.sentiment import evaluate, make_predictions
 
 
 def test_accuracy_is_that_of_the_test_reviews_alone():
-    probabilities, steps, reviews = case = make_case()
+    probabilities, steps, reviews = case = make_predictions()
     test = reviews["part"] == "test"
     scores = evaluate(case).scores.set_index("predictor")
     right = (probabilities[test] > 0.5).eq(reviews.loc[test, "positive"], axis=0).mean()
@@ -40,7 +19,7 @@ def test_accuracy_is_that_of_the_test_reviews_alone():
 
 
 def test_intervals_contain_the_score_and_are_wider_if_films_are_right_or_wrong_as_a_whole():
-    probabilities, steps, reviews = make_case()
+    probabilities, steps, reviews = make_predictions()
     together = probabilities.assign(combined=np.repeat(probabilities["combined"].to_numpy()[::5], 5))
     loose, tight = (
         evaluate((predicted, steps, reviews.assign(positive=y_true))).scores.iloc[0]
@@ -58,7 +37,7 @@ def test_intervals_contain_the_score_and_are_wider_if_films_are_right_or_wrong_a
 
 
 def test_confusion_counts_every_test_review_once():
-    case = make_case()
+    case = make_predictions()
     counts = evaluate(case).confusion.set_index(["y_true", "y_pred"])["reviews"]
     test = case[2]["part"] == "test"
     assert counts.sum() == test.sum()
@@ -68,7 +47,7 @@ def test_confusion_counts_every_test_review_once():
 
 
 def test_steps_are_scored_on_both_parts():
-    probabilities, _, reviews = case = make_case()
+    probabilities, _, reviews = case = make_predictions()
     table = evaluate(case).steps.set_index("step")
     assert list(table.index) == ["head", "all"]
     for part in ("valid", "test"):
@@ -79,7 +58,7 @@ def test_steps_are_scored_on_both_parts():
 
 
 def test_the_most_confident_mistakes_come_first():
-    probabilities, _, reviews = case = make_case()
+    probabilities, _, reviews = case = make_predictions()
     mistakes = evaluate(case).mistakes
     assert len(mistakes) == 5
     assert ((mistakes["probability"] > 0.5) != mistakes["positive"]).all()
@@ -92,7 +71,7 @@ def test_the_most_confident_mistakes_come_first():
 
 
 def test_true_probabilities_are_calibrated():
-    case = make_case(n_films=4000)
+    case = make_predictions(n_films=4000)
     evaluation = evaluate(case)
     assert calibration_error(evaluation.calibration) < 0.01
     assert evaluation.scores.set_index("predictor").loc["baseline", "calibration_error"] > 0.1
