@@ -96,12 +96,12 @@ def _reasons(source: pd.DataFrame, n_titles: pd.Series, config: SentimentReviewC
     same_text = source.groupby("review_id")
     # Of a text in both halves the one in test is used, so that it is not trained on.
     ordered = source.assign(order=source["part"].eq(TRAIN)).sort_values("order", kind="stable")
-    lengths = source["text"].where(source["review_id"].notna(), "").str.len()
+    text = source["text"].where(source["review_id"].notna(), "").str
     several = (same_text["film"].transform("nunique") > 1) | (source["review_id"].map(n_titles) > 1)
     found = {
-        "no text": source["text"].where(source["review_id"].notna(), "").str.strip() == "",
+        "no text": text.strip() == "",
         "no label 0 or 1": ~source["positive"].isin([0, 1]),
-        f"longer than {config.max_characters:,} characters": lengths > config.max_characters,
+        f"longer than {config.max_characters:,} characters": text.len() > config.max_characters,
         "positive in one row and negative in another": same_text["positive"].transform("nunique") > 1,
         "of several films": several & source["review_id"].notna(),
         "duplicate": ordered.duplicated("review_id").reindex(source.index),
@@ -131,13 +131,11 @@ def split_by_group(groups: pd.Series, shares: dict[str, float], seed: int) -> np
 def _check_parts(prepared: SentimentReviews) -> None:
     kinds = prepared.reviews.groupby("part")["positive"].nunique().reindex([TRAIN, VALID, TEST], fill_value=0)
     if kinds.min() < 2:
+        counts = prepared.counts().items()
         raise DataError(
             "a part has no positive or no negative reviews",
             where=str(kinds.idxmin()),
-            found="; ".join(
-                f"{part}: {count['positive']} positive of {count['reviews']} reviews"
-                for part, count in prepared.counts().items()
-            ),
+            found="; ".join(f"{part}: {n['positive']} positive of {n['reviews']} reviews" for part, n in counts),
             expected="positive and negative reviews in train, valid and test",
             hint="bring more reviews, or change --sentiment-reviews.valid-share and --sentiment-reviews.test-share",
         )

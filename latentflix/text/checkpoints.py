@@ -49,16 +49,11 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         aside = path.replace(path.with_suffix(".broken"))
         logger.warning("the checkpoint %s cannot be read (%s); set aside as %s", path, error, aside.name)
         return None
-    weights: dict[str, torch.Tensor] = {}
     optimiser: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in tensors.items():
-        kind, rest = name.split(".", 1)
-        if kind == "weights":
-            weights[rest] = tensor
-        else:
-            parameter, value = rest.split(".")
-            optimiser.setdefault(int(parameter), {})[value] = tensor
-    return Checkpoint(weights, optimiser, history)
+    for name in [name for name in tensors if name.startswith("optimiser.")]:
+        _, parameter, value = name.split(".")
+        optimiser.setdefault(int(parameter), {})[value] = tensors.pop(name)
+    return Checkpoint({name.removeprefix("weights."): each for name, each in tensors.items()}, optimiser, history)
 
 
 def write_checkpoint(folder: Path, learner: Learner, history: list[list[float]]) -> None:

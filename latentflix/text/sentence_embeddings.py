@@ -129,17 +129,16 @@ def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> 
     """Embed every text with the encoder that `load_encoder` returns."""
     tokenizer = encoder.tokenizer
     # The tokenizer would warn of texts that are longer than the model reads; they are split below.
-    tokens = [np.array(ids, int) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]]
+    tokens = [
+        np.array(ids, int) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    ]
     before, after = _special_tokens(tokenizer)
     longest = encoder.max_seq_length or tokenizer.model_max_length
     if config.long_texts == "chunks":
         longest = min(config.chunk_tokens, longest)
     split = [split_passages(ids, config.long_texts, longest - len(before) - len(after)) for ids in tokens]
-    vectors = _encode(
-        [np.concatenate([before, passage, after]) for passages in split for passage in passages],
-        encoder,
-        config.batch_tokens,
-    )
+    whole = [np.concatenate([before, passage, after]) for passages in split for passage in passages]
+    vectors = _encode(whole, encoder, config.batch_tokens)
     counts = np.array([len(passages) for passages in split], np.int64)
     starts = np.cumsum(counts) - counts
     return Embeddings(
@@ -165,7 +164,7 @@ def split_passages(tokens: np.ndarray, strategy: LongTextStrategy, max_length: i
         n_pieces = max(max_length // _PIECE, 1)
         length = max_length // n_pieces
         firsts = np.linspace(0, len(tokens) - length, n_pieces).astype(int)
-        return [np.concatenate([tokens[first : first + length] for first in firsts])]
+        return [tokens[np.add.outer(firsts, np.arange(length)).ravel()]]
     return [tokens[:max_length]]
 
 

@@ -223,7 +223,7 @@ def _checked(chunks: Iterable[Sequence[str | None]]) -> Iterator[list[str]]:
 
 @contextmanager
 def _processes(count: int) -> Iterator[Callable[[Iterable[list[str]]], Iterator[_Tokenized]]]:
-    """A function that tokenises chunks in order and takes few of them before they are needed."""
+    """A function that tokenises chunks in order, few of them ahead."""
     if count == 1:
         yield lambda chunks: map(_tokenize_chunk, chunks)
         return

@@ -19,11 +19,9 @@ def retrain(small, reviews, **changes):
 
 def test_planted_sentiment_is_predicted_for_other_films():
     small = small_model()
-    y_true = small.reviews.loc[small.classifier.logits.index, "positive"]
-    assert ((small.classifier.logits["all"] > 0) == y_true).mean() > 0.8
-    assert ((small.classifier.logits["head"] > 0) == y_true).mean() < (
-        (small.classifier.logits["all"] > 0) == y_true
-    ).mean()
+    logits = small.classifier.logits
+    accuracy = (logits > 0).eq(small.reviews.loc[logits.index, "positive"], axis=0).mean()
+    assert accuracy["all"] > max(0.8, accuracy["head"])
 
 
 def test_every_step_of_unfreezing_that_has_an_epoch_is_recorded():
