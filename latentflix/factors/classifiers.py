@@ -58,15 +58,14 @@ def train_classifiers(
 ) -> Classifiers:
     """Train a classifier for each fold of items and, if asked for, one on a random split of reviews.
 
+    Raises NotEnoughData as `frequent_labels` and `assign_folds` do.
+
     Args:
         reviews: review_id, item_id.
         tokens: the ids of each review in the language model's vocabulary.
         item_labels: item_id, label.
         labels: those to predict, in the order of the outputs.
         backward: a language model that reads backward; then each classifier gets a second one, made of it.
-
-    Raises:
-        NotEnoughData: as `assign_folds` and `frequent_labels` raise it.
     """
     item_ids = reviews["item_id"]
     predicted, rare = frequent_labels(item_labels, item_ids, labels, config.min_items)

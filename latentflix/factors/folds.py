@@ -75,17 +75,14 @@ def held_out_masks(
 def frequent_labels(
     item_labels: pd.DataFrame, item_ids: pd.Series, labels: Sequence[str], min_items: int
 ) -> tuple[list[str], pd.DataFrame]:
-    """The labels that at least `min_items` of the reviewed items have, and a table of the others.
+    """Choose the labels that at least `min_items` items with reviews have. Raises NotEnoughData if there is none.
 
     Args:
         item_labels: item_id, label.
         item_ids: the item of each review.
 
     Returns:
-        The labels in their order, and the rare ones: index label, items.
-
-    Raises:
-        NotEnoughData: no label is left.
+        The labels in their order, and a table of the rare ones: index label, items.
     """
     reviewed = item_labels[item_labels["item_id"].isin(item_ids)]
     items = reviewed.groupby("label")["item_id"].nunique().reindex(labels, fill_value=0)
