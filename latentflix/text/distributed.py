@@ -39,11 +39,7 @@ _LAUNCHER_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUI
 
 
 def n_processes(asked: int | None) -> int:
-    """The number of processes: as many as asked for, else one per GPU, or one.
-
-    Raises:
-        SettingsError: there are GPUs, but fewer than that.
-    """
+    """As many processes as are asked for, else one per GPU, or one. Raises SettingsError if there are too few GPUs."""
     gpus = torch.cuda.device_count()
     if asked and 0 < gpus < asked:
         raise SettingsError(

@@ -12,12 +12,9 @@ from latentflix.text.tokenizer import numericalize, tokenize
 def generate_texts(
     model: SequentialRNN, vocabulary: Sequence[str], prompt: str, n_words: int, temperature: float, n_texts: int
 ) -> list[str]:
-    """Sample continuations of a prompt by fastai's AWD-LSTM language model, without `xxunk`.
-
-    Source: fastai `LMLearner.predict`.
+    """Sample continuations of a prompt, of `n_words` tokens each, never `xxunk`. Source: fastai `LMLearner.predict`.
 
     Args:
-        n_words: tokens to add.
         temperature: below 1, likely tokens become likelier.
     """
     if not n_texts:

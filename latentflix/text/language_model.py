@@ -95,11 +95,7 @@ class TrainedLanguageModel:
 
 
 def encoder_sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """The sizes of the encoder in an AWD-LSTM language model or classifier, by fastai's names.
-
-    Raises:
-        ModelError: there is no such encoder among the weights.
-    """
+    """The sizes of an AWD-LSTM encoder, by fastai's names. Raises ModelError if the weights have none."""
     recurrent = [weight.shape for name, weight in weights.items() if name.endswith(".weight_hh_l0_raw")]
     embedding = [weight.shape for name, weight in weights.items() if name.endswith("encoder.weight")]
     if not recurrent or not embedding:
@@ -132,7 +128,6 @@ def train_language_model(
 
     Args:
         rows: the texts to choose from, at random, until `max_tokens` are reached.
-        pretrained: the model to start from.
         checkpoints: a folder; an interrupted training continues from what it left there.
 
     Raises:
@@ -217,11 +212,7 @@ def build_language_model(vocabulary_size: int, config: LanguageModelConfig) -> S
 
 
 def load_pretrained(model: torch.nn.Module, pretrained: LanguageModel, vocabulary: list[str]) -> None:
-    """Load pretrained weights into a language model with another vocabulary.
-
-    A token that the pretrained vocabulary lacks gets the mean embedding (fastai's `match_embeds`). Raises ModelError as
-    `load_weights` does.
-    """
+    """Load pretrained weights of another vocabulary; new tokens get the mean embedding. Raises as `load_weights`."""
     tensors = {name: torch.as_tensor(weight) for name, weight in pretrained.weights.items()}
     load_weights(model, match_embeds(tensors, pretrained.vocabulary, vocabulary))
 

@@ -63,12 +63,11 @@ def fit_tfidf(
 ) -> TfidfModel:
     """Fit a model to texts; a label of all or of no texts gets an intercept of plus or minus infinity.
 
+    Raises ValueError if no word is left.
+
     Args:
         y_true: bool (texts, labels).
         weights: (texts,), by default all the same.
-
-    Raises:
-        ValueError: no word occurs often enough, or all occur too often.
     """
     return _fit_each(texts, y_true, [config], weights)[0]
 

@@ -37,6 +37,7 @@ TEXTS_PER_CHUNK = 500
 # A process takes as long to start as to tokenise so many.
 TEXTS_PER_PROCESS = 8_000
 IDS_PER_BLOCK = 2**22
+_MAPPED = ("ids", "offsets", "counts")
 
 
 class TokenCorpusConfig(StageConfig):
@@ -70,7 +71,7 @@ class TokenCorpus:
 
     def save(self, artifact: Artifact) -> None:
         """Write the corpus so that `load` can map its arrays from disk."""
-        for name in ("ids", "offsets", "counts"):
+        for name in _MAPPED:
             artifact.write_array(name, getattr(self, name))
         artifact.write_json("vocabulary", self.vocabulary)
         artifact.write_table("texts", self.text_ids.to_frame(index=False))
@@ -79,10 +80,8 @@ class TokenCorpus:
     def load(cls, store: Store, handle: Handle) -> Self:
         """Read the corpus of an artifact, its arrays mapped from disk. Raises ArtifactError as `Store.file` does."""
         return cls(
-            ids=store.map_array(handle, "ids"),
-            offsets=store.map_array(handle, "offsets"),
+            **{name: store.map_array(handle, name) for name in _MAPPED},
             vocabulary=store.read_json(handle, "vocabulary"),
-            counts=store.map_array(handle, "counts"),
             text_ids=store.read_table(handle, "texts").set_index("text_id").index,
         )
 
@@ -139,7 +138,7 @@ def tokenize_corpus(
     """Tokenise texts that come in chunks, only some of which are in memory at once.
 
     Args:
-        folder: where the ids are stored in an unnamed file, four bytes per token; by default that of temporary files.
+        folder: for an unnamed file of the ids, four bytes per token; by default that of temporary files.
 
     Raises:
         DataError: there is no text, or something that is not a text, whose row is named.
