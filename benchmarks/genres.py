@@ -28,14 +28,16 @@ class BenchmarkSettings(BaseModel):
     rounds: int = Field(3, ge=1, description="times that each is measured, in turns; the fastest counts")
     splits: int = Field(0, ge=0, description="splits on which the quality is measured; all plots are then read")
     first_split: int = Field(0, ge=0, description="seed of the first of them; those after it count on")
-    readings: tuple[LongTextStrategy, ...] = Field(("slices",), description="ways to read long plots that are compared")
+    strategies: tuple[LongTextStrategy, ...] = Field(
+        ("chunks",), description="ways to read long plots that are compared"
+    )
     data_dir: Path | None = Field(None, description="a folder with data sets that were fetched by hand")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 
 
 def measure_speed(texts: Sequence[str], encoder: Any, rounds: int) -> pd.DataFrame:
     """Documents a second of both, which read the same tokens: the start of each plot, as much as the model takes."""
-    config = EmbeddingConfig(reading="start")
+    config = EmbeddingConfig(long_texts="head")
     ways = {
         "SentenceTransformer.encode": lambda: encoder.encode(list(texts), show_progress_bar=False),
         "ours": lambda: embed_texts(texts, encoder, config).mean,
@@ -60,10 +62,10 @@ def measure_speed(texts: Sequence[str], encoder: Any, rounds: int) -> pd.DataFra
 
 def measure_quality(plots: pd.DataFrame, encoder: Any, settings: BenchmarkSettings) -> pd.DataFrame:
     """Scores on the test plots of every split, of ours, of words alone, and of each way of reading by itself."""
-    configs = [EmbeddingConfig(reading=reading) for reading in settings.readings]
+    configs = [EmbeddingConfig(long_texts=strategy) for strategy in settings.strategies]
     embedded: dict[LongTextStrategy, Embeddings] = {}
     for config in configs:
-        embedded[config.reading] = embed_texts(list(plots["plot"].str.strip()), encoder, config)
+        embedded[config.long_texts] = embed_texts(list(plots["plot"].str.strip()), encoder, config)
     places = pd.Series(np.arange(len(plots)), plots["plot_id"])
     rows: list[dict[str, Any]] = []
     for split in range(settings.first_split, settings.first_split + settings.splits):
@@ -72,7 +74,7 @@ def measure_quality(plots: pd.DataFrame, encoder: Any, settings: BenchmarkSettin
         trained = train_genres(
             prepared.plot_summaries,
             prepared.has_genre,
-            [(config, _rows(embedded[config.reading], kept)) for config in configs],
+            [(config, _rows(embedded[config.long_texts], kept)) for config in configs],
             GenreConfig(),
         )
         evaluation = evaluate_genres(
@@ -92,7 +94,7 @@ def measure_quality(plots: pd.DataFrame, encoder: Any, settings: BenchmarkSettin
 
 
 def _rows(embeddings: Embeddings, kept: np.ndarray) -> Embeddings:
-    parts = (embeddings.mean, embeddings.greatest, embeddings.slices, embeddings.unknown)
+    parts = (embeddings.mean, embeddings.maximum, embeddings.chunks, embeddings.unknown)
     return Embeddings(*(part[kept] for part in parts))
 
 

@@ -23,7 +23,7 @@ from flows.command_line import parse_command_line
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.text.batches import LanguageModelBatches
 from latentflix.text.language_model import LanguageModelConfig, build_language_model
-from latentflix.text.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
+from latentflix.text.token_corpus import TEXTS_PER_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
 from latentflix.training import make_learner
 
 # What the search began with; what is tried otherwise, each by itself; and what is best together.
@@ -129,7 +129,7 @@ def main() -> None:
     settings = parse_command_line(BenchmarkSettings, "python -m benchmarks.language_model")
     reviews = load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
     texts = list(reviews["text"].sample(settings.documents, random_state=0))
-    chunks = (texts[start : start + TEXTS_A_CHUNK] for start in range(0, len(texts), TEXTS_A_CHUNK))
+    chunks = (texts[start : start + TEXTS_PER_CHUNK] for start in range(0, len(texts), TEXTS_PER_CHUNK))
     corpus = tokenize_corpus(len(texts), chunks, TokenCorpusConfig(processes=1))
     rows = []
     for name in settings.tried:

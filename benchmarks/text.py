@@ -24,10 +24,11 @@ from pydantic import BaseModel, Field
 from benchmarks.output import print_results, say
 from flows.command_line import parse_command_line
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.text.classifier import ClassifierBatches, ClassifierConfig, build_classifier
+from latentflix.factors.classifiers import ClassifierConfig, PredictionConfig
+from latentflix.text.batches import ClassifierBatches
+from latentflix.text.classifier import build_classifier, predict_proba
 from latentflix.text.language_model import LanguageModelConfig, load_weights, model_weights, train_language_model
-from latentflix.text.predictions import PredictionConfig, predict_reviews
-from latentflix.text.token_corpus import TEXTS_A_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
+from latentflix.text.token_corpus import TEXTS_PER_CHUNK, TokenCorpus, TokenCorpusConfig, tokenize_corpus
 from latentflix.text.tokenizer import numericalize, padding_id, tokenize
 
 
@@ -64,7 +65,7 @@ def tokenize_by_fastai(texts: Sequence[str], processes: int) -> list[list[str]]:
 
 def tokenize_by_us(texts: Sequence[str], processes: int) -> TokenCorpus:
     """Our own, with what fastai has yet to do: numericalised by a vocabulary of all tokens."""
-    chunks = (texts[start : start + TEXTS_A_CHUNK] for start in range(0, len(texts), TEXTS_A_CHUNK))
+    chunks = (texts[start : start + TEXTS_PER_CHUNK] for start in range(0, len(texts), TEXTS_PER_CHUNK))
     return tokenize_corpus(len(texts), chunks, TokenCorpusConfig(processes=processes))
 
 
@@ -167,7 +168,7 @@ def measure_predictions(
 
     ways = {
         "predictions, fastai one by one": one_by_one,
-        "predictions, ours": lambda: predict_reviews(weights, read(), vocabulary, config, PredictionConfig()),
+        "predictions, ours": lambda: predict_proba(weights, read(), vocabulary, config),
         "predictions, the arithmetic alone": arithmetic,
     }
     seconds, _ = fastest(ways, rounds)

@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
@@ -104,14 +104,16 @@ class Artifact:
             self.write_table(name, table)
             self.metrics[f"{name}_rows"] = len(table)
 
-    def write(self, record: Any) -> None:
+    def write(self, record: Any, prefix: str = "") -> None:
         """Write a dataclass, a file for each field; `Store.read` reads it.
 
         Args:
-            record: its fields are tables, series, arrays, arrays by name (once or twice), or values that JSON can hold.
+            record: its fields are tables, series, arrays, arrays by name (once or twice), dataclasses of these, or
+                values that JSON can hold.
+            prefix: what the names of the files begin with.
         """
-        for name, kind in get_type_hints(type(record)).items():
-            value = getattr(record, name)
+        for field_name, kind in get_type_hints(type(record)).items():
+            name, value = prefix + field_name, getattr(record, field_name)
             match kind:
                 case _ if kind is pd.DataFrame:
                     self.write_table(name, value)
@@ -125,6 +127,8 @@ class Artifact:
                     self.write_json(name, list(value))
                     for key, arrays in value.items():
                         self.write_arrays(f"{name}_{key}", arrays)
+                case _ if is_dataclass(kind):
+                    self.write(value, f"{name}_")
                 case _:
                     self.write_json(name, TypeAdapter(kind).dump_python(value, mode="json"))
 
@@ -277,13 +281,13 @@ class Store:
         pa.default_memory_pool().release_unused()
         return table
 
-    def read(self, handle: Handle, record: type[Record]) -> Record:
-        """Read a dataclass that `Artifact.write` wrote. Raises ArtifactError as `file` does."""
-        return record(**{name: self.read_field(handle, record, name) for name in get_type_hints(record)})
+    def read(self, handle: Handle, record: type[Record], prefix: str = "") -> Record:
+        """Read a dataclass that `Artifact.write` wrote with the same prefix. Raises ArtifactError as `file` does."""
+        return record(**{name: self.read_field(handle, record, name, prefix) for name in get_type_hints(record)})
 
-    def read_field(self, handle: Handle, record: type, name: str) -> Any:
+    def read_field(self, handle: Handle, record: type, name: str, prefix: str = "") -> Any:
         """Read one field of a dataclass that `Artifact.write` wrote. Raises ArtifactError as `file` does."""
-        kind = get_type_hints(record)[name]
+        kind, name = get_type_hints(record)[name], prefix + name
         if kind is pd.DataFrame:
             return self.read_table(handle, name)
         if kind is pd.Series:
@@ -294,6 +298,8 @@ class Store:
             return self.read_arrays(handle, name)
         if kind == dict[str, Arrays]:
             return {key: self.read_arrays(handle, f"{name}_{key}") for key in self.read_json(handle, name)}
+        if isinstance(kind, type) and is_dataclass(kind):
+            return self.read(handle, kind, f"{name}_")
         return TypeAdapter(kind).validate_python(self.read_json(handle, name))
 
     def read_json(self, handle: Handle, name: str) -> Any:

@@ -15,6 +15,7 @@ from latentflix.data.ratings import RatingsConfig
 from latentflix.data.ratings_file import RatingsSource
 from latentflix.data.title_catalogs import TitleConfig
 from latentflix.factors.baselines import BaselineConfig, EmbeddingBaselineConfig
+from latentflix.factors.classifiers import ClassifierConfig, PredictionConfig
 from latentflix.factors.comparison import ComparisonConfig
 from latentflix.factors.drift import DriftConfig
 from latentflix.factors.evaluation import EvaluationConfig
@@ -44,9 +45,7 @@ from latentflix.sentiment.evaluation import SentimentEvaluationConfig
 from latentflix.sentiment.model import SentimentConfig
 from latentflix.sentiment.source import SentimentSource
 from latentflix.sentiment.tfidf import SentimentTfidfConfig
-from latentflix.text.classifier import ClassifierConfig
 from latentflix.text.language_model import LanguageModelConfig
-from latentflix.text.predictions import PredictionConfig
 from latentflix.text.sentence_embeddings import EmbeddingConfig, LongTextStrategy
 from latentflix.text.token_corpus import TokenCorpusConfig
 

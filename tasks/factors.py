@@ -8,6 +8,8 @@ from latentflix.factors.baselines import (
     predict_by_embeddings,
     predict_by_tfidf,
 )
+from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig, predict_held_out
+from latentflix.factors.classifiers import train_classifiers as fit_classifiers
 from latentflix.factors.comparison import CLASSIFIER, ComparisonConfig, compare_methods
 from latentflix.factors.drift import StoredDriftConfig, compare_histograms, find_new_reviews
 from latentflix.factors.evaluation import EvaluationConfig, evaluate_predictions
@@ -16,13 +18,11 @@ from latentflix.factors.histograms import HistogramConfig, count_predictions
 from latentflix.factors.labels import LabelConfig, label_items
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.recommender.model import Recommender, seed_fits
-from latentflix.text.classifier import ClassifierConfig, Classifiers, read_reviews
-from latentflix.text.classifier import train_classifiers as fit_classifiers
+from latentflix.text.classifier import read_reviews
+from latentflix.text.cleaning import text_id
 from latentflix.text.language_model import LanguageModel
-from latentflix.text.predictions import PredictionConfig, predict_held_out
 from latentflix.text.sentence_embeddings import Embeddings
 from latentflix.text.token_corpus import TokenCorpus
-from latentflix.text.tokenizer import text_id
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -97,12 +97,11 @@ def predict(
     trained = ClassifierConfig.model_validate(store.manifest(classifier).config)
     corpus = TokenCorpus.load(store, token_corpus)
     predictions = predict_held_out(
-        classifiers.weights,
+        classifiers,
         classifiers.held_out,
         read["review_id"],
         corpus.texts(corpus.rows(map(text_id, read["text"])), len(vocabulary), trained.max_tokens, trained.part),
         vocabulary,
-        classifiers.labels,
         trained,
         config,
     )
@@ -265,12 +264,11 @@ def measure_drift(
     trained = ClassifierConfig.model_validate(store.manifest(classifier).config)
     new = find_new_reviews(items, read, classifiers.folds, config)
     predicted = predict_held_out(
-        classifiers.weights,
+        classifiers,
         new.held_out,
         new.reviews["review_id"],
         read_reviews(new.reviews["text"], vocabulary, trained),
         vocabulary,
-        classifiers.labels,
         trained,
         PredictionConfig(batch_size=config.batch_size),
     )

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from latentflix.factors.classifiers import Classifiers
 from latentflix.factors.comparison import Comparison
 from latentflix.factors.naming import Names
 from latentflix.recommender.analysis import Analysis
@@ -9,7 +10,6 @@ from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes, ChangesConfig, compare_snapshots, read_snapshot
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
-from latentflix.text.classifier import Classifiers
 from tasks.stage import Artifact, Handle, Store, stage
 
 

@@ -1,4 +1,4 @@
-"""Sentiment of reviews: split by film, learned by network and words, scored, and shown."""
+"""Sentiment of reviews: split by film, predicted by classifier and TF-IDF, scored, and shown."""
 
 from typing import Annotated
 
@@ -63,9 +63,9 @@ def train_tfidf(
     reviews: Annotated[Handle, "sentiment_reviews"],
     config: SentimentTfidfConfig,
 ) -> None:
-    """Learn which words tell positive from negative reviews, and predict the reviews that were not learned from."""
+    """Fit TF-IDF to the train reviews, and predict the others."""
     trained = fit_sentiment_tfidf(store.read_table(reviews, "reviews"), config)
-    trained.save(artifact)
+    artifact.write(trained)
     artifact.metrics["words"] = len(trained.model.vocabulary)
 
 
@@ -83,12 +83,12 @@ def choose(
     chosen = choose_predictor(
         store.read(classifier, SentimentClassifier),
         SentimentClassifierConfig.model_validate(store.manifest(classifier).config),
-        SentimentTfidf.load(store, tfidf),
+        store.read(tfidf, SentimentTfidf),
         store.read_table(reviews, "reviews").set_index("review_id"),
         config,
     )
-    chosen.save(artifact)
-    artifact.metrics.update(predictor=chosen.predictor, mixture=chosen.model.mixture.tolist())
+    artifact.write(chosen)
+    artifact.metrics.update(predictor=chosen.model.predictor, mixture=chosen.model.mixture.tolist())
 
 
 @stage("sentiment_evaluation", "sentiment_evaluation")
@@ -101,7 +101,7 @@ def evaluate(
     sentiment: Handle,
     config: SentimentEvaluationConfig,
 ) -> None:
-    """Score each predictor on the test reviews, and the network after each step of unfreezing."""
+    """Score each predictor on the test reviews, and the classifier after each step of unfreezing."""
     evaluation = evaluate_sentiment(
         store.read_table(sentiment, "probabilities"),
         store.manifest(sentiment).metrics["predictor"],

@@ -77,7 +77,7 @@ def _train(
     return train_language_model(corpus, rows, config, start, checkpoints)
 
 
-@stage("embeddings", "embeddings-{config.reading}", fetches=True)
+@stage("embeddings", "embeddings-{config.long_texts}", fetches=True)
 def embed(
     artifact: Artifact,
     store: Store,

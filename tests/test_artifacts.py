@@ -32,6 +32,23 @@ class Count(StageConfig):
     n: int = setting(1, "how many")
 
 
+@dataclass(frozen=True)
+class Part:
+    values: np.ndarray
+    config: Count
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Whole:
+    table: pd.DataFrame
+    series: pd.Series
+    arrays: dict[str, np.ndarray]
+    layers: dict[str, dict[str, np.ndarray]]
+    part: Part
+    share: float
+
+
 def fill(artifact):
     artifact.write_table("table", TABLE)
     artifact.write_json("value", VALUE)
@@ -130,6 +147,24 @@ def test_torch_weights_come_back_as_arrays(store):
     weights = {"encoder.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3)}
     store.ensure(HANDLE, {}, Count(), lambda artifact: artifact.write_arrays("weights", weights))
     np.testing.assert_array_equal(store.read_arrays(HANDLE, "weights")["encoder.weight"], ARRAYS["factors"])
+
+
+def test_a_dataclass_comes_back_field_by_field_and_one_within_it_too(store):
+    part = Part(np.array([1.5, -2]), Count(n=7), ("a", "b"))
+    whole = Whole(TABLE, TABLE["stars"], ARRAYS, {"first": ARRAYS, "second": {}}, part, 0.25)
+    store.ensure(HANDLE, {}, Count(), lambda artifact: artifact.write(whole))
+    found = store.read(HANDLE, Whole)
+    pd.testing.assert_frame_equal(found.table, TABLE)
+    pd.testing.assert_series_equal(found.series, TABLE["stars"])
+    assert [*found.layers] == ["first", "second"]
+    for arrays in (found.arrays, found.layers["first"]):
+        assert {name: array.tolist() for name, array in arrays.items()} == {
+            name: array.tolist() for name, array in ARRAYS.items()
+        }
+    assert found.share == 0.25
+    for read in (found.part, store.read_field(HANDLE, Whole, "part")):
+        assert (read.values.tolist(), read.config, read.names) == ([1.5, -2], Count(n=7), ("a", "b"))
+    assert (store.path(HANDLE) / "part_values.safetensors").is_file()
 
 
 @pytest.mark.usefixtures("folder")

@@ -83,9 +83,9 @@ def sentiment(
     """
     check_input("reviews", text, source, target)
 
-    from latentflix.sentiment.predictor import SentimentFilePredictor
+    from latentflix.sentiment.predictor import SentimentPredictor
 
-    predictor = SentimentFilePredictor.open(artifacts_dir)
+    predictor = SentimentPredictor.load(artifacts_dir)
     if source is not None and target is not None:
         _print_written("reviews", predictor.tell_file(source, target, text_column), target, as_json=as_json)
         return

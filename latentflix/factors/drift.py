@@ -11,9 +11,9 @@ import pandas as pd
 from pydantic import Field
 
 from latentflix.config import StageConfig, setting
+from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.histograms import HistogramConfig, count_predictions
 from latentflix.reviews.store import ReviewStore
-from latentflix.text.classifier import RANDOM_SPLIT
 from latentflix.text.cleaning import plain_text
 
 _COLUMNS = ("tconst", "text", "kind", "content_sha256", "first_seen")

@@ -14,8 +14,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from latentflix.config import StageConfig, setting
+from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.labels import indicator_matrix
-from latentflix.text.classifier import RANDOM_SPLIT
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
-from latentflix.text.classifier import RANDOM_SPLIT
+from latentflix.factors.folds import RANDOM_SPLIT
 
 
 class HistogramConfig(StageConfig):

@@ -20,10 +20,11 @@ from scipy.special import expit
 from latentflix.artifacts import Handle, Store
 from latentflix.data.tables import MaybeText, append_columns
 from latentflix.errors import ArtifactError
+from latentflix.factors.classifiers import ClassifierConfig
+from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.runs import Run
-from latentflix.text.classifier import RANDOM_SPLIT, ClassifierConfig, backward_name, read_reviews, reverse
-from latentflix.text.cleaning import note_fault, note_unknown
-from latentflix.text.predictions import PredictionConfig, classifier_logits, restore_classifier
+from latentflix.text.classifier import backward_name, predict_logits, read_reviews, restore_classifier, reverse
+from latentflix.text.cleaning import note_unknown, note_unreadable
 from latentflix.text.tokenizer import padding_id
 
 GIVEN, NOTE = "labels", "note"
@@ -74,14 +75,14 @@ class LabelPredictor:
         labels: those whose probability reaches their threshold, the most probable first, a blank between them. A text
         that cannot be read has no probabilities and no labels, and its note says why.
         """
-        notes = [note_fault(text) for text in texts]
+        notes = [note_unreadable(text) for text in texts]
         rows = [row for row, note in enumerate(notes) if not note]
         probabilities = np.full((len(texts), len(self.labels)), np.nan, np.float32)
         if rows:
             tokens = read_reviews([str(texts[row]) for row in rows], self.vocabulary, self.classifier_config)
             probabilities[rows] = self._ask(tokens)
             for row, ids in zip(rows, tokens, strict=True):
-                notes[row] = note_unknown(ids, self.vocabulary.index(UNK))
+                notes[row] = note_unknown((ids == self.vocabulary.index(UNK)).mean())
         table = pd.DataFrame(probabilities, columns=list(self.labels.index))
         given = [self._given(row) for row in probabilities]
         return table.assign(**{GIVEN: pd.Series(given, dtype="str"), NOTE: pd.Series(notes, dtype="str")})
@@ -109,11 +110,7 @@ class LabelPredictor:
     def _ask(self, tokens: Sequence[np.ndarray]) -> np.ndarray:
         padding = padding_id(self.vocabulary)
         said = [
-            expit(
-                classifier_logits(
-                    network, reverse(tokens) if backward else tokens, len(self.labels), padding, PredictionConfig()
-                )
-            )
+            expit(predict_logits(network, reverse(tokens) if backward else tokens, padding))
             for network, backward in self.networks
         ]
         return np.asarray(np.mean(said, axis=0))

@@ -18,12 +18,11 @@ from latentflix.calibration import Thresholds, apply_stacking, fit_stacking, tun
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST, VALID
 from latentflix.genres.head import HeadConfig, LossName, head_logits, train_head
+from latentflix.text.cleaning import NO_TEXT, note_unknown, note_unreadable
 from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, embed_texts
-from latentflix.text.tfidf import TfidfConfig, TfidfModel, fit_tfidf, restore_tfidf, tfidf_logits
+from latentflix.text.tfidf import TfidfConfig, TfidfModel, fit_tfidf, tfidf_logits
 
-NO_PLOT = "no plot"
-# Of the tokens of a plot, the share that may be unknown before it is said.
-_MOSTLY = 0.5
+_TFIDF_ARRAYS = ("idf", "coefficients", "intercepts")
 
 
 class GenreConfig(StageConfig):
@@ -80,7 +79,7 @@ class GenreModel:
         heads = {
             f"heads.{place}.{name}": array for place, head in enumerate(self.heads) for name, array in head.items()
         }
-        words = {f"words.{name}": array for name, array in self.words.arrays.items()}
+        words = {f"words.{name}": getattr(self.words, name) for name in _TFIDF_ARRAYS}
         own = {"centre": self.centre, "scale": self.scale, "mixture": self.mixture}
         tuned = {"threshold": np.array([self.thresholds.shared]), "thresholds": self.thresholds.each}
         return {**own, **tuned, **heads, **words}
@@ -89,7 +88,7 @@ class GenreModel:
         """All names and settings, for one JSON file."""
         return {
             "genres": self.genres,
-            "words": self.words.names(),
+            "words": {"vocabulary": self.words.vocabulary, "config": self.words.config.model_dump(mode="json")},
             "head": self.head.model_dump(mode="json"),
             "embedding": self.embedding.model_dump(mode="json"),
         }
@@ -124,13 +123,16 @@ def restore_genres(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]) -
     for name in sorted(name for name in arrays if name.startswith("heads.")):
         _, place, part = name.split(".", 2)
         heads.setdefault(place, {})[part] = arrays[name]
-    words = {name.removeprefix("words."): array for name, array in arrays.items() if name.startswith("words.")}
     return GenreModel(
         genres=list(names["genres"]),
         centre=arrays["centre"],
         scale=arrays["scale"],
         heads=[heads[place] for place in sorted(heads, key=int)],
-        words=restore_tfidf(words, names["words"], len(names["genres"])),
+        words=TfidfModel(
+            vocabulary=names["words"]["vocabulary"],
+            config=TfidfConfig.model_validate(names["words"]["config"]),
+            **{name: arrays[f"words.{name}"] for name in _TFIDF_ARRAYS},
+        ),
         mixture=arrays["mixture"],
         thresholds=Thresholds(float(arrays["threshold"][0]), arrays["thresholds"]),
         head=HeadConfig.model_validate(names["head"]),
@@ -162,7 +164,7 @@ def train_genres(
         )
         heads.append(head)
         best = head.history["missed"].idxmin()
-        rows.append((reading.reading, loss, resample, 1 - head.history["missed"][best], best + 1))
+        rows.append((reading.long_texts, loss, resample, 1 - head.history["missed"][best], best + 1))
     trials = pd.DataFrame(rows, columns=["reading", "loss", "resampled", "average_precision", "best_epoch"])
     chosen = int(trials["average_precision"].idxmax())
     trials["chosen"] = trials.index == chosen
@@ -218,12 +220,8 @@ def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> tup
     centred = (embeddings.features() - model.centre) / model.scale
     logits = [head_logits(centred, head, len(model.genres), model.head) for head in model.heads]
     probabilities = apply_stacking([np.mean(logits, axis=0), tfidf_logits(plots, model.words)], model.mixture)
-    notes = [_note(plot, unknown) for plot, unknown in zip(plots, embeddings.unknown, strict=True)]
-    probabilities[[note == NO_PLOT for note in notes]] = np.nan
+    notes = [
+        note_unreadable(plot) or note_unknown(share) for plot, share in zip(plots, embeddings.unknown, strict=True)
+    ]
+    probabilities[[note == NO_TEXT for note in notes]] = np.nan
     return pd.DataFrame(probabilities.astype(np.float32), columns=model.genres), notes
-
-
-def _note(plot: str, unknown: float) -> str:
-    if not plot.strip():
-        return NO_PLOT
-    return "the model does not know most of the words: is it another language?" if unknown > _MOSTLY else ""

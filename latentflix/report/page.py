@@ -7,6 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from latentflix.factors.comparison import CLASSIFIER, PRIOR, Comparison
+from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.report.factors import factors_section
 from latentflix.report.figures import draw_classifiers, draw_language_model, draw_rates, draw_stability
 from latentflix.report.formatting import PAGE, Nouns
@@ -16,7 +17,6 @@ from latentflix.report.items import items_section
 from latentflix.report.recommender import recommenders_section
 from latentflix.report.rendering import render_page, render_section
 from latentflix.reviews.attribution import attributions, count_sources
-from latentflix.text.classifier import RANDOM_SPLIT
 
 _METHODS = {
     CLASSIFIER: "the language model's encoder",

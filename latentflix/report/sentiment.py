@@ -13,15 +13,15 @@ from latentflix.data.splits import TEST
 from latentflix.report.figures import draw_calibration, draw_unfreezing
 from latentflix.report.formatting import PAGE, decimals
 from latentflix.report.rendering import records, render_page
-from latentflix.sentiment.classifier import NETWORK
+from latentflix.sentiment.classifier import CLASSIFIER
 from latentflix.sentiment.evaluation import SentimentEvaluation
-from latentflix.sentiment.model import BOTH, LABELS
-from latentflix.sentiment.tfidf import BASELINE, WORDS
+from latentflix.sentiment.model import COMBINED, LABELS
+from latentflix.sentiment.tfidf import BASELINE, TFIDF
 
 _PREDICTORS = {
-    NETWORK: "the network alone",
-    WORDS: "words and phrases, weighted by naive Bayes",
-    BOTH: "network and words together",
+    CLASSIFIER: "the network alone",
+    TFIDF: "words and phrases, weighted by naive Bayes",
+    COMBINED: "network and words together",
     BASELINE: "TF-IDF and logistic regression",
 }
 
@@ -94,7 +94,7 @@ def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: Sent
         evaluation=evaluation,
         trials=inputs.trials,
         tfidf_trials=inputs.tfidf_trials,
-        confusion=evaluation.confusion.set_index(["truth", "said"])["reviews"].to_dict(),
+        confusion=evaluation.confusion.set_index(["y_true", "y_pred"])["reviews"].to_dict(),
         mistakes=[_excerpt(row, inputs.reviews, config) for row in records(evaluation.mistakes)],
         left_out=inputs.left_out.head(config.left_out),
         n_left_out=len(inputs.left_out),

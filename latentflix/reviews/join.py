@@ -16,8 +16,7 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import DataError, NotEnoughData, StoreError
 from latentflix.reviews.sources.protocol import Kind
 from latentflix.reviews.store import ReviewStore
-from latentflix.text.cleaning import plain_text
-from latentflix.text.tokenizer import text_id
+from latentflix.text.cleaning import plain_text, text_id
 
 _STORED = ("tconst", "source", "kind", "text", "rating", "attribution", "content_sha256", "training_allowed")
 _COLUMNS = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str"}

@@ -1,10 +1,10 @@
-"""How well sentiment is told of reviews that nothing was learned from or chosen on."""
+"""How well sentiment is predicted for reviews that nothing was trained or chosen on."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
 from latentflix.calibration import calibrate, calibration_error
 from latentflix.config import StageConfig, setting
@@ -14,22 +14,25 @@ from latentflix.sentiment.tfidf import BASELINE
 
 
 class SentimentEvaluationConfig(StageConfig):
-    """How sure the scores are to be, and what is shown."""
+    """The intervals of the scores, and what is shown."""
 
     bootstraps: int = setting(2000, "resamples of the test films, for the intervals", ge=20, le=100_000)
     confidence: float = setting(0.95, "coverage of the intervals", gt=0, lt=1)
-    mistakes: int = setting(20, "most confident mistakes that are kept", ge=0)
+    mistakes: int = setting(20, "most confident mistakes that are shown", ge=0)
     seed: int = setting(0, "seed of the resamples", ge=0)
 
 
 @dataclass(frozen=True)
 class SentimentEvaluation:
-    """Scores of test reviews.
+    """Scores of the test reviews; the last three tables are of the predictor that was chosen.
 
-    scores: one row a predictor: predictor, accuracy, low, high, over_baseline (how much more accurate than the
-    baseline) with its low and high, auc, log_loss, calibration_error. steps: step, valid and test accuracy after it.
-    confusion: truth, said, reviews. calibration: as `calibrate` gives it. mistakes: review_id, positive, probability,
-    the most confident first. The last three are of the predictor that was chosen.
+    Attributes:
+        scores: one row per predictor: predictor, accuracy, low, high, over_baseline (how much more accurate it is than
+            the baseline), over_baseline_low, over_baseline_high, auc, log_loss, calibration_error.
+        steps: step, valid and test (the accuracies after it).
+        confusion: y_true, y_pred, reviews.
+        calibration: as `calibrate` returns it.
+        mistakes: review_id, positive, probability, the most confident first.
     """
 
     scores: pd.DataFrame
@@ -48,47 +51,50 @@ def evaluate_sentiment(
 ) -> SentimentEvaluation:
     """Score every predictor on the test reviews.
 
-    probabilities: index review_id, a column for each predictor, BASELINE among them. predictor: the one that was chosen
-    on validation. step_logits: same index, a column for each step of unfreezing. reviews: index review_id; positive,
-    film, part. Intervals come from resamples of films, for reviews of one film are right or wrong together.
+    Intervals come from resamples of films, because reviews of one film tend to be right or wrong together.
+
+    Args:
+        probabilities: index review_id, one column per predictor, BASELINE among them.
+        predictor: the one that was chosen on validation.
+        step_logits: same index, one column per step of unfreezing.
+        reviews: index review_id; positive, film, part.
     """
     known = reviews.loc[probabilities.index]
     test = (known["part"] == TEST).to_numpy()
-    truth = known.loc[test, "positive"].to_numpy()
-    counts = _film_counts(known.loc[test, "film"], config)
-    right = {name: (said[test].to_numpy() > 0.5) == truth for name, said in probabilities.items()}
-    resampled = {name: counts @ hit / counts.sum(1) for name, hit in right.items()}
+    y_true = known.loc[test, "positive"].to_numpy()
+    counts = _resample_films(known.loc[test, "film"], config)
+    correct = {name: (column[test].to_numpy() > 0.5) == y_true for name, column in probabilities.items()}
+    resampled = {name: counts @ right / counts.sum(1) for name, right in correct.items()}
     rows = []
-    for name, hit in right.items():
-        said = probabilities.loc[test, name].to_numpy(np.float64)
-        over = hit.mean() - right[BASELINE].mean()
+    for name, right in correct.items():
+        column = probabilities.loc[test, name].to_numpy(np.float64)
         rows.append(
             {
                 "predictor": name,
-                "accuracy": hit.mean(),
+                "accuracy": right.mean(),
                 **_interval("", resampled[name], config),
-                "over_baseline": over,
+                "over_baseline": right.mean() - correct[BASELINE].mean(),
                 **_interval("over_baseline_", resampled[name] - resampled[BASELINE], config),
-                "auc": roc_auc_score(truth, said),
-                "log_loss": log_loss(truth, said),
-                "calibration_error": calibration_error(calibrate(truth, said)),
+                "auc": roc_auc_score(y_true, column),
+                "log_loss": log_loss(y_true, column),
+                "calibration_error": calibration_error(calibrate(y_true, column)),
             }
         )
     chosen = probabilities.loc[test, predictor]
     return SentimentEvaluation(
         scores=pd.DataFrame(rows),
-        steps=_by_step(step_logits, known),
-        confusion=_confusion(truth, chosen.to_numpy() > 0.5),
-        calibration=calibrate(truth, chosen.to_numpy(np.float64)),
-        mistakes=_mistakes(chosen, truth, config.mistakes),
+        steps=_score_steps(step_logits, known),
+        confusion=_confusion(y_true, chosen.to_numpy() > 0.5),
+        calibration=calibrate(y_true, chosen.to_numpy(np.float64)),
+        mistakes=_mistakes(chosen, y_true, config.mistakes),
     )
 
 
-def _film_counts(films: pd.Series, config: SentimentEvaluationConfig) -> np.ndarray:
+def _resample_films(films: pd.Series, config: SentimentEvaluationConfig) -> np.ndarray:
     """How often each review is in each resample: float64 (resamples, reviews)."""
     codes, titles = pd.factorize(films)
-    n_items = len(titles)
-    drawn = np.random.default_rng(config.seed).multinomial(n_items, np.full(n_items, 1 / n_items), config.bootstraps)
+    n_films = len(titles)
+    drawn = np.random.default_rng(config.seed).multinomial(n_films, np.full(n_films, 1 / n_films), config.bootstraps)
     return drawn[:, codes].astype(float)
 
 
@@ -98,22 +104,19 @@ def _interval(prefix: str, resampled: np.ndarray, config: SentimentEvaluationCon
     return {f"{prefix}low": float(low), f"{prefix}high": float(high)}
 
 
-def _by_step(step_logits: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    right = (step_logits > 0).eq(known["positive"].to_numpy(), axis=0)
-    parts = {part: right[(known["part"] == part).to_numpy()].mean() for part in (VALID, TEST)}
+def _score_steps(step_logits: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    correct = (step_logits > 0).eq(known["positive"].to_numpy(), axis=0)
+    parts = {part: correct[(known["part"] == part).to_numpy()].mean() for part in (VALID, TEST)}
     return pd.DataFrame(parts).rename_axis("step").reset_index()
 
 
-def _confusion(truth: np.ndarray, said: np.ndarray) -> pd.DataFrame:
-    pairs = [(actual, given) for actual in (False, True) for given in (False, True)]
-    rows = [
-        (LABELS[actual], LABELS[given], int(((truth == actual) & (said == given)).sum())) for actual, given in pairs
-    ]
-    return pd.DataFrame(rows, columns=["truth", "said", "reviews"])
+def _confusion(y_true: np.ndarray, y_pred: np.ndarray) -> pd.DataFrame:
+    counts = pd.DataFrame(confusion_matrix(y_true, y_pred, labels=[False, True]), LABELS, LABELS)
+    return counts.rename_axis("y_true").rename_axis("y_pred", axis=1).stack().rename("reviews").reset_index()
 
 
-def _mistakes(chosen: pd.Series, truth: np.ndarray, count: int) -> pd.DataFrame:
-    table = pd.DataFrame({"positive": truth, "probability": chosen.to_numpy()}, chosen.index).reset_index()
+def _mistakes(chosen: pd.Series, y_true: np.ndarray, count: int) -> pd.DataFrame:
+    table = pd.DataFrame({"positive": y_true, "probability": chosen.to_numpy()}, chosen.index).reset_index()
     wrong = table[(table["probability"] > 0.5) != table["positive"]]
     confident = (wrong["probability"] - 0.5).abs().sort_values(ascending=False, kind="stable").index[:count]
     return wrong.loc[confident].reset_index(drop=True)

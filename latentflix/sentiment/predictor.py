@@ -1,4 +1,4 @@
-"""A trained model that tells the sentiment of reviews: from an artifact on disk to labels and probabilities."""
+"""A trained model that predicts the sentiment of reviews: from an artifact on disk to labels and probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,56 +7,89 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+from fastai.text.core import UNK
+from fastai.text.models.core import SequentialRNN
 
-from latentflix.artifacts import Handle, Store
+from latentflix.artifacts import Store
+from latentflix.calibration import apply_stacking
 from latentflix.data.tables import MaybeText, append_columns
 from latentflix.runs import latest_artifact
-from latentflix.sentiment.model import LABELS, SentimentModel, SentimentPredictor
-from latentflix.text.predictions import PredictionConfig
+from latentflix.sentiment.classifier import CLASSIFIER
+from latentflix.sentiment.model import LABELS, PARTS, ChosenSentiment, SentimentModel
+from latentflix.sentiment.tfidf import TFIDF
+from latentflix.text.classifier import predict_logits, read_reviews, restore_classifier, reverse
+from latentflix.text.cleaning import note_unknown, note_unreadable
+from latentflix.text.tfidf import tfidf_logits
+from latentflix.text.tokenizer import padding_id
 
 STAGE, PROGRAM = "sentiment", "python -m flows.sentiment"
 
 
 @dataclass(frozen=True)
-class SentimentFilePredictor:
-    """Tells sentiment, of any number of texts."""
+class SentimentPredictor:
+    """Predicts the sentiment of any number of texts. classifiers: those that the model's predictor needs, by name."""
 
-    predictor: SentimentPredictor
+    model: SentimentModel
+    classifiers: dict[str, SequentialRNN]
 
     @classmethod
-    def open(cls, artifacts_dir: Path = Path("artifacts"), config: PredictionConfig | None = None) -> Self:
-        """The teller of the newest sentiment artifact.
+    def load(cls, artifacts_dir: Path = Path("artifacts")) -> Self:
+        """Load the latest sentiment artifact.
 
-        Raises ArtifactError if there is no such artifact or if a file of it was altered or cut short, ModelError
-        if its weights do not belong together.
+        Raises:
+            ArtifactError: there is no such artifact, or a file of it was altered or cut short.
+            ModelError: its weights do not belong together.
         """
         store = Store(artifacts_dir)
-        return cls.read(store, latest_artifact(store, STAGE, PROGRAM), config)
+        return cls.build(store.read_field(latest_artifact(store, STAGE, PROGRAM), ChosenSentiment, "model"))
 
     @classmethod
-    def read(cls, store: Store, handle: Handle, config: PredictionConfig | None = None) -> Self:
-        """The teller of one sentiment artifact. Raises as `open` does."""
-        return cls(SentimentPredictor(SentimentModel.load(store, handle), config))
+    def build(cls, model: SentimentModel) -> Self:
+        """Build the classifiers of a model. Raises ModelError if their weights do not fit."""
+        used = model.classifiers if CLASSIFIER in PARTS[model.predictor] else {}
+        restored = {
+            name: restore_classifier(weights, model.vocabulary, model.classifier_config)
+            for name, weights in used.items()
+        }
+        return cls(model, restored)
 
-    def tell(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
-        """One row a text, in the order given: label str, probability float32 (of being positive), note str.
+    def predict(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
+        """Predict the sentiment of each text, in their order.
 
-        A text that cannot be read has no label and no probability, and its note says why.
+        Returns:
+            label str, probability float32 (of being positive), note str. A text that cannot be read (none, blank, not
+            UTF-8) has no label and no probability, and its note says why; another note may warn of unknown words.
         """
-        probabilities, notes = self.predictor.predict(texts)
+        notes = [note_unreadable(text) for text in texts]
+        rows = [row for row, note in enumerate(notes) if not note]
+        probabilities = np.full(len(texts), np.nan, np.float32)
+        if rows:
+            readable = [str(texts[row]) for row in rows]
+            tokens = read_reviews(readable, self.model.vocabulary, self.model.classifier_config)
+            probabilities[rows] = self._probabilities(readable, tokens)
+            unknown = self.model.vocabulary.index(UNK)
+            for row, ids in zip(rows, tokens, strict=True):
+                notes[row] = note_unknown((ids == unknown).mean())
         labels = np.array(LABELS, dtype=object)[(probabilities > 0.5).astype(int)]
         labels[np.isnan(probabilities)] = None
-        return pd.DataFrame(
-            {
-                "label": pd.Series(labels, dtype="str"),
-                "probability": probabilities,
-                "note": pd.Series(notes, dtype="str"),
-            }
-        )
+        columns = {"label": pd.Series(labels, dtype="str"), "probability": probabilities}
+        return pd.DataFrame({**columns, "note": pd.Series(notes, dtype="str")})
 
-    def tell_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
-        """Write the csv or parquet table in `source` to `target`, with the columns of `tell` more.
+    def predict_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
+        """Write the csv or parquet table in `source` to `target`, with the columns of `predict` added.
 
         Reads and writes `batch_rows` rows at a time. Returns the number of rows. Raises as `append_columns` does.
         """
-        return append_columns(source, target, text_column, self.tell, batch_rows)
+        return append_columns(source, target, text_column, self.predict, batch_rows)
+
+    def _probabilities(self, texts: list[str], tokens: list[np.ndarray]) -> np.ndarray:
+        logits = {TFIDF: tfidf_logits(texts, self.model.tfidf)}
+        if self.classifiers:
+            padding = padding_id(self.model.vocabulary)
+            by_direction = [
+                predict_logits(classifier, tokens if name == CLASSIFIER else reverse(tokens), padding)
+                for name, classifier in self.classifiers.items()
+            ]
+            logits[CLASSIFIER] = np.asarray(np.mean(by_direction, axis=0))
+        parts = [logits[name].astype(np.float64) for name in PARTS[self.model.predictor]]
+        return apply_stacking(parts, self.model.mixture)[:, 0]

@@ -1,4 +1,4 @@
-"""What a language model reads: texts as one stream, in stretches side by side."""
+"""Texts as batches of token ids: one stream for a language model, padded texts for a classifier."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,19 +8,20 @@ import torch
 from latentflix.errors import NotEnoughData
 from latentflix.text.token_corpus import TokenCorpus
 
+WINDOW = 72
+
 
 def choose_texts(corpus: TokenCorpus, rows: np.ndarray, random: np.random.Generator, max_tokens: int) -> np.ndarray:
-    """Some of the rows in random order, as many as it takes to come to `max_tokens` tokens."""
+    """Some of the rows in random order, as many as it takes to reach `max_tokens` tokens."""
     order = random.permutation(rows)
     before = np.concatenate([[0], corpus.lengths(order).cumsum()[:-1]])
     return order[before < max_tokens]
 
 
 class LanguageModelBatches:
-    """Texts as one stream, cut into `batch_size` stretches side by side, read `sequence_length` tokens at a time.
+    """Texts as one stream, cut into `batch_size` parallel streams that are read `sequence_length` tokens at a time.
 
-    A batch is (tokens, the tokens that follow), both int64 (its stretches, up to sequence_length). Texts change their
-    order from epoch to epoch if shuffled. Source: fastai `LMDataLoader`.
+    A batch is (tokens, next tokens), both int64 (streams, up to sequence_length). Source: fastai `LMDataLoader`.
     """
 
     def __init__(
@@ -32,9 +33,14 @@ class LanguageModelBatches:
         part: int = 0,
         parts: int = 1,
     ) -> None:
-        """Keep the texts' ids; raise NotEnoughData if they do not fill one step.
+        """Keep the ids of the texts.
 
-        part: which of `parts` equal shares of the stretches the batches hold, counting from 0.
+        Args:
+            shuffle: draws a new order of the texts for each epoch.
+            part: which of `parts` equal shares of the streams the batches hold, counting from 0.
+
+        Raises:
+            NotEnoughData: the texts do not fill one step.
         """
         self.texts, self.sequence_length, self.shuffle = texts, sequence_length, shuffle
         n_tokens = sum(map(len, texts)) - 1
@@ -45,11 +51,11 @@ class LanguageModelBatches:
             raise NotEnoughData(
                 "the review corpus is too small for a language model",
                 found=f"{n_tokens + 1} tokens in {len(texts)} texts",
-                expected="some hundred at the least",
+                expected="at least some hundred",
             )
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         return -(-self.stream_length // self.sequence_length)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -63,3 +69,51 @@ class LanguageModelBatches:
         for start in range(0, self.stream_length, self.sequence_length):
             stop = start + self.sequence_length
             yield tokens[:, start:stop], following[:, start:stop]
+
+
+class ClassifierBatches:
+    """Texts of similar length as batches of (tokens int64 (batch, length), labels float32 (batch, labels)).
+
+    Within a batch the longest text comes first, and shorter ones begin after whole windows of padding, as fastai's
+    `SentenceEncoder` expects. Source: fastai `SortedDL`, `pad_chunk`.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[np.ndarray],
+        labels: np.ndarray,
+        batch_size: int,
+        padding: int,
+        shuffle: np.random.Generator | None = None,
+    ) -> None:
+        """Keep the token ids and labels of the texts; they are padded one batch at a time."""
+        self.texts, self.labels, self.padding, self.shuffle = texts, labels, padding, shuffle
+        self.n_batches = -(-len(texts) // batch_size)
+        self.lengths = np.array([len(text) for text in texts])
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        return self.n_batches
+
+    def order(self) -> list[np.ndarray]:
+        """The rows of each batch: sorted by length; if shuffled, by length with noise, the batches in random order."""
+        if not self.n_batches:
+            return []
+        noise = self.shuffle.uniform(0.9, 1.1, len(self.lengths)) if self.shuffle else 1.0
+        batches = np.array_split(np.argsort(-self.lengths * noise, kind="stable"), self.n_batches)
+        batches = [batch[np.argsort(-self.lengths[batch], kind="stable")] for batch in batches]
+        return [batches[index] for index in self.shuffle.permutation(len(batches))] if self.shuffle else batches
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """One epoch."""
+        for batch in self.order():
+            lengths = self.lengths[batch]
+            width = int(lengths.max())
+            if width - lengths.min() >= WINDOW:
+                # Else a window could begin with padding for a text that continues in it, and be skipped.
+                width = -(-width // WINDOW) * WINDOW
+            tokens = torch.full((len(batch), width), self.padding)
+            for row, index in enumerate(batch):
+                start = (width - self.lengths[index]) // WINDOW * WINDOW
+                tokens[row, start : start + self.lengths[index]] = torch.from_numpy(self.texts[index])
+            yield tokens, torch.from_numpy(self.labels[batch])

@@ -1,27 +1,32 @@
-"""What a review says, without what a page does: markup, scripts and control characters taken out for the models."""
+"""Plain text: what is removed from a text before a model reads it, what identifies it, and why it cannot be read."""
 
+import hashlib
 import re
 import warnings
 
-import numpy as np
-from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
-
 from latentflix.data.tables import MaybeText
 
-# What may name a pole: names of people begin with a capital, and do not say what a factor means.
+# Only words in lower case: names begin with a capital, and say who plays, not what a factor means.
 WORD_PATTERN = r"\b[a-z]{3,}\b"
+NO_TEXT, NOT_UTF8 = "no text", "not UTF-8"
+UNKNOWN_WORDS = "the model does not know most of the words: is it another language?"
+
 # All of ASCII but tab, line feed and carriage return; in old texts those beyond stand for dashes and quotes.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def plain_text(text: str) -> str:
-    """The words of a text that may be HTML: no tags, no scripts or styles, no control characters, entities resolved.
+    """Remove tags, scripts, styles and control characters from a text that may be HTML, and resolve its entities.
 
-    A line break stays one. What is no markup stays as it is, as in "I <3 it".
+    A line break becomes a newline. What is not markup stays as it is, as in "I <3 it".
     """
     text = _BREAK.sub("\n", _CONTROLS.sub(" ", text))
     if "<" in text or "&" in text:
+        # It takes a third of a second to import, and the word pattern is needed where nothing else is.
+        from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
+
         with warnings.catch_warnings():
             # A review may look like a file name to a parser of pages.
             warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
@@ -33,19 +38,27 @@ def plain_text(text: str) -> str:
     return text.strip()
 
 
-NO_TEXT, NOT_UTF8 = "no text", "not UTF-8"
-UNKNOWN_WORDS = "the model does not know most of the words: is it another language?"
-# Of the tokens of a text, the share that may be unknown before it is said.
-_MOSTLY = 0.5
+def replace_surrogates(text: str) -> str:
+    """Replace each half of a surrogate pair, which cannot be encoded, by U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
-def note_fault(text: MaybeText) -> str:
+def text_id(text: str) -> str:
+    """What identifies a text: the SHA-256 of its UTF-8 bytes, surrogates replaced."""
+    return hashlib.sha256(replace_surrogates(text).encode()).hexdigest()
+
+
+def note_unreadable(text: MaybeText) -> str:
     """Why a text cannot be read; empty if it can."""
     if isinstance(text, bytes):
         return NOT_UTF8
     return "" if text and text.strip() else NO_TEXT
 
 
-def note_unknown(ids: np.ndarray, unknown: int) -> str:
-    """A warning if most of a text's tokens are `unknown`, the id of the unknown token; else empty."""
-    return UNKNOWN_WORDS if (ids == unknown).mean() > _MOSTLY else ""
+def note_unknown(share: float) -> str:
+    """A warning if a model does not know most of a text's tokens; else empty.
+
+    Args:
+        share: of the text's tokens, how many are unknown.
+    """
+    return UNKNOWN_WORDS if share > 0.5 else ""

@@ -1,8 +1,7 @@
-"""One training in several processes side by side, one a GPU.
+"""Data-parallel training in several processes, one per GPU, launched as `torchrun` launches them.
 
-They are launched as `torchrun` launches them: when one fails, the others are ended. Each computes the gradients of its
-own part of a batch; the mean of all is what every process learns from, so all have the same weights after each step.
-Sources: PyTorch, "Torch Distributed Elastic" and `DistributedDataParallel`.
+Each computes the gradients of its part of a batch, and all learn from their mean, so that all have the same weights
+after each step. Sources: PyTorch, "Torch Distributed Elastic" and `DistributedDataParallel`.
 """
 
 import logging
@@ -31,17 +30,16 @@ from latentflix.training import Epoch, observe_epochs, report_epoch
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue, SimpleQueue
 
+    Messages = Queue[Epoch | logging.LogRecord | None]
+
 Result = TypeVar("Result")
-# How long to wait for the last words of processes that were ended from outside.
-_LAST_WORDS = 5.0
+# Seconds to wait for the last messages of processes that were killed.
+SHUTDOWN_TIMEOUT = 5.0
 _LAUNCHER_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 def n_processes(asked: int | None) -> int:
-    """As many processes as are asked for; not asked, one for each GPU, one if there is none.
-
-    Raises SettingsError if there are GPUs, but fewer than that.
-    """
+    """As many processes as are asked for, else one per GPU, or one. Raises SettingsError if there are too few GPUs."""
     gpus = torch.cuda.device_count()
     if asked and 0 < gpus < asked:
         raise SettingsError(
@@ -54,27 +52,30 @@ def n_processes(asked: int | None) -> int:
 
 
 def rank() -> int:
-    """Which of the processes of a training this one is, counting from 0."""
+    """The number of this process among those of the training, counting from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def world_size() -> int:
-    """How many processes train side by side."""
+    """The number of processes that train together."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def run_processes(count: int, function: Callable[..., Result], *arguments: Any) -> Result:
-    """What `function(*arguments)` returns in the first of `count` processes that run it side by side.
+    """What `function(*arguments)` returns in the first of `count` processes that run it together.
 
-    One process is this one. Of several, the function, its arguments and what it returns have to be picklable; what the
-    first one logs, and its epochs, are told here. Raises TrainingError, with what the first that failed said.
+    A single process is this one. Otherwise the function, its arguments and its result have to be picklable, and what
+    the first process logs, and its epochs, are reported here.
+
+    Raises:
+        TrainingError: a process failed, and the others were stopped; with the message of the first that failed.
     """
     if count == 1:
         return function(*arguments)
     context = multiprocessing.get_context("spawn")
-    said: Queue[Epoch | logging.LogRecord | None] = context.Queue()
+    messages: Messages = context.Queue()
     causes: SimpleQueue[str] = context.SimpleQueue()
-    with TemporaryDirectory() as logs, _signals_kept(), _told(said):
+    with TemporaryDirectory() as logs, _restored_signals(), _forward_messages(messages):
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -86,21 +87,18 @@ def run_processes(count: int, function: Callable[..., Result], *arguments: Any) 
             max_restarts=0,
         )
         try:
-            results: dict[int, Result] = elastic_launch(config, _run_one)(said, causes, function, arguments)
+            results: dict[int, Result] = elastic_launch(config, _run_one)(messages, causes, function, arguments)
         except ChildFailedError as error:
             raise TrainingError(
-                "one of several processes that train together failed, and all were ended",
-                # The launcher knows only who ended first, and all end soon after one another.
+                "one of several processes that train together failed, and all were stopped",
+                # The launcher only knows which ended first, and all end at almost the same time.
                 found=str(error.get_first_failure()[1].message) if causes.empty() else causes.get(),
             ) from error
     return results[0]
 
 
 def _run_one(
-    said: "Queue[Epoch | logging.LogRecord | None]",
-    causes: "SimpleQueue[str]",
-    function: Callable[..., Result],
-    arguments: tuple[Any, ...],
+    messages: "Messages", causes: "SimpleQueue[str]", function: Callable[..., Result], arguments: tuple[Any, ...]
 ) -> Result | None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -110,12 +108,12 @@ def _run_one(
             function(*arguments)
             return None
         logger = logging.getLogger(__name__.partition(".")[0])
-        logger.addHandler(QueueHandler(said))
+        logger.addHandler(QueueHandler(messages))
         logger.setLevel(logging.INFO)
-        with observe_epochs(said.put):
+        with observe_epochs(messages.put):
             return function(*arguments)
     except Exception as error:
-        # Said before the others miss this process, so that what comes of that is said later.
+        # Before the others miss this process and fail too.
         causes.put(f"process {rank()} of {world_size()}, counting from 0: {type(error).__name__}: {error}")
         raise
     finally:
@@ -123,8 +121,8 @@ def _run_one(
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Have a Learner of this process ask nothing of the others; fastai knows of them from the environment."""
+def hide_world_size() -> Iterator[None]:
+    """Keep a Learner from synchronising with the other processes; fastai knows of them from the environment."""
     hidden = os.environ.pop("WORLD_SIZE", None)
     try:
         yield
@@ -134,64 +132,64 @@ def alone() -> Iterator[None]:
 
 
 @contextmanager
-def _told(said: "Queue[Epoch | logging.LogRecord | None]") -> Iterator[None]:
-    """Pass on what another process says, for as long as the context lasts, as if it were said in this thread."""
+def _forward_messages(messages: "Messages") -> Iterator[None]:
+    """Report the epochs and log records of another process, while the context lasts, as if they were this thread's."""
 
-    def listen() -> None:
-        while (told := said.get()) is not None:
-            if isinstance(told, Epoch):
-                report_epoch(told)
+    def forward() -> None:
+        while (message := messages.get()) is not None:
+            if isinstance(message, Epoch):
+                report_epoch(message)
             else:
-                logging.getLogger(told.name).handle(told)
+                logging.getLogger(message.name).handle(message)
 
-    listener = threading.Thread(target=copy_context().run, args=(listen,), daemon=True)
-    listener.start()
+    thread = threading.Thread(target=copy_context().run, args=(forward,), daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        said.put(None)
-        # A process that was killed while it spoke may have left the queue shut.
-        said.cancel_join_thread()
-        listener.join(_LAST_WORDS)
+        messages.put(None)
+        # A process that was killed while it wrote may have left the queue locked.
+        messages.cancel_join_thread()
+        thread.join(SHUTDOWN_TIMEOUT)
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Put back, at the end, what this process does on signals: the launcher sets that for itself."""
+def _restored_signals() -> Iterator[None]:
+    """Restore this process's signal handlers at the end: the launcher sets its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kept = {number: signal.getsignal(number) for number in _LAUNCHER_SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in _LAUNCHER_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in kept.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 class _WrappedModel(DistributedDataParallel):
-    """A model whose memory of the last batch can be let go, as fastai does, while it is wrapped."""
+    """Passes fastai's call to forget the last batch on to the model."""
 
     def reset(self) -> None:
         self.module.reset()
 
 
-def bare(model: torch.nn.Module) -> torch.nn.Module:
-    """The model itself, also while it is wrapped for a training in several processes."""
+def unwrap(model: torch.nn.Module) -> torch.nn.Module:
+    """The model itself, whether or not it is wrapped for training in several processes."""
     return model.module if isinstance(model, _WrappedModel) else model
 
 
 class SharedGradients(Callback):
-    """Has every process of a training learn from the gradients of all, if there are several."""
+    """Averages gradients over all processes of a training, if there are several."""
 
-    # Before what looks at the model, after the Learner has moved it to its device.
+    # After the Learner moved the model to its device, before other callbacks use it.
     order = 11
 
     def before_fit(self) -> None:
-        """Wrap the model; all processes begin with the weights of the first."""
+        """Wrap the model; all processes start with the weights of the first."""
         if world_size() > 1:
             self.learn.model = _WrappedModel(self.model)
 
     def after_fit(self) -> None:
         """Unwrap the model."""
-        self.learn.model = bare(self.model)
+        self.learn.model = unwrap(self.model)

@@ -1,4 +1,4 @@
-"""What a language model says when it is let go on from a prompt."""
+"""Texts that a language model writes from a prompt."""
 
 from collections.abc import Sequence
 
@@ -10,37 +10,37 @@ from latentflix.text.tokenizer import numericalize, tokenize
 
 
 def generate_texts(
-    model: SequentialRNN, vocabulary: Sequence[str], prompt: str, n_words: int, temperature: float, n_sentences: int
+    model: SequentialRNN, vocabulary: Sequence[str], prompt: str, n_words: int, temperature: float, n_texts: int
 ) -> list[str]:
-    """The prompt and `n_words` tokens more, as many times as asked, drawn from what the model holds likely.
+    """Sample continuations of a prompt, of `n_words` tokens each, never `xxunk`. Source: fastai `LMLearner.predict`.
 
-    model: fastai's AWD-LSTM language model. temperature: below 1 the likely becomes likelier. Source: fastai
-    `LMLearner.predict`, which never says `xxunk` either.
+    Args:
+        temperature: below 1, likely tokens become likelier.
     """
-    if not n_sentences:
+    if not n_texts:
         return []
     device = next(model.parameters()).device
     start = numericalize(tokenize(prompt), {token: number for number, token in enumerate(vocabulary)})
-    read = torch.from_numpy(start).to(device).expand(n_sentences, -1)
+    read = torch.from_numpy(start).to(device).expand(n_texts, -1)
     never = [vocabulary.index(token) for token in (UNK, PAD)]
-    said = []
+    sampled = []
     model.eval()
     model.reset()
     with torch.inference_mode():
         for _ in range(n_words):
-            # The model remembers what it has read, so only what is new is read.
+            # The model remembers what it has read, so only new tokens are read.
             scores = model(read)[0][:, -1].float() / temperature
             scores[:, never] = -torch.inf
             read = torch.multinomial(scores.softmax(-1), 1)
-            said.append(read)
+            sampled.append(read)
     model.reset()
-    # The prompt stands there as it was given, also where the model does not know a word of it.
-    continuations = torch.cat(said, dim=1).tolist()
-    return [f"{prompt} {readable([vocabulary[number] for number in row])}" for row in continuations]
+    # The prompt is shown as it was given, even if the model does not know its words.
+    continuations = torch.cat(sampled, dim=1).tolist()
+    return [f"{prompt} {detokenize([vocabulary[number] for number in row])}" for row in continuations]
 
 
-def readable(tokens: Sequence[str]) -> str:
-    """Tokens as text, their special tokens carried out: `xxmaj item` is Film, `xxrep 3 !` is !!!."""
+def detokenize(tokens: Sequence[str]) -> str:
+    """Join tokens to a text, with special tokens applied: `xxmaj film` is Film, `xxrep 3 !` is !!!."""
     words: list[str] = []
     rest = iter(tokens)
     for token in rest:

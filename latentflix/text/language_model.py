@@ -22,13 +22,12 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import ModelError
 from latentflix.text.batches import LanguageModelBatches, choose_texts
 from latentflix.text.checkpoints import CheckpointCallback, read_checkpoint, restore_optimiser
-from latentflix.text.distributed import SharedGradients, alone, rank, world_size
+from latentflix.text.distributed import SharedGradients, hide_world_size, rank, world_size
 from latentflix.text.generation import generate_texts
 from latentflix.text.token_corpus import TokenCorpus
 from latentflix.training import LRFinderResult, find_learning_rate, make_learner, pick_device
 
 logger = logging.getLogger(__name__)
-
 
 Direction = Literal["forward", "backward"]
 
@@ -37,35 +36,35 @@ class LanguageModelConfig(StageConfig):
     """The language model and how it is trained."""
 
     pretrained: bool = setting(False, "start from fastai's WikiText-103 weights; the sizes must be theirs")
-    vocabulary_size: int = setting(4000, "most frequent tokens that get an id", ge=100, le=100_000)
-    min_frequency: int = setting(3, "times a token must occur to get an id", ge=1)
+    vocabulary_size: int = setting(4000, "number of most frequent tokens in the vocabulary", ge=100, le=100_000)
+    min_frequency: int = setting(3, "times a token must occur to be in the vocabulary", ge=1)
     embedding_size: int = setting(128, "width of the embedding and of the encoder's output", ge=8)
     hidden_size: int = setting(384, "width of the LSTM layers but the last, which is as wide as the embedding", ge=8)
     n_layers: int = setting(1, "LSTM layers", ge=1, le=8)
     dropout: float = setting(0.1, "factor on all of AWD-LSTM's dropouts", gt=0, le=2)
-    max_tokens: int = setting(2_000_000, "tokens of the corpus that are read; the rest is left", ge=1000)
-    batch_size: int = setting(16, "texts side by side, in all processes together", ge=1)
-    sequence_length: int = setting(72, "tokens a step", ge=2)
-    frozen_epochs: int = setting(0, "passes with all but the embedding frozen", ge=0)
+    max_tokens: int = setting(2_000_000, "tokens of the corpus to train on; the rest is ignored", ge=1000)
+    batch_size: int = setting(16, "parallel streams of text, in all processes together", ge=1)
+    sequence_length: int = setting(72, "tokens per step", ge=2)
+    frozen_epochs: int = setting(0, "epochs with all but the embedding frozen", ge=0)
     frozen_learning_rate: float = setting(2e-2, "peak of their schedule", gt=0)
-    epochs: int = setting(1, "passes with everything learning", ge=1)
+    epochs: int = setting(1, "epochs in which everything learns", ge=1)
     learning_rate: float = setting(1e-2, "peak of their schedule", gt=0)
     weight_decay: float = setting(0.1, "decoupled weight decay", ge=0)
-    valid_share: float = setting(0.02, "share of the texts held out to watch the fit", gt=0, lt=1)
-    direction: Direction = setting("forward", "forward says the next token, backward the one before")
-    bidirectional: bool = setting(False, "a model for each direction")
-    rate_steps: int = setting(100, "steps of the learning-rate finder; fewer than 20: none", ge=0, le=10_000)
-    prompt: str = setting("I liked this movie because", "what the model goes on from, for the report")
-    sentences: int = setting(3, "how often it does", ge=0, le=100)
-    sentence_words: int = setting(40, "tokens that it adds", ge=1, le=1000)
-    temperature: float = setting(0.75, "below 1 the likely becomes likelier", gt=0, le=10)
+    valid_share: float = setting(0.02, "share of the texts held out for validation", gt=0, lt=1)
+    direction: Direction = setting("forward", "forward predicts the next token, backward the previous one")
+    bidirectional: bool = setting(False, "train a model for each direction")
+    rate_steps: int = setting(100, "steps of the learning-rate finder; fewer than 20: it is skipped", ge=0, le=10_000)
+    prompt: str = setting("I liked this movie because", "prompt that the model continues, for the report")
+    sentences: int = setting(3, "continuations to write", ge=0, le=100)
+    sentence_words: int = setting(40, "tokens of a continuation", ge=1, le=1000)
+    temperature: float = setting(0.75, "below 1, likely tokens become likelier", gt=0, le=10)
     seed: int = setting(0, "seed of the choice of texts and of the weights", ge=0)
-    # As the device does, it changes what is rounded and dropped out, not what is learned from.
+    # Like the device, it changes rounding and dropout, but not the data.
     processes: int | None = Field(
         None,
         ge=1,
         exclude=True,
-        description="processes that train it side by side; not given: one for each GPU, or one [>= 1]",
+        description="processes that train it together; not given: one per GPU, or one [>= 1]",
     )
 
 
@@ -79,11 +78,13 @@ class LanguageModel:
 
 @dataclass(frozen=True)
 class TrainedLanguageModel:
-    """A language model and what came of its training.
+    """A language model, and how its training went.
 
-    texts: how many might be read. history: one row an epoch: train_loss, valid_loss, accuracy, perplexity, tokens (read
-    in the epoch). rates: what the learning-rate finder found, if it was asked. sentences: what the model said, column
-    sentence; nothing if it reads backward.
+    Attributes:
+        texts: how many texts it could be trained on.
+        history: one row per epoch: train_loss, valid_loss, accuracy, perplexity, tokens.
+        rates: what the learning-rate finder found, if it ran.
+        sentences: column sentence, what the model wrote; empty if it reads backward.
     """
 
     model: LanguageModel
@@ -94,10 +95,7 @@ class TrainedLanguageModel:
 
 
 def encoder_sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """The sizes of the AWD-LSTM encoder whose weights these are, by the names that fastai gives them.
-
-    weights: those of a language model or of a classifier. Raises ModelError if there is no encoder among them.
-    """
+    """The sizes of an AWD-LSTM encoder, by fastai's names. Raises ModelError if the weights have none."""
     recurrent = [weight.shape for name, weight in weights.items() if name.endswith(".weight_hh_l0_raw")]
     embedding = [weight.shape for name, weight in weights.items() if name.endswith("encoder.weight")]
     if not recurrent or not embedding:
@@ -110,7 +108,7 @@ def encoder_sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def direction_configs(config: LanguageModelConfig) -> list[LanguageModelConfig]:
-    """A config for each model that is asked for, the forward one first."""
+    """One config per direction to train, the forward one first."""
     if not config.bidirectional:
         return [config]
     directions: tuple[Direction, ...] = ("forward", "backward")
@@ -124,12 +122,17 @@ def train_language_model(
     pretrained: LanguageModel | None = None,
     checkpoints: Path | None = None,
 ) -> TrainedLanguageModel:
-    """Learn to say the next token of reviews, or the one before.
+    """Train a model to predict the next token of reviews, or the previous one.
 
-    rows: the texts of the corpus that may be read; they are read in an order drawn from the seed until `max_tokens` are
-    reached. Each of several processes of `run_processes` reads its part of every batch; all come to the same weights.
-    checkpoints: a folder; what an earlier run left there is gone on from. Raises TrainingError if the loss is no
-    number, ModelError if pretrained weights have other sizes than the config.
+    Each process of `run_processes` reads its part of every batch, and all end with the same weights.
+
+    Args:
+        rows: the texts to choose from, at random, until `max_tokens` are reached.
+        checkpoints: a folder; an interrupted training continues from what it left there.
+
+    Raises:
+        TrainingError: the loss is NaN or infinite.
+        ModelError: the pretrained weights have other sizes than the config.
     """
     torch.manual_seed(config.seed)
     random = np.random.default_rng(config.seed)
@@ -161,8 +164,8 @@ def train_language_model(
     with learner.no_logging():
         if config.frozen_epochs:
             learner.freeze()
-        # fastai keeps the weights meanwhile where only the first process finds them; the others wait to be given them.
-        with alone():
+        # lr_find saves the weights to a file that only the first process sees; `_fit` broadcasts them to the others.
+        with hide_world_size():
             rates = find_learning_rate(learner, config.rate_steps if rank() == 0 else 0)
         history = _fit(learner, config, checkpoints)
     table = pd.DataFrame(history, columns=["train_loss", "valid_loss", "accuracy", "perplexity"])
@@ -178,13 +181,13 @@ def train_language_model(
 
 
 def _fit(learner: Learner, config: LanguageModelConfig, checkpoints: Path | None) -> list[list[float]]:
-    """Train, from where an earlier run left off; returns losses and metrics, a row an epoch."""
+    """Train, continuing an interrupted run; the losses and metrics of each epoch."""
     checkpoint = read_checkpoint(checkpoints) if checkpoints else None
     history: list[list[float]] = []
     if checkpoint:
         learner.model.load_state_dict(checkpoint.weights)
         history += checkpoint.history
-        logger.info("%s goes on after epoch %d", learner.training_progress.title, len(history))
+        logger.info("%s continues after epoch %d", learner.training_progress.title, len(history))
     callbacks = [CheckpointCallback(config.seed, history, checkpoints if rank() == 0 else None), SharedGradients()]
     before = 0
     for freeze, n_epochs, rate in (
@@ -203,20 +206,15 @@ def _fit(learner: Learner, config: LanguageModelConfig, checkpoints: Path | None
 
 
 def build_language_model(vocabulary_size: int, config: LanguageModelConfig) -> SequentialRNN:
-    """fastai's AWD-LSTM language model of the config's sizes, with fresh weights."""
+    """fastai's AWD-LSTM language model with fresh weights."""
     sizes = {"emb_sz": config.embedding_size, "n_hid": config.hidden_size, "n_layers": config.n_layers}
     return get_language_model(AWD_LSTM, vocabulary_size, {**awd_lstm_lm_config, **sizes}, drop_mult=config.dropout)
 
 
 def load_pretrained(model: torch.nn.Module, pretrained: LanguageModel, vocabulary: list[str]) -> None:
-    """Put pretrained weights into a language model whose vocabulary is another one.
-
-    A token that the pretrained vocabulary lacks gets the mean embedding (fastai's `match_embeds`). Raises
-    ModelError if a weight is missing or has another shape.
-    """
+    """Load pretrained weights of another vocabulary; new tokens get the mean embedding. Raises as `load_weights`."""
     tensors = {name: torch.as_tensor(weight) for name, weight in pretrained.weights.items()}
-    matched = match_embeds(tensors, pretrained.vocabulary, vocabulary)
-    load_weights(model, matched)
+    load_weights(model, match_embeds(tensors, pretrained.vocabulary, vocabulary))
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, np.ndarray | torch.Tensor]) -> None:
@@ -235,7 +233,7 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, np.ndarray | torc
 
 
 def model_weights(model: torch.nn.Module) -> dict[str, np.ndarray]:
-    """The weights and running statistics of a model by name, without the second name of a tied weight."""
+    """The weights and running statistics of a model by name; a tied weight only once."""
     seen: set[int] = set()
     weights = {}
     for name, tensor in model.state_dict().items():

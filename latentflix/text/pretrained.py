@@ -1,4 +1,4 @@
-"""fastai's published WikiText-103 language model: fetched, checked, and read without running a pickle."""
+"""fastai's published WikiText-103 language models: downloaded, checked, and read without running a pickle."""
 
 import io
 import pickle
@@ -17,11 +17,11 @@ from latentflix.text.language_model import Direction, LanguageModel
 
 
 class PretrainedConfig(StageConfig):
-    """Which of the two models, and where its archive may lie on this machine."""
+    """Which of the two models, and where its archive may be on this machine."""
 
-    direction: Direction = setting("forward", "whether it reads from the beginning or from the end")
-    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
-    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
+    direction: Direction = setting("forward", "whether it reads forward or backward")
+    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, searched first")
+    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are stored")
 
 
 _PUBLISHED = TypeAdapter(dict[str, torch.Tensor], config=ConfigDict(arbitrary_types_allowed=True))
@@ -33,7 +33,7 @@ _UNREADABLE = (
 
 
 class _OnlyBuiltins(pickle.Unpickler):
-    """Reads lists and strings; whatever would import or call something is refused."""
+    """Reads lists and strings; refuses what would import or call something."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"{module}.{name} in a vocabulary")
@@ -42,15 +42,15 @@ class _OnlyBuiltins(pickle.Unpickler):
 def read_archive(path: Path) -> LanguageModel:
     """The weights and vocabulary of one of fastai's archives. Raises DataError if it holds something else.
 
-    fastai publishes the weights as a torch file, loaded with `weights_only`, and the vocabulary as a pickled list
-    of strings, read by an unpickler that can build nothing but such a list.
+    The weights are a torch file, loaded with `weights_only`, the vocabulary is a pickled list of strings, read by an
+    unpickler that can build nothing else.
     """
     try:
         with tarfile.open(path) as archive:
             members = {Path(member.name).suffix: member for member in archive if member.isfile()}
             state = torch.load(_read(archive, members[".pth"]), map_location="cpu", weights_only=True)
             vocabulary = _OnlyBuiltins(_read(archive, members[".pkl"])).load()
-            # gzip checks a file's sum only where it ends.
+            # gzip checks the checksum only at the end of the file.
             while archive.fileobj and archive.fileobj.read(2**20):
                 pass
         weights = _PUBLISHED.validate_python(state.get("model", state) if isinstance(state, dict) else state)
@@ -63,7 +63,7 @@ def read_archive(path: Path) -> LanguageModel:
             where=str(path),
             found=str(error),
             expected="one .pth file of weights and one .pkl file with a list of tokens",
-            hint="fetch the archive again",
+            hint="download the archive again",
         ) from error
 
 
@@ -73,14 +73,12 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> io.BytesIO:
 
 
 def _published(direction: Direction, name: str, check: str) -> DataSet:
-    source = SourceFile(
-        name, f"https://s3.amazonaws.com/fast-ai-modelzoo/{name}", f"{FASTAI_CHECK}:{check}", read_archive
-    )
+    url, known_hash = f"https://s3.amazonaws.com/fast-ai-modelzoo/{name}", f"{FASTAI_CHECK}:{check}"
     return DataSet(
         f"WikiText-103 language model, {direction}",
         "Apache 2.0 (fastai)",
         "https://docs.fast.ai/text.models.awdlstm.html",
-        (source,),
+        (SourceFile(name, url, known_hash, read_archive),),
     )
 
 
@@ -91,7 +89,7 @@ WIKITEXT_103: dict[Direction, DataSet] = {
 
 
 def load_wikitext(config: PretrainedConfig) -> LanguageModel:
-    """The WikiText-103 model of a direction. Raises DataError if it cannot be had or read."""
+    """The WikiText-103 model of a direction. Raises DataError if it cannot be downloaded or read."""
     source, path = find_file(WIKITEXT_103[config.direction], config.data_dir, config.cache_dir)
     model: LanguageModel = source.read(path)
     return model

@@ -1,4 +1,4 @@
-"""Texts as vectors of a sentence transformer, read whole: also what goes beyond the length that the model reads.
+"""Texts as vectors of a sentence transformer, also those that are longer than the model can read at once.
 
 sentence-transformers is an optional package: only `load_encoder` imports it.
 """
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from pydantic import Field
+from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
@@ -22,9 +23,9 @@ from latentflix.data.download import DataSet, SourceFile, find_file
 from latentflix.errors import DataError, DependencyError
 from latentflix.training import pick_device
 
-LongTextStrategy = Literal["start", "ends", "mixed", "slices"]
+LongTextStrategy = Literal["head", "head_tail", "sampled", "chunks"]
 MINILM = "all-MiniLM-L6-v2"
-# Of the tokens of a piece, where a passage is mixed of several.
+# Tokens of each piece of a sampled text.
 _PIECE = 32
 _ENCODER = DataSet(
     "all-MiniLM-L6-v2, a sentence transformer",
@@ -42,43 +43,46 @@ _ENCODER = DataSet(
 
 
 class EmbeddingConfig(StageConfig):
-    """Which model reads, and how it reads a text that is longer than it can read at once."""
+    """Which model reads the texts, and what it reads of a text that is longer than it can read at once."""
 
     model: str = setting(MINILM, "a sentence transformer: this one comes as a wheel; else a folder, or a name on a hub")
-    reading: LongTextStrategy = setting(
-        "slices",
-        "of a long text the start; the start and the end; pieces from all over it; or slices embedded apart",
+    long_texts: LongTextStrategy = setting(
+        "chunks",
+        "what is read of a long text: its head; head and tail; pieces sampled evenly; or all of it, in chunks that "
+        "are embedded separately",
     )
-    slice_tokens: int = setting(128, "longest slice, if slices", unit="tokens", ge=16)
-    batch_tokens: int = setting(4096, "tokens that are read at once", ge=64)
-    # Where the wheel lies makes no other vectors.
-    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
-    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
+    chunk_tokens: int = setting(128, "longest chunk", unit="tokens", ge=16)
+    batch_tokens: int = setting(4096, "tokens per batch", ge=64)
+    # The place of the wheel does not change the vectors.
+    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, searched first")
+    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are stored")
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """mean, greatest: float32 (texts, size), over the vectors of a text's slices, each of length 1.
+    """The vectors of texts.
 
-    slices: int64 (texts,), how many there are. unknown: float32 (texts,), the share of tokens that the model does not
-    know; near 1 for a script that it was not made for.
+    Attributes:
+        mean, maximum: float32 (texts, size), over the vectors of a text's chunks, each of length 1.
+        chunks: int64 (texts,), how many there are.
+        unknown: float32 (texts,), the share of unknown tokens; near 1 for a script that the model was not made for.
     """
 
     mean: np.ndarray
-    greatest: np.ndarray
-    slices: np.ndarray
+    maximum: np.ndarray
+    chunks: np.ndarray
     unknown: np.ndarray
 
     def features(self) -> np.ndarray:
-        """Mean and greatest side by side: float32 (texts, 2 * size)."""
-        return np.hstack([self.mean, self.greatest])
+        """Mean and maximum, concatenated: float32 (texts, 2 * size)."""
+        return np.hstack([self.mean, self.maximum])
 
     def summary(self) -> dict[str, int]:
-        """Count slices, and texts most of whose tokens are unknown."""
+        """Count chunks, and texts most of whose tokens are unknown."""
         return {
             "size": self.mean.shape[1],
-            "slices": int(self.slices.sum()),
-            "most_slices": int(self.slices.max()),
+            "chunks": int(self.chunks.sum()),
+            "most_chunks": int(self.chunks.max()),
             "mostly_unknown": int((self.unknown > 0.5).sum()),
         }
 
@@ -86,7 +90,9 @@ class Embeddings:
 def load_encoder(config: EmbeddingConfig) -> Any:
     """The `SentenceTransformer`, on the best device.
 
-    Raises DependencyError if sentence-transformers is not installed, DataError if the model cannot be had.
+    Raises:
+        DependencyError: sentence-transformers is not installed.
+        DataError: the model cannot be loaded.
     """
     try:
         from sentence_transformers import SentenceTransformer
@@ -97,7 +103,7 @@ def load_encoder(config: EmbeddingConfig) -> Any:
             found=str(error),
             hint="pip install 'latentflix[genres]'",
         ) from error
-    # A bar for the tenth of a second in which weights are put in their place.
+    # Its progress bar would show for a tenth of a second.
     disable_progress_bar()
     with ExitStack() as stack:
         name = config.model
@@ -120,18 +126,20 @@ def load_encoder(config: EmbeddingConfig) -> Any:
 
 
 def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> Embeddings:
-    """Read every text. encoder: as `load_encoder` gives it."""
+    """Embed every text with the encoder that `load_encoder` returns."""
     tokenizer = encoder.tokenizer
-    # The tokenizer would warn of texts that are longer than the model reads; they are sliced below.
-    tokens = [np.array(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]]
+    # The tokenizer would warn of texts that are longer than the model reads; they are split below.
+    tokens = [
+        np.array(ids, int) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    ]
     before, after = _special_tokens(tokenizer)
-    reads = encoder.max_seq_length or tokenizer.model_max_length
-    longest = min(config.slice_tokens, reads) if config.reading == "slices" else reads
-    room = longest - len(before) - len(after)
-    passages = [cut(ids, config.reading, room) for ids in tokens]
-    whole = [np.concatenate([before, passage, after]) for slices in passages for passage in slices]
+    longest = encoder.max_seq_length or tokenizer.model_max_length
+    if config.long_texts == "chunks":
+        longest = min(config.chunk_tokens, longest)
+    split = [split_passages(ids, config.long_texts, longest - len(before) - len(after)) for ids in tokens]
+    whole = [np.concatenate([before, passage, after]) for passages in split for passage in passages]
     vectors = _encode(whole, encoder, config.batch_tokens)
-    counts = np.array([len(slices) for slices in passages], np.int64)
+    counts = np.array([len(passages) for passages in split], np.int64)
     starts = np.cumsum(counts) - counts
     return Embeddings(
         np.add.reduceat(vectors, starts) / counts[:, None].astype(np.float32),
@@ -141,26 +149,27 @@ def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> 
     )
 
 
-def cut(tokens: np.ndarray, reading: str, room: int) -> list[np.ndarray]:
-    """The passages that are read of a text's tokens, each at most `room` tokens; one, if the text is not longer.
+def split_passages(tokens: np.ndarray, strategy: LongTextStrategy, max_length: int) -> list[np.ndarray]:
+    """The passages of a text to read, each at most `max_length` tokens; one, if the text is not longer.
 
-    Slices are of equal length, so that none is a mere remainder, and leave nothing out.
+    Chunks are of equal length, so that none is a mere remainder, and leave nothing out.
     """
-    if len(tokens) <= room:
+    if len(tokens) <= max_length:
         return [tokens]
-    if reading == "slices":
-        return np.array_split(tokens, -(-len(tokens) // room))
-    if reading == "ends":
-        return [np.concatenate([tokens[: room - room // 2], tokens[len(tokens) - room // 2 :]])]
-    if reading == "mixed":
-        pieces = max(room // _PIECE, 1)
-        firsts = np.linspace(0, len(tokens) - room // pieces, pieces).astype(int)
-        return [np.concatenate([tokens[first : first + room // pieces] for first in firsts])]
-    return [tokens[:room]]
+    if strategy == "chunks":
+        return np.array_split(tokens, -(-len(tokens) // max_length))
+    if strategy == "head_tail":
+        return [np.concatenate([tokens[: max_length - max_length // 2], tokens[len(tokens) - max_length // 2 :]])]
+    if strategy == "sampled":
+        n_pieces = max(max_length // _PIECE, 1)
+        length = max_length // n_pieces
+        firsts = np.linspace(0, len(tokens) - length, n_pieces).astype(int)
+        return [tokens[np.add.outer(firsts, np.arange(length)).ravel()]]
+    return [tokens[:max_length]]
 
 
 def batches(lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
-    """Places of passages, the longest first, as many at once as fill `batch_tokens` with their padding."""
+    """The rows of each batch, longest first, as many as fit into `batch_tokens` with their padding."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
@@ -170,7 +179,7 @@ def batches(lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
 
 
 def _special_tokens(tokenizer: Any) -> tuple[np.ndarray, np.ndarray]:
-    """What the tokenizer puts before a text and after it."""
+    """The tokens that the tokenizer puts before and after a text."""
     bare, whole = tokenizer("a", add_special_tokens=False)["input_ids"], tokenizer("a")["input_ids"]
     first = whole.index(bare[0])
     return np.array(whole[:first], int), np.array(whole[first + len(bare) :], int)
@@ -179,25 +188,20 @@ def _special_tokens(tokenizer: Any) -> tuple[np.ndarray, np.ndarray]:
 @torch.inference_mode()
 def _encode(passages: Sequence[np.ndarray], encoder: Any, batch_tokens: int) -> np.ndarray:
     lengths = np.array([len(passage) for passage in passages])
-    vectors: np.ndarray | None = None
+    vectors = np.empty((len(passages), encoder.get_embedding_dimension()), np.float32)
     encoder.eval()
-    with tqdm(total=len(passages), desc="embeddings", unit="slice", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=len(passages), desc="embeddings", unit="passage", disable=not sys.stderr.isatty()) as bar:
         for batch in batches(lengths, batch_tokens):
-            width = int(lengths[batch[0]])
-            ids = torch.full((len(batch), width), encoder.tokenizer.pad_token_id or 0)
-            mask = torch.zeros_like(ids)
-            for row, place in enumerate(batch):
-                ids[row, : lengths[place]] = torch.from_numpy(passages[place])
-                mask[row, : lengths[place]] = 1
+            tokens = [torch.from_numpy(passages[row]) for row in batch]
+            ids = pad_sequence(tokens, batch_first=True, padding_value=encoder.tokenizer.pad_token_id or 0)
+            mask = (torch.arange(ids.shape[1]) < torch.from_numpy(lengths[batch])[:, None]).long()
             read = encoder({"input_ids": ids.to(encoder.device), "attention_mask": mask.to(encoder.device)})
-            found = torch.nn.functional.normalize(read["sentence_embedding"].float()).cpu().numpy()
-            vectors = np.empty((len(passages), found.shape[1]), np.float32) if vectors is None else vectors
-            vectors[batch] = found
+            vectors[batch] = torch.nn.functional.normalize(read["sentence_embedding"].float()).cpu().numpy()
             bar.update(len(batch))
-    return vectors if vectors is not None else np.empty((0, encoder.get_embedding_dimension()), np.float32)
+    return vectors
 
 
 def strategy_configs(config: EmbeddingConfig, compared: Sequence[LongTextStrategy]) -> list[EmbeddingConfig]:
-    """The config, and the same with each further way of reading that is compared."""
-    readings = dict.fromkeys([config.reading, *compared])
-    return [config.model_copy(update={"reading": reading}) for reading in readings]
+    """The config, and one for each other strategy to compare."""
+    strategies = dict.fromkeys([config.long_texts, *compared])
+    return [config.model_copy(update={"long_texts": strategy}) for strategy in strategies]

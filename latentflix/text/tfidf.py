@@ -1,6 +1,6 @@
-"""Labels from the words of a text: TF-IDF and logistic regression, kept as plain arrays."""
+"""TF-IDF and logistic regression for each label, as plain arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,87 +19,92 @@ class TfidfConfig(StageConfig):
 
     min_df: int = setting(3, "texts a word must occur in", ge=1)
     max_df: float = setting(0.5, "largest share of texts a word may occur in", gt=0, le=1)
-    max_ngram: int = setting(1, "longest run of words that counts as one", unit="words", ge=1, le=5)
-    stop_words: bool = setting(True, "leave out English words that say little, as `the`")
+    max_ngram: int = setting(1, "longest run of words that is a feature", unit="words", ge=1, le=5)
+    stop_words: bool = setting(True, "leave out English stop words, as `the`")
     inverse_regularization: float = setting(1.0, "logistic regression's C", gt=0)
-    balanced: bool = setting(True, "carriers of a label fit_stacking together as much as all others")
+    balanced: bool = setting(True, "give the texts with a label the same total weight as those without")
     naive_bayes: bool = setting(
-        False, "fit_stacking each word by how much more often texts with a label have it, or without"
+        False, "scale a word by the log ratio of its shares in texts with and without the label"
     )
 
 
 @dataclass(frozen=True)
 class TfidfModel:
-    """What words say of labels.
+    """A logistic regression on TF-IDF for each label. All arrays are float32. Raises ModelError if they do not fit.
 
-    vocabulary: a word for each column. arrays: rarity (words,), coefficients (labels, words), intercepts (labels,),
-    all float32. config: what the words are.
+    Attributes:
+        vocabulary: the word of each column.
+        idf: (words,).
+        coefficients: (labels, words).
+        intercepts: (labels,).
     """
 
     vocabulary: list[str]
-    arrays: Mapping[str, np.ndarray]
+    idf: np.ndarray
+    coefficients: np.ndarray
+    intercepts: np.ndarray
     config: TfidfConfig
 
-    def names(self) -> dict[str, Any]:
-        """What is no number, for a JSON file."""
-        return {"vocabulary": self.vocabulary, "config": self.config.model_dump(mode="json")}
-
-
-def restore_tfidf(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any], n_labels: int) -> TfidfModel:
-    """The words of what `TfidfModel.arrays` and `TfidfModel.names` gave. Raises ModelError if they do not fit."""
-    n_words = len(names["vocabulary"])
-    expected = {"rarity": (n_words,), "coefficients": (n_labels, n_words), "intercepts": (n_labels,)}
-    for name, shape in expected.items():
-        found = arrays[name].shape if name in arrays else "no such array"
-        if found != shape:
-            raise ModelError(
-                "the weights of words do not fit their names",
-                where=name,
-                found=str(found),
-                expected=f"{shape}: {n_labels} labels, {n_words} words",
-            )
-    chosen = {name: arrays[name] for name in expected}
-    return TfidfModel(list(names["vocabulary"]), chosen, TfidfConfig.model_validate(names["config"]))
+    def __post_init__(self) -> None:
+        """Check that all arrays are about the same words and labels."""
+        n_words, n_labels = len(self.vocabulary), len(self.intercepts)
+        for name, shape in {"idf": (n_words,), "coefficients": (n_labels, n_words)}.items():
+            if (found := getattr(self, name).shape) != shape:
+                raise ModelError(
+                    "the weights of words do not fit their names",
+                    where=name,
+                    found=str(found),
+                    expected=f"{shape}: {n_labels} labels, {n_words} words",
+                )
 
 
 def fit_tfidf(
-    texts: Sequence[str], carried: pd.DataFrame, config: TfidfConfig, weights: np.ndarray | None = None
+    texts: Sequence[str], y_true: pd.DataFrame, config: TfidfConfig, weights: np.ndarray | None = None
 ) -> TfidfModel:
-    """Learn the words of each label from texts.
+    """Fit a model to texts; a label of all or of no texts gets an intercept of plus or minus infinity.
 
-    carried: bool (texts, labels). weights: (texts,), how much each text counts; by default all the same. A label that
-    all or no texts carry gets an intercept of plus or minus infinity. Raises ValueError if no word is left.
+    Raises ValueError if no word is left.
+
+    Args:
+        y_true: bool (texts, labels).
+        weights: (texts,), by default all the same.
     """
-    return _fit_each(texts, carried, [config], weights)[0]
+    return _fit_each(texts, y_true, [config], weights)[0]
 
 
 def tune_tfidf(
     texts: Sequence[str],
-    carried: pd.DataFrame,
+    y_true: pd.DataFrame,
     valid: np.ndarray,
     config: TfidfConfig,
     inverse_regularizations: Sequence[float],
 ) -> tuple[TfidfModel, pd.DataFrame]:
-    """Learn from the texts that are not `valid`, with the regularization that is best on those that are.
+    """Fit a model to the texts that are not `valid`, with the regularization that is best on those that are.
 
-    valid: bool (texts,). Returns the words and a table, one row a regularization: inverse_regularization, accuracy
-    (the share of texts and labels of `valid` told right), chosen. Of equals the strongest regularization is taken.
+    Of equals the strongest regularization is chosen.
+
+    Args:
+        y_true: bool (texts, labels).
+        valid: bool (texts,).
+
+    Returns:
+        The model, and one row per regularization: inverse_regularization, accuracy (over texts and labels), chosen.
     """
     tried = sorted(set(inverse_regularizations))
     configs = [config.model_copy(update={"inverse_regularization": value}) for value in tried]
-    learned, seen = ([text for text, inside in zip(texts, valid, strict=True) if inside == part] for part in (0, 1))
-    words = _fit_each(learned, carried[~valid], configs, None)
-    vectors = _vectorize(seen, words[0])
-    truth = carried[valid].to_numpy()
-    accuracy = [float(((_logits(vectors, each) > 0) == truth).mean()) for each in words]
+    train, watched = ([text for text, inside in zip(texts, valid, strict=True) if inside == part] for part in (0, 1))
+    models = _fit_each(train, y_true[~valid], configs, None)
+    vectors = _vectorize(watched, models[0])
+    positive = y_true[valid].to_numpy()
+    accuracy = [float(((_logits(vectors, model) > 0) == positive).mean()) for model in models]
     best = int(np.argmax(accuracy))
     trials = pd.DataFrame({"inverse_regularization": tried, "accuracy": accuracy})
-    return words[best], trials.assign(chosen=trials.index == best)
+    return models[best], trials.assign(chosen=trials.index == best)
 
 
-def tfidf_logits(texts: Sequence[str], words: TfidfModel) -> np.ndarray:
-    """The logits of each label by the words of the texts: float32 (texts, labels)."""
-    return _logits(_vectorize(texts, words), words)
+def tfidf_logits(texts: Sequence[str], model: TfidfModel) -> np.ndarray:
+    """The logit of each label for each text: float32 (texts, labels)."""
+    return _logits(_vectorize(texts, model), model)
 
 
 def _vectorizer(config: TfidfConfig, **options: Any) -> TfidfVectorizer:
@@ -112,56 +117,51 @@ def _vectorizer(config: TfidfConfig, **options: Any) -> TfidfVectorizer:
 
 
 def _fit_each(
-    texts: Sequence[str], carried: pd.DataFrame, configs: Sequence[TfidfConfig], weights: np.ndarray | None
+    texts: Sequence[str], y_true: pd.DataFrame, configs: Sequence[TfidfConfig], weights: np.ndarray | None
 ) -> list[TfidfModel]:
-    """The words of each config; what the words are is as the first one has it."""
+    """A model for each config; the features are those of the first."""
     vectorizer = _vectorizer(configs[0], min_df=configs[0].min_df, max_df=configs[0].max_df)
     vectors = vectorizer.fit_transform(texts)
-    vocabulary = list(vectorizer.get_feature_names_out())
-    rarity = vectorizer.idf_.astype(np.float32)
-    words = []
+    vocabulary, idf = list(vectorizer.get_feature_names_out()), vectorizer.idf_.astype(np.float32)
+    models = []
     for config in configs:
         fitted = [
-            _fit_one(vectors, carried[label].to_numpy(), config, weights)
-            for label in tqdm(carried.columns, "words", leave=False, disable=None)
+            _fit_one(vectors, y_true[label].to_numpy(), config, weights)
+            for label in tqdm(y_true.columns, "words", leave=False, disable=None)
         ]
         coefficients, intercepts = (np.array(parts, np.float32) for parts in zip(*fitted, strict=True))
-        arrays = {"rarity": rarity, "coefficients": coefficients, "intercepts": intercepts}
-        words.append(TfidfModel(vocabulary, arrays, config))
-    return words
+        models.append(TfidfModel(vocabulary, idf, coefficients, intercepts, config))
+    return models
 
 
 def _fit_one(
-    vectors: Any, carried: np.ndarray, config: TfidfConfig, weights: np.ndarray | None
+    vectors: Any, y_true: np.ndarray, config: TfidfConfig, weights: np.ndarray | None
 ) -> tuple[np.ndarray, float]:
-    if carried.min() == carried.max():
-        return np.zeros(vectors.shape[1]), np.inf if carried[0] else -np.inf
+    if y_true.min() == y_true.max():
+        return np.zeros(vectors.shape[1]), np.inf if y_true[0] else -np.inf
     model = LogisticRegression(
         C=config.inverse_regularization, class_weight="balanced" if config.balanced else None, solver="liblinear"
     )
-    scale = _naive_bayes(vectors, carried) if config.naive_bayes else np.ones(vectors.shape[1])
-    model.fit(vectors.multiply(scale).tocsr(), carried, sample_weight=weights)
+    scale = _naive_bayes(vectors, y_true) if config.naive_bayes else np.ones(vectors.shape[1])
+    model.fit(vectors.multiply(scale).tocsr(), y_true, sample_weight=weights)
     return model.coef_[0] * scale, float(model.intercept_[0])
 
 
-def _naive_bayes(vectors: Any, carried: np.ndarray) -> np.ndarray:
-    """How far each word's share of the texts with the label is from that of those without, as a log ratio: >= 0.
+def _naive_bayes(vectors: Any, y_true: np.ndarray) -> np.ndarray:
+    """For each word, the absolute log ratio of its shares in texts with and without the label.
 
     Source: Wang and Manning 2012, baselines and bigrams, equation 2.
     """
-    shares = []
-    for part in (carried, ~carried):
-        texts = 1 + vectors[part].getnnz(axis=0)
-        shares.append(texts / texts.sum())
-    return np.abs(np.log(shares[0] / shares[1]))
+    counts = [1 + vectors[part].getnnz(axis=0) for part in (y_true, ~y_true)]
+    positive, negative = (count / count.sum() for count in counts)
+    return np.abs(np.log(positive / negative))
 
 
-def _vectorize(texts: Sequence[str], words: TfidfModel) -> Any:
-    vectorizer = _vectorizer(words.config, vocabulary=words.vocabulary)
-    vectorizer.idf_ = words.arrays["rarity"].astype(np.float64)
+def _vectorize(texts: Sequence[str], model: TfidfModel) -> Any:
+    vectorizer = _vectorizer(model.config, vocabulary=model.vocabulary)
+    vectorizer.idf_ = model.idf.astype(np.float64)
     return vectorizer.transform(texts)
 
 
-def _logits(vectors: Any, words: TfidfModel) -> np.ndarray:
-    logits = vectors @ words.arrays["coefficients"].T + words.arrays["intercepts"]
-    return np.asarray(logits, dtype=np.float32)
+def _logits(vectors: Any, model: TfidfModel) -> np.ndarray:
+    return np.asarray(vectors @ model.coefficients.T + model.intercepts, dtype=np.float32)

@@ -1,11 +1,10 @@
-"""Texts to tokens, exactly as fastai makes them, at a fraction of the time.
+"""Texts to tokens, exactly as fastai makes them, in a fraction of the time.
 
-fastai tokenises by a chain of text rules, spaCy's English tokenizer and a post-rule. The last rules and spaCy look at
-what stands between two blanks by itself, so each distinct word needs them once. Only where a sign stands on either side
-of a blank does spaCy look across it: its special cases, as two apostrophes, are sought in the tokens of a whole text.
+fastai tokenises by a chain of text rules, spaCy's English tokenizer and a post-rule. The last rules and spaCy treat
+what is between two blanks independently, so each distinct word needs them once. Only between two punctuation marks does
+spaCy look across a blank: it searches the tokens of the whole text for special cases such as two apostrophes.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -34,43 +33,34 @@ from fastai.text.core import (
 from spacy.symbols import ORTH
 from spacy.tokenizer import Tokenizer
 
-# Words that are remembered: more than are seen twice in 100,000 reviews, in about 100 MB.
-REMEMBERED_WORDS = 2**18
-# The time that spaCy takes for a word may grow with the square of its length.
+from latentflix.text.cleaning import replace_surrogates
+
+# More words than occur twice in 100,000 reviews, in about 100 MB.
+CACHED_WORDS = 2**18
+# The time that spaCy needs for a word may grow with the square of its length.
 LONGEST_WORD = 500
 _BLANK = re.compile(r"(?<=\w) (?=\S)|(?<=\S) (?=\w)")
-# What ends a line or so within a word is a token of its own.
+# A line break or the like within a word is a token of its own.
 _BREAK = re.compile(r"(?<=\S)([^\S ]+)(?=\S)")
 _MARKS = ("", TK_MAJ, TK_UP)
-# Letters with hyphens between them, and a sign or two on either side.
+# Letters with hyphens between them, and a punctuation mark or two on either side.
 _PLAIN = re.compile("""[("]?[a-z]+(?:-[a-z]+)*(?:'s)?[,.!?;:")]{0,3}""")
-# It has a rule as well, which says that it is a token.
+# spaCy has a special case for it too, which only makes it one token.
 _POSSESSIVE = "'s"
 _PIECES = re.compile(f"[a-z]+|{_POSSESSIVE}|.")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Part = Literal["first", "last"]
 
 
-def replace_surrogates(text: str) -> str:
-    """The text with U+FFFD for each half of a surrogate pair, which no encoding and no tokenizer takes."""
-    return _SURROGATE.sub("\ufffd", text)
-
-
-def text_id(text: str) -> str:
-    """What names a text: the SHA-256 of the UTF-8 bytes of it mended."""
-    return hashlib.sha256(replace_surrogates(text).encode()).hexdigest()
-
-
 def tokenize(text: str) -> list[str]:
-    """The tokens of a text, as fastai's `Tokenizer` with its default rules and spaCy gives them.
+    """The tokens of a text, as fastai's `Tokenizer` with its default rules and spaCy makes them.
 
-    A text is mended first, as `replace_surrogates` does; what has more than 500 characters and no blank is cut. Source: fastai
-    `text.core`, whose rules these are, in its order.
+    Surrogates are replaced, and what has more than 500 characters without a blank is split. Source: fastai `text.core`,
+    whose rules these are, in its order.
     """
     text = replace_rep(fix_html(replace_surrogates(text)))
     words = text.split()
-    # The rule's search is long, and a word that stands there three times has itself for a neighbour.
+    # The rule is slow, and applies only where a word follows itself.
     if any(map(eq, words, words[1:])):
         text = replace_wrep(text)
     text = rm_useless_spaces(spec_add_spaces(text)).strip()
@@ -80,7 +70,7 @@ def tokenize(text: str) -> list[str]:
     return [BOS, *chain.from_iterable(map(_split_word, words))]
 
 
-@lru_cache(REMEMBERED_WORDS)
+@lru_cache(CACHED_WORDS)
 def _split_word(word: str) -> tuple[str, ...]:
     parts = _BREAK.split(word)
     if len(parts) > 1:
@@ -89,14 +79,14 @@ def _split_word(word: str) -> tuple[str, ...]:
     marks, _, core = cased.rpartition(" ")
     if marks in _MARKS and core.count(".") < 2 and _PLAIN.fullmatch(core):
         pieces = _PIECES.findall(core)
-        if not _holds_special_case(pieces):
-            # So spaCy parts the signs from the letters and the letters at their hyphens, and no more.
+        if not _has_special_case(pieces):
+            # spaCy splits off punctuation, splits words at hyphens, and does nothing else.
             return (marks, *pieces) if marks else tuple(pieces)
     return tuple(replace_space(token.text) for token in _english()(cased))
 
 
-def _holds_special_case(pieces: Sequence[str]) -> bool:
-    """Whether any pieces that stand side by side are together what spaCy has a rule for, as `:)` or `that's`."""
+def _has_special_case(pieces: Sequence[str]) -> bool:
+    """Whether any adjacent pieces together are a special case of spaCy, as `:)` or `that's`."""
     rules = _english().rules
     places = range(len(pieces) + 1)
     together = ("".join(pieces[start:end]) for start in places for end in places[start + 1 :])
@@ -106,7 +96,7 @@ def _holds_special_case(pieces: Sequence[str]) -> bool:
 @cache
 def _english() -> Tokenizer:
     tokenizer = cast("Tokenizer", spacy.blank("en").tokenizer)
-    # What spaCy works out of each new word, as its shape, no tokenizer asks for.
+    # What spaCy computes for each new word, as its shape, no tokenizer needs.
     tokenizer.vocab.lex_attr_getters = {}
     for token in defaults.text_spec_tok:
         tokenizer.add_special_case(token, [{ORTH: token}])
@@ -114,13 +104,13 @@ def _english() -> Tokenizer:
 
 
 def numericalize(tokens: Sequence[str], ids: dict[str, int]) -> np.ndarray:
-    """The ids of the tokens, int64, one each; a token without an id becomes `xxunk`."""
+    """The id of each token, int64; that of `xxunk` for an unknown token."""
     unknown = ids[UNK]
     return np.fromiter((ids.get(token, unknown) for token in tokens), dtype=np.int64, count=len(tokens))
 
 
 def truncate(ids: np.ndarray, max_tokens: int, part: Part) -> np.ndarray:
-    """The ids of a text, at most so many of them: the first, or `xxbos` and the last."""
+    """At most `max_tokens` ids of a text: the first, or `xxbos` and the last."""
     if part == "first" or len(ids) <= max_tokens:
         return ids[:max_tokens]
     return np.concatenate([ids[:1], ids[len(ids) - max_tokens + 1 :]])

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from latentflix.factors.drift import DriftConfig, StoredDriftConfig, compare_histograms, find_new_reviews
+from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.histograms import HistogramConfig
 from latentflix.reviews.store import ReviewStore
-from latentflix.text.classifier import RANDOM_SPLIT
 from tests.support.synthetic_reviews import BEGAN, review, write
 
 LABELS = ["1+", "1-", "2+", "2-"]

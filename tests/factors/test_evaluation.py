@@ -14,7 +14,7 @@ from latentflix.factors.evaluation import (
     grouped_correlation,
     pairwise_auc,
 )
-from latentflix.text.classifier import RANDOM_SPLIT
+from latentflix.factors.folds import RANDOM_SPLIT
 
 QUICK = EvaluationConfig(permutations=200, bootstraps=200)
 LABELS = ["1+", "1-"]

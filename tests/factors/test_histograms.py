@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.histograms import HistogramConfig, count_predictions
-from latentflix.text.classifier import RANDOM_SPLIT
 
 LABELS = ["1+", "1-", "2+", "2-"]
 PREDICTIONS = pd.DataFrame(

@@ -86,7 +86,7 @@ def test_the_model_that_was_kept_tells_what_the_flow_told(planted: Run) -> None:
 
 
 def test_ways_of_reading_are_compared_when_asked(planted: Run) -> None:
-    compared = run(planted.store.root.parent, compared_strategies=("ends",), embeddings={"slice_tokens": 16})
+    compared = run(planted.store.root.parent, compared_strategies=("head_tail",), embeddings={"chunk_tokens": 16})
     handles = [Handle(stage="genres", key=path.name) for path in (compared.store.root / "genres").iterdir()]
     readings = {tuple(compared.store.read_table(handle, "trials")["reading"]) for handle in handles}
-    assert readings == {("slices",), ("slices", "ends")}
+    assert readings == {("chunks",), ("chunks", "head_tail")}

@@ -13,7 +13,7 @@ from flows.command_line import FlowResult
 from flows.sentiment import sentiment
 from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.data.download import DataSet, SourceFile
-from latentflix.sentiment.predictor import SentimentFilePredictor
+from latentflix.sentiment.predictor import SentimentPredictor
 from latentflix.settings import SentimentSettings
 from tests.support.factories.sentiment import QUICK, make_links, make_reviews, write_archive
 
@@ -131,6 +131,6 @@ def test_the_model_that_was_kept_tells_what_the_flow_told(archive: Run) -> None:
     handle = archive.handle("sentiment")
     probabilities = archive.store.read_table(handle, "probabilities")[archive.outcome.headline["predictor"]]
     texts = archive.store.read_table(archive.handle("sentiment_reviews"), "reviews").set_index("review_id")["text"]
-    told = SentimentFilePredictor.open(archive.store.root).tell(list(texts.loc[probabilities.index]))
+    told = SentimentPredictor.load(archive.store.root).predict(list(texts.loc[probabilities.index]))
     expected = pd.Series(probabilities.to_numpy(), name="probability")
     pd.testing.assert_series_equal(told["probability"], expected, atol=1e-4)

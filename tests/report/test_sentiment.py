@@ -25,13 +25,13 @@ def page(tmp_path_factory):
     evaluation, reviews = make_sentiment_evaluation()
     inputs = SentimentPageInputs(
         evaluation=evaluation,
-        predictor="both",
+        predictor="combined",
         trials=pd.DataFrame(
-            {"predictor": ["both", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
+            {"predictor": ["combined", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
         ),
         tfidf_trials=pd.DataFrame(
             {
-                "method": ["words", "baseline"],
+                "method": ["tfidf", "baseline"],
                 "inverse_regularization": [1.0, 3.0],
                 "accuracy": 0.9,
                 "chosen": [False, True],
@@ -50,7 +50,7 @@ def page(tmp_path_factory):
 def test_the_headline_is_that_of_the_predictor_that_was_chosen(page):
     _, inputs, figures = page
     scores = inputs.evaluation.scores.set_index("predictor")
-    assert figures["accuracy"] == scores.loc["both", "accuracy"]
+    assert figures["accuracy"] == scores.loc["combined", "accuracy"]
     assert figures["baseline_accuracy"] == scores.loc["baseline", "accuracy"]
     sentence = sentiment_sentence(figures)
     assert sentence.startswith(f"750 reviews of 150 unseen films: accuracy {figures['accuracy']:.3f} [")

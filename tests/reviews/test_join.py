@@ -18,7 +18,7 @@ from latentflix.reviews.join import (
     review_links,
     with_store_version,
 )
-from latentflix.text.tokenizer import text_id
+from latentflix.text.cleaning import text_id
 from tests.support.synthetic_reviews import BEGAN, review, write
 
 ITEMS = pd.DataFrame(

@@ -3,48 +3,27 @@ import pandas as pd
 import pytest
 
 from latentflix.calibration import calibration_error
-from latentflix.sentiment.evaluation import SentimentEvaluationConfig, evaluate_sentiment
-
-CONFIG = SentimentEvaluationConfig(bootstraps=500, mistakes=5)
-
-
-def make_case(n_items=200, per_film=5, seed=0):
-    random = np.random.default_rng(seed)
-    n_reviews = n_items * per_film
-    index = pd.Index([f"r{number}" for number in range(n_reviews)], name="review_id")
-    said = random.random(n_reviews)
-    reviews = pd.DataFrame({"positive": random.random(n_reviews) < said}, index)
-    reviews["film"] = np.repeat([f"f{film}" for film in range(n_items)], per_film)
-    reviews["part"] = np.where(np.arange(n_reviews) < n_reviews // 4, "valid", "test")
-    words = np.where(random.random(n_reviews) < 0.3, 1 - said, said)
-    probabilities = pd.DataFrame({"both": said, "baseline": words}, index)
-    steps = pd.DataFrame({"head": random.normal(size=n_reviews), "all": said - 0.5}, index)
-    return probabilities, steps, reviews
-
-
-def evaluate(case, **changes):
-    probabilities, steps, reviews = case
-    return evaluate_sentiment(probabilities, "both", steps, reviews, CONFIG.model_copy(update=changes))
+from tests.support.factories.sentiment import evaluate, make_predictions
 
 
 def test_accuracy_is_that_of_the_test_reviews_alone():
-    probabilities, steps, reviews = case = make_case()
+    probabilities, steps, reviews = case = make_predictions()
     test = reviews["part"] == "test"
     scores = evaluate(case).scores.set_index("predictor")
     right = (probabilities[test] > 0.5).eq(reviews.loc[test, "positive"], axis=0).mean()
     assert scores["accuracy"].to_dict() == pytest.approx(right.to_dict())
-    assert scores.loc["both", "over_baseline"] == pytest.approx(right["both"] - right["baseline"])
+    assert scores.loc["combined", "over_baseline"] == pytest.approx(right["combined"] - right["baseline"])
     assert scores.loc["baseline", ["over_baseline", "over_baseline_low", "over_baseline_high"]].tolist() == [0, 0, 0]
     swapped = reviews.assign(positive=np.where(test, reviews["positive"], ~reviews["positive"]))
     pd.testing.assert_frame_equal(evaluate((probabilities, steps, swapped)).scores, evaluate(case).scores)
 
 
-def test_intervals_hold_the_score_and_are_wider_where_films_are_right_or_wrong_as_a_whole():
-    probabilities, steps, reviews = make_case()
-    together = probabilities.assign(both=np.repeat(probabilities["both"].to_numpy()[::5], 5))
+def test_intervals_contain_the_score_and_are_wider_if_films_are_right_or_wrong_as_a_whole():
+    probabilities, steps, reviews = make_predictions()
+    together = probabilities.assign(combined=np.repeat(probabilities["combined"].to_numpy()[::5], 5))
     loose, tight = (
-        evaluate((said, steps, reviews.assign(positive=truth))).scores.iloc[0]
-        for said, truth in (
+        evaluate((predicted, steps, reviews.assign(positive=y_true))).scores.iloc[0]
+        for predicted, y_true in (
             (together, np.repeat(reviews["positive"].to_numpy()[::5], 5)),
             (probabilities, reviews["positive"]),
         )
@@ -58,41 +37,41 @@ def test_intervals_hold_the_score_and_are_wider_where_films_are_right_or_wrong_a
 
 
 def test_confusion_counts_every_test_review_once():
-    case = make_case()
-    counts = evaluate(case).confusion.set_index(["truth", "said"])["reviews"]
+    case = make_predictions()
+    counts = evaluate(case).confusion.set_index(["y_true", "y_pred"])["reviews"]
     test = case[2]["part"] == "test"
     assert counts.sum() == test.sum()
-    positive, said = case[2].loc[test, "positive"], case[0].loc[test, "both"] > 0.5
-    assert counts["negative", "positive"] == (~positive & said).sum()
-    assert counts["positive", "negative"] == (positive & ~said).sum()
+    positive, predicted = case[2].loc[test, "positive"], case[0].loc[test, "combined"] > 0.5
+    assert counts["negative", "positive"] == (~positive & predicted).sum()
+    assert counts["positive", "negative"] == (positive & ~predicted).sum()
 
 
 def test_steps_are_scored_on_both_parts():
-    probabilities, _, reviews = case = make_case()
+    probabilities, _, reviews = case = make_predictions()
     table = evaluate(case).steps.set_index("step")
     assert list(table.index) == ["head", "all"]
     for part in ("valid", "test"):
         inside = reviews["part"] == part
-        expected = ((probabilities.loc[inside, "both"] > 0.5) == reviews.loc[inside, "positive"]).mean()
+        expected = ((probabilities.loc[inside, "combined"] > 0.5) == reviews.loc[inside, "positive"]).mean()
         assert table.loc["all", part] == pytest.approx(expected)
         assert table.loc["head", part] == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_most_confident_mistakes_come_first():
-    probabilities, _, reviews = case = make_case()
+    probabilities, _, reviews = case = make_predictions()
     mistakes = evaluate(case).mistakes
     assert len(mistakes) == 5
     assert ((mistakes["probability"] > 0.5) != mistakes["positive"]).all()
     off = (mistakes["probability"] - 0.5).abs()
     assert off.is_monotonic_decreasing
     test = reviews["part"] == "test"
-    wrong = test & ((probabilities["both"] > 0.5) != reviews["positive"])
-    assert off.iloc[0] == pytest.approx((probabilities.loc[wrong, "both"] - 0.5).abs().max())
+    wrong = test & ((probabilities["combined"] > 0.5) != reviews["positive"])
+    assert off.iloc[0] == pytest.approx((probabilities.loc[wrong, "combined"] - 0.5).abs().max())
     assert (reviews.loc[mistakes["review_id"], "part"] == "test").all()
 
 
 def test_true_probabilities_are_calibrated():
-    case = make_case(n_items=4000)
+    case = make_predictions(n_films=4000)
     evaluation = evaluate(case)
     assert calibration_error(evaluation.calibration) < 0.01
     assert evaluation.scores.set_index("predictor").loc["baseline", "calibration_error"] > 0.1

@@ -48,12 +48,12 @@ def test_only_the_last_epoch_is_kept(tmp_path, learner):
     assert len(read_checkpoint(tmp_path).history) == 3
 
 
-def test_where_nothing_is_nothing_is_read(tmp_path):
+def test_a_folder_without_a_checkpoint_is_no_error(tmp_path):
     assert read_checkpoint(tmp_path / "nowhere") is None
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])
-def test_a_checkpoint_that_was_cut_short_is_set_aside_and_said(tmp_path, learner, caplog, share):
+def test_a_truncated_checkpoint_is_renamed_and_reported(tmp_path, learner, caplog, share):
     write_checkpoint(tmp_path, learner, [[1.0]])
     path = tmp_path / NAME
     content = path.read_bytes()
@@ -63,7 +63,7 @@ def test_a_checkpoint_that_was_cut_short_is_set_aside_and_said(tmp_path, learner
     assert f"{path} cannot be read" in caplog.text
 
 
-def test_checkpoints_outlive_a_work_that_fails_and_go_when_the_artifact_is_done(tmp_path, learner):
+def test_checkpoints_outlive_a_failure_and_are_removed_with_success(tmp_path, learner):
     store = Store(tmp_path)
 
     def make(artifact, *, fails):
@@ -75,7 +75,7 @@ def test_checkpoints_outlive_a_work_that_fails_and_go_when_the_artifact_is_done(
 
     for _ in range(2):
         with pytest.raises(KeyError):
-            store.ensure(HANDLE, [], StageConfig(), lambda artifact: make(artifact, fails=True))
-    store.ensure(HANDLE, [], StageConfig(), lambda artifact: make(artifact, fails=False))
+            store.ensure(HANDLE, {}, StageConfig(), lambda artifact: make(artifact, fails=True))
+    store.ensure(HANDLE, {}, StageConfig(), lambda artifact: make(artifact, fails=False))
     assert store.read_json(HANDLE, "epochs") == 3
     assert list(tmp_path.rglob("*.safetensors")) == []

@@ -1,8 +1,16 @@
-import numpy as np
 import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.text.cleaning import NO_TEXT, NOT_UTF8, UNKNOWN_WORDS, note_fault, note_unknown, plain_text
+from latentflix.text.cleaning import (
+    NO_TEXT,
+    NOT_UTF8,
+    UNKNOWN_WORDS,
+    note_unknown,
+    note_unreadable,
+    plain_text,
+    replace_surrogates,
+    text_id,
+)
 from latentflix.text.tokenizer import tokenize
 
 
@@ -20,7 +28,7 @@ from latentflix.text.tokenizer import tokenize
         ("<p></p> ", ""),
     ],
 )
-def test_words_are_left_of_a_page(text, plain):
+def test_markup_is_removed(text, plain):
     assert plain_text(text) == plain
 
 
@@ -34,10 +42,15 @@ def test_real_reviews_keep_their_tokens():
     ("text", "note"),
     [("", NO_TEXT), (" \n\t", NO_TEXT), (None, NO_TEXT), (b"caf\xe9", NOT_UTF8), ("good", ""), ("\x00", "")],
 )
-def test_what_cannot_be_read_is_told_why(text, note):
-    assert note_fault(text) == note
+def test_an_unreadable_text_gets_a_note(text, note):
+    assert note_unreadable(text) == note
 
 
-def test_a_text_most_of_which_is_unknown_gets_a_warning():
-    assert note_unknown(np.array([0, 0, 5]), unknown=0) == UNKNOWN_WORDS
-    assert note_unknown(np.array([0, 5]), unknown=0) == ""
+def test_a_text_of_unknown_words_gets_a_warning():
+    assert note_unknown(2 / 3) == UNKNOWN_WORDS
+    assert note_unknown(0.5) == ""
+
+
+def test_halves_of_surrogate_pairs_are_replaced():
+    assert replace_surrogates("a \ud83d b \ude00 😀") == "a \ufffd b \ufffd 😀"
+    assert text_id("a \ud83d") == text_id("a \ufffd") != text_id("a")

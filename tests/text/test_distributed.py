@@ -12,14 +12,13 @@ from latentflix.text.checkpoints import NAME
 from latentflix.text.distributed import n_processes, rank, run_processes, world_size
 from latentflix.text.language_model import LanguageModelConfig, train_language_model
 from latentflix.training import observe_epochs
-from tests.support.factories.corpus import make_corpus
-from tests.text.test_language_model import TINY, repeating_texts
+from tests.support.factories.corpus import TINY, make_corpus, repeating_texts
 
 CONFIG = TINY.model_copy(update={"frozen_epochs": 1, "epochs": 3, "rate_steps": 20})
 
 
 def train(config, checkpoints=None):
-    """What each process does: train, then show the others its weights and what it has read."""
+    """What each process runs: train, then gather the weights of all and what they have read."""
     read = []
     batches = LanguageModelBatches.__iter__
 
@@ -35,10 +34,10 @@ def train(config, checkpoints=None):
     finally:
         LanguageModelBatches.__iter__ = batches
     weights = torch.cat([torch.from_numpy(weight).flatten() for weight in trained.model.weights.values()])
-    told = {"weights": weights, "rows": [len(tokens) for tokens in read], "pid": os.getpid(), "rank": rank()}
+    own = {"weights": weights, "rows": [len(tokens) for tokens in read], "pid": os.getpid(), "rank": rank()}
     everyone = [None] * world_size()
     if world_size() > 1:
-        distributed.all_gather_object(everyone, told)
+        distributed.all_gather_object(everyone, own)
     return trained, everyone
 
 
@@ -69,17 +68,17 @@ def test_two_processes_end_with_equal_weights(together):
     assert torch.equal(first["weights"], second["weights"])
 
 
-def test_they_learn_what_one_process_learns(together, alone):
+def test_two_processes_learn_what_one_learns(together, alone):
     trained, _, _ = together
     assert trained.model.vocabulary == alone.model.vocabulary
     assert trained.history["tokens"].tolist() == alone.history["tokens"].tolist()
-    # They drop out other numbers, and little of them.
+    # Their dropout differs, and is small.
     np.testing.assert_allclose(trained.history["valid_loss"], alone.history["valid_loss"], rtol=0.05)
     assert trained.history["valid_loss"].iloc[-1] < 0.8 * trained.history["valid_loss"].iloc[0]
     assert 1e-7 < trained.rates.suggested < 10
 
 
-def test_each_reads_its_own_half_of_a_batch():
+def test_each_process_reads_its_half_of_a_batch():
     texts = [np.arange(1000)]
     whole, *halves = (list(LanguageModelBatches(texts, 8, 20, None, *part)) for part in ((), (0, 2), (1, 2)))
     assert len(whole) == len(halves[0]) == len(halves[1]) == 7
@@ -89,20 +88,20 @@ def test_each_reads_its_own_half_of_a_batch():
         assert set(first[0].flatten().tolist()).isdisjoint(second[0].flatten().tolist())
 
 
-def test_the_halves_are_what_they_are_trained_on(together):
+def test_two_processes_train_on_their_halves(together):
     _, (first, second), _ = together
     assert {CONFIG.batch_size // 2} <= set(second["rows"]) <= {CONFIG.batch_size // 2, 8}
     assert len(first["rows"]) > len(second["rows"])
 
 
-def test_what_the_first_process_says_of_its_epochs_is_told_here(together, epochs):
+def test_the_epochs_of_the_first_process_are_reported_here(together, epochs):
     trained, _, _ = together
     assert [(epoch.done, epoch.planned) for epoch in epochs] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    told = [epoch.scores["valid_loss"] for epoch in epochs]
-    np.testing.assert_allclose(told, trained.history["valid_loss"], rtol=1e-6)
+    reported = [epoch.scores["valid_loss"] for epoch in epochs]
+    np.testing.assert_allclose(reported, trained.history["valid_loss"], rtol=1e-6)
 
 
-def test_the_checkpoint_of_several_processes_is_gone_on_from_by_one(together):
+def test_one_process_continues_from_the_checkpoint_of_several(together):
     trained, _, folder = together
     assert [path.name for path in folder.iterdir()] == [NAME]
     again, _ = train(CONFIG, folder)
@@ -116,18 +115,20 @@ def fail_second(_):
     distributed.barrier()
 
 
-def test_one_that_fails_ends_all_and_says_why():
-    with pytest.raises(TrainingError, match="found: process 1 of 2, .*TrainingError: the loss is no number.*step 3"):
+def test_a_process_that_fails_stops_all_and_its_error_is_reported():
+    with pytest.raises(
+        TrainingError, match="found: process 1 of 2, .*TrainingError: the loss is NaN or.*step 3"
+    ):
         run_processes(2, fail_second, None)
 
 
-def test_one_process_is_this_one():
+def test_a_single_process_is_this_one():
     assert run_processes(1, os.getpid) == os.getpid()
     assert (rank(), world_size()) == (0, 1)
 
 
 @pytest.mark.parametrize(("gpus", "asked", "expected"), [(0, None, 1), (0, 2, 2), (4, None, 4), (4, 2, 2)])
-def test_there_is_a_process_for_each_gpu_unless_asked_otherwise(monkeypatch, gpus, asked, expected):
+def test_there_is_one_process_per_gpu_unless_another_number_is_asked_for(monkeypatch, gpus, asked, expected):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     assert n_processes(asked) == expected
 
@@ -138,5 +139,5 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         n_processes(3)
 
 
-def test_the_number_of_processes_makes_no_other_artifact():
+def test_the_number_of_processes_does_not_change_the_artifact():
     assert LanguageModelConfig(processes=2).model_dump() == LanguageModelConfig().model_dump()

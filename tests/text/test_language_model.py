@@ -5,16 +5,15 @@ import pandas as pd
 import pytest
 import torch
 from fastai.text.core import defaults
-from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
-from fastai.text.models.core import get_language_model
 from pydantic import ValidationError
 
 from latentflix.artifacts import Handle, Store
 from latentflix.errors import ModelError, TrainingError
 from latentflix.text import checkpoints
 from latentflix.text.checkpoints import write_checkpoint
-from latentflix.text.classifier import ClassifierConfig
+from latentflix.text.classifier import FineTuningConfig
 from latentflix.text.language_model import (
+    LanguageModel,
     LanguageModelConfig,
     direction_configs,
     encoder_sizes,
@@ -23,41 +22,13 @@ from latentflix.text.language_model import (
     model_weights,
     train_language_model,
 )
-from latentflix.text.pretrained import LanguageModel
-from tests.support.factories.corpus import make_corpus
-
-SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
-TINY = LanguageModelConfig(
-    embedding_size=24,
-    hidden_size=32,
-    n_layers=1,
-    dropout=0.01,
-    max_tokens=4000,
-    min_frequency=1,
-    batch_size=8,
-    sequence_length=20,
-    epochs=6,
-    learning_rate=2e-2,
-    valid_share=0.1,
-    rate_steps=0,
-    sentences=0,
-)
-CYCLE = ["bread", "milk", "stone", "river", "cloud", "horse", "table", "green", "piano", "seven", "apple", "chair"]
-
-
-def repeating_texts(n_texts=100, length=36):
-    return [" ".join(CYCLE[(start + step) % len(CYCLE)] for step in range(length)) for start in range(n_texts)]
+from tests.support.factories.corpus import SIZES, TINY, WORD_CYCLE, fastai_model, make_corpus, repeating_texts
 
 
 def fit(texts, config, *more):
     corpus = make_corpus(texts)
     trained = train_language_model(corpus, np.arange(len(texts)), config, *more)
     return trained.model, trained.history
-
-
-def fastai_model(n_tokens, seed=0, **sizes):
-    torch.manual_seed(seed)
-    return get_language_model(AWD_LSTM, n_tokens, {**awd_lstm_lm_config, **SIZES, **sizes})
 
 
 def outputs(model, n_tokens):
@@ -74,7 +45,7 @@ def trained():
 
 def test_a_repeating_corpus_is_learned(trained):
     model, history = trained
-    assert set(CYCLE) <= set(model.vocabulary)
+    assert set(WORD_CYCLE) <= set(model.vocabulary)
     assert history["perplexity"].iloc[-1] < 2 < 0.2 * len(model.vocabulary)
     np.testing.assert_allclose(history["perplexity"], np.exp(history["valid_loss"]), rtol=1e-4)
     assert history["accuracy"].iloc[-1] > 0.85
@@ -118,25 +89,14 @@ def test_history_has_a_row_for_every_epoch_frozen_or_not():
 def test_weights_come_back_from_disk_as_they_were(tmp_path):
     model, other = fastai_model(50, seed=1), fastai_model(50, seed=2)
     store, handle = Store(tmp_path), Handle(stage="language_model", key="0")
-    with store.new(handle, [], TINY) as artifact:
+    with store.new(handle, {}, TINY) as artifact:
         artifact.write_arrays("weights", model_weights(model))
     assert not torch.allclose(outputs(model, 50), outputs(other, 50))
     load_weights(other, store.read_arrays(handle, "weights"))
     assert torch.equal(outputs(model, 50), outputs(other, 50))
 
 
-def test_trained_weights_say_the_next_token(trained):
-    model, _ = trained
-    loaded = fastai_model(len(model.vocabulary), emb_sz=24, n_hid=32, n_layers=1)
-    load_weights(loaded, model.weights)
-    ids = [model.vocabulary.index(word) for word in CYCLE * 3]
-    loaded.eval()
-    with torch.no_grad():
-        said = loaded(torch.tensor([ids[:-1]]))[0].argmax(-1)[0]
-    assert (said[5:] == torch.tensor(ids[6:])).float().mean() > 0.9
-
-
-def test_a_tied_weight_is_kept_once():
+def test_a_tied_weight_is_saved_once():
     names = list(model_weights(fastai_model(50)))
     assert "0.encoder.weight" in names
     assert not {"1.decoder.weight", "0.encoder_dp.emb.weight"} & set(names)
@@ -170,25 +130,25 @@ def pretrained_model(vocabulary):
 
 
 def test_pretrained_rows_are_matched_by_token():
-    pretrained = pretrained_model(["xxunk", "xxpad", "the", "item", "war", "love"])
+    pretrained = pretrained_model(["xxunk", "xxpad", "the", "film", "war", "love"])
     vocabulary = ["xxunk", "xxpad", "love", "starship", "the"]
     model = fastai_model(len(vocabulary), seed=5)
     old, old_bias = pretrained.weights["0.encoder.weight"].clone(), pretrained.weights["1.decoder.bias"].clone()
     load_pretrained(model, pretrained, vocabulary)
     rows, bias = model[0].encoder.weight.detach(), model[1].decoder.bias.detach()
     for token in ("xxunk", "love", "the"):
-        there, here = pretrained.vocabulary.index(token), vocabulary.index(token)
-        assert torch.equal(rows[here], old[there])
-        assert bias[here] == old_bias[there]
+        source, target = pretrained.vocabulary.index(token), vocabulary.index(token)
+        assert torch.equal(rows[target], old[source])
+        assert bias[target] == old_bias[source]
     torch.testing.assert_close(rows[3], old.mean(0))
     torch.testing.assert_close(bias[3], old_bias.mean())
     assert model[1].decoder.weight is model[0].encoder.weight
 
 
-def test_loading_pretrained_weights_leaves_them_as_they_are():
-    pretrained = pretrained_model(["xxunk", "xxpad", "the", "item"])
+def test_loading_pretrained_weights_does_not_change_them():
+    pretrained = pretrained_model(["xxunk", "xxpad", "the", "film"])
     before = {name: tensor.clone() for name, tensor in pretrained.weights.items()}
-    load_pretrained(fastai_model(3), pretrained, ["xxunk", "xxpad", "item"])
+    load_pretrained(fastai_model(3), pretrained, ["xxunk", "xxpad", "film"])
     assert pretrained.weights.keys() == before.keys()
     assert all(torch.equal(pretrained.weights[name], before[name]) for name in before)
 
@@ -201,22 +161,24 @@ def test_training_from_the_same_corpus_pretrained_starts_better(trained):
     assert continued["valid_loss"].iloc[0] < 1.2 * history["valid_loss"].iloc[-1] < 0.3 * history["valid_loss"].iloc[0]
 
 
-def test_a_backward_model_says_the_token_before():
-    config = TINY.model_copy(update={"direction": "backward", "sentences": 2})
+@pytest.mark.parametrize(("direction", "n_sentences"), [("forward", 2), ("backward", 0)])
+def test_trained_weights_predict_the_next_or_the_previous_token(direction, n_sentences):
     corpus = make_corpus(repeating_texts())
+    config = TINY.model_copy(update={"direction": direction, "sentences": 2, "sentence_words": 5})
     trained = train_language_model(corpus, np.arange(len(corpus.text_ids)), config)
     model = trained.model
     loaded = fastai_model(len(model.vocabulary), emb_sz=24, n_hid=32, n_layers=1)
     load_weights(loaded, model.weights)
-    ids = [model.vocabulary.index(word) for word in CYCLE[::-1] * 3]
+    words = WORD_CYCLE if direction == "forward" else WORD_CYCLE[::-1]
+    ids = [model.vocabulary.index(word) for word in words * 3]
     loaded.eval()
     with torch.no_grad():
-        said = loaded(torch.tensor([ids[:-1]]))[0].argmax(-1)[0]
-    assert (said[5:] == torch.tensor(ids[6:])).float().mean() > 0.9
-    assert trained.sentences.empty
+        predicted = loaded(torch.tensor([ids[:-1]]))[0].argmax(-1)[0]
+    assert (predicted[5:] == torch.tensor(ids[6:])).float().mean() > 0.9
+    assert len(trained.sentences) == n_sentences
 
 
-def test_both_directions_are_a_config_each():
+def test_each_direction_has_a_config():
     configs = direction_configs(LanguageModelConfig(bidirectional=True, epochs=7))
     assert [(config.direction, config.bidirectional, config.epochs) for config in configs] == [
         ("forward", False, 7),
@@ -225,8 +187,8 @@ def test_both_directions_are_a_config_each():
     assert direction_configs(TINY) == [TINY]
 
 
-def test_what_is_not_among_the_rows_is_not_read():
-    texts = [*repeating_texts(20), *["unheard words of another item"] * 20]
+def test_only_the_given_rows_are_read():
+    texts = [*repeating_texts(20), *["unheard words of another film"] * 20]
     corpus = make_corpus(texts)
     one, other = (
         train_language_model(corpus, rows, TINY.model_copy(update={"epochs": 1})).history["tokens"].iloc[0]
@@ -235,12 +197,12 @@ def test_what_is_not_among_the_rows_is_not_read():
     assert (one, other) == (18 * 37, 18 * 37 + 18 * 6)
 
 
-def test_a_learning_rate_at_which_the_loss_is_no_number_is_said():
+def test_an_infinite_loss_is_reported():
     with pytest.raises(TrainingError, match=re.escape("language model, forward is NaN or infinite; where: step")):
         fit(repeating_texts(), TINY.model_copy(update={"learning_rate": 1e30}))
 
 
-def test_rates_and_sentences_come_with_the_model():
+def test_rates_and_sentences_do_not_change_the_model():
     config = TINY.model_copy(update={"rate_steps": 40, "sentences": 2, "sentence_words": 5, "epochs": 2})
     plain = fit(repeating_texts(), config.model_copy(update={"rate_steps": 0}))
     trained = train_language_model(make_corpus(repeating_texts()), np.arange(100), config)
@@ -251,11 +213,11 @@ def test_rates_and_sentences_come_with_the_model():
 
 
 class Killed(Exception):
-    """What stands for the end of a process."""
+    """Stands for the end of a process."""
 
 
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, killed_after):
+def test_a_killed_training_continues_to_the_same_weights(tmp_path, monkeypatch, killed_after):
     config = TINY.model_copy(update={"frozen_epochs": 2, "epochs": 2})
     whole = fit(repeating_texts(), config)
 
@@ -277,7 +239,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, ki
     pd.testing.assert_frame_equal(history, whole[1])
 
 
-def test_a_training_whose_checkpoint_was_cut_short_begins_anew(tmp_path, caplog):
+def test_a_training_with_a_truncated_checkpoint_starts_again(tmp_path, caplog):
     config = TINY.model_copy(update={"epochs": 2})
     whole = fit(repeating_texts(), config, None, tmp_path)
     path = tmp_path / "training.safetensors"
@@ -294,7 +256,7 @@ def test_pretrained_weights_of_other_sizes_are_refused():
         fit(repeating_texts(), TINY, pretrained_model(["xxunk", "xxpad", "bread"]))
 
 
-@pytest.mark.parametrize("config", [LanguageModelConfig, ClassifierConfig])
-def test_a_dropout_of_nothing_is_refused_for_fastai_cannot_train_with_it(config):
+@pytest.mark.parametrize("config", [LanguageModelConfig, FineTuningConfig])
+def test_a_dropout_of_zero_is_refused_because_fastai_cannot_train_with_it(config):
     with pytest.raises(ValidationError, match="dropout"):
         config(dropout=0)

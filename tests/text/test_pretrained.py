@@ -10,30 +10,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
-from fastai.text.models.core import get_language_model
-from tasks.language_model import train_on_corpus
-from tasks.pretrained import fetch_pretrained
-from tasks.token_corpus import tokenize_all_reviews
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
 from latentflix.data.download import FASTAI_CHECK
 from latentflix.errors import DataError
 from latentflix.text import pretrained
+from latentflix.text.cleaning import text_id
 from latentflix.text.language_model import LanguageModelConfig
 from latentflix.text.pretrained import WIKITEXT_103, PretrainedConfig, load_wikitext, read_archive
 from latentflix.text.token_corpus import TokenCorpusConfig
-from latentflix.text.tokenizer import text_id
+from tasks import text as tasks
+from tests.support.factories.corpus import SIZES, fastai_model
 
-VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "item", "Amélie", "was", "good", "bad", "."]
-SIZES = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
+VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "film", "Amélie", "was", "good", "bad", "."]
 
 
 @pytest.fixture(scope="module")
 def weights():
-    torch.manual_seed(0)
-    return get_language_model(AWD_LSTM, len(VOCABULARY), {**awd_lstm_lm_config, **SIZES}).state_dict()
+    return fastai_model(len(VOCABULARY)).state_dict()
 
 
 def saved(weights):
@@ -73,7 +68,7 @@ def test_an_archive_is_read_as_it_was_written(archive, weights):
     assert all(np.array_equal(model.weights[name], weight.numpy()) for name, weight in weights.items())
 
 
-def test_weights_below_a_model_entry_are_found(tmp_path, weights):
+def test_weights_in_a_model_entry_are_found(tmp_path, weights):
     path = write_archive(tmp_path / "a.tgz", pth=saved({"model": weights}), pkl=pickle.dumps(VOCABULARY))
     assert list(read_archive(path).weights) == list(weights)
 
@@ -106,11 +101,7 @@ def test_a_vocabulary_that_calls_something_is_refused_uncalled(tmp_path, weights
 
 def test_weights_that_call_something_are_refused_uncalled(tmp_path):
     trace = tmp_path / "trace"
-
-    def reduce(_):
-        return os.system, (f"touch {trace}",)
-
-    evil = type("Evil", (), {"__reduce__": reduce})()
+    evil = type("Evil", (), {"__reduce__": lambda _: (os.system, (f"touch {trace}",))})()
     path = write_archive(tmp_path / "a.tgz", pth=saved({"0.encoder.weight": evil}), pkl=pickle.dumps(VOCABULARY))
     with pytest.raises(DataError, match="cannot be read"):
         read_archive(path)
@@ -118,7 +109,7 @@ def test_weights_that_call_something_are_refused_uncalled(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9, 0.99])
-def test_an_archive_that_was_cut_short_is_refused(archive, share):
+def test_a_truncated_archive_is_refused(archive, share):
     content = archive.read_bytes()
     archive.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(DataError, match=rf"cannot be read; where: {archive}"):
@@ -147,13 +138,13 @@ def test_an_archive_without_weights_or_vocabulary_is_refused(tmp_path, weights, 
     [b"", b"\x00", pickle.dumps(7), pickle.dumps(None), pickle.dumps("words"), pickle.dumps([1, 2])],
     ids=["nothing", "no pickle", "a number", "none", "one string", "numbers"],
 )
-def test_a_vocabulary_that_is_no_list_of_strings_is_refused(tmp_path, weights, vocabulary):
+def test_a_vocabulary_that_is_not_a_list_of_strings_is_refused(tmp_path, weights, vocabulary):
     with pytest.raises(DataError, match=r"expected: .*a list of tokens"):
         read_archive(write_archive(tmp_path / "a.tgz", pth=saved(weights), pkl=vocabulary))
 
 
 @pytest.mark.parametrize("state", [[1, 2], {"0.encoder.weight": "text"}, 7], ids=["list", "text", "number"])
-def test_weights_that_are_no_tensors_by_name_are_refused(tmp_path, state):
+def test_weights_that_are_not_tensors_by_name_are_refused(tmp_path, state):
     with pytest.raises(DataError, match=r"expected: one \.pth file of weights"):
         read_archive(write_archive(tmp_path / "a.tgz", pth=saved(state), pkl=pickle.dumps(VOCABULARY)))
 
@@ -173,27 +164,21 @@ def test_a_file_that_passes_fastais_check_is_loaded(monkeypatch, archive):
     assert load_wikitext(PretrainedConfig(data_dir=archive.parent)).vocabulary == VOCABULARY
 
 
-def longer_by_one(content):
-    return content + b"\0"
-
-
-def other_at_the_start(content):
-    return content[:10] + b"\0" + content[11:]
-
-
-@pytest.mark.parametrize("change", [longer_by_one, other_at_the_start])
+@pytest.mark.parametrize(
+    "change", [lambda content: content + b"\0", lambda content: content[:10] + b"\0" + content[11:]]
+)
 def test_a_file_that_fails_fastais_check_is_refused(monkeypatch, archive, change):
     content = archive.read_bytes()
     known_by(monkeypatch, fastai_check(content))
     archive.write_bytes(change(content))
-    found = fastai_check(change(content))
     with pytest.raises(DataError) as caught:
         load_wikitext(PretrainedConfig(data_dir=archive.parent))
-    for part in (str(archive), f"found: fastai {found}", f"expected: fastai {fastai_check(content)}"):
+    found, expected = (f"fastai {fastai_check(each)}" for each in (change(content), content))
+    for part in (str(archive), f"found: {found}", f"expected: {expected}"):
         assert part in str(caught.value)
 
 
-def test_fastais_check_looks_at_the_size_and_the_first_mebibyte_alone(monkeypatch, tmp_path):
+def test_fastais_check_covers_only_the_size_and_the_first_mebibyte(monkeypatch, tmp_path):
     content = bytes(range(256)) * 8192
     known_by(monkeypatch, fastai_check(content))
     (tmp_path / "wt103-fwd.tgz").write_bytes(content[:-1] + b"\0")
@@ -225,18 +210,18 @@ def test_a_direction_is_read_from_its_own_archive(monkeypatch, tmp_path, weights
     assert found == [VOCABULARY, VOCABULARY[::-1]]
 
 
-def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypatch, archive, tmp_path):
+def test_a_language_model_starts_from_the_weights_that_the_stage_stored(monkeypatch, archive, tmp_path):
     known_by(monkeypatch, fastai_check(archive.read_bytes()))
     store = Store(tmp_path / "artifacts")
-    kept = fetch_pretrained.task.fn(store, (), PretrainedConfig(data_dir=archive.parent))
-    assert store.read_json(kept, "vocabulary") == VOCABULARY
+    fetched = tasks.fetch_pretrained.run(store, {}, PretrainedConfig(data_dir=archive.parent))
+    assert store.read_json(fetched, "vocabulary") == VOCABULARY
 
-    texts = pd.DataFrame({"text": [f"the item was good . the item was bad {number}" for number in range(40)]})
-    corpus, reviews = (Handle(stage=name, key="k") for name in ("corpus", "reviews"))
+    texts = pd.DataFrame({"text": [f"the film was good . the film was bad {number}" for number in range(40)]})
+    corpus, reviews = (Handle(stage=name, key="k") for name in ("datasets", "reviews"))
     unread = pd.DataFrame({"text_id": [text_id(texts["text"][0])]})
-    store.ensure(corpus, [], StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
-    store.ensure(reviews, [], StageConfig(), lambda artifact: artifact.write_table("unread", unread))
-    tokens = tokenize_all_reviews.task.fn(store, (corpus,), TokenCorpusConfig())
+    store.ensure(corpus, {}, StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
+    store.ensure(reviews, {}, StageConfig(), lambda artifact: artifact.write_table("unread", unread))
+    tokens = tasks.tokenize.run(store, {"reviews": (corpus,)}, TokenCorpusConfig())
     config = LanguageModelConfig(
         pretrained=True,
         embedding_size=SIZES["emb_sz"],
@@ -247,10 +232,11 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_keeps(monkeypat
         learning_rate=1e-12,
         weight_decay=0,
     )
-    trained = train_on_corpus.task.fn(store, (tokens, reviews, kept), config)
+    inputs = {"token_corpus": (tokens,), "held_out": (reviews,), "pretrained": (fetched,)}
+    trained = tasks.train.run(store, inputs, config)
     found, before = store.read_arrays(trained, "weights"), read_archive(archive).weights
-    item = store.read_json(trained, "vocabulary").index("item")
-    assert found["0.encoder.weight"][item] == pytest.approx(
-        before["0.encoder.weight"][VOCABULARY.index("item")], abs=1e-6
+    film = store.read_json(trained, "vocabulary").index("film")
+    assert found["0.encoder.weight"][film] == pytest.approx(
+        before["0.encoder.weight"][VOCABULARY.index("film")], abs=1e-6
     )
     assert found["0.rnns.1.weight_hh_l0_raw"] == pytest.approx(before["0.rnns.1.weight_hh_l0_raw"], abs=1e-6)

@@ -7,9 +7,9 @@ from latentflix.errors import DataError, DependencyError
 from latentflix.text.sentence_embeddings import (
     EmbeddingConfig,
     batches,
-    cut,
     embed_texts,
     load_encoder,
+    split_passages,
     strategy_configs,
 )
 from tests.support.factories.genres import FILLER, WordEncoder, embed
@@ -23,22 +23,22 @@ def minilm():
     return load_encoder(EmbeddingConfig())
 
 
-def test_slices_are_equal_and_leave_nothing_out():
-    slices = cut(TOKENS, "slices", 30)
-    assert [len(part) for part in slices] == [25, 25, 25, 25]
-    assert np.concatenate(slices).tolist() == TOKENS.tolist()
+def test_chunks_are_equal_and_leave_nothing_out():
+    chunks = split_passages(TOKENS, "chunks", 30)
+    assert [len(part) for part in chunks] == [25, 25, 25, 25]
+    assert np.concatenate(chunks).tolist() == TOKENS.tolist()
 
 
-def test_start_and_ends_and_mixed_are_one_passage_of_full_length():
-    assert cut(TOKENS, "start", 31)[0].tolist() == list(range(31))
-    assert cut(TOKENS, "ends", 31)[0].tolist() == [*range(16), *range(85, 100)]
-    (mixed,) = cut(np.arange(1000), "mixed", 96)
-    assert mixed.tolist() == [*range(32), *range(484, 516), *range(968, 1000)]
+def test_other_strategies_make_one_passage_of_full_length():
+    assert split_passages(TOKENS, "head", 31)[0].tolist() == list(range(31))
+    assert split_passages(TOKENS, "head_tail", 31)[0].tolist() == [*range(16), *range(85, 100)]
+    (sampled,) = split_passages(np.arange(1000), "sampled", 96)
+    assert sampled.tolist() == [*range(32), *range(484, 516), *range(968, 1000)]
 
 
-@pytest.mark.parametrize("reading", ["start", "ends", "mixed", "slices"])
-def test_a_text_that_is_not_too_long_is_read_whole(reading):
-    (passage,) = cut(TOKENS, reading, 100)
+@pytest.mark.parametrize("strategy", ["head", "head_tail", "sampled", "chunks"])
+def test_a_text_that_is_not_too_long_is_read_whole(strategy):
+    (passage,) = split_passages(TOKENS, strategy, 100)
     assert passage.tolist() == TOKENS.tolist()
 
 
@@ -50,51 +50,51 @@ def test_batches_hold_each_passage_once_and_no_more_tokens_than_allowed():
     assert [lengths[batch].max() for batch in made] == sorted((lengths[batch].max() for batch in made), reverse=True)
 
 
-def test_a_passage_longer_than_a_batch_is_read_alone():
+def test_a_passage_longer_than_a_batch_is_a_batch():
     assert [batch.tolist() for batch in batches(np.array([5, 500]), 100)] == [[1], [0]]
 
 
-def test_vectors_are_those_of_each_text_whatever_is_read_beside_it():
+def test_vectors_do_not_depend_on_the_other_texts():
     texts = [LONG, "word1", "sheriff ghost", "", "word2 word3 word4"]
-    _, together = embed(texts, slice_tokens=16)
+    _, together = embed(texts, chunk_tokens=16)
     for row, text in enumerate(texts):
-        _, alone = embed([text], slice_tokens=16)
+        _, alone = embed([text], chunk_tokens=16)
         np.testing.assert_allclose(together.features()[row], alone.features()[0], atol=1e-6)
-    assert together.slices.tolist() == [5, 1, 1, 1, 1]
+    assert together.chunks.tolist() == [5, 1, 1, 1, 1]
 
 
-def test_mean_and_greatest_are_over_the_slices():
-    _, embedded = embed([LONG], slice_tokens=16)
+def test_mean_and_maximum_are_over_the_chunks():
+    _, embedded = embed([LONG], chunk_tokens=16)
     words = LONG.split()
     each = [embed([" ".join(words[start : start + 12])])[1].mean[0] for start in range(0, 60, 12)]
     np.testing.assert_allclose(embedded.mean[0], np.mean(each, axis=0), atol=1e-6)
-    np.testing.assert_allclose(embedded.greatest[0], np.max(each, axis=0), atol=1e-6)
+    np.testing.assert_allclose(embedded.maximum[0], np.max(each, axis=0), atol=1e-6)
 
 
 def test_no_passage_is_longer_than_the_model_reads():
     encoder = WordEncoder()
-    embed_texts([LONG], encoder, EmbeddingConfig(slice_tokens=500))
+    embed_texts([LONG], encoder, EmbeddingConfig(chunk_tokens=500))
     assert max(width for _, width in encoder.read) == encoder.max_seq_length
 
 
-def test_the_share_of_unknown_tokens_is_said():
+def test_the_share_of_unknown_tokens_is_counted():
     _, embedded = embed(["word1 слово сло", "word1", ""])
     assert embedded.unknown.tolist() == pytest.approx([2 / 3, 0, 0])
 
 
-def test_each_way_of_reading_is_compared_once():
-    configs = strategy_configs(EmbeddingConfig(), ("ends", "slices", "mixed"))
-    assert [config.reading for config in configs] == ["slices", "ends", "mixed"]
+def test_each_strategy_is_compared_once():
+    configs = strategy_configs(EmbeddingConfig(), ("head_tail", "chunks", "sampled"))
+    assert [config.long_texts for config in configs] == ["chunks", "head_tail", "sampled"]
 
 
-def test_minilm_gives_the_vectors_that_its_own_library_gives(minilm):
+def test_vectors_of_minilm_are_those_of_sentence_transformers(minilm):
     texts = ["A sheriff hunts an outlaw.", "word " * 600, "", "Eine Hexe verzaubert ein Dorf.", "幽霊の話"]
-    ours = embed_texts(texts, minilm, EmbeddingConfig(reading="start"))
+    ours = embed_texts(texts, minilm, EmbeddingConfig(long_texts="head"))
     np.testing.assert_allclose(ours.mean, minilm.encode(texts), atol=1e-5)
     assert ours.mean.shape == (5, 384)
 
 
-def test_without_the_package_one_line_says_what_to_install(monkeypatch):
+def test_without_the_package_an_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(DependencyError, match=r"what to do: pip install 'latentflix\[genres\]'$") as error:
         load_encoder(EmbeddingConfig())

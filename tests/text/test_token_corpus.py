@@ -8,14 +8,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from fastai.text.core import SpacyTokenizer, TokenizeWithRules, defaults
-from tasks.token_corpus import read_token_corpus, tokenize_all_reviews
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.errors import ArtifactError, DataError, TrainingError
-from latentflix.text.token_corpus import TokenCorpusConfig, _processes, stream_texts, tokenize_corpus
-from latentflix.text.tokenizer import text_id, tokenize
+from latentflix.text.cleaning import text_id
+from latentflix.text.token_corpus import TokenCorpus, TokenCorpusConfig, _processes, stream_texts, tokenize_corpus
+from latentflix.text.tokenizer import tokenize
+from tasks.text import tokenize as tokenize_reviews
 from tests.support.factories.corpus import make_corpus
 
 N_SPECIAL = len(defaults.text_spec_tok)
@@ -41,10 +42,11 @@ def tokens_of(corpus, row):
     return [corpus.vocabulary[number] for number in ids]
 
 
-def write_reviews(store, reviews):
+def store_corpus(store, reviews):
+    """Run the stage on these reviews."""
     handle = Handle(stage="datasets", key="reviews")
-    store.ensure(handle, [], StageConfig(), lambda artifact: artifact.write_table("reviews", reviews))
-    return handle
+    store.ensure(handle, {}, StageConfig(), lambda artifact: artifact.write_table("reviews", reviews))
+    return tokenize_reviews.run(store, {"reviews": (handle,)}, TokenCorpusConfig())
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +56,21 @@ def reviews():
 
 
 @pytest.fixture(scope="module")
-def kept(reviews, tmp_path_factory):
+def stored(reviews, tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("artifacts"))
-    handle = tokenize_all_reviews.task.fn(store, (write_reviews(store, reviews),), TokenCorpusConfig())
-    return store, handle
+    return store, store_corpus(store, reviews)
 
 
-def test_every_token_of_a_corpus_that_went_to_disk_is_fastais(kept, reviews):
-    corpus = read_token_corpus(*kept)
+def test_every_token_of_a_stored_corpus_is_fastais(stored, reviews):
+    corpus = TokenCorpus.load(*stored)
     expected = list(TokenizeWithRules(SpacyTokenizer())(list(reviews["text"])))
     assert sum(map(len, expected)) == len(corpus.ids) > 80_000
     for row, tokens in enumerate(expected):
         assert tokens_of(corpus, row) == list(tokens)
 
 
-def test_arrays_are_mapped_and_not_read(kept):
-    store, handle = kept
+def test_arrays_are_memory_mapped(stored):
+    store, handle = stored
     before = pa.total_allocated_bytes()
     ids = store.map_array(handle, "ids")
     assert pa.total_allocated_bytes() - before < ids.nbytes / 10
@@ -78,30 +79,30 @@ def test_arrays_are_mapped_and_not_read(kept):
     assert ids.dtype == np.int32
 
 
-def test_an_altered_array_is_refused(kept, tmp_path, reviews):
+def test_an_altered_array_is_refused(tmp_path, reviews):
     store = Store(tmp_path)
-    handle = tokenize_all_reviews.task.fn(store, (write_reviews(store, reviews.head(3)),), TokenCorpusConfig())
+    handle = store_corpus(store, reviews.head(3))
     path = store.path(handle) / "ids.arrow"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ArtifactError, match="altered by hand"):
-        read_token_corpus(store, handle)
+        TokenCorpus.load(store, handle)
 
 
-def test_nothing_but_the_named_files_is_left(kept):
-    store, handle = kept
+def test_an_artifact_has_no_other_files(stored):
+    store, handle = stored
     assert store.find_problem(handle) is None
     names = {"ids.arrow", "offsets.arrow", "counts.arrow", "vocabulary.json", "texts.parquet", "manifest.json"}
     assert {path.name for path in store.path(handle).iterdir()} == names
 
 
-def test_special_tokens_come_first_then_frequent_ones_and_the_alphabet_decides_between_equals():
+def test_the_vocabulary_is_sorted_by_frequency_and_alphabet_after_the_special_tokens():
     corpus = make_corpus(["pear fig fig", "apple pear plum fig"])
     assert corpus.vocabulary == [*defaults.text_spec_tok, "fig", "pear", "apple", "plum"]
     assert corpus.counts.tolist() == [0, 0, 2, 0, 0, 0, 0, 0, 0, 3, 2, 1, 1]
 
 
-def test_counts_are_those_of_the_ids(kept):
-    corpus = read_token_corpus(*kept)
+def test_counts_are_those_of_the_ids(stored):
+    corpus = TokenCorpus.load(*stored)
     np.testing.assert_array_equal(np.bincount(corpus.ids, minlength=len(corpus.vocabulary)), corpus.counts)
     assert (np.diff(corpus.counts[N_SPECIAL:]) <= 0).all()
     assert len(set(corpus.vocabulary)) == len(corpus.vocabulary)
@@ -123,13 +124,13 @@ def test_a_vocabulary_has_no_rarer_and_no_more_tokens_than_asked(at_most, min_fr
     assert make_corpus(["pear fig fig apple", "pear"]).vocabulary_size(at_most, min_frequency) == expected
 
 
-def test_a_text_is_cut_where_asked():
+def test_texts_are_truncated():
     corpus = make_corpus(["one two three", "four"])
     assert [len(text) for text in corpus.texts([0, 1], EVERYTHING, 3)] == [3, 2]
     assert corpus.lengths(np.array([1, 0])).tolist() == [2, 4]
 
 
-def test_reviews_are_found_by_what_they_say():
+def test_reviews_are_found_by_their_text():
     corpus = make_corpus(["one", "two", "one", "three"])
     ids = [text_id(text) for text in ("three", "one")]
     assert ids[1] == hashlib.sha256(b"one").hexdigest()
@@ -137,7 +138,7 @@ def test_reviews_are_found_by_what_they_say():
     assert corpus.rows_excluding(ids).tolist() == [1]
 
 
-def test_a_review_that_is_not_there_is_named():
+def test_a_missing_review_is_named():
     with pytest.raises(DataError, match="where: text_id nobody; 1 such reviews of 2"):
         make_corpus(["one"]).rows([text_id("one"), "nobody"])
 
@@ -156,7 +157,7 @@ def test_odd_texts_keep_their_places():
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), 7])
-def test_what_is_no_text_is_refused_by_its_row(nothing):
+def test_a_row_without_text_is_refused_and_named(nothing):
     with pytest.raises(DataError, match=r"where: row 2 \(counting from 0\); found: (None|nan|7)"):
         tokenize_corpus(4, [["one", "two"], [nothing, "four"]], TokenCorpusConfig())
 
@@ -176,7 +177,7 @@ def test_texts_are_streamed_in_their_order(tmp_path):
     assert [text for chunk in read for text in chunk] == texts
 
 
-def test_processes_take_chunks_only_when_they_need_them_and_give_them_back_in_order():
+def test_processes_take_few_chunks_ahead_and_return_them_in_order():
     taken = []
 
     def chunks():
@@ -192,7 +193,7 @@ def test_processes_take_chunks_only_when_they_need_them_and_give_them_back_in_or
     assert places == [str(number) for number in range(40)]
 
 
-def test_a_process_that_is_killed_is_said(monkeypatch):
+def test_a_killed_process_is_reported(monkeypatch):
     def chunks():
         for number in range(1000):
             if number == 6:
@@ -203,9 +204,9 @@ def test_a_process_that_is_killed_is_said(monkeypatch):
         tokenize_corpus(200_000, chunks(), TokenCorpusConfig(processes=2))
 
 
-def test_the_number_of_processes_makes_no_other_artifact():
+def test_the_number_of_processes_does_not_change_the_artifact():
     handles = [
-        tokenize_all_reviews.handle((Handle(stage="datasets", key="a"),), TokenCorpusConfig(processes=number))
+        tokenize_reviews.handle({"reviews": (Handle(stage="datasets", key="a"),)}, TokenCorpusConfig(processes=number))
         for number in (None, 1, 4)
     ]
     assert len(set(handles)) == 1

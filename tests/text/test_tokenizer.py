@@ -4,11 +4,10 @@ from fastai.text.core import SpacyTokenizer, TokenizeWithRules
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.text.tokenizer import (
-    REMEMBERED_WORDS,
+    CACHED_WORDS,
     _split_word,
     numericalize,
     padding_id,
-    replace_surrogates,
     tokenize,
     truncate,
 )
@@ -82,7 +81,7 @@ def test_a_sentence_is_split_and_marked():
     assert " ".join(tokens) == "xxbos i xxup loved it . s xxrep 5 o good \n xxmaj really !"
 
 
-def test_what_is_longer_than_any_word_is_cut():
+def test_what_is_longer_than_any_word_is_split():
     word = "antidisestablishmentarianism" * 300
     tokens = tokenize(f"a {word} b")
     assert "".join(tokens[2:-1]) == word
@@ -90,43 +89,34 @@ def test_what_is_longer_than_any_word_is_cut():
     assert (tokens[:2], tokens[-1]) == (["xxbos", "a"], "b")
 
 
-def test_halves_of_pairs_become_replacement_characters():
-    assert replace_surrogates("a \ud83d b \ude00 😀") == "a \ufffd b \ufffd 😀"
+def test_halves_of_surrogate_pairs_are_replaced():
     assert tokenize("a \ud83d b") == ["xxbos", "a", "\ufffd", "b"]
 
 
-def test_a_megabyte_of_brackets_takes_no_time_that_grows_with_its_square():
+def test_a_megabyte_of_brackets_does_not_take_quadratic_time():
     assert len(tokenize(")(" * 500_000)) > 2000
 
 
-def test_no_more_words_are_remembered_than_allowed():
-    assert _split_word.cache_info().maxsize == REMEMBERED_WORDS
+def test_the_cache_of_words_is_bounded():
+    assert _split_word.cache_info().maxsize == CACHED_WORDS
 
 
-def test_tokens_become_their_places_in_the_vocabulary():
-    ids = {token: number for number, token in enumerate([*SPECIAL, "item", "good"])}
-    found = numericalize(["good", "item", "xxmaj"], ids)
-    assert found.tolist() == [10, 9, 8]
+@pytest.mark.parametrize(
+    ("tokens", "expected"), [(["good", "film", "xxmaj"], [10, 9, 8]), (["film", "unheard"], [9, 0]), ([], [])]
+)
+def test_tokens_become_their_ids_and_unknown_ones_xxunk(tokens, expected):
+    found = numericalize(tokens, {token: number for number, token in enumerate([*SPECIAL, "film", "good"])})
+    assert found.tolist() == expected
     assert found.dtype == np.int64
 
 
-def test_an_unknown_token_becomes_xxunk():
-    ids = {token: number for number, token in enumerate(["item", *SPECIAL])}
-    assert numericalize(["item", "unheard"], ids).tolist() == [0, ids["xxunk"]]
-
-
-def test_no_tokens_become_no_ids():
-    found = numericalize([], {"xxunk": 0})
-    assert (found.shape, found.dtype) == ((0,), np.int64)
-
-
-def test_of_a_longer_text_the_first_tokens_are_kept_or_its_mark_and_the_last():
+def test_a_longer_text_is_truncated_to_its_first_or_last_tokens():
     ids = np.arange(10, 16)
     assert truncate(ids, 4, "first").tolist() == [10, 11, 12, 13]
     assert truncate(ids, 4, "last").tolist() == [10, 13, 14, 15]
     assert truncate(ids, 6, "last").tolist() == truncate(ids, 9, "first").tolist() == ids.tolist()
 
 
-def test_the_padding_token_is_found_wherever_it_stands():
+def test_the_padding_token_is_found_anywhere():
     assert padding_id(SPECIAL) == 1
-    assert padding_id(["item", "good", "xxpad"]) == 2
+    assert padding_id(["film", "good", "xxpad"]) == 2

@@ -80,7 +80,7 @@ def make_plots(n_plots=240, seed=0):
 
 
 def prepare(table=None, **config):
-    return prepare_plots(make_plots() if table is None else table, PlotSummaryConfig(**{"min_items": 5, **config}))
+    return prepare_plots(make_plots() if table is None else table, PlotSummaryConfig(**{"min_films": 5, **config}))
 
 
 def embed(plots, **config):

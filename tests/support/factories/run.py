@@ -7,9 +7,10 @@ import pandas as pd
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
+from latentflix.factors.classifiers import ClassifierConfig
 from latentflix.recommender.model import CollabConfig
 from latentflix.report.inputs import ReportConfig
-from latentflix.text.classifier import ClassifierConfig, build_classifier
+from latentflix.text.classifier import build_classifier
 from latentflix.text.language_model import model_weights
 from latentflix.text.tokenizer import tokenize
 

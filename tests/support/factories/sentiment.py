@@ -1,29 +1,46 @@
-"""Reviews whose mood is planted in their words, so that a small model finds it."""
+"""Reviews whose sentiment is planted in their words, so that a small model finds it."""
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from fastai.text.core import defaults
-from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
-from fastai.text.models.core import get_language_model
 
 from latentflix.artifacts import Handle
+from latentflix.calibration import fit_stacking
 from latentflix.config import StageConfig
-from latentflix.sentiment.classifier import NETWORK, SentimentClassifierConfig, train_sentiment
+from latentflix.sentiment.classifier import (
+    CLASSIFIER,
+    SentimentClassifier,
+    SentimentClassifierConfig,
+    train_sentiment,
+)
 from latentflix.sentiment.dataset import SentimentReviewConfig, prepare_sentiment
-from latentflix.sentiment.model import SentimentConfig, SentimentModel, choose_predictor
-from latentflix.sentiment.tfidf import SentimentTfidfConfig, fit_sentiment_tfidf
+from latentflix.sentiment.evaluation import SentimentEvaluationConfig, evaluate_sentiment
+from latentflix.sentiment.model import PARTS, ChosenSentiment, SentimentConfig, SentimentModel, choose_predictor
+from latentflix.sentiment.tfidf import SentimentTfidf, SentimentTfidfConfig, fit_sentiment_tfidf
 from latentflix.text.classifier import read_reviews
-from latentflix.text.language_model import LanguageModel, model_weights
 from latentflix.text.tokenizer import tokenize
+from tests.support.factories.corpus import untrained_language_model
 
-MOODS = {
+GOOD = "Word1 superb wonderful word2 great charming."
+BAD = "Word1 dull awful word2 boring terrible."
+AWKWARD = {
+    "one word": "superb",
+    "long": f"{GOOD} " * 25_000,
+    "one endless word": "x" * 2**20,
+    "another language": "これは映画の感想です。とても良かった。",
+    "html": f"<br /><p>{GOOD}</p>&amp;&#39;<script>alert(1)</script>",
+    "emoji": f"🎬🍿 {GOOD} 👍🏽",
+    "nul": f"nul \x00 {GOOD}",
+    "half a surrogate pair": f"\ud83d {GOOD}",
+    "capitals": "A" * 5000 + "a",
+    "repeats": "so " * 5000,
+}
+WORDS = {
     True: ["superb", "moving", "wonderful", "great", "charming"],
     False: ["dull", "awful", "boring", "wasted", "terrible"],
 }
@@ -31,24 +48,27 @@ MOODS = {
 
 @dataclass(frozen=True)
 class SmallModel:
-    """model: a SentimentModel. reviews: index review_id. network, words, chosen: what the stages before it gave."""
+    """reviews: index review_id. classifier, tfidf, chosen: the results of the stages."""
 
-    model: SentimentModel
     reviews: pd.DataFrame
-    network: Any
-    words: Any
-    chosen: Any
+    classifier: SentimentClassifier
+    tfidf: SentimentTfidf
+    chosen: ChosenSentiment
+
+    @property
+    def model(self) -> SentimentModel:
+        return self.chosen.model
 
 
-def make_reviews(seed=0, n_items=60, per_film=4, length=30, share=0.15):
-    """text, positive, tconst: every film has reviews of both moods; `share` of the words tell the mood."""
+def make_reviews(seed=0, n_films=60, per_film=4, length=30, share=0.15):
+    """text, positive, tconst: every film has reviews of both kinds; `share` of the words depend on the kind."""
     random = np.random.default_rng(seed)
     filler = [f"word{number}" for number in range(200)]
     rows = []
-    for film in range(n_items):
+    for film in range(n_films):
         for place in range(per_film):
             positive = bool((film + place) % 2)
-            words = [str(random.choice(MOODS[positive] if random.random() < share else filler)) for _ in range(length)]
+            words = [str(random.choice(WORDS[positive] if random.random() < share else filler)) for _ in range(length)]
             rows.append((" ".join(words).capitalize() + ".", positive, f"tt{film:07d}"))
     return pd.DataFrame(rows, columns=["text", "positive", "tconst"])
 
@@ -71,14 +91,6 @@ def write_archive(folder, halves):
             (folder / half / f"urls_{kind}.txt").write_text("".join(urls), encoding="utf-8")
 
 
-def untrained_language_model(vocabulary, seed=0):
-    """A language model that knows nothing, of these tokens."""
-    torch.manual_seed(seed)
-    sizes = {"emb_sz": 16, "n_hid": 16, "n_layers": 1}
-    model = get_language_model(AWD_LSTM, len(vocabulary), {**awd_lstm_lm_config, **sizes})
-    return LanguageModel(model_weights(model), list(vocabulary))
-
-
 QUICK = SentimentClassifierConfig(
     max_tokens=80,
     batch_size=16,
@@ -93,34 +105,68 @@ QUICK = SentimentClassifierConfig(
 
 
 def small_model(predictor=None, backward=False):
-    """A model that was trained on planted reviews, the reviews, and what every stage said of them."""
-    dealt, vocabulary, network, words, chosen = _train(backward)
-    predictor = predictor or chosen.predictor
-    mixture = chosen.mixtures[predictor]
-    model = SentimentModel(predictor, mixture, vocabulary, network.weights, QUICK, words.words)
-    return SmallModel(model, dealt.set_index("review_id"), network, words, chosen)
+    """What was trained on planted reviews; with a predictor, a model of that one instead of the chosen one."""
+    trained = _train(backward)
+    if not predictor:
+        return trained
+    return replace(trained, chosen=replace(trained.chosen, model=_model_of(predictor, trained)))
+
+
+def _model_of(predictor, trained):
+    logits = trained.tfidf.logits.assign(**{CLASSIFIER: trained.classifier.logits.iloc[:, -1]})
+    valid = trained.reviews.loc[logits.index, "part"] == "valid"
+    y_true = trained.reviews.loc[logits.index[valid], ["positive"]].to_numpy()
+    mixture = fit_stacking([logits.loc[valid, [name]].to_numpy(float) for name in PARTS[predictor]], y_true)
+    return replace(trained.model, predictor=predictor, mixture=mixture)
 
 
 @cache
 def _train(backward):
-    dealt = prepare_sentiment(make_reviews(), make_links(make_reviews()[:0]), SentimentReviewConfig()).reviews
-    counts = Counter(token for text in dealt["text"] for token in tokenize(text))
+    reviews = prepare_sentiment(make_reviews(), make_links(make_reviews()[:0]), SentimentReviewConfig()).reviews
+    counts = Counter(token for text in reviews["text"] for token in tokenize(text))
     vocabulary = [*defaults.text_spec_tok, *(token for token, _ in counts.most_common() if not token.startswith("xx"))]
-    models = [untrained_language_model(vocabulary, seed) for seed in range(1 + backward)]
-    tokens = read_reviews(dealt["text"], vocabulary, QUICK)
-    network = train_sentiment(dealt, tokens, models[0], QUICK, *models[1:])
-    words = fit_sentiment_tfidf(dealt, SentimentTfidfConfig())
-    logits = words.logits.assign(**{NETWORK: network.logits.iloc[:, -1]})
-    chosen = choose_predictor(logits, dealt.set_index("review_id"), SentimentConfig(n_folds=3))
-    return dealt, vocabulary, network, words, chosen
+    models = [untrained_model(vocabulary, seed) for seed in range(1 + backward)]
+    classifier = train_sentiment(
+        reviews, read_reviews(reviews["text"], vocabulary, QUICK), models[0], QUICK, *models[1:]
+    )
+    tfidf = fit_sentiment_tfidf(reviews, SentimentTfidfConfig())
+    reviews = reviews.set_index("review_id")
+    return SmallModel(
+        reviews, classifier, tfidf, choose_predictor(classifier, QUICK, tfidf, reviews, SentimentConfig(n_folds=3))
+    )
 
 
-def save(model, store, key, made_at=None):
-    """An artifact with the model."""
+def untrained_model(vocabulary, seed=0):
+    return untrained_language_model(seed, vocabulary, emb_sz=16, n_hid=16, n_layers=1)
+
+
+def make_predictions(n_films=200, per_film=5, seed=0):
+    """Probabilities by predictor, logits by step, and the reviews."""
+    random = np.random.default_rng(seed)
+    n_reviews = n_films * per_film
+    index = pd.Index([f"r{number}" for number in range(n_reviews)], name="review_id")
+    predicted = random.random(n_reviews)
+    reviews = pd.DataFrame({"positive": random.random(n_reviews) < predicted}, index)
+    reviews["film"] = np.repeat([f"f{film}" for film in range(n_films)], per_film)
+    reviews["part"] = np.where(np.arange(n_reviews) < n_reviews // 4, "valid", "test")
+    words = np.where(random.random(n_reviews) < 0.3, 1 - predicted, predicted)
+    probabilities = pd.DataFrame({"combined": predicted, "baseline": words}, index)
+    steps = pd.DataFrame({"head": random.normal(size=n_reviews), "all": predicted - 0.5}, index)
+    return probabilities, steps, reviews
+
+
+def evaluate(case, **changes):
+    """Evaluate what `make_predictions` returned."""
+    config = SentimentEvaluationConfig(bootstraps=500, mistakes=5, **changes)
+    probabilities, steps, reviews = case
+    return evaluate_sentiment(probabilities, "combined", steps, reviews, config)
+
+
+def save(small, store, key, made_at=None):
+    """The artifact of a small model."""
     handle = Handle(stage="sentiment", key=key)
-    with store.new(handle, [], StageConfig()) as artifact:
-        artifact.write_arrays("model", model.arrays())
-        artifact.write_json("model", model.names())
+    with store.new(handle, {}, StageConfig()) as artifact:
+        artifact.write(small.chosen)
     if made_at:
         manifest = store.manifest(handle).model_copy(update={"made_at": made_at})
         (store.path(handle) / "manifest.json").write_text(manifest.model_dump_json())

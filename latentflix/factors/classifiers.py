@@ -1,0 +1,120 @@
+"""The classifiers of factors: one for each fold of items, and what each predicts for the reviews held out from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from latentflix.config import StageConfig, setting
+from latentflix.factors.folds import assign_folds, frequent_labels, held_out_masks
+from latentflix.factors.labels import indicator_matrix
+from latentflix.text.classifier import FineTuningConfig, backward_name, predict_proba, reverse, train_classifier
+from latentflix.text.language_model import LanguageModel
+
+
+class ClassifierConfig(FineTuningConfig):
+    """How the classifiers of factors are trained, and how items are held out from them."""
+
+    n_folds: int = setting(5, "groups of items; each is predicted by a classifier trained on the others", ge=2, le=50)
+    random_split: bool = setting(True, "train one more on a random split of reviews, to measure what that split leaks")
+    min_items: int = setting(5, "items with reviews that a label needs; rarer labels are named and left out", ge=1)
+
+
+class PredictionConfig(StageConfig):
+    """How reviews are predicted."""
+
+    batch_size: int = setting(64, "reviews per batch", ge=1)
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """Trained classifiers, and what was held out from each.
+
+    Attributes:
+        rare: index label, items; the labels that too few items have.
+        weights: by the classifier's name, and by its `backward_name` those of the one that reads backward.
+        folds: index item_id.
+        held_out: index review_id, one bool column per classifier.
+        history: one row per epoch: classifier, step, train_loss, valid_loss.
+    """
+
+    labels: list[str]
+    rare: pd.DataFrame
+    weights: dict[str, dict[str, np.ndarray]]
+    folds: pd.Series
+    held_out: pd.DataFrame
+    history: pd.DataFrame
+
+
+def train_classifiers(
+    reviews: pd.DataFrame,
+    tokens: Sequence[np.ndarray],
+    item_labels: pd.DataFrame,
+    labels: Sequence[str],
+    language_model: LanguageModel,
+    config: ClassifierConfig,
+    backward: LanguageModel | None = None,
+) -> Classifiers:
+    """Train a classifier for each fold of items and, if asked for, one on a random split of reviews.
+
+    Raises NotEnoughData as `frequent_labels` and `assign_folds` do.
+
+    Args:
+        reviews: review_id, item_id.
+        tokens: the ids of each review in the language model's vocabulary.
+        item_labels: item_id, label.
+        labels: those to predict, in the order of the outputs.
+        backward: a language model that reads backward; then each classifier gets a second one, made of it.
+    """
+    item_ids = reviews["item_id"]
+    predicted, rare = frequent_labels(item_labels, item_ids, labels, config.min_items)
+    indicators = indicator_matrix(item_labels, item_ids, predicted)
+    folds = assign_folds(item_ids, indicators, config.n_folds, config.seed)
+    held_out = held_out_masks(item_ids, folds, config.n_folds, config.random_split, config.seed)
+    weights, histories = {}, []
+    for fold, mask in held_out.items():
+        directions = [(fold, language_model, tokens)]
+        if backward:
+            directions.append((backward_name(fold), backward, reverse(tokens)))
+        for name, model, read in directions:
+            weights[name], history = train_classifier(name, read, indicators, mask, model, config)
+            histories.append(history)
+    masks = pd.DataFrame(held_out, index=pd.Index(reviews["review_id"], name="review_id"))
+    return Classifiers(predicted, rare, weights, folds, masks, pd.concat(histories, ignore_index=True))
+
+
+def predict_held_out(
+    classifiers: Classifiers,
+    held_out: pd.DataFrame,
+    review_ids: pd.Series,
+    tokens: Sequence[np.ndarray],
+    vocabulary: Sequence[str],
+    classifier_config: FineTuningConfig,
+    config: PredictionConfig,
+) -> pd.DataFrame:
+    """What each classifier predicts for the reviews held out from it, the mean where two read in both directions.
+
+    Args:
+        held_out: as in `Classifiers`; perhaps of other reviews.
+        tokens: the ids of each of `review_ids`.
+
+    Returns:
+        One row per classifier and held-out review: classifier, review_id, one float32 probability per label.
+    """
+    weights, tables = classifiers.weights, []
+    for name in held_out:
+        rows = np.flatnonzero(held_out.loc[review_ids, name])
+        chosen = [tokens[int(row)] for row in rows]
+        directions = [(name, chosen)]
+        if backward_name(name) in weights:
+            directions.append((backward_name(name), reverse(chosen)))
+        probabilities = [
+            predict_proba(weights[each], read, vocabulary, classifier_config, config.batch_size)
+            for each, read in directions
+        ]
+        table = pd.DataFrame(np.mean(probabilities, axis=0), columns=classifiers.labels)
+        table.insert(0, "review_id", review_ids.to_numpy()[rows])
+        table.insert(0, "classifier", name)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,99 @@
+"""Which items are held out from which classifier.
+
+All reviews of an item have its labels, so a classifier that was trained on one of them knows the item. Therefore items
+are assigned to folds, and each fold is predicted by a classifier that was trained on none of its items.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from latentflix.errors import NotEnoughData
+
+logger = logging.getLogger(__name__)
+
+RANDOM_SPLIT = "random"
+
+
+def assign_folds(item_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed: int) -> pd.Series:
+    """Assign each item to a fold, so that the folds have similar shares of labels, items and reviews.
+
+    Items are assigned one by one, those with the rarest labels first, each to the fold that has fewest of its labels,
+    then fewest items, then fewest reviews. Source: Sechidis et al. 2011, iterative stratification.
+
+    Args:
+        item_ids: the item of each review.
+        indicators: the labels of each review's item (reviews, labels).
+
+    Returns:
+        The fold, 0 to n_folds - 1: int64, index item_id.
+
+    Raises:
+        NotEnoughData: a fold would have fewer than two items.
+    """
+    n_reviews = item_ids.value_counts()
+    items = pd.DataFrame(indicators).groupby(item_ids.to_numpy()).first()
+    if len(items) < 2 * n_folds:
+        raise NotEnoughData(
+            "there are too few items to hold any out",
+            found=f"{len(items)} items with reviews",
+            expected=f"at least {2 * n_folds}, two for each fold",
+            hint="lower --classifier.n-folds or --labels.min-ratings",
+        )
+    has_label = items.to_numpy(np.float64)
+    weights = 1 / np.maximum(has_label.sum(0), 1)
+    rareness = has_label @ weights
+    shuffled = np.random.default_rng(seed).permutation(len(items))
+    folds = np.full(len(items), -1)
+    labels_in, reviews_in, items_in = np.zeros((n_folds, has_label.shape[1])), np.zeros(n_folds), np.zeros(n_folds)
+    for item in shuffled[np.argsort(-rareness[shuffled], kind="stable")]:
+        crowding = labels_in @ (has_label[item] * weights)
+        fold = np.lexsort((reviews_in, items_in, crowding.round(9)))[0]
+        folds[item] = fold
+        labels_in[fold] += has_label[item]
+        reviews_in[fold] += n_reviews[items.index[item]]
+        items_in[fold] += 1
+    return pd.Series(folds, index=pd.Index(items.index, name="item_id"), name="fold")
+
+
+def held_out_masks(
+    item_ids: pd.Series, folds: pd.Series, n_folds: int, random_split: bool, seed: int
+) -> dict[str, np.ndarray]:
+    """For each classifier to train, which reviews are held out from it: bool (reviews,), by the classifier's name.
+
+    "0", "1", … hold out the items of that fold; RANDOM_SPLIT, if asked for, as large a share of single reviews.
+    """
+    fold = item_ids.map(folds).to_numpy()
+    masks = {str(number): fold == number for number in range(n_folds)}
+    if random_split:
+        masks[RANDOM_SPLIT] = np.random.default_rng(seed).permutation(len(item_ids)) < len(item_ids) // n_folds
+    return masks
+
+
+def frequent_labels(
+    item_labels: pd.DataFrame, item_ids: pd.Series, labels: Sequence[str], min_items: int
+) -> tuple[list[str], pd.DataFrame]:
+    """Choose the labels that at least `min_items` items with reviews have. Raises NotEnoughData if there is none.
+
+    Args:
+        item_labels: item_id, label.
+        item_ids: the item of each review.
+
+    Returns:
+        The labels in their order, and a table of the rare ones: index label, items.
+    """
+    reviewed = item_labels[item_labels["item_id"].isin(item_ids)]
+    items = reviewed.groupby("label")["item_id"].nunique().reindex(labels, fill_value=0)
+    rare = items[items < min_items]
+    if len(rare) == len(items):
+        raise NotEnoughData(
+            "too few items with reviews have any label",
+            found=", ".join(f"{label}: {count} items" for label, count in items.nlargest(3).items()),
+            expected=f"at least {min_items} items for a label",
+            hint="lower --classifier.min-items, or bring more reviews",
+        )
+    if len(rare):
+        logger.warning("labels of fewer than %d items are left out: %s", min_items, ", ".join(rare.index))
+    return [label for label in labels if label not in rare.index], rare.rename("items").rename_axis("label").to_frame()

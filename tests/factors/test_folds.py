@@ -1,0 +1,77 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from latentflix.errors import NotEnoughData
+from latentflix.factors.folds import RANDOM_SPLIT, assign_folds, frequent_labels, held_out_masks
+from tests.support.factories.classifiers import draw_labels
+
+
+def assign(items, has_label, seed=0, n_folds=4):
+    return assign_folds(items, has_label.loc[items].to_numpy(np.float32), n_folds, seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_item_is_split_and_items_reviews_and_labels_are_spread_evenly(seed):
+    items, has_label = draw_labels(seed)
+    folds = assign(items, has_label, seed)
+    assert folds.index.is_unique
+    assert set(folds.index) == set(items)
+    assert folds.value_counts().sort_index().index.tolist() == [0, 1, 2, 3]
+    assert folds.value_counts().between(12, 18).all()
+    assert items.map(folds).value_counts(normalize=True).between(0.17, 0.34).all()
+    counts = has_label.groupby(folds).sum()
+    assert (counts.max() - counts.min()).max() <= 4
+    assert (counts.min() >= 1).all()
+
+
+def test_a_rare_label_reaches_every_fold():
+    items = pd.Series(np.repeat(np.arange(40), 2))
+    has_label = pd.DataFrame({"common": True, "rare": np.arange(40) % 10 == 0})
+    assert sorted(assign(items, has_label)[has_label["rare"]]) == [0, 1, 2, 3]
+
+
+def test_folds_depend_on_the_seed_and_not_on_the_order_of_the_reviews():
+    items, has_label = draw_labels()
+    folds = assign(items, has_label, 1)
+    pd.testing.assert_series_equal(folds, assign(items.sample(frac=1, random_state=9), has_label, 1))
+    assert not folds.equals(assign(items, has_label, 2))
+
+
+def test_two_items_for_each_fold_suffice_and_fewer_are_refused():
+    items = pd.Series(range(8))
+    assert assign_folds(items, np.ones((8, 1)), 4, 0).value_counts().tolist() == [2, 2, 2, 2]
+    with pytest.raises(NotEnoughData, match="found: 7 items with reviews; expected: at least 8, two for each fold"):
+        assign_folds(items[:7], np.ones((7, 1)), 4, 0)
+
+
+def test_every_review_is_held_out_by_one_fold_together_with_its_item():
+    items, has_label = draw_labels()
+    folds = assign(items, has_label, n_folds=3)
+    masks = held_out_masks(items, folds, 3, random_split=True, seed=0)
+    assert list(masks) == ["0", "1", "2", RANDOM_SPLIT]
+    assert (sum(masks[name].astype(int) for name in "012") == 1).all()
+    for name in "012":
+        assert set(items[masks[name]]) == set(folds.index[folds == int(name)])
+        assert not set(items[masks[name]]) & set(items[~masks[name]])
+
+
+def test_a_random_split_holds_out_as_many_reviews_but_splits_items():
+    items, has_label = draw_labels()
+    folds = assign(items, has_label, n_folds=3)
+    mask = held_out_masks(items, folds, 3, random_split=True, seed=0)[RANDOM_SPLIT]
+    assert mask.sum() == len(items) // 3
+    assert len(set(items[mask]) & set(items[~mask])) > 10
+    assert RANDOM_SPLIT not in held_out_masks(items, folds, 3, random_split=False, seed=0)
+
+
+def test_labels_of_too_few_items_are_named_and_left_out():
+    item_labels = pd.DataFrame(
+        [(1, "a"), (2, "a"), (3, "a"), (1, "b"), (2, "b"), (9, "b"), (1, "c")], columns=["item_id", "label"]
+    )
+    reviewed = pd.Series([1, 1, 1, 2, 3])
+    labels, rare = frequent_labels(item_labels, reviewed, ["c", "b", "a", "d"], min_items=2)
+    assert labels == ["b", "a"]
+    assert rare["items"].to_dict() == {"c": 1, "d": 0}
+    with pytest.raises(NotEnoughData, match="have any label; found: a: 3 items, b: 2 items"):
+        frequent_labels(item_labels, reviewed, ["a", "b"], min_items=4)
