@@ -80,15 +80,15 @@ def predict(
     from latentflix.runs import choose_run
 
     store = Store(artifacts_dir)
-    teller = LabelPredictor.read(store, choose_run(store, run))
+    teller = LabelPredictor.load(store, choose_run(store, run))
     if source is not None and target is not None:
-        rows = teller.tell_file(source, target, text_column)
+        rows = teller.predict_file(source, target, text_column)
         print_json({"reviews": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} reviews: {target}")
         return
     told = (
         {"labels": teller.describe(row), "note": row["note"]}
         for texts in read_texts(text, source)
-        for _, row in teller.tell(texts).iterrows()
+        for _, row in teller.predict(texts).iterrows()
     )
     if as_json:
         print_json_list(told)
@@ -105,7 +105,7 @@ def _print_labels(teller: "LabelPredictor", top: int, labels: list[dict[str, Any
     if labels:
         rows = [
             (
-                f"{each['label']}{'*' if each['given'] else ''}",
+                f"{each['label']}{'*' if each['predicted'] else ''}",
                 str(each["name"]),
                 *(decimals(each[column], 3) for column in ("probability", "threshold", "auc", "auc_p")),
             )
@@ -122,7 +122,8 @@ def _text_line(labels: list[dict[str, Any]], note: str) -> str:
     """The most probable labels, with a star on those that are given."""
     because = f"  ({note})" if note else ""
     told = (
-        f"{each['label']}{'*' if each['given'] else ''} {each['probability']:.3f}" for each in labels[:_LABELS_A_LINE]
+        f"{each['label']}{'*' if each['predicted'] else ''} {each['probability']:.3f}"
+        for each in labels[:_LABELS_A_LINE]
     )
     return f"{' '.join(told) or '-'}{because}"
 
@@ -159,13 +160,13 @@ def tell_genres(
 
     if source is not None and target is not None:
         table = read_file(source)
-        write_file(GenrePredictor.open(artifacts_dir, data_dir).tell_table(table, plot_column), target)
+        write_file(GenrePredictor.load(artifacts_dir, data_dir).predict_table(table, plot_column), target)
         rows = len(table)
         print_json({"plots": rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} plots: {target}")
         return
-    teller = GenrePredictor.open(artifacts_dir, data_dir)
-    told = teller.tell(text)
-    given = set(teller.given(told))
+    teller = GenrePredictor.load(artifacts_dir, data_dir)
+    told = teller.predict(text)
+    given = set(teller.above_threshold(told))
     if as_json:
         print_json({genre: round(probability, 6) for genre, probability in told.items()})
         return

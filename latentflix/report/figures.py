@@ -103,13 +103,14 @@ def draw_stability(axes_table: pd.DataFrame, stable_from: float, path: Path) -> 
 def draw_calibration(calibration: pd.DataFrame, share: str, path: Path) -> None:
     """Write a PNG: of what is said to be so probable, how much is so.
 
-    calibration: as `calibration.calibrate` gives it. share: what the share is of, on the axis.
+    calibration: as `calibration.calibration_curve` gives it. share: what the share is of, on the axis.
     """
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
-    spread = 1.96 * np.sqrt(calibration["carried"] * (1 - calibration["carried"]) / calibration["pairs"])
-    axes.errorbar(calibration["said"], calibration["carried"], spread, fmt="o", color=OTHER, capsize=3)
+    share_positive = calibration["fraction_positive"]
+    spread = 1.96 * np.sqrt(share_positive * (1 - share_positive) / calibration["pairs"])
+    axes.errorbar(calibration["mean_predicted"], share_positive, spread, fmt="o", color=OTHER, capsize=3)
     axes.set_xlabel("mean probability", fontsize=8)
     axes.set_ylabel(share, fontsize=8)
     axes.set_xlim(0, 1)
@@ -200,14 +201,14 @@ _MAPPED = 24
 
 
 def draw_genre_bars(genres: pd.DataFrame, path: Path) -> None:
-    """Write a PNG: F1 of each genre, beside that of words alone. genres: index genre; f1, words_f1, films."""
+    """Write a PNG: F1 of each genre, beside that of words alone. genres: index genre; f1, tfidf_f1, films."""
     ordered = genres.sort_values("f1")
     figure = Figure(figsize=(8, 1 + 0.2 * len(ordered)), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(ordered))
     axes.barh(places, ordered["f1"], color=OTHER, label="vectors and words")
-    axes.plot(ordered["words_f1"], places, "|", color=CARRIED, markersize=9, markeredgewidth=2, label="words alone")
-    names = [f"{genre} ({items})" for genre, items in ordered["items"].items()]
+    axes.plot(ordered["tfidf_f1"], places, "|", color=CARRIED, markersize=9, markeredgewidth=2, label="words alone")
+    names = [f"{genre} ({films})" for genre, films in ordered["films"].items()]
     axes.set_yticks(places, names, fontsize=8)
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.set_xlim(0, 1)
@@ -246,13 +247,13 @@ def draw_threshold_curve(curve: pd.DataFrame, threshold: float, path: Path) -> N
 def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
     """Write a PNG: of the plots of a genre, how many carry each other genre, and how many are given it.
 
-    confusion: genre, other, carried, given. Only the most frequent genres are drawn; the first stand at the top.
+    confusion: genre, other, has_other, predicted_other. Only the most frequent genres are drawn, the first at the top.
     """
     genres = list(dict.fromkeys(confusion["genre"]))[:_MAPPED]
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     for axes, column, title in zip(
         figure.subplots(1, 2, sharey=True),
-        ("carried", "given"),
+        ("has_other", "predicted_other"),
         ("carry the other", "are given the other"),
         strict=True,
     ):

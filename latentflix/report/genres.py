@@ -11,14 +11,14 @@ from latentflix.artifacts import Manifest
 from latentflix.calibration import calibration_error
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST
-from latentflix.genres.evaluation import COMBINED, PRIOR, WORDS, GenreEvaluation
+from latentflix.genres.evaluation import COMBINED, EMBEDDINGS, PRIOR, TFIDF, GenreEvaluation
 from latentflix.report.figures import draw_calibration, draw_confusion, draw_genre_bars, draw_threshold_curve
 from latentflix.report.rendering import PAGE, decimals, render_page
 
 _NAMED = {
     COMBINED: "vectors and words",
-    "vectors": "vectors alone",
-    WORDS: "TF-IDF and logistic regression",
+    EMBEDDINGS: "vectors alone",
+    TFIDF: "TF-IDF and logistic regression",
     PRIOR: "the same guess for every plot",
 }
 METRICS = ("micro_f1", "macro_f1", "weighted_f1", "average_precision")
@@ -51,7 +51,7 @@ class GenrePageInputs:
 def genre_figures(evaluation: GenreEvaluation) -> dict[str, float]:
     """The headline's figures: the better thresholds' F1 and the mean average precision, ours and of words alone."""
     figures = {}
-    for method, prefix in ((COMBINED, ""), (WORDS, "words_")):
+    for method, prefix in ((COMBINED, ""), (TFIDF, "tfidf_")):
         for metric in METRICS:
             kind = {"micro_f1": "shared", "average_precision": "none"}.get(metric, "each")
             figures[f"{prefix}{metric}"] = evaluation.score(method, kind, metric)
@@ -65,7 +65,7 @@ def genre_sentence(figures: Mapping[str, Any]) -> str:
             f"{name} {decimals(figures[f'{prefix}{metric}'], 3)}"
             for metric, name in zip(METRICS, ("micro F1", "macro F1", "weighted F1", "mean AP"), strict=True)
         )
-        for prefix in ("", "words_")
+        for prefix in ("", "tfidf_")
     )
     return f"{figures['plots']:,} plots, {figures['genres']} genres; {ours}; TF-IDF and logistic regression {words}"
 
@@ -79,9 +79,9 @@ def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageCon
     draw_threshold_curve(evaluation.curve, inputs.threshold, folder / "thresholds.png")
     draw_calibration(evaluation.calibration, "share of test plots that carry the genre", folder / "calibration.png")
     draw_confusion(evaluation.confusion, folder / "confusion.png")
-    told = inputs.films["told"]
-    unread = inputs.films[told & (inputs.films["part"] == TEST)]
-    untold = inputs.films[~told]
+    has_genre = inputs.films["has_genre"]
+    unread = inputs.films[has_genre & (inputs.films["part"] == TEST)]
+    without_genre = inputs.films[~has_genre]
     page = render_page(
         "genres.html",
         inputs.manifests,
@@ -95,11 +95,11 @@ def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageCon
         n_left_out=len(inputs.left_out),
         rare=inputs.rare.reset_index().to_dict("records"),
         films=unread.head(config.films).to_dict("records"),
-        untold=untold.head(config.films).to_dict("records"),
-        n_untold=len(untold),
+        without_genre=without_genre.head(config.films).to_dict("records"),
+        n_without_genre=len(without_genre),
         n_items=len(inputs.films),
         n_unread=len(unread),
-        agreement={name: int(unread[name].sum()) for name in ("agreed", "missed", "added")},
+        agreement={name: int(unread[name].sum()) for name in ("true_positives", "false_negatives", "false_positives")},
         ambiguous=inputs.ambiguous,
     )
     (folder / PAGE).write_text(page, encoding="utf-8")

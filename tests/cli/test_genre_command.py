@@ -9,8 +9,7 @@ import latentflix.genres.predictor
 from latentflix.artifacts import Store
 from latentflix.cli.main import app, main
 from latentflix.genres.model import train_genres
-from tests.genres.test_predictor import save
-from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, prepare
+from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, prepare, save
 
 STORY = f"word1 {WORDS['Horror']}"
 
@@ -18,8 +17,9 @@ STORY = f"word1 {WORDS['Horror']}"
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory):
     prepared = prepare()
+    plots = prepared.plot_summaries
     folder = tmp_path_factory.mktemp("artifacts")
-    trained = train_genres(prepared.plots, prepared.carried, [embed(prepared.plots["plot"])], QUICK)
+    trained = train_genres(plots, prepared.has_genre, [embed(plots["plot"])], QUICK)
     save(trained.model, Store(folder), "one")
     return folder
 
@@ -63,7 +63,7 @@ def test_a_table_goes_from_file_to_file(run, tmp_path, form):
     told = pd.read_csv(target) if form == "csv" else pd.read_parquet(target)
     assert told["year"].tolist() == [1999, 2001]
     assert told.loc[0, "Horror"] == pytest.approx(json.loads(run(STORY, "--json"))["Horror"], abs=1e-5)
-    assert told.loc[1, "note"] == "no plot"
+    assert told.loc[1, "note"] == "no text"
 
 
 @pytest.mark.parametrize(

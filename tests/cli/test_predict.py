@@ -46,7 +46,7 @@ def test_an_empty_review_is_told(artifacts):
 def test_json_is_one_list_of_reviews(artifacts):
     told = json.loads(say("predict", "--json", *artifacts, text=f"{TEXT}\n\n".encode()))
     assert [[label["label"] for label in review["labels"]] for review in told] == [["1+", "1-"], []]
-    assert told[0]["labels"][0]["given"] is True
+    assert told[0]["labels"][0]["predicted"] is True
     assert told[1]["note"] == "no text"
     assert json.loads(say("predict", TEXT, "--json", *artifacts)) == told[:1]
     assert json.loads(say("predict", "--json", *artifacts, text=b"")) == []

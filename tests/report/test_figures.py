@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluationConfig, evaluate_genres
+from latentflix.genres.evaluation import GenreEvaluationConfig, evaluate_genres
 from latentflix.report.figures import (
     _draw_losses,
     _write_titles,
@@ -20,8 +20,8 @@ from latentflix.report.figures import (
     draw_threshold_curve,
     draw_unfreezing,
 )
-from tests.genres.test_evaluation import CARRIED, METHODS, PARTS
 from tests.support.factories.analysis import make_study, make_trials
+from tests.support.factories.genres import make_methods
 
 HISTORY = pd.DataFrame({"train_loss": [3.0, 2.0], "valid_loss": [3.1, 2.5]})
 CLASSIFIER_HISTORY = pd.DataFrame(
@@ -60,7 +60,7 @@ def draw_the_map(path):
 
 
 def draw_a_calibration(path):
-    table = pd.DataFrame({"said": [0.1, 0.9], "carried": [0.2, 0.8], "pairs": [50, 60]})
+    table = pd.DataFrame({"mean_predicted": [0.1, 0.9], "fraction_positive": [0.2, 0.8], "pairs": [50, 60]})
     draw_calibration(table, "share that is so", path)
 
 
@@ -130,8 +130,7 @@ def test_titles_that_would_lie_over_another_are_left_out_and_the_first_rows_come
 
 @pytest.fixture(scope="module")
 def evaluation():
-    methods = {COMBINED: METHODS[COMBINED], WORDS: METHODS[WORDS]}
-    return evaluate_genres(methods, CARRIED, PARTS, 20, GenreEvaluationConfig(bootstraps=20))
+    return evaluate_genres(*make_methods(), 20, GenreEvaluationConfig(bootstraps=20))
 
 
 @pytest.mark.parametrize("name", ["genres", "curve", "confusion"])

@@ -4,20 +4,20 @@ import pandas as pd
 import pytest
 
 from latentflix.artifacts import Manifest
-from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluationConfig, evaluate_genres
+from latentflix.genres.evaluation import COMBINED, TFIDF, GenreEvaluationConfig, evaluate_genres
 from latentflix.report.genres import GenrePageConfig, GenrePageInputs, build_genre_page, genre_sentence
 from latentflix.report.rendering import PAGE
-from tests.genres.test_evaluation import CARRIED, METHODS, PARTS
+from tests.support.factories.genres import make_methods
 
 FILMS = pd.DataFrame(
     {
         "title": ["Alien & <Co> (1979)", "Heat (1995)", "Solaris (1972)"],
         "genres": [["Horror", "Sci-Fi"], ["Crime"], []],
         "predicted": [["Horror", "Slasher"], ["Drama"], ["Science Fiction", "Drama"]],
-        "told": [True, True, False],
-        "agreed": [3, 50, 0],
-        "missed": [4, 50, 0],
-        "added": [5, 50, 2],
+        "has_genre": [True, True, False],
+        "true_positives": [3, 50, 0],
+        "false_negatives": [4, 50, 0],
+        "false_positives": [5, 50, 2],
         "part": ["test", "train", "test"],
     }
 )
@@ -25,7 +25,7 @@ FILMS = pd.DataFrame(
 
 def make_manifest(stage, **metrics):
     return Manifest(
-        stage=stage, key="key", inputs=(), config={}, files={}, metrics=metrics, versions={}, made_at="", seconds=1.0
+        stage=stage, key="key", inputs={}, config={}, files={}, metrics=metrics, versions={}, made_at="", seconds=1.0
     )
 
 
@@ -33,7 +33,7 @@ def make_manifest(stage, **metrics):
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     findings = GenrePageInputs(
-        evaluation=evaluate_genres(METHODS, CARRIED, PARTS, 20, GenreEvaluationConfig(bootstraps=20)),
+        evaluation=evaluate_genres(*make_methods(), 20, GenreEvaluationConfig(bootstraps=20)),
         trials=pd.DataFrame(
             [["slices", "focal", True, 0.345, 7, True]],
             columns=["reading", "loss", "resampled", "average_precision", "best_epoch", "chosen"],
@@ -43,7 +43,9 @@ def page(tmp_path_factory):
         films=FILMS,
         ambiguous=11,
         threshold=0.3,
-        manifests=[make_manifest("plot_summaries", plots=900, genres=3, parts={"train": 300, "valid": 300, "test": 300})],
+        manifests=[
+            make_manifest("plot_summaries", plots=900, genres=3, parts={"train": 300, "valid": 300, "test": 300})
+        ],
     )
     return folder, findings, build_genre_page(folder, findings, GenrePageConfig(left_out=1))
 
@@ -51,7 +53,7 @@ def page(tmp_path_factory):
 def test_the_headline_is_that_of_the_evaluation(page):
     _, findings, figures = page
     assert figures["macro_f1"] == findings.evaluation.score(COMBINED, "each", "macro_f1")
-    assert figures["words_micro_f1"] == findings.evaluation.score(WORDS, "shared", "micro_f1")
+    assert figures["tfidf_micro_f1"] == findings.evaluation.score(TFIDF, "shared", "micro_f1")
     assert genre_sentence(figures).startswith(f"900 plots, 3 genres; micro F1 {figures['micro_f1']:.3f}, macro F1")
 
 

@@ -55,7 +55,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
 
     def write(stage, inputs=(), config=None, metrics=None, arrays=None, values=None, **tables):
         handle = Handle(stage=stage, key=key)
-        with store.new(handle, inputs, config or StageConfig()) as artifact:
+        with store.new(handle, by_stage(inputs), config or StageConfig()) as artifact:
             artifact.write_tables(tables)
             for name, weights in (arrays or {}).items():
                 artifact.write_arrays(name, weights)
@@ -122,15 +122,20 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7):
     classifier = write(
         "classifier",
         config=TRAINED_AS,
-        values={"names": {"labels": LABELS, "classifiers": list(LOGITS)}},
-        arrays={f"classifier_{name}": _classifier(logits) for name, logits in LOGITS.items()},
+        values={"labels": LABELS, "weights": list(LOGITS)},
+        arrays={f"weights_{name}": _classifier(logits) for name, logits in LOGITS.items()},
     )
     made = (ratings, factors, labels, reviews, names, evaluation, histograms, encoders, language_model, classifier)
     headline = {"items": 1, "reviews": 2, "factors": 2, "stable_factors": 1, "auc_null_sd": 0.02, **scores}
-    with store.new(Handle(stage="report", key=key), (*made, collab), StageConfig()) as artifact:
+    with store.new(Handle(stage="report", key=key), by_stage((*made, collab)), StageConfig()) as artifact:
         (artifact.folder / "index.html").write_text("<p>what was found</p>")
         artifact.metrics.update(headline)
     return SmallRun(store, key)
+
+
+def by_stage(handles):
+    """Inputs as a manifest has them: by a parameter that is named after the stage."""
+    return {stage: tuple(each for each in handles if each.stage == stage) for stage in {h.stage: None for h in handles}}
 
 
 def _recommender():
