@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from benchmarks.output import print_results, say
 from flows.command_line import parse_command_line
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluationConfig, evaluate_genres
+from latentflix.genres.evaluation import COMBINED, TFIDF, GenreEvaluationConfig, evaluate_genres
 from latentflix.genres.model import GenreConfig, train_genres
 from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
 from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, LongTextStrategy, embed_texts, load_encoder
@@ -78,7 +78,7 @@ def measure_quality(plots: pd.DataFrame, encoder: Any, settings: BenchmarkSettin
             GenreConfig(),
         )
         evaluation = evaluate_genres(
-            {COMBINED: trained.probabilities, WORDS: trained.words},
+            {COMBINED: trained.probabilities, TFIDF: trained.tfidf},
             prepared.has_genre,
             prepared.plot_summaries["part"],
             GenreConfig().shrinkage,
@@ -87,7 +87,7 @@ def measure_quality(plots: pd.DataFrame, encoder: Any, settings: BenchmarkSettin
         scores = evaluation.scores.set_index(["method", "thresholds", "metric"])["score"]
         rows += [
             {"split": split, "method": method, **{"_".join(key): score for key, score in scores[method].items()}}
-            for method in (COMBINED, WORDS)
+            for method in (COMBINED, TFIDF)
         ]
         say(f"split {split}:\n{trained.trials.to_string(index=False)}")
     return pd.DataFrame(rows)
@@ -111,7 +111,7 @@ def main() -> None:
         table = measure_quality(plots, encoder, settings)
         means = table.drop(columns="split").groupby("method").mean()
         ratios |= {
-            f"{name}, ours over words": float(means.loc[COMBINED, name] / means.loc[WORDS, name]) for name in means
+            f"{name}, combined over TF-IDF": float(means.loc[COMBINED, name] / means.loc[TFIDF, name]) for name in means
         }
     print_results(table, ratios, as_json=settings.json_)
 

@@ -10,12 +10,21 @@ from latentflix.data.datasets import DataSetConfig
 from latentflix.data.ratings_file import with_fingerprint
 from latentflix.report.formatting import PAGE
 from latentflix.report.highlights import page_text
-from latentflix.settings import FlowSettings, FullSettings, RatedSettings, SentimentSettings
+from latentflix.settings import (
+    CollabStudySettings,
+    FlowSettings,
+    FullSettings,
+    GenreSettings,
+    RefreshSettings,
+    SentimentSettings,
+)
 from latentflix.text.language_model import direction_configs
 from latentflix.text.pretrained import PretrainedConfig
 from tasks import data, text
 from tasks.stage import StageRunner, StageTask
 from tasks.ui import publish
+
+RatedFlowSettings = FullSettings | CollabStudySettings | GenreSettings | RefreshSettings
 
 
 def fetch(run: StageRunner, settings: FlowSettings, name: str) -> Handle:
@@ -31,7 +40,7 @@ def fetch_or_read(
     return run(reader, config=config) if config else fetch(run, settings, name)
 
 
-def load_ratings(run: StageRunner, settings: RatedSettings) -> tuple[Handle, Handle]:
+def load_ratings(run: StageRunner, settings: RatedFlowSettings) -> tuple[Handle, Handle]:
     """Load the ratings, and check them: the handles of both."""
     source = settings.ratings_source
     config = with_fingerprint(source) if source.path else None

@@ -5,7 +5,14 @@ from typing import Annotated
 import pandas as pd
 
 from latentflix.calibration import calibration_error
-from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluation, GenreEvaluationConfig, evaluate_genres
+from latentflix.genres.evaluation import (
+    COMBINED,
+    EMBEDDINGS,
+    TFIDF,
+    GenreEvaluation,
+    GenreEvaluationConfig,
+    evaluate_genres,
+)
 from latentflix.genres.model import GenreConfig, GenreModel, train_genres
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig, compare_genres, join_plots
 from latentflix.genres.plot_file import PlotSourceConfig, load_plot_source
@@ -54,7 +61,7 @@ def train(
         ],
         config,
     )
-    trained.save(artifact)
+    artifact.write(trained)
     artifact.metrics.update(threshold=trained.model.thresholds.shared, mixture=trained.model.mixture.tolist())
 
 
@@ -66,7 +73,7 @@ def evaluate(
     evaluation = evaluate_genres(
         {
             name: store.read_table(genres, table)
-            for name, table in ((COMBINED, "probabilities"), ("vectors", "vectors"), (WORDS, "words"))
+            for name, table in ((COMBINED, "probabilities"), (EMBEDDINGS, "embeddings"), (TFIDF, "tfidf"))
         },
         store.read_table(plot_summaries, "has_genre"),
         store.read_table(plot_summaries, "plot_summaries")["part"],
@@ -89,13 +96,13 @@ def compare_with_movielens(
 ) -> None:
     """Join films and plots, and compare the predicted genres with those of MovieLens."""
     plots = store.read_table(plot_summaries, "plot_summaries")
-    joined = join_plots(store.read_table(ratings, "items"), plots, config)
+    films, ambiguous = join_plots(store.read_table(ratings, "items"), plots, config)
     model = GenreModel.load(store, genres)
     compared = compare_genres(
-        joined.films, store.read_table(genres, "probabilities"), pd.Series(model.thresholds.each, model.genres)
+        films, store.read_table(genres, "probabilities"), pd.Series(model.thresholds.each, model.genres)
     )
     artifact.write_table("films", compared.join(plots["part"], on="plot_id"))
-    artifact.metrics.update(films=len(compared), ambiguous=joined.ambiguous)
+    artifact.metrics.update(films=len(compared), ambiguous=ambiguous)
 
 
 @stage("genre_page", "genre_page")

@@ -48,14 +48,14 @@ def predict(
     from latentflix.factors.predictor import LabelPredictor
 
     store, chosen = open_run(artifacts_dir, run)
-    predictor = LabelPredictor.read(store, chosen)
+    predictor = LabelPredictor.load(store, chosen)
     if source is not None and target is not None:
-        _print_written("reviews", predictor.tell_file(source, target, text_column), target, as_json=as_json)
+        _print_written("reviews", predictor.predict_file(source, target, text_column), target, as_json=as_json)
         return
     predicted = (
         {"labels": predictor.describe(row), "note": row["note"]}
         for texts in read_texts(text, source)
-        for _, row in predictor.tell(texts).iterrows()
+        for _, row in predictor.predict(texts).iterrows()
     )
     if as_json:
         print_json_list(predicted)
@@ -87,10 +87,10 @@ def sentiment(
 
     predictor = SentimentPredictor.load(artifacts_dir)
     if source is not None and target is not None:
-        _print_written("reviews", predictor.tell_file(source, target, text_column), target, as_json=as_json)
+        _print_written("reviews", predictor.predict_file(source, target, text_column), target, as_json=as_json)
         return
     predicted = (
-        _sentiment(row) for texts in read_texts(text, source) for row in predictor.tell(texts).to_dict("records")
+        _sentiment(row) for texts in read_texts(text, source) for row in predictor.predict(texts).to_dict("records")
     )
     if as_json:
         print_json_list(predicted)
@@ -121,12 +121,12 @@ def genres(
 
     if source is not None and target is not None:
         table = read_file(source)
-        write_file(GenrePredictor.open(artifacts_dir, data_dir).tell_table(table, plot_column), target)
+        write_file(GenrePredictor.load(artifacts_dir, data_dir).predict_table(table, plot_column), target)
         _print_written("plots", len(table), target, as_json=as_json)
         return
-    predictor = GenrePredictor.open(artifacts_dir, data_dir)
-    probabilities = predictor.tell(text)
-    reached = set(predictor.given(probabilities))
+    predictor = GenrePredictor.load(artifacts_dir, data_dir)
+    probabilities = predictor.predict(text)
+    reached = set(predictor.above_threshold(probabilities))
     if as_json:
         print_json({genre: round(probability, 6) for genre, probability in probabilities.items()})
         return
@@ -179,7 +179,7 @@ def _print_labels(top: int, trained: str, labels: list[dict[str, Any]], note: st
     if labels:
         rows = [
             (
-                f"{each['label']}{'*' if each['given'] else ''}",
+                f"{each['label']}{'*' if each['predicted'] else ''}",
                 str(each["name"]),
                 *(decimals(each[column], 3) for column in ("probability", "threshold", "auc", "auc_p")),
             )
@@ -195,7 +195,8 @@ def _print_labels(top: int, trained: str, labels: list[dict[str, Any]], note: st
 def _labels_line(labels: list[dict[str, Any]], note: str) -> str:
     """The most probable labels, with a star on those above their threshold."""
     shown = (
-        f"{each['label']}{'*' if each['given'] else ''} {each['probability']:.3f}" for each in labels[:_LABELS_PER_LINE]
+        f"{each['label']}{'*' if each['predicted'] else ''} {each['probability']:.3f}"
+        for each in labels[:_LABELS_PER_LINE]
     )
     return f"{' '.join(shown) or '-'}{_because(note)}"
 

@@ -1,1 +1,1 @@
-"""From common axes to labels, to predictions from reviews, to names."""
+"""Factors: common axes of several fits, item labels, their prediction from reviews, and their names."""

@@ -1,6 +1,6 @@
-"""The plain way to learn labels from words, to hold the classifier against: TF-IDF and logistic regression."""
+"""Baselines of the classifier: logistic regression on TF-IDF or on sentence embeddings, on the same folds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,15 @@ from latentflix.text.tfidf import TfidfConfig, fit_tfidf, tfidf_logits
 class BaselineConfig(StageConfig):
     """TF-IDF and logistic regression."""
 
-    min_reviews: int = setting(3, "reviews a word must occur in", ge=1)
+    min_df: int = setting(3, "reviews a word must occur in", ge=1)
     max_df: float = setting(0.5, "largest share of reviews a word may occur in", gt=0, le=1)
     inverse_regularization: float = setting(1.0, "logistic regression's C", gt=0)
+
+
+class EmbeddingBaselineConfig(StageConfig):
+    """Sentence embeddings and logistic regression."""
+
+    inverse_regularization: float = setting(1e-3, "logistic regression's C, on standardised embeddings", gt=0)
 
 
 def predict_by_tfidf(
@@ -30,72 +36,71 @@ def predict_by_tfidf(
     held_out: pd.DataFrame,
     config: BaselineConfig,
 ) -> pd.DataFrame:
-    """What TF-IDF and logistic regression say of the same reviews held out from the same training reviews.
+    """Predict held-out reviews by TF-IDF and logistic regression.
 
-    reviews: review_id, item_id, text. item_labels: item_id, label. held_out: index review_id, a bool column for
-    each classifier. An item weighs as the root of its number of reviews, so that none outvotes the others. Returns
-    one row a classifier and held-out review: classifier str, review_id str, and a float32 probability for each label.
+    An item weighs as the root of its number of reviews, so that none outvotes the others.
+
+    Args:
+        reviews: review_id, item_id, text.
+        item_labels: item_id, label.
+        held_out: index review_id, a bool column for each classifier.
+
+    Returns:
+        One row per classifier and held-out review: classifier str, review_id str, a float32 probability per label.
     """
-    words = TfidfConfig(
-        min_df=config.min_reviews,
-        max_df=config.max_df,
-        stop_words=False,
-        balanced=False,
-        inverse_regularization=config.inverse_regularization,
-    )
-    tables = []
     texts = reviews["text"].to_numpy(dtype=object)
-    item_ids = reviews["item_id"]
-    carried = pd.DataFrame(indicator_matrix(item_labels, item_ids, list(labels)), columns=list(labels))
-    masks = held_out.loc[reviews["review_id"]]
-    for name in tqdm(masks.columns, "baseline", leave=False, disable=None):
-        mask = masks[name].to_numpy()
-        item_sizes = item_ids[~mask].groupby(item_ids[~mask]).transform("size").to_numpy()
-        fitted = fit_tfidf(texts[~mask], carried[~mask], words, item_sizes**-0.5)
-        table = pd.DataFrame(expit(tfidf_logits(texts[mask], fitted)), columns=list(labels))
-        table.insert(0, "review_id", reviews["review_id"].to_numpy()[mask])
-        table.insert(0, "classifier", name)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    tfidf = TfidfConfig(stop_words=False, balanced=False, **config.model_dump())
 
+    def fit_predict(test: np.ndarray, y_true: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
+        return np.asarray(expit(tfidf_logits(texts[test], fit_tfidf(texts[~test], y_true, tfidf, weights))))
 
-class EmbeddingBaselineConfig(StageConfig):
-    """Logistic regression on vectors."""
-
-    inverse_regularization: float = setting(1e-3, "logistic regression's C, on standardised vectors", gt=0)
+    return _predict_held_out(reviews, item_labels, labels, held_out, fit_predict)
 
 
 def predict_by_embeddings(
     reviews: pd.DataFrame,
-    vectors: np.ndarray,
+    embeddings: np.ndarray,
     item_labels: pd.DataFrame,
     labels: Sequence[str],
     held_out: pd.DataFrame,
     config: EmbeddingBaselineConfig,
 ) -> pd.DataFrame:
-    """What vectors and logistic regression say of the same reviews held out from the same training reviews.
+    """Predict held-out reviews by their embeddings and logistic regression.
 
-    reviews: review_id, item_id. vectors: float (reviews, size). item_labels: item_id, label. held_out: index
-    review_id, a bool column for each classifier. An item weighs as the root of its number of reviews. Returns one row
-    a classifier and held-out review: classifier str, review_id str, and a float32 probability for each label.
+    Arguments and result as for `predict_by_tfidf`; embeddings: float (reviews, size).
     """
-    item_ids = reviews["item_id"]
-    carried = indicator_matrix(item_labels, item_ids, list(labels))
-    masks = held_out.loc[reviews["review_id"]]
-    tables = []
-    for name in tqdm(masks.columns, "vectors", leave=False, disable=None):
-        mask = masks[name].to_numpy()
-        weights = item_ids[~mask].groupby(item_ids[~mask]).transform("size").to_numpy() ** -0.5
-        said = np.zeros((mask.sum(), len(labels)), np.float32)
-        for column, truth in enumerate(carried[~mask].T):
-            if truth.min() == truth.max():
-                said[:, column] = truth[0]
+
+    def fit_predict(test: np.ndarray, y_true: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
+        probabilities = np.zeros((test.sum(), len(labels)), np.float32)
+        for column, label in enumerate(y_true.to_numpy().T):
+            if label.min() == label.max():
+                probabilities[:, column] = label[0]
                 continue
             model = make_pipeline(StandardScaler(), LogisticRegression(C=config.inverse_regularization, max_iter=1000))
-            model.fit(vectors[~mask], truth, logisticregression__sample_weight=weights)
-            said[:, column] = model.predict_proba(vectors[mask])[:, 1]
-        table = pd.DataFrame(said, columns=list(labels))
-        table.insert(0, "review_id", reviews["review_id"].to_numpy()[mask])
-        table.insert(0, "classifier", name)
+            model.fit(embeddings[~test], label, logisticregression__sample_weight=weights)
+            probabilities[:, column] = model.predict_proba(embeddings[test])[:, 1]
+        return probabilities
+
+    return _predict_held_out(reviews, item_labels, labels, held_out, fit_predict)
+
+
+def _predict_held_out(
+    reviews: pd.DataFrame,
+    item_labels: pd.DataFrame,
+    labels: Sequence[str],
+    held_out: pd.DataFrame,
+    fit_predict: Callable[[np.ndarray, pd.DataFrame, np.ndarray], np.ndarray],
+) -> pd.DataFrame:
+    """Call `fit_predict` for each classifier: with its test reviews, and labels and weights of the others."""
+    item_ids = reviews["item_id"]
+    y_true = pd.DataFrame(indicator_matrix(item_labels, item_ids, list(labels)), columns=list(labels))
+    masks = held_out.loc[reviews["review_id"]]
+    tables = []
+    for classifier in tqdm(masks.columns, "baseline", leave=False, disable=None):
+        test = masks[classifier].to_numpy()
+        weights = item_ids[~test].groupby(item_ids[~test]).transform("size").to_numpy() ** -0.5
+        table = pd.DataFrame(fit_predict(test, y_true[~test], weights), columns=list(labels))
+        table.insert(0, "review_id", reviews["review_id"].to_numpy()[test])
+        table.insert(0, "classifier", classifier)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

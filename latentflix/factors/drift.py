@@ -1,7 +1,7 @@
-"""What new reviews change: they alone are predicted, and the histograms of the last report are compared with the new.
+"""Drift: how new reviews, which alone are predicted, change the histograms of the last report.
 
-A histogram has drifted if votes have gone from some labels to others: half the sum of what each label's share gained or
-lost, over the labels that a review votes for, which is 0 if nothing drifted and 1 if no label kept a vote.
+The distance between two histograms is half the sum of what each label's share gained or lost, divided by the number of
+labels that a review votes for: 0 if nothing changed, 1 if no label kept a vote.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ _NAMED_LABELS = 3
 
 
 class DriftConfig(StageConfig):
-    """Which histograms have drifted, and how new reviews are predicted."""
+    """When a histogram has drifted, and how new reviews are predicted."""
 
-    batch_size: int = setting(64, "reviews a batch", ge=1)
-    drifted_from: float = setting(0.1, "share of votes from which on a histogram has drifted", ge=0, le=1)
+    batch_size: int = setting(64, "reviews per batch", ge=1)
+    drifted_from: float = setting(0.1, "distance from which a histogram has drifted", ge=0, le=1)
 
 
 class StoredDriftConfig(DriftConfig):
-    """New reviews of a store, known by the version of the store and since when they are new."""
+    """New reviews of a store: those of one version of it since a refresh began."""
 
     store: str = Field(exclude=True, description="where the store is")
     storage_options: dict[str, str] = Field({}, exclude=True, description="as in ReviewStoreConfig")
@@ -39,10 +39,10 @@ class StoredDriftConfig(DriftConfig):
 
 @dataclass(frozen=True)
 class NewReviews:
-    """What the last run has not read.
+    """Reviews that the last run has not read: review_id (the text's SHA-256), item_id, text.
 
-    reviews: review_id (the text's SHA-256), item_id, text. held_out: index review_id, a bool column for each
-    classifier that has read nothing about the review's item.
+    Attributes:
+        held_out: index review_id, a bool column for each classifier: whether it has read nothing about the item.
     """
 
     reviews: pd.DataFrame
@@ -52,10 +52,12 @@ class NewReviews:
 def find_new_reviews(
     items: pd.DataFrame, read: pd.DataFrame, folds: pd.Series, config: StoredDriftConfig
 ) -> NewReviews:
-    """The reviews of items that a refresh brought and that the last run has not read; no text of several items.
+    """Find the reviews that a refresh brought and that the last run has not read; a text of several items is left out.
 
-    items: index item_id, tconst (nullable). read: review_id, as the run read them. folds: index item_id; an item that
-    no classifier has read about is told by all of them.
+    Args:
+        items: index item_id; tconst (nullable).
+        read: review_id, those that the run read.
+        folds: index item_id; an item that no classifier has read about is predicted by all of them.
     """
     titles = items.reindex(columns=["tconst"]).dropna().astype("str").reset_index()
     stored = ReviewStore(config.store, config.storage_options).read(titles["tconst"], config.store_version, _COLUMNS)
@@ -72,51 +74,55 @@ def find_new_reviews(
 
 
 def compare_histograms(
-    before: tuple[pd.DataFrame, pd.DataFrame],
+    previous: tuple[pd.DataFrame, pd.DataFrame],
     new: tuple[pd.DataFrame, pd.DataFrame],
     labels: Sequence[str],
     histograms: HistogramConfig,
     config: DriftConfig,
 ) -> pd.DataFrame:
-    """How far the histogram of each item with new reviews has drifted, those that drifted most first.
+    """Measure how far the histogram of each item with new reviews has drifted.
 
-    before, new: predictions and reviews, of the last run and of what has come since. Returns item_id int32, reviews
-    (as before), new_reviews, distance float (0 to 1; NaN of an item that had none), drifted bool, gained and lost str
-    (the labels whose share rose or fell most).
+    Args:
+        previous: predictions and reviews of the last run.
+        new: predictions and reviews of what has come since.
+
+    Returns:
+        One row per item, those that drifted most first: item_id int32, reviews (of the last run), new_reviews,
+        distance float (0 to 1; NaN if the item had no reviews), drifted bool, gained and lost str (the labels whose
+        share rose or fell most).
     """
-    known, fresh = (_one_for_each(*each, labels) for each in (before, new))
-    if fresh[0].empty:
-        columns = {"item_id": "int32", "reviews": "int64", "new_reviews": "int64", "distance": "float64"}
-        texts = {"drifted": "bool", "gained": "str", "lost": "str"}
-        return pd.DataFrame(columns=[*columns, *texts]).astype({**columns, **texts})
-    joined = (pd.concat([known[0], fresh[0]]), pd.concat([known[1], fresh[1]]))
-    old_shares, new_shares = (_shares(*each, labels, histograms) for each in (known, joined))
+    (old, old_items), (fresh, fresh_items) = (
+        (_mean_by_review(predictions, labels), reviews.set_index("review_id")["item_id"])
+        for predictions, reviews in (previous, new)
+    )
+    old_shares = _shares(old, old_items, labels, histograms)
+    shares = _shares(pd.concat([old, fresh]), pd.concat([old_items, fresh_items]), labels, histograms)
     rows = []
-    for item_id, count in fresh[1].value_counts().items():
-        had = item_id in old_shares.index
-        change = new_shares.loc[item_id] - (old_shares.loc[item_id] if had else 0.0)
-        distance = change.abs().sum() / 2 / min(histograms.top_k, len(labels)) if had else float("nan")
+    for item_id, count in fresh_items.value_counts().items():
+        is_known = item_id in old_shares.index
+        change = shares.loc[item_id] - (old_shares.loc[item_id] if is_known else 0.0)
+        distance = change.abs().sum() / 2 / min(histograms.top_k, len(labels)) if is_known else float("nan")
         rows.append(
             {
                 "item_id": item_id,
-                "reviews": int((known[1] == item_id).sum()),
+                "reviews": int((old_items == item_id).sum()),
                 "new_reviews": int(count),
                 "distance": distance,
-                "drifted": not had or distance >= config.drifted_from,
+                "drifted": not is_known or distance >= config.drifted_from,
                 "gained": ", ".join(change[change > 0].nlargest(_NAMED_LABELS).index),
                 "lost": ", ".join(change[change < 0].nsmallest(_NAMED_LABELS).index),
             }
         )
-    table = pd.DataFrame(rows).sort_values(["distance", "item_id"], ascending=[False, True], ignore_index=True)
-    return table.astype({"item_id": "int32", "drifted": "bool"})
+    types = {"item_id": "int32", "reviews": "int64", "new_reviews": "int64", "distance": "float64", "drifted": "bool"}
+    types |= {"gained": "str", "lost": "str"}
+    table = pd.DataFrame(rows, columns=list(types)).astype(types)
+    return table.sort_values(["distance", "item_id"], ascending=[False, True], ignore_index=True)
 
 
-def _one_for_each(
-    predictions: pd.DataFrame, reviews: pd.DataFrame, labels: Sequence[str]
-) -> tuple[pd.DataFrame, pd.Series]:
-    """One prediction for each review, the mean over the classifiers that tell it, and the items of the reviews."""
-    told = predictions[predictions["classifier"] != RANDOM_SPLIT].groupby("review_id")[list(labels)].mean()
-    return told.reset_index().assign(classifier="all"), reviews.set_index("review_id")["item_id"]
+def _mean_by_review(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """One prediction per review: the mean over the classifiers that have not read about its item."""
+    held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
+    return held_out.groupby("review_id")[list(labels)].mean().reset_index().assign(classifier="all")
 
 
 def _shares(

@@ -1,4 +1,4 @@
-"""How often each factor is predicted over an item's reviews, with and without the most frequent label."""
+"""Histograms: how often each label is predicted over an item's reviews, with and without the most frequent one."""
 
 import pandas as pd
 
@@ -7,7 +7,7 @@ from latentflix.factors.folds import RANDOM_SPLIT
 
 
 class HistogramConfig(StageConfig):
-    """When a review counts as speaking of a factor."""
+    """For which labels a review votes."""
 
     top_k: int = setting(5, "labels that each review casts a vote for: its most probable ones", ge=1)
 
@@ -15,19 +15,24 @@ class HistogramConfig(StageConfig):
 def count_predictions(
     predictions: pd.DataFrame, item_ids: pd.Series, labels: list[str], config: HistogramConfig
 ) -> tuple[pd.DataFrame, str]:
-    """For each item, the share of its reviews that vote for each label; and the label with most votes of all.
+    """Count, for each item, the share of its reviews that vote for each label.
 
-    predictions: classifier, review_id, a probability for each label; only those of classifiers that have not read
-    about the item count. item_ids: index review_id.
-    Returns one row an item and label: item_id int32, label str, share float (of the item's reviews),
-    share_without float (the same when each review votes without the most frequent label, NaN for that label itself).
+    Args:
+        predictions: classifier, review_id, a probability for each label; only those of classifiers that have not read
+            about the item count.
+        item_ids: index review_id.
+
+    Returns:
+        One row per item and label: item_id int32, label str, share float (of the item's reviews), share_without float
+        (the same when each review votes without the most frequent label; NaN for that label itself). And the most
+        frequent label: the one with the most votes of all.
     """
     held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
     items = item_ids.loc[held_out["review_id"]]
-    before = _votes(held_out, labels, config.top_k)
-    most_frequent = str(before.sum().idxmax())
-    after = _votes(held_out, [label for label in labels if label != most_frequent], config.top_k)
-    table = _shares(before, items).rename("share").to_frame().join(_shares(after, items).rename("share_without"))
+    votes = _votes(held_out, labels, config.top_k)
+    most_frequent = str(votes.sum().idxmax())
+    without = _votes(held_out, [label for label in labels if label != most_frequent], config.top_k)
+    table = _shares(votes, items).rename("share").to_frame().join(_shares(without, items).rename("share_without"))
     return table.reset_index().astype({"item_id": "int32"}), most_frequent
 
 

@@ -1,4 +1,4 @@
-"""Which factors stand for an item: the labels that its reviews will carry."""
+"""Labels of items: the factors, each with its pole, that stand for an item and that its reviews will be given."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,24 +16,27 @@ class LabelConfig(StageConfig):
     """How many labels an item gets, and which items get them."""
 
     rule: Literal["top_k", "z_score"] = setting(
-        "top_k", "top_k: an item's strongest axes; z_score: every axis on which it stands far enough from the mean"
+        "top_k", "top_k: an item's strongest factors; z_score: every factor on which it is far enough from the mean"
     )
-    top_k: int = setting(5, "labels an item gets: its strongest axes, each with its pole", ge=1)
+    top_k: int = setting(5, "labels of an item with top_k: its strongest factors, each with its pole", ge=1)
     z_from: float = setting(
-        1.5, "with z_score, the distance from the mean that earns a label", unit="standard deviations", gt=0
+        1.5, "distance from the mean from which an item gets a label with z_score", unit="standard deviations", gt=0
     )
-    only_stable: bool = setting(True, "take labels from stable axes only")
+    only_stable: bool = setting(True, "take labels from stable factors only")
     min_ratings: int = setting(10, "ratings an item needs to be labelled", ge=1)
-    drop_most_frequent: bool = setting(False, "leave out the items that carry the most frequent label")
+    drop_most_frequent: bool = setting(False, "leave out the items with the most frequent label")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """items: one row an item and label: item_id int32, label str ("3+"), strength float32, strongest first.
+    """The labels of the items.
 
-    labels: index label, axis str, items int, share float (of the labelled items), most_frequent bool.
-    unlabelled: items with enough ratings that get no label. most_frequent: the most frequent labels, before any item was
-    left out. dropped: items left out because they carry one of these.
+    Attributes:
+        items: one row per item and label: item_id int32, label str ("3+"), strength float32, an item's strongest first.
+        labels: index label; axis str, items int, share float (of the labelled items), most_frequent bool.
+        unlabelled: items with enough ratings that get no label.
+        most_frequent: the most frequent labels, before any item was left out.
+        dropped: items left out because they have one of these.
     """
 
     items: pd.DataFrame
@@ -55,33 +58,36 @@ class Labels:
 
 
 def label_items(scores: pd.DataFrame, axes: pd.DataFrame, n_ratings: pd.Series, config: LabelConfig) -> Labels:
-    """The axes that stand for each item, as labels: the axis and the pole at which the item stands.
+    """Label each item with the axes on which it stands out, and the pole towards which it does.
 
-    scores: index item_id, one column an axis, in standard deviations. axes: index axis, with `stable`.
-    Raises NotEnoughData if there are fewer axes than `top_k` (with z_score: none), NotEnoughData if no item has enough
-    ratings or none is left with a label.
+    Args:
+        scores: index item_id, one column per axis, in standard deviations.
+        axes: index axis, with `stable`.
+
+    Raises:
+        NotEnoughData: fewer axes than `top_k` (with z_score: none), no item with enough ratings, or none with a label.
     """
     names = axes.index[axes["stable"]] if config.only_stable else axes.index
     _require_axes(list(names), config)
-    often = n_ratings.reindex(scores.index, fill_value=0) >= config.min_ratings
-    if not often.any():
+    frequently_rated = n_ratings.reindex(scores.index, fill_value=0) >= config.min_ratings
+    if not frequently_rated.any():
         raise NotEnoughData(
             "no item has enough ratings to be labelled",
             found=f"at most {int(n_ratings.max())} ratings",
             expected=f"{config.min_ratings} or more",
             hint="lower --labels.min-ratings",
         )
-    chosen = scores.loc[often, names]
+    chosen = scores.loc[frequently_rated, names]
     items = _choose(chosen, config)
     unlabelled = len(chosen) - items["item_id"].nunique()
     labels = _count(items, list(names))
     most_frequent = labels.index[labels["most_frequent"]]
     dropped = 0
     if config.drop_most_frequent:
-        carriers = items.loc[items["label"].isin(most_frequent), "item_id"].unique()
-        items = items[~items["item_id"].isin(carriers)].reset_index(drop=True)
+        left_out = items.loc[items["label"].isin(most_frequent), "item_id"].unique()
+        items = items[~items["item_id"].isin(left_out)].reset_index(drop=True)
         labels = _count(items, list(names))
-        dropped = len(carriers)
+        dropped = len(left_out)
     if items.empty:
         raise NotEnoughData(
             "no item is left with a label",
@@ -94,9 +100,8 @@ def label_items(scores: pd.DataFrame, axes: pd.DataFrame, n_ratings: pd.Series, 
 
 def _require_axes(names: list[str], config: LabelConfig) -> None:
     by_count = config.rule == "top_k"
-    least = config.top_k if by_count else 1
-    if len(names) < least:
-        kind = "stable axes" if config.only_stable else "axes"
+    if len(names) < (least := config.top_k if by_count else 1):
+        kind = "stable factors" if config.only_stable else "factors"
         raise NotEnoughData(
             f"there are fewer {kind} than labels an item is to get",
             found=f"{len(names)} {kind} ({', '.join(names)})",
@@ -106,7 +111,7 @@ def _require_axes(names: list[str], config: LabelConfig) -> None:
 
 
 def _choose(scores: pd.DataFrame, config: LabelConfig) -> pd.DataFrame:
-    """One row an item and label, items in the order of `scores`, an item's strongest label first."""
+    """One row per item and label, items in the order of `scores`, an item's strongest label first."""
     strength = scores.abs()
     if config.rule == "top_k":
         chosen = strength.rank(axis=1, ascending=False, method="first") <= config.top_k
@@ -134,7 +139,6 @@ def _count(items: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
 
 
 def indicator_matrix(items: pd.DataFrame, item_ids: pd.Series, labels: list[str]) -> np.ndarray:
-    """Which labels each of `item_ids` carries: float32 (len(item_ids), len(labels)), ones and zeros."""
-    carried = items.assign(carried=np.float32(1)).pivot(index="item_id", columns="label", values="carried")
-    table = carried.reindex(index=item_ids.to_numpy(), columns=labels).fillna(0)
-    return table.to_numpy(np.float32)
+    """Which labels each of `item_ids` has: float32 (len(item_ids), len(labels)), ones and zeros."""
+    has_label = items.assign(value=np.float32(1)).pivot(index="item_id", columns="label", values="value")
+    return has_label.reindex(index=item_ids.to_numpy(), columns=labels).fillna(0).to_numpy(np.float32)

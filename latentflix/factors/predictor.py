@@ -1,8 +1,8 @@
-"""The trained classifiers, that tell the labels of a review: from the artifacts of a run to probabilities by label.
+"""Labels of any review, predicted by the trained classifiers of a run.
 
-No classifier was trained on all items: each holds the items of one fold out. A new review is read by all of them, and
-the mean of what they say counts. So of an item that the run knew, most of them have read reviews, and what they say of
-another review of it is no test; the scores beside the labels are of items that were held out.
+No classifier was trained on all items: each holds out the items of one fold. A new review is read by all of them, and
+the mean of their probabilities counts. So most of them have read other reviews of an item that the run knew, and their
+predictions for it are no test; the scores that come with the labels are of held-out items.
 """
 
 from collections.abc import Sequence
@@ -21,20 +21,21 @@ from latentflix.artifacts import Handle, Store
 from latentflix.data.tables import MaybeText, append_columns
 from latentflix.errors import ArtifactError
 from latentflix.factors.classifiers import ClassifierConfig
-from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.runs import Run
 from latentflix.text.classifier import backward_name, predict_logits, read_reviews, restore_classifier, reverse
 from latentflix.text.cleaning import note_unknown, note_unreadable
 from latentflix.text.tokenizer import padding_id
 
-GIVEN, NOTE = "labels", "note"
+LABELS, NOTE = "labels", "note"
 
 
 @dataclass(frozen=True)
 class LabelPredictor:
-    """Tells the labels of any number of reviews.
+    """Predicts the labels of reviews.
 
-    labels: index label; name str, threshold, auc, auc_p float. networks: each with whether it reads from the end.
+    Attributes:
+        labels: index label; name str, threshold, auc, auc_p float.
+        networks: each with whether it reads backward.
     """
 
     labels: pd.DataFrame
@@ -43,82 +44,82 @@ class LabelPredictor:
     classifier_config: ClassifierConfig
 
     @classmethod
-    def read(cls, store: Store, run: Run) -> Self:
-        """The classifiers of a run, one for each fold of items and direction of reading.
+    def load(cls, store: Store, run: Run) -> Self:
+        """Load the classifiers of a run, one for each fold of items and direction of reading.
 
-        Raises ArtifactError if a file was altered, if the run has no thresholds, or if another version of the software
-        trained the classifiers in a way that this one does not know; ModelError if the weights do
-        not belong to the vocabulary.
+        Raises:
+            ArtifactError: a file was altered, the run has no thresholds, or the settings are of another version.
+            ModelError: the weights do not belong to the vocabulary.
         """
         thresholds = store.read_table(run.handle("comparison"), "labels").set_index("label")["threshold"]
         classifier = run.handle("classifier")
         classifier_config = _read_config(store, classifier)
         vocabulary = store.read_json(run.handle("language_model"), "vocabulary")
         scores = store.read_table(run.handle("evaluation"), "labels")
-        predicted = store.read_json(classifier, "labels")
-        folds = [name for name in store.read_json(classifier, "weights") if name not in (RANDOM_SPLIT, backward_name(RANDOM_SPLIT))]
-        labels = scores.loc[predicted, ["auc", "auc_p"]].assign(
-            name=pd.Series(store.read_json(run.handle("names"), "names")), threshold=thresholds
-        )
+        labels = scores.loc[store.read_json(classifier, "labels"), ["auc", "auc_p"]]
+        labels.insert(0, "name", pd.Series(store.read_json(run.handle("names"), "names")))
+        labels.insert(1, "threshold", thresholds)
+        folds = [str(fold) for fold in range(classifier_config.n_folds)]
+        trained = store.read_json(classifier, "weights")
         networks = [
             (
                 restore_classifier(store.read_arrays(classifier, f"weights_{name}"), vocabulary, classifier_config),
-                name not in map(str, range(classifier_config.n_folds)),
+                backward,
             )
-            for name in folds
+            for fold in folds
+            for name, backward in ((fold, False), (backward_name(fold), True))
+            if name in trained
         ]
-        return cls(labels[["name", "threshold", "auc", "auc_p"]], networks, vocabulary, classifier_config)
+        return cls(labels, networks, vocabulary, classifier_config)
 
-    def tell(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
-        """One row a text, in the order given: a float32 probability for each label, labels str, note str.
+    def predict(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
+        """Predict the labels of texts.
 
-        labels: those whose probability reaches their threshold, the most probable first, a blank between them. A text
-        that cannot be read has no probabilities and no labels, and its note says why.
+        Returns:
+            One row per text: a float32 probability for each label; labels str, those that reach their thresholds, the
+            most probable first, separated by blanks; note str, why a text cannot be read and has no probabilities.
         """
         notes = [note_unreadable(text) for text in texts]
         rows = [row for row, note in enumerate(notes) if not note]
         probabilities = np.full((len(texts), len(self.labels)), np.nan, np.float32)
         if rows:
             tokens = read_reviews([str(texts[row]) for row in rows], self.vocabulary, self.classifier_config)
-            probabilities[rows] = self._ask(tokens)
+            probabilities[rows] = self._mean_probabilities(tokens)
             for row, ids in zip(rows, tokens, strict=True):
                 notes[row] = note_unknown((ids == self.vocabulary.index(UNK)).mean())
         table = pd.DataFrame(probabilities, columns=list(self.labels.index))
-        given = [self._given(row) for row in probabilities]
-        return table.assign(**{GIVEN: pd.Series(given, dtype="str"), NOTE: pd.Series(notes, dtype="str")})
+        labels = [self._above_threshold(row) for row in probabilities]
+        return table.assign(**{LABELS: pd.Series(labels, dtype="str"), NOTE: pd.Series(notes, dtype="str")})
 
     def describe(self, probabilities: pd.Series) -> list[dict[str, Any]]:
-        """What is known of each label of one text, the most probable first; nothing of one that cannot be read.
+        """Describe the labels of one text, a row of `predict`, the most probable first.
 
-        Each: label, name, probability, threshold, given, auc and auc_p (of items held out).
+        Returns:
+            For each label: label, name, probability, threshold, predicted (whether it reaches its threshold), auc and
+            auc_p (on held-out items). Nothing for a text that cannot be read.
         """
-        told = self.labels.assign(probability=probabilities[self.labels.index].astype(float)).dropna(
-            subset=["probability"]
-        )
-        told = told.assign(given=told["probability"] >= told["threshold"])
-        ranked = told.sort_values("probability", ascending=False, kind="stable").rename_axis("label").reset_index()
-        columns = ["label", "name", "probability", "threshold", "given", "auc", "auc_p"]
-        return [{str(name): value for name, value in row.items()} for row in ranked[columns].to_dict("records")]
+        table = self.labels.rename_axis("label").reset_index()
+        table.insert(2, "probability", probabilities[self.labels.index].to_numpy(float))
+        table.insert(4, "predicted", table["probability"] >= table["threshold"])
+        ranked = table.dropna(subset=["probability"]).sort_values("probability", ascending=False, kind="stable")
+        return [{str(name): value for name, value in row.items()} for row in ranked.to_dict("records")]
 
-    def tell_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
-        """Write the csv or parquet table in `source` to `target`, with the columns of `tell` more.
+    def predict_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
+        """Copy a csv or parquet file with the columns of `predict` added; see `append_columns`."""
+        return append_columns(source, target, text_column, self.predict, batch_rows)
 
-        Reads and writes `batch_rows` rows at a time. Returns the number of rows. Raises as `append_columns` does.
-        """
-        return append_columns(source, target, text_column, self.tell, batch_rows)
-
-    def _ask(self, tokens: Sequence[np.ndarray]) -> np.ndarray:
+    def _mean_probabilities(self, tokens: Sequence[np.ndarray]) -> np.ndarray:
         padding = padding_id(self.vocabulary)
-        said = [
+        probabilities = [
             expit(predict_logits(network, reverse(tokens) if backward else tokens, padding))
             for network, backward in self.networks
         ]
-        return np.asarray(np.mean(said, axis=0))
+        return np.asarray(np.mean(probabilities, axis=0))
 
-    def _given(self, probabilities: np.ndarray) -> str:
-        order = np.argsort(-probabilities, kind="stable")
+    def _above_threshold(self, probabilities: np.ndarray) -> str:
         reached = probabilities >= self.labels["threshold"].to_numpy()
-        return " ".join(str(self.labels.index[place]) for place in order if reached[place])
+        order = np.argsort(-probabilities, kind="stable")
+        return " ".join(self.labels.index[order][reached[order]])
 
 
 def _read_config(store: Store, classifier: Handle) -> ClassifierConfig:
@@ -130,5 +131,5 @@ def _read_config(store: Store, classifier: Handle) -> ClassifierConfig:
             "the classifiers were trained by another version of latentflix",
             where=str(store.path(classifier)),
             found=f"the setting {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            hint="train anew with latentflix run",
+            hint="train them again with latentflix run",
         ) from error

@@ -1,4 +1,4 @@
-"""How far axes are the same in two groups of fits, and how far axes turned at random would be."""
+"""Stability: how well axes agree between two groups of fits, compared with randomly rotated axes."""
 
 import numpy as np
 import pandas as pd
@@ -7,46 +7,52 @@ from scipy.stats import ortho_group
 
 
 def match_axes(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each axis of `left`, the axis of `right` that is its own, and their |r|: int64 and float64 (axes,).
+    """Match the axes (items, axes) of two groups one to one, for the largest sum of |r| (Hungarian assignment).
 
-    left, right: (items, axes). One to one, with the largest sum of |r| (Hungarian assignment). Where `right` has
-    fewer axes, those without a partner get -1 and 0.
+    Returns:
+        For each axis of `left` its partner in `right`, int64, and their |r|, float64; -1 and 0 without a partner.
     """
     return _assign(_correlation(left, right))
 
 
 def measure_stability(
-    axes: np.ndarray, one: np.ndarray, other: np.ndarray, n_rotations: int, seed: int
+    axes: np.ndarray, first: np.ndarray, second: np.ndarray, n_rotations: int, seed: int
 ) -> pd.DataFrame:
-    """How far each axis is the same in two groups of fits that share none, beside what chance gives.
+    """Measure how well each axis agrees between two disjoint groups of fits, next to what chance gives.
 
-    axes, one, other: (items, axes), the axes in question and those that each group has made on its own. An axis is
-    matched to both groups; its stability is |r| between its two partners, so no group that made an axis judges it.
-    The null: the axes of `other` are turned at random within their own space, which changes no prediction, and
-    matched anew, `n_rotations` times.
-    Returns a row an axis: stability, stability_null (mean of the null), stability_null_95 (95 % of the null lie
-    below), stability_p (share of the null, the measured one counted in, that reaches the stability). An axis without
-    a partner in both groups has stability 0 and p 1.
+    An axis is matched to both groups; its stability is |r| between its two partners, so no group that made an axis
+    judges it. The null: the axes of `second` are rotated at random within their own space, which changes no
+    prediction, and matched anew, `n_rotations` times.
+
+    Args:
+        axes: (items, axes).
+        first: (items, axes), those of the first group alone.
+        second: (items, axes), those of the second group alone.
+
+    Returns:
+        One row per axis: stability, stability_null (mean), stability_null_95 (95 % quantile), stability_p (share of the
+        null, the measured one counted in, that reaches the stability). An axis without a partner in both groups has
+        stability 0 and p 1.
     """
-    to_one, _ = match_axes(axes, one)
-    to_other, _ = match_axes(axes, other)
-    both = np.flatnonzero((to_one >= 0) & (to_other >= 0))
-    partners = one[:, to_one[both]]
-    found = _correlation(partners, other[:, to_other[both]]).diagonal()
-    null = _rotated_matches(partners, other, n_rotations, seed)
+    to_first, _ = match_axes(axes, first)
+    to_second, _ = match_axes(axes, second)
+    both = np.flatnonzero((to_first >= 0) & (to_second >= 0))
+    partners = first[:, to_first[both]]
+    stability = _correlation(partners, second[:, to_second[both]]).diagonal()
+    null = _rotated_matches(partners, second, n_rotations, seed)
     table = pd.DataFrame(
         {"stability": 0.0, "stability_null": 0.0, "stability_null_95": 0.0, "stability_p": 1.0},
         index=range(axes.shape[1]),
     )
-    reached = (1 + (null >= found).sum(0)) / (1 + n_rotations)
-    table.loc[both] = np.stack([found, null.mean(0), np.quantile(null, 0.95, axis=0), reached], axis=1)
+    p_value = (1 + (null >= stability).sum(0)) / (1 + n_rotations)
+    table.loc[both] = np.stack([stability, null.mean(0), np.quantile(null, 0.95, axis=0), p_value], axis=1)
     return table
 
 
 def _rotated_matches(left: np.ndarray, right: np.ndarray, n_rotations: int, seed: int) -> np.ndarray:
-    """|r| of each axis of `left` with its match in `right` turned at random: float64 (n_rotations, axes of left)."""
+    """|r| of each axis of `left` with its match in a random rotation of `right`: float64 (n_rotations, axes)."""
     left, right = left - left.mean(0), right - right.mean(0)
-    # A rotation of the axes turns their covariances alike, so no item need be looked at again.
+    # A rotation of the axes rotates their covariances too, so the items are needed only once.
     shared = (left / np.linalg.norm(left, axis=0)).T @ right
     own = right.T @ right
     rotations = ortho_group.rvs(right.shape[1], size=n_rotations, random_state=seed).reshape(n_rotations, *own.shape)
@@ -56,7 +62,7 @@ def _rotated_matches(left: np.ndarray, right: np.ndarray, n_rotations: int, seed
 
 
 def _correlation(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """|r| of each axis of `left` with each of `right`; 0 where an axis does not tell items apart."""
+    """|r| of each axis of `left` with each of `right`; 0 for an axis on which all items are alike."""
     return np.nan_to_num(np.abs(np.corrcoef(left, right, rowvar=False)[: left.shape[1], left.shape[1] :]))
 
 

@@ -1,1 +1,1 @@
-"""Genres from plot summaries."""
+"""Genres: predicted from plot summaries, compared with a TF-IDF baseline and with MovieLens."""

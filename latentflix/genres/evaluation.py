@@ -1,22 +1,22 @@
-"""How well genres are told of plots that nothing was learned from, beside words alone and a plain guess."""
+"""Scores of predicted genres on test plots, next to TF-IDF alone and to the prevalence of each genre."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import precision_recall_fscore_support
 
-from latentflix.calibration import Thresholds, calibrate, threshold_curve, tune_thresholds
+from latentflix.calibration import Thresholds, calibration_curve, threshold_curve, tune_thresholds
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST, TRAIN, VALID
-from latentflix.factors.evaluation import grouped_average_precision
+from latentflix.metrics import bootstrap_counts, bootstrap_interval, f1_scores, grouped_average_precision
 
-# The method that is judged, and that which it is to be better than.
-COMBINED, WORDS, PRIOR = "combined", "words", "prior"
+COMBINED, EMBEDDINGS, TFIDF, PRIOR = "combined", "embeddings", "tfidf", "prior"
 
 
 class GenreEvaluationConfig(StageConfig):
-    """How sure the scores are to be."""
+    """How precise the intervals are."""
 
     bootstraps: int = setting(500, "resamples of the test plots, for the intervals", ge=20, le=100_000)
     confidence: float = setting(0.95, "coverage of the intervals", gt=0, lt=1)
@@ -25,14 +25,14 @@ class GenreEvaluationConfig(StageConfig):
 
 @dataclass(frozen=True)
 class GenreEvaluation:
-    """Scores of test plots.
+    """Scores on the test plots.
 
-    scores: method, thresholds (shared, each, none), metric, score, low, high, and over_words with its low and high:
-    by how much it is better than words alone on the same plots.
-    genres: index genre; films (in test), given, precision, recall, f1, threshold, average_precision, and for words
-    words_f1, words_average_precision. curve: as `threshold_curve` gives it, of the validation plots. calibration: one
-    row a bin of probabilities: said, carried, pairs. confusion: genre, other, carried (share of the genre's plots that
-    carry the other), given (that are given the other).
+    Attributes:
+        scores: method, thresholds (shared, each, none), metric, score, low, high, and over_tfidf, over_tfidf_low,
+            over_tfidf_high: the difference to TF-IDF alone on the same plots.
+        genres: index genre; films, predicted, precision, recall, f1, threshold, average_precision, tfidf_f1,
+            tfidf_average_precision.
+        curve: `threshold_curve` on the validation plots.
     """
 
     scores: pd.DataFrame
@@ -42,130 +42,108 @@ class GenreEvaluation:
     confusion: pd.DataFrame
 
     def score(self, method: str, thresholds: str, metric: str) -> float:
-        """One score."""
+        """Look up one score."""
         return float(self.scores.set_index(["method", "thresholds", "metric"])["score"][method, thresholds, metric])
 
 
 def evaluate_genres(
     methods: Mapping[str, pd.DataFrame],
-    carried: pd.DataFrame,
+    has_genre: pd.DataFrame,
     parts: pd.Series,
     shrinkage: float,
     config: GenreEvaluationConfig,
 ) -> GenreEvaluation:
     """Score every method on the test plots, with thresholds tuned the same way on the validation plots.
 
-    methods: probabilities, index plot_id, one column a genre; COMBINED and WORDS are among them. The majority guess is
-    added: for every plot the share of training plots that carry a genre. carried: bool, same shape. parts: index
-    plot_id. shrinkage: as for `tune_thresholds`.
+    PRIOR is added to the methods: every plot gets the share of training plots that have a genre.
+
+    Args:
+        methods: probabilities, index plot_id, one column per genre; COMBINED and TFIDF are among them.
+        has_genre: bool, same shape.
+        parts: index plot_id.
+        shrinkage: as for `tune_thresholds`.
     """
-    share = carried[parts == TRAIN].mean()
-    guess = pd.DataFrame(np.tile(share, (len(carried), 1)), carried.index, carried.columns)
-    methods = {**methods, PRIOR: guess}
-    truth = {part: carried[parts == part].to_numpy() for part in (VALID, TEST)}
-    said = {name: {part: table[parts == part].to_numpy() for part in truth} for name, table in methods.items()}
-    tuned = {name: tune_thresholds(truth[VALID], by_part[VALID], shrinkage) for name, by_part in said.items()}
-    counts = _resamples(len(truth[TEST]), config)
-    resampled = {name: _all_scores(truth[TEST], by_part[TEST], tuned[name], counts) for name, by_part in said.items()}
-    once = {
-        name: _all_scores(truth[TEST], by_part[TEST], tuned[name], np.ones((1, len(truth[TEST]))))
-        for name, by_part in said.items()
-    }
+    genres = list(has_genre.columns)
+    prevalence = np.tile(has_genre[parts == TRAIN].mean(), (len(has_genre), 1))
+    methods = {**methods, PRIOR: pd.DataFrame(prevalence, has_genre.index, genres)}
+    valid, test = ((parts == part).to_numpy() for part in (VALID, TEST))
+    y_valid, y_test = has_genre[valid].to_numpy(), has_genre[test].to_numpy()
+    on_valid, on_test = (
+        {method: table[mask].to_numpy() for method, table in methods.items()} for mask in (valid, test)
+    )
+    tuned = {method: tune_thresholds(y_valid, values, shrinkage) for method, values in on_valid.items()}
+    counts = bootstrap_counts(np.random.default_rng(config.seed), len(y_test), config.bootstraps)
+    scores, resampled = (
+        {method: _scores(y_test, values, tuned[method], weights) for method, values in on_test.items()}
+        for weights in (np.ones((1, len(y_test))), counts)
+    )
     rows = []
-    for name in methods:
-        for thresholds, metric in once[name]:
-            value, spread = once[name][thresholds, metric][0], resampled[name][thresholds, metric]
-            over = value - once[WORDS][thresholds, metric][0]
-            over_spread = spread - resampled[WORDS][thresholds, metric]
-            rows.append(
-                (
-                    *(name, thresholds, metric, value, *_interval(value, spread, config)),
-                    *(over, *_interval(over, over_spread, config)),
-                )
-            )
-    ends = ("low", "high", "over_words", "over_words_low", "over_words_high")
-    ours, words = (said[name][TEST] for name in (COMBINED, WORDS))
+    for method in methods:
+        for key, (value,) in scores[method].items():
+            over, resampled_over = value - scores[TFIDF][key][0], resampled[method][key] - resampled[TFIDF][key]
+            interval = bootstrap_interval(resampled[method][key], config.confidence, centre=value)
+            over_interval = bootstrap_interval(resampled_over, config.confidence, centre=over)
+            rows.append((method, *key, value, *interval, over, *over_interval))
+    columns = ["method", "thresholds", "metric", "score", "low", "high", "over_tfidf", "over_tfidf_low"]
     return GenreEvaluation(
-        pd.DataFrame(rows, columns=["method", "thresholds", "metric", "score", *ends]),
-        _by_genre(truth[TEST], ours, words, tuned, list(carried.columns)),
-        threshold_curve(truth[VALID], said[COMBINED][VALID]),
-        calibrate(truth[TEST], ours),
-        confuse(truth[TEST], ours >= tuned[COMBINED].each, list(carried.columns)),
+        pd.DataFrame(rows, columns=[*columns, "over_tfidf_high"]),
+        _score_genres(y_test, on_test, tuned, genres),
+        threshold_curve(y_valid, on_valid[COMBINED]),
+        calibration_curve(y_test, on_test[COMBINED]),
+        confuse(y_test, on_test[COMBINED] >= tuned[COMBINED].each, genres),
     )
 
 
-def confuse(truth: np.ndarray, given: np.ndarray, genres: list[str]) -> pd.DataFrame:
-    """Which genres go together, and which are given together: genre, other, carried, given.
+def confuse(y_true: np.ndarray, y_pred: np.ndarray, genres: list[str]) -> pd.DataFrame:
+    """Compute which genres go together, and which are predicted together.
 
-    carried: the share of the genre's plots that carry the other too; given: that are given the other, rightly or not.
+    Returns:
+        genre, other, and shares of the genre's plots: has_other, and predicted_other.
     """
-    films = truth.sum(0)[:, None]
+    positives = y_true.sum(0)[:, None]
     with np.errstate(invalid="ignore"):
-        shares = {"carried": truth.T.astype(float) @ truth / films, "given": truth.T.astype(float) @ given / films}
+        has_other, predicted_other = (y_true.T.astype(float) @ other / positives for other in (y_true, y_pred))
     index = pd.MultiIndex.from_product([genres, genres], names=["genre", "other"])
-    return pd.DataFrame({name: share.ravel() for name, share in shares.items()}, index).reset_index()
+    shares = {"has_other": has_other.ravel(), "predicted_other": predicted_other.ravel()}
+    return pd.DataFrame(shares, index).reset_index()
 
 
-def _by_genre(
-    truth: np.ndarray, ours: np.ndarray, words: np.ndarray, tuned: Mapping[str, Thresholds], genres: list[str]
+def _score_genres(
+    y_true: np.ndarray, probabilities: Mapping[str, np.ndarray], tuned: Mapping[str, Thresholds], genres: list[str]
 ) -> pd.DataFrame:
-    once = np.ones((1, len(truth)))
-    given = ours >= tuned[COMBINED].each
-    hit, films = (given & truth).sum(0), truth.sum(0)
-    return pd.DataFrame(
-        {
+    scores = {}
+    for method in (COMBINED, TFIDF):
+        predicted = probabilities[method] >= tuned[method].each
+        precision, recall, f1, films = precision_recall_fscore_support(y_true, predicted, average=None, zero_division=0)
+        scores[method] = {
             "films": films,
-            "given": given.sum(0),
-            "precision": hit / np.maximum(given.sum(0), 1),
-            "recall": hit / np.maximum(films, 1),
-            "f1": _f1(given, truth, once)[0],
-            "threshold": tuned[COMBINED].each,
-            "average_precision": _average_precision(truth, ours, once)[0],
-            "words_f1": _f1(words >= tuned[WORDS].each, truth, once)[0],
-            "words_average_precision": _average_precision(truth, words, once)[0],
-        },
-        pd.Index(genres, name="genre"),
-    )
+            "predicted": predicted.sum(0),
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
+            "threshold": tuned[method].each,
+            "average_precision": _average_precision(y_true, probabilities[method], np.ones((1, len(y_true))))[0],
+        }
+    tfidf = {f"tfidf_{name}": scores[TFIDF][name] for name in ("f1", "average_precision")}
+    return pd.DataFrame({**scores[COMBINED], **tfidf}, pd.Index(genres, name="genre"))
 
 
-def _resamples(n_plots: int, config: GenreEvaluationConfig) -> np.ndarray:
-    random = np.random.default_rng(config.seed)
-    return random.multinomial(n_plots, np.full(n_plots, 1 / n_plots), config.bootstraps).astype(float)
-
-
-def _interval(value: float, resampled: np.ndarray, config: GenreEvaluationConfig) -> tuple[float, float]:
-    # A plot that is drawn twice lifts the average precision of every resample; so the resamples give the interval's
-    # width, and the score its place.
-    tail = (1 - config.confidence) / 2
-    low, high = np.nanquantile(value + resampled - np.nanmean(resampled), [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _all_scores(
-    truth: np.ndarray, probabilities: np.ndarray, tuned: Thresholds, weights: np.ndarray
+def _scores(
+    y_true: np.ndarray, probabilities: np.ndarray, tuned: Thresholds, weights: np.ndarray
 ) -> dict[tuple[str, str], np.ndarray]:
-    """Each score for each row of weights (trials, plots)."""
-    scores = {("none", "average_precision"): np.nanmean(_average_precision(truth, probabilities, weights), axis=1)}
-    films = weights @ truth
+    """Each score, by thresholds and metric, for each row of weights (trials, plots)."""
+    scores = {("none", "average_precision"): np.nanmean(_average_precision(y_true, probabilities, weights), axis=1)}
     for name, thresholds in (("shared", tuned.shared), ("each", tuned.each)):
-        given = probabilities >= thresholds
-        f1 = _f1(given, truth, weights)
-        hit = weights @ (given & truth)
-        scores[name, "micro_f1"] = 2 * hit.sum(1) / (films.sum(1) + (weights @ given).sum(1))
-        scores[name, "macro_f1"] = f1.mean(axis=1)
-        scores[name, "weighted_f1"] = (f1 * films).sum(1) / films.sum(1)
+        f1 = f1_scores(y_true, probabilities >= thresholds, weights)
+        scores |= {(name, metric): values for metric, values in f1.items()}
     return scores
 
 
-def _f1(given: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """F1 of each genre, 0 where it is neither carried nor given: (trials, genres)."""
-    return np.asarray(2 * (weights @ (given & truth)) / np.maximum(weights @ given + weights @ truth, 1))
-
-
-def _average_precision(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    one_group = np.zeros(len(truth))
+def _average_precision(y_true: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 (trials, genres)."""
+    one_group = np.zeros(len(y_true))
     columns = [
-        grouped_average_precision(probabilities[:, column], one_group, truth[None, :, column].astype(float), weights)
-        for column in range(truth.shape[1])
+        grouped_average_precision(values, one_group, truth[None].astype(float), weights)
+        for values, truth in zip(probabilities.T, y_true.T, strict=True)
     ]
     return np.stack(columns, axis=1)

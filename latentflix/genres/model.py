@@ -1,227 +1,186 @@
-"""The genres of a film from its plot: heads on the plot's vector and its words, put together by what they are worth.
+"""The genres of a film from its plot: networks on the plot's embedding and TF-IDF, stacked.
 
-A vector says what a plot is about, words which names and things are in it; neither knows what the other does. Three
-numbers, learned on the validation plots and shared by all genres, fit_stacking the two and make their sum a probability.
+An embedding represents what a plot is about, TF-IDF which names and things occur in it; neither has what the other has.
+Three numbers, fitted on the validation plots and shared by all genres, weigh the two and make their sum a probability.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from latentflix.artifacts import Artifact, Handle, Store
+from latentflix.artifacts import Handle, Store
 from latentflix.calibration import Thresholds, apply_stacking, fit_stacking, tune_thresholds
 from latentflix.config import StageConfig, setting
-from latentflix.data.splits import TEST, VALID
-from latentflix.genres.head import HeadConfig, LossName, head_logits, train_head
+from latentflix.data.splits import TRAIN, VALID
+from latentflix.errors import ModelError
+from latentflix.genres.head import Head, HeadConfig, LossName, head_logits, train_head
 from latentflix.text.cleaning import NO_TEXT, note_unknown, note_unreadable
 from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, embed_texts
 from latentflix.text.tfidf import TfidfConfig, TfidfModel, fit_tfidf, tfidf_logits
 
-_TFIDF_ARRAYS = ("idf", "coefficients", "intercepts")
-
 
 class GenreConfig(StageConfig):
-    """The heads, the words, and what is tried."""
+    """The networks, TF-IDF, and what is tried."""
 
-    head: HeadConfig = Field(HeadConfig(), description="the network on the vectors")
-    words: TfidfConfig = Field(TfidfConfig(), description="TF-IDF and logistic regression")
+    head: HeadConfig = Field(HeadConfig(), description="the network on the embeddings")
+    tfidf: TfidfConfig = Field(TfidfConfig(), description="TF-IDF and logistic regression")
     losses: tuple[LossName, ...] = setting(
-        ("plain", "weighted", "focal", "asymmetric"), "losses that are tried; the best on validation is taken"
+        ("plain", "weighted", "focal", "asymmetric"), "losses that are tried; the best on validation is used"
     )
-    resampling: tuple[bool, ...] = setting((False, True), "whether plots of rare genres come more often; all are tried")
-    n_seeds: int = setting(4, "heads whose logits are averaged", ge=1, le=100)
+    resampling: tuple[bool, ...] = setting(
+        (False, True), "whether plots of rare genres are drawn more often; all are tried"
+    )
+    n_seeds: int = setting(4, "networks whose logits are averaged", ge=1, le=100)
     shrinkage: float = setting(
-        50, "how far the thresholds of rare genres are drawn to what is likely", unit="films", ge=0
+        50, "films that the threshold suggested by the probabilities is worth for each genre", unit="films", ge=0
     )
-    seed: int = setting(0, "seed of the heads", ge=0)
+    seed: int = setting(0, "seed of the networks", ge=0)
 
 
 @dataclass(frozen=True)
 class GenreModel:
-    """Everything that tells genres.
+    """Everything that predicts genres.
 
-    centre, scale: float32 (size,), of the vectors of the training plots. heads: the weights of each. mixture:
-    float64 (3,), what a head's logit counts, what a word's, and what is added.
+    Attributes:
+        centre: float32 (size,), mean of the training plots' embeddings.
+        scale: float32 (size,), their standard deviation.
+        heads: by seed, the weights of a network.
+        mixture: float64 (3,), weight of the networks, weight of TF-IDF, intercept.
     """
 
     genres: list[str]
     centre: np.ndarray
     scale: np.ndarray
-    heads: list[dict[str, np.ndarray]]
-    words: TfidfModel
+    heads: dict[str, dict[str, np.ndarray]]
+    tfidf: TfidfModel
     mixture: np.ndarray
     thresholds: Thresholds
     head: HeadConfig
     embedding: EmbeddingConfig
 
-    def save(self, artifact: Artifact) -> None:
-        """Write the model into an artifact."""
-        artifact.write_arrays("model", self.arrays())
-        artifact.write_json("model", self.names())
+    def __post_init__(self) -> None:
+        """Raise ModelError if there is not a threshold for each genre."""
+        if len(self.thresholds.each) != len(self.genres):
+            raise ModelError(
+                "the thresholds of a model do not fit its genres",
+                found=f"{len(self.thresholds.each)} thresholds",
+                expected=f"{len(self.genres)}, one for each genre",
+            )
 
     @classmethod
-    def load(cls, store: Store, handle: Handle) -> "GenreModel":
-        """Read the model of a genres artifact.
-
-        Raises:
-            ArtifactError: as `Store.file` does.
-            ModelError: the weights do not belong together.
-        """
-        return restore_genres(store.read_arrays(handle, "model"), store.read_json(handle, "model"))
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All numbers by name, for one file of weights."""
-        heads = {
-            f"heads.{place}.{name}": array for place, head in enumerate(self.heads) for name, array in head.items()
-        }
-        words = {f"words.{name}": getattr(self.words, name) for name in _TFIDF_ARRAYS}
-        own = {"centre": self.centre, "scale": self.scale, "mixture": self.mixture}
-        tuned = {"threshold": np.array([self.thresholds.shared]), "thresholds": self.thresholds.each}
-        return {**own, **tuned, **heads, **words}
-
-    def names(self) -> dict[str, Any]:
-        """All names and settings, for one JSON file."""
-        return {
-            "genres": self.genres,
-            "words": {"vocabulary": self.words.vocabulary, "config": self.words.config.model_dump(mode="json")},
-            "head": self.head.model_dump(mode="json"),
-            "embedding": self.embedding.model_dump(mode="json"),
-        }
+    def load(cls, store: Store, handle: Handle) -> Self:
+        """Load the model of a genres artifact, which holds `TrainedGenres`."""
+        return store.read(handle, cls, "model_")
 
 
 @dataclass(frozen=True)
 class TrainedGenres:
-    """The model, how it came to be, and what it says.
+    """The model, how it was chosen, and its predictions.
 
-    trials: one row a setting tried: reading, loss, resampled, average_precision on validation, best_epoch,
-    chosen. history: one row an epoch of the heads that were taken: seed, train_loss, valid_loss, missed.
-    probabilities, words, vectors: index plot_id, one column a genre, float32: of the model, and of its two parts alone.
+    Attributes:
+        trials: what was tried: reading, loss, resampled, average_precision on validation, best_epoch, chosen.
+        history: one row per epoch of the networks that are used: train_loss, valid_loss, one_minus_map, seed.
+        probabilities: index plot_id, one float32 column per genre; `tfidf` and `embeddings` are those of each alone.
     """
 
     model: GenreModel
     trials: pd.DataFrame
     history: pd.DataFrame
     probabilities: pd.DataFrame
-    words: pd.DataFrame
-    vectors: pd.DataFrame
-
-    def save(self, artifact: Artifact) -> None:
-        """Write the model and the tables into an artifact."""
-        self.model.save(artifact)
-        for name in ("trials", "history", "probabilities", "words", "vectors"):
-            artifact.write_table(name, getattr(self, name))
-
-
-def restore_genres(arrays: Mapping[str, np.ndarray], names: Mapping[str, Any]) -> GenreModel:
-    """The model of what `GenreModel.arrays` and `names` gave. Raises ModelError if they do not fit."""
-    heads: dict[str, dict[str, np.ndarray]] = {}
-    for name in sorted(name for name in arrays if name.startswith("heads.")):
-        _, place, part = name.split(".", 2)
-        heads.setdefault(place, {})[part] = arrays[name]
-    return GenreModel(
-        genres=list(names["genres"]),
-        centre=arrays["centre"],
-        scale=arrays["scale"],
-        heads=[heads[place] for place in sorted(heads, key=int)],
-        words=TfidfModel(
-            vocabulary=names["words"]["vocabulary"],
-            config=TfidfConfig.model_validate(names["words"]["config"]),
-            **{name: arrays[f"words.{name}"] for name in _TFIDF_ARRAYS},
-        ),
-        mixture=arrays["mixture"],
-        thresholds=Thresholds(float(arrays["threshold"][0]), arrays["thresholds"]),
-        head=HeadConfig.model_validate(names["head"]),
-        embedding=EmbeddingConfig.model_validate(names["embedding"]),
-    )
+    tfidf: pd.DataFrame
+    embeddings: pd.DataFrame
 
 
 def train_genres(
     plots: pd.DataFrame,
-    carried: pd.DataFrame,
+    has_genre: pd.DataFrame,
     embedded: Sequence[tuple[EmbeddingConfig, Embeddings]],
     config: GenreConfig,
 ) -> TrainedGenres:
-    """Learn genres from the training plots; all that is chosen is chosen on the validation plots.
+    """Learn genres from the training plots; everything that is chosen is chosen on the validation plots.
 
-    plots: index plot_id; plot, part. carried: same index, a bool column a genre. embedded: the plots as vectors, in
-    each way of reading that is compared. Test plots are read, never learned from. Raises TrainingError.
+    Raises TrainingError if a loss is NaN or infinite.
+
+    Args:
+        plots: index plot_id; plot, part. Test plots are predicted, never learned from.
+        has_genre: same index, a bool column per genre.
+        embedded: the embeddings of the plots, in each way of reading that is compared.
     """
-    part = plots["part"].to_numpy()
-    valid, learned = part == VALID, (part != VALID) & (part != TEST)
-    truth = carried.to_numpy()
-    seen = learned | valid
+    train, valid = ((plots["part"] == part).to_numpy() for part in (TRAIN, VALID))
+    y_true, seen = has_genre.to_numpy(), train | valid
+
+    def fit(features: np.ndarray, loss: LossName, resample: bool, seed: int) -> Head:
+        return train_head(features[seen], y_true[seen], valid[seen], loss, config.head, resample=resample, seed=seed)
 
     rows, heads = [], []
-    for (reading, embeddings), loss, resample in product(embedded, config.losses, config.resampling):
-        centred, _, _ = _standardise(embeddings.features(), learned)
-        head = train_head(
-            centred[seen], truth[seen], valid[seen], loss, config.head, resample=resample, seed=config.seed
-        )
-        heads.append(head)
-        best = head.history["missed"].idxmin()
-        rows.append((reading.long_texts, loss, resample, 1 - head.history["missed"][best], best + 1))
+    tried = list(product(embedded, config.losses, config.resampling))
+    for (reading, embeddings), loss, resample in tried:
+        heads.append(fit(_standardise(embeddings, train)[0], loss, resample, config.seed))
+        one_minus_map = heads[-1].history["one_minus_map"]
+        best = one_minus_map.idxmin()
+        rows.append((reading.long_texts, loss, resample, 1 - one_minus_map[best], best + 1))
     trials = pd.DataFrame(rows, columns=["reading", "loss", "resampled", "average_precision", "best_epoch"])
     chosen = int(trials["average_precision"].idxmax())
     trials["chosen"] = trials.index == chosen
 
-    reading, embeddings = embedded[chosen // (len(config.losses) * len(config.resampling))]
-    _, loss, resample = rows[chosen][:3]
-    centred, centre, scale = _standardise(embeddings.features(), learned)
-    taken = [heads[chosen]] + [
-        train_head(centred[seen], truth[seen], valid[seen], loss, config.head, resample=resample, seed=seed)
-        for seed in range(config.seed + 1, config.seed + config.n_seeds)
-    ]
-    words = fit_tfidf(list(plots["plot"][learned]), carried[learned], config.words)
-    by_vector = np.mean([head_logits(centred, head.weights, truth.shape[1], config.head) for head in taken], axis=0)
-    by_word = tfidf_logits(list(plots["plot"]), words)
-    both, word, vector = (
-        (parts, fit_stacking([part[valid] for part in parts], truth[valid]))
-        for parts in ([by_vector, by_word], [by_word], [by_vector])
+    (reading, embeddings), loss, resample = tried[chosen]
+    features, centre, scale = _standardise(embeddings, train)
+    seeds = range(config.seed, config.seed + config.n_seeds)
+    used = {seed: fit(features, loss, resample, seed) if seed > config.seed else heads[chosen] for seed in seeds}
+    tfidf = fit_tfidf(list(plots["plot"][train]), has_genre[train], config.tfidf)
+    of_heads = np.mean(
+        [head_logits(features, head.weights, y_true.shape[1], config.head) for head in used.values()], axis=0
     )
-    probabilities = apply_stacking(*both)
+    of_tfidf = tfidf_logits(list(plots["plot"]), tfidf)
+    mixtures, probabilities = [], []
+    for parts in ([of_heads, of_tfidf], [of_tfidf], [of_heads]):
+        mixtures.append(fit_stacking([part[valid] for part in parts], y_true[valid]))
+        probabilities.append(apply_stacking(parts, mixtures[-1]))
     model = GenreModel(
-        genres=list(carried.columns),
+        genres=list(has_genre.columns),
         centre=centre,
         scale=scale,
-        heads=[head.weights for head in taken],
-        words=words,
-        mixture=both[1],
-        thresholds=tune_thresholds(truth[valid], probabilities[valid], config.shrinkage),
+        heads={str(seed): head.weights for seed, head in used.items()},
+        tfidf=tfidf,
+        mixture=mixtures[0],
+        thresholds=tune_thresholds(y_true[valid], probabilities[0][valid], config.shrinkage),
         head=config.head,
         embedding=reading,
     )
-    history = pd.concat([head.history.assign(seed=config.seed + place) for place, head in enumerate(taken)])
-    tables = (
-        pd.DataFrame(values.astype(np.float32), carried.index, carried.columns)
-        for values in (probabilities, apply_stacking(*word), apply_stacking(*vector))
-    )
-    return TrainedGenres(model, trials, history.reset_index(drop=True), *tables)
+    history = pd.concat([head.history.assign(seed=seed) for seed, head in used.items()], ignore_index=True)
+    tables = (pd.DataFrame(each.astype(np.float32), has_genre.index, has_genre.columns) for each in probabilities)
+    return TrainedGenres(model, trials, history, *tables)
 
 
-def _standardise(vectors: np.ndarray, learned: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    centre, scale = vectors[learned].mean(axis=0), vectors[learned].std(axis=0) + np.float32(1e-6)
-    return (vectors - centre) / scale, centre, scale
+def _standardise(embeddings: Embeddings, train: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features with mean 0 and deviation 1 on the training plots, and the mean and deviation they had."""
+    features = embeddings.features()
+    centre, scale = features[train].mean(axis=0), features[train].std(axis=0) + np.float32(1e-6)
+    return (features - centre) / scale, centre, scale
 
 
 def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> tuple[pd.DataFrame, list[str]]:
-    """The probability of every genre for every plot, and a note on each plot that says what is wrong with it.
+    """Predict the genres of plots.
 
-    encoder: as `embeddings.load_encoder` gives it for `model.embedding`. Returns one row a plot, one float32 column a
-    genre, and the notes, empty where nothing is wrong. A plot without a word gets NaN.
+    Args:
+        encoder: as from `load_encoder` for `model.embedding`.
+
+    Returns:
+        One row per plot, one float32 column per genre, NaN for a plot without a word; and a note on each plot that
+        says what is wrong with it, empty if nothing is.
     """
     if not plots:
         return pd.DataFrame(columns=model.genres, dtype=np.float32), []
     embeddings = embed_texts(plots, encoder, model.embedding)
-    centred = (embeddings.features() - model.centre) / model.scale
-    logits = [head_logits(centred, head, len(model.genres), model.head) for head in model.heads]
-    probabilities = apply_stacking([np.mean(logits, axis=0), tfidf_logits(plots, model.words)], model.mixture)
-    notes = [
-        note_unreadable(plot) or note_unknown(share) for plot, share in zip(plots, embeddings.unknown, strict=True)
-    ]
+    features = (embeddings.features() - model.centre) / model.scale
+    logits = [head_logits(features, head, len(model.genres), model.head) for head in model.heads.values()]
+    probabilities = apply_stacking([np.mean(logits, axis=0), tfidf_logits(plots, model.tfidf)], model.mixture)
+    unknown = zip(plots, embeddings.unknown, strict=True)
+    notes = [note_unreadable(plot) or note_unknown(share) for plot, share in unknown]
     probabilities[[note == NO_TEXT for note in notes]] = np.nan
     return pd.DataFrame(probabilities.astype(np.float32), columns=model.genres), notes

@@ -1,4 +1,4 @@
-"""PlotSummaries of the user's own: a csv or parquet file whose columns the settings name."""
+"""Plot summaries of the user's own: a csv or parquet file whose columns the settings name."""
 
 from pathlib import Path
 from typing import Self
@@ -12,19 +12,19 @@ from latentflix.config import StageConfig, setting
 from latentflix.data.tables import Tables, read_file
 from latentflix.errors import DataError
 
-# Cells that an error names.
-_NAMED = 10
+# Wrong cells that an error lists.
+_LISTED = 10
 
 
 class PlotSource(StageConfig):
-    """A file of plots, and how its columns are called. Without a path, the plots are those of the data set."""
+    """A file of plots, and the names of its columns. Without a path, the plots are those of the data set."""
 
     path: Path | None = setting(None, "plots of your own, with their genres: a csv or parquet file")
     plot_column: str = setting("plot", "the column of plots")
     title_column: str | None = setting(None, "the column of titles, if there is one")
     year_column: str | None = setting(None, "the column of years of release, if there is one")
-    genres_column: str | None = setting("genres", "the column of genres, all of a film in one text")
-    one_hot: bool = setting(False, "every column that is not named here is a genre, 1 where a film has it, else 0")
+    genres_column: str | None = setting("genres", "the column of genres: all genres of a film in one text")
+    one_hot: bool = setting(False, "every column that is not named here is a genre: 1 for a film that has it, else 0")
 
     @model_validator(mode="after")
     def _check_columns(self) -> Self:
@@ -34,14 +34,14 @@ class PlotSource(StageConfig):
 
 
 class PlotSourceConfig(PlotSource):
-    """A file of plots, known by what it holds: the same file elsewhere makes no other artifact."""
+    """A file of plots, identified by its content: the same file elsewhere makes the same artifact."""
 
     path: Path = Field(exclude=True, description="as in PlotSource")
     sha256: str = Field(description="SHA-256 of the file")
 
 
 def with_fingerprint(source: PlotSource) -> PlotSourceConfig:
-    """The source with the hash of its file. Raises DataError if there is no such file."""
+    """Add the hash of its file to a source. Raises DataError if there is no such file."""
     if source.path is None:
         raise ValueError("only a source with a path can be identified")
     if not source.path.is_file():
@@ -55,10 +55,14 @@ def with_fingerprint(source: PlotSource) -> PlotSourceConfig:
 
 
 def load_plot_source(config: PlotSourceConfig) -> Tables:
-    """The table `plots` of the file: plot_id int64, the row counting from 0; plot; genres; title and year if named.
+    """Read the file.
 
-    genres is as the file has it, or of one-hot columns the list of those that are 1. Raises DataError if the file
-    cannot be read or lacks a column, DataError if a one-hot column holds anything but 0 and 1.
+    Returns:
+        The table `plots`: plot_id int64, the row counting from 0; plot; genres, as in the file, or the list of the
+        one-hot columns that are 1; title and year if they are named.
+
+    Raises:
+        DataError: the file cannot be read or lacks a column, or a one-hot column holds anything but 0 and 1.
     """
     table = read_file(config.path)
     columns = ((config.plot_column, "plot"), (config.title_column, "title"), (config.year_column, "year"))
@@ -86,11 +90,11 @@ def _names_of_ones(table: pd.DataFrame) -> list[list[str]]:
     wrong = ~numbers.isin([0, 1])
     if wrong.to_numpy().any():
         cells = list(zip(*np.nonzero(wrong.to_numpy()), strict=True))
-        named = [f"row {row}, {table.columns[column]}: {table.iloc[row, column]}" for row, column in cells[:_NAMED]]
+        named = [f"row {row}, {table.columns[column]}: {table.iloc[row, column]}" for row, column in cells[:_LISTED]]
         raise DataError(
-            "one-hot columns hold something else than 0 and 1",
-            found="; ".join(named) + (f"; and {len(cells) - _NAMED:,} more" if len(cells) > _NAMED else ""),
-            expected="1 where a film has the genre, else 0",
-            hint="mend these rows, or name a column of genres with --plot-source.genres-column",
+            "one-hot columns hold other values than 0 and 1",
+            found="; ".join(named) + (f"; and {len(cells) - _LISTED:,} more" if len(cells) > _LISTED else ""),
+            expected="1 for a film that has the genre, else 0",
+            hint="correct these rows, or name a column of genres with --plot-source.genres-column",
         )
     return [list(table.columns[row]) for row in numbers.to_numpy() == 1]

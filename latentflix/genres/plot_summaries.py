@@ -1,6 +1,6 @@
-"""PlotSummaries with their genres, cleaned, and dealt into what is learned from, what is tuned on and what is scored.
+"""Plot summaries with their genres, cleaned, and split into train, valid and test.
 
-Nothing is dropped unsaid: every row that cannot be used is named with the reason, and every genre too rare to learn.
+Every row that cannot be used is listed with the reason, and so is every genre that is too rare to learn.
 """
 
 import logging
@@ -23,27 +23,30 @@ logger = logging.getLogger(__name__)
 
 
 class PlotSummaryConfig(StageConfig):
-    """How genres are read, which of them count, and how plots are dealt."""
+    """How genres are read, which of them count, and how plots are split."""
 
-    genre_separator: str = setting(",", "what stands between the genres of a film; a genre may stand in quotes")
-    min_films: int = setting(50, "films a genre must have; rarer ones are named and left out", ge=5)
-    valid_share: float = setting(0.16, "share of the plots that settings and thresholds are chosen on", gt=0, lt=0.5)
+    genre_separator: str = setting(",", "what separates the genres of a film; a genre may be quoted")
+    min_films: int = setting(50, "films a genre must have; rarer genres are listed and left out", ge=5)
+    valid_share: float = setting(0.16, "share of the plots on which settings and thresholds are chosen", gt=0, lt=0.5)
     test_share: float = setting(0.2, "share of the plots that are only scored", gt=0, lt=0.5)
     seed: int = setting(0, "seed of the split", ge=0)
 
     @model_validator(mode="after")
     def _check_separator(self) -> Self:
         if not self.genre_separator.strip():
-            raise ValueError("genres must be kept apart by something other than blanks")
+            raise ValueError("genres must be separated by something other than blanks")
         return self
 
 
 @dataclass(frozen=True)
 class PlotSummaries:
-    """What can be learned from, and what was left out.
+    """Plots to learn from, and what was left out.
 
-    plot_summaries: index plot_id; title and year (nullable), plot, part (train, valid, test). has_genre: same index, a bool
-    column for each genre, the most frequent first. left_out: plot_id, reason. rare: index genre, films.
+    Attributes:
+        plot_summaries: index plot_id; title and year (nullable), plot, part (train, valid, test).
+        has_genre: same index, a bool column for each genre, the most frequent first.
+        left_out: plot_id, reason.
+        rare: index genre; films.
     """
 
     plot_summaries: pd.DataFrame
@@ -63,45 +66,50 @@ class PlotSummaries:
 
 
 def prepare_plots(table: pd.DataFrame, config: PlotSummaryConfig) -> PlotSummaries:
-    """Clean the plots and their genres, leave out what cannot be used, and deal the rest into three parts.
+    """Clean the plots and their genres, leave out what cannot be used, and split the rest into three parts.
 
-    table: plot_id, plot, genres (a text or a list), and title and year if they are known. A plot whose genres are all
-    rare stays: it tells what the others are not. Raises DataError if fewer than two genres have enough films.
+    A plot whose genres are all rare stays: it is a negative for the others.
+
+    Args:
+        table: plot_id, plot, genres (a text or a list), and title and year if they are known.
+
+    Raises:
+        DataError: fewer than two genres have enough films.
     """
     table = table.reindex(columns=["plot_id", "title", "year", "plot", "genres"]).set_index("plot_id")
     table["plot"] = table["plot"].fillna("").astype("str").str.strip()
     genres = pd.Series(unify_spelling([split_genres(raw, config.genre_separator) for raw in table["genres"]]))
     reasons = pd.Series(None, table.index, dtype=object)
     reasons[genres.str.len().to_numpy() == 0] = "no genre"
-    reasons[table["plot"].duplicated().to_numpy()] = "the plot of an earlier row once more"
+    reasons[table["plot"].duplicated().to_numpy()] = "same plot as an earlier row"
     reasons[(table["plot"] == "").to_numpy()] = "no plot"
-    kept = reasons.isna()
-    films = Counter(genre for names in genres[kept.to_numpy()] for genre in names)
+    kept = reasons.isna().to_numpy()
+    genres = genres[kept]
+    films = Counter(genre for names in genres for genre in names)
     frequent = [genre for genre, count in films.most_common() if count >= config.min_films]
     rare = [(genre, count) for genre, count in films.most_common() if count < config.min_films]
     if len(frequent) < 2:
         raise DataError(
-            "there are too few genres to tell apart",
+            "there are too few genres to distinguish",
             where=f"{kept.sum():,} plots with a genre",
             found=", ".join(f"{genre}: {count} films" for genre, count in films.most_common(5)) or "no genre",
             expected=f"two genres or more with at least {config.min_films} films",
             hint="lower --plot-summaries.min-films, or check --plot-summaries.genre-separator",
         )
-    carried = pd.DataFrame(
-        [[genre in names for genre in frequent] for names in genres[kept.to_numpy()]], table.index[kept], frequent
-    )
+    rows = [[genre in names for genre in frequent] for names in genres]
+    has_genre = pd.DataFrame(rows, table.index[kept], frequent)
     plots = table.loc[kept, ["title", "year", "plot"]].astype({"title": "str"})
-    plots["part"] = stratified_split(carried.to_numpy(), config)
+    plots["part"] = stratified_split(has_genre.to_numpy(), config)
     left_out = reasons[~kept].rename("reason").reset_index()
     logger.info(
         "%d plots, %d genres; left out: %d rows and %d genres that fewer than %d films have",
         *(len(plots), len(frequent), len(left_out), len(rare), config.min_films),
     )
-    return PlotSummaries(plots, carried, left_out, pd.DataFrame(rare, columns=["genre", "films"]).set_index("genre"))
+    return PlotSummaries(plots, has_genre, left_out, pd.DataFrame(rare, columns=["genre", "films"]).set_index("genre"))
 
 
 def split_genres(raw: Any, separator: str) -> list[str]:
-    """The genres in a text or a list, in their order: without quotes and blanks around them, without doubles."""
+    """The genres in a text or a list, in their order, without quotes and blanks around them and without duplicates."""
     if isinstance(raw, str):
         apart = re.escape(separator)
         # Within quotes the separator is part of the name.
@@ -116,7 +124,7 @@ def split_genres(raw: Any, separator: str) -> list[str]:
 
 
 def unify_spelling(lists: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The same lists with every name in the spelling that is most frequent of those that differ in case only."""
+    """Write each name in the most frequent of the spellings that differ only in case."""
     counts = Counter(name for names in lists for name in names)
     spelling: dict[str, str] = {}
     for name, _ in counts.most_common():
@@ -124,16 +132,16 @@ def unify_spelling(lists: Sequence[Sequence[str]]) -> list[list[str]]:
     return [[spelling[name.casefold()] for name in names] for names in lists]
 
 
-def stratified_split(carried: np.ndarray, config: PlotSummaryConfig) -> np.ndarray:
-    """The part of each plot, str (plots,): every genre is in each part as often as the part is large.
+def stratified_split(has_genre: np.ndarray, config: PlotSummaryConfig) -> np.ndarray:
+    """Split plots so that the genres have the same shares in all parts: str (plots,), the part of each.
 
-    carried: bool (plots, genres). Source: Sechidis et al. 2011, iterative stratification.
+    Source: Sechidis et al. 2011, iterative stratification. has_genre: bool (plots, genres).
     """
-    parts = np.full(len(carried), TRAIN, dtype=object)
-    left = np.arange(len(carried))
+    parts = np.full(len(has_genre), TRAIN, dtype=object)
+    left = np.arange(len(has_genre))
     for part, share in ((TEST, config.test_share), (VALID, config.valid_share)):
-        split = MultilabelStratifiedShuffleSplit(1, test_size=round(share * len(carried)), random_state=config.seed)
-        stay, go = next(split.split(left, carried[left].astype(int)))
+        split = MultilabelStratifiedShuffleSplit(1, test_size=round(share * len(has_genre)), random_state=config.seed)
+        stay, go = next(split.split(left, has_genre[left].astype(int)))
         parts[left[go]] = part
         left = left[stay]
     return parts

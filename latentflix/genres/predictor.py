@@ -1,7 +1,6 @@
-"""A trained model that tells the genres of plots: from an artifact on disk to probabilities by name."""
+"""Genres of any plot, predicted by the model of a genres artifact."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,48 +19,47 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GenrePredictor:
-    """Tells genres. model: what was learned. encoder: the sentence transformer that it was learned with."""
+    """A model of genres, and the sentence transformer with which it was trained."""
 
     model: GenreModel
     encoder: Any
 
     @classmethod
-    def open(cls, artifacts_dir: Path = Path("artifacts"), data_dir: Path | None = None) -> Self:
-        """The teller of the newest genres artifact.
+    def load(cls, artifacts_dir: Path = Path("artifacts"), data_dir: Path | None = None) -> Self:
+        """Load the model of the latest genres artifact; `data_dir` is searched first for the encoder's wheel.
 
-        data_dir: a folder looked in first for the encoder's wheel. Raises ArtifactError if there is no such artifact
-        or if it was altered, and what `load_encoder` raises.
+        Raises ArtifactError if there is no such artifact or it was altered, and what `load_encoder` raises.
         """
         store = Store(artifacts_dir)
         model = GenreModel.load(store, latest_artifact(store, STAGE, PROGRAM))
         return cls(model, load_encoder(model.embedding.model_copy(update={"data_dir": data_dir})))
 
-    def tell(self, plot: str) -> dict[str, float]:
-        """The probability of every genre, the most probable first. Raises DataError if the plot has no word."""
+    def predict(self, plot: str) -> dict[str, float]:
+        """Predict the probability of every genre, the most probable first. Raises DataError if the plot has no word."""
         if not plot.strip():
             raise DataError("a plot is empty", expected="a text that says what happens in a film")
         table, (note,) = predict_genres([plot], self.model, self.encoder)
         if note:
             logger.warning("%s", note)
-        told = table.iloc[0].sort_values(ascending=False)
-        return {str(genre): float(probability) for genre, probability in told.items()}
+        ranked = table.iloc[0].sort_values(ascending=False)
+        return {str(genre): float(probability) for genre, probability in ranked.items()}
 
-    def tell_table(self, table: pd.DataFrame, plot_column: str = "plot") -> pd.DataFrame:
-        """The table with a float32 column for each genre, and `note`, which says what is wrong with a plot.
+    def predict_table(self, table: pd.DataFrame, plot_column: str = "plot") -> pd.DataFrame:
+        """Add a float32 column for each genre to a table of plots, and `note`, which says what is wrong with a plot.
 
-        Raises DataError if there is no column of plots, or a column that would be written over.
+        Raises DataError if there is no column of plots, or one that would be overwritten.
         """
         if plot_column not in table:
             found = ", ".join(map(str, table.columns))
             raise DataError("a table has no column of plots", found=found, expected=plot_column)
         taken = sorted(set(map(str, table.columns)) & {*self.model.genres, "note"})
         if taken:
-            raise DataError("a table has columns of the names of those to be added", found=", ".join(taken))
+            raise DataError("a table already has columns of the names to be added", found=", ".join(taken))
         plots = [plot if isinstance(plot, str) else "" for plot in table[plot_column]]
-        told, notes = predict_genres(plots, self.model, self.encoder)
-        return pd.concat([table, told.set_axis(table.index), pd.Series(notes, table.index, name="note")], axis=1)
+        predicted, notes = predict_genres(plots, self.model, self.encoder)
+        return pd.concat([table, predicted.set_axis(table.index), pd.Series(notes, table.index, name="note")], axis=1)
 
-    def given(self, probabilities: dict[str, float]) -> Sequence[str]:
+    def above_threshold(self, probabilities: dict[str, float]) -> list[str]:
         """The genres whose probability reaches their own threshold, in the same order."""
         thresholds = dict(zip(self.model.genres, self.model.thresholds.each, strict=True))
         return [genre for genre, probability in probabilities.items() if probability >= thresholds[genre]]

@@ -100,8 +100,12 @@ def draw_calibration(calibration: pd.DataFrame, share: str, path: Path) -> None:
     """Draw predicted probabilities against observed shares, which are of `share`. calibration: as `calibrate`."""
     axes = _panel("mean probability", share, (4, 4), 100)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
-    spread = 1.96 * np.sqrt(calibration["carried"] * (1 - calibration["carried"]) / calibration["pairs"])
-    axes.errorbar(calibration["said"], calibration["carried"], spread, fmt="o", color=BLUE, capsize=3)
+    spread = 1.96 * np.sqrt(
+        calibration["fraction_positive"] * (1 - calibration["fraction_positive"]) / calibration["pairs"]
+    )
+    axes.errorbar(
+        calibration["mean_predicted"], calibration["fraction_positive"], spread, fmt="o", color=BLUE, capsize=3
+    )
     axes.set(xlim=(0, 1), ylim=(0, 1))
     _save(axes, path)
 
@@ -175,13 +179,13 @@ def _write_titles(axes: Axes, positions: pd.DataFrame) -> None:
 
 
 def draw_genre_bars(genres: pd.DataFrame, path: Path) -> None:
-    """Draw the F1 of each genre, next to that of TF-IDF. genres: index genre; f1, words_f1, films."""
+    """Draw the F1 of each genre, next to that of TF-IDF. genres: index genre; f1, tfidf_f1, films."""
     ordered = genres.sort_values("f1")
     x = "F1 on test plots; in brackets how many have the genre"
     axes = _panel(x, "", (8, 1 + 0.2 * len(ordered)), 100)
     places = np.arange(len(ordered))
     axes.barh(places, ordered["f1"], color=BLUE, label="embeddings and words")
-    axes.plot(ordered["words_f1"], places, "|", color=ORANGE, markersize=9, markeredgewidth=2, label="words alone")
+    axes.plot(ordered["tfidf_f1"], places, "|", color=ORANGE, markersize=9, markeredgewidth=2, label="words alone")
     axes.set_yticks(places, [f"{genre} ({films})" for genre, films in ordered["films"].items()], fontsize=8)
     axes.set(xlim=(0, 1), ylim=(-0.6, len(ordered) - 0.4))
     axes.legend(fontsize=8, loc="lower right")
@@ -202,13 +206,13 @@ def draw_threshold_curve(curve: pd.DataFrame, threshold: float, path: Path) -> N
 def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
     """Draw which other genres the plots of each of the most frequent genres have, and which are predicted for them.
 
-    confusion: genre, other, carried, given.
+    confusion: genre, other, has_other, predicted_other.
     """
     genres = list(dict.fromkeys(confusion["genre"]))[:_GENRES_SHOWN]
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, column, title in zip(
-        panels, ("carried", "given"), ("have the other genre", "are predicted to have it"), strict=True
+        panels, ("has_other", "predicted_other"), ("have the other genre", "are predicted to have it"), strict=True
     ):
         shares = confusion.pivot(index="genre", columns="other", values=column).loc[genres, genres]
         image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")

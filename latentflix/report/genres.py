@@ -11,15 +11,15 @@ from latentflix.artifacts import Manifest
 from latentflix.calibration import calibration_error
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST
-from latentflix.genres.evaluation import COMBINED, PRIOR, WORDS, GenreEvaluation
+from latentflix.genres.evaluation import COMBINED, EMBEDDINGS, PRIOR, TFIDF, GenreEvaluation
 from latentflix.report.figures import draw_calibration, draw_confusion, draw_genre_bars, draw_threshold_curve
 from latentflix.report.formatting import PAGE, decimals
 from latentflix.report.rendering import render_page
 
 _METHODS = {
     COMBINED: "embeddings and words",
-    "vectors": "embeddings alone",
-    WORDS: "TF-IDF and logistic regression",
+    EMBEDDINGS: "embeddings alone",
+    TFIDF: "TF-IDF and logistic regression",
     PRIOR: "the same prediction for every plot",
 }
 METRICS = {
@@ -59,7 +59,7 @@ def genre_figures(evaluation: GenreEvaluation) -> dict[str, float]:
     kinds = dict.fromkeys(METRICS, "each") | {"micro_f1": "shared", "average_precision": "none"}
     figures = {
         f"{prefix}{metric}": evaluation.score(method, kind, metric)
-        for method, prefix in ((COMBINED, ""), (WORDS, "words_"))
+        for method, prefix in ((COMBINED, ""), (TFIDF, "tfidf_"))
         for metric, kind in kinds.items()
     }
     return figures | {"calibration_error": calibration_error(evaluation.calibration)}
@@ -69,7 +69,7 @@ def genre_sentence(figures: Mapping[str, Any]) -> str:
     """The headline in one line."""
     combined, words = (
         ", ".join(f"{name} {decimals(figures[f'{prefix}{metric}'], 3)}" for metric, name in METRICS.items())
-        for prefix in ("", "words_")
+        for prefix in ("", "tfidf_")
     )
     return f"{figures['plots']:,} plots, {figures['genres']} genres; {combined}; TF-IDF and logistic regression {words}"
 
@@ -83,7 +83,7 @@ def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageCon
     draw_threshold_curve(evaluation.curve, inputs.threshold, folder / "thresholds.png")
     draw_calibration(evaluation.calibration, "share of test plots that have the genre", folder / "calibration.png")
     draw_confusion(evaluation.confusion, folder / "confusion.png")
-    has_genres = inputs.films["told"]
+    has_genres = inputs.films["has_genre"]
     unseen = inputs.films[has_genres & (inputs.films["part"] == TEST)]
     without_genres = inputs.films[~has_genres]
     page = render_page(
@@ -103,7 +103,7 @@ def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageCon
         n_without_genres=len(without_genres),
         n_films=len(inputs.films),
         n_unseen=len(unseen),
-        agreement={name: int(unseen[name].sum()) for name in ("agreed", "missed", "added")},
+        agreement={name: int(unseen[name].sum()) for name in ("true_positives", "false_negatives", "false_positives")},
         ambiguous=inputs.ambiguous,
     )
     (folder / PAGE).write_text(page, encoding="utf-8")

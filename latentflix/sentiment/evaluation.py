@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
-from latentflix.calibration import calibrate, calibration_error
+from latentflix.calibration import calibration_curve, calibration_error
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST, VALID
+from latentflix.metrics import bootstrap_counts, bootstrap_interval
 from latentflix.sentiment.model import LABELS
 from latentflix.sentiment.tfidf import BASELINE
 
@@ -31,7 +32,7 @@ class SentimentEvaluation:
             the baseline), over_baseline_low, over_baseline_high, auc, log_loss, calibration_error.
         steps: step, valid and test (the accuracies after it).
         confusion: y_true, y_pred, reviews.
-        calibration: as `calibrate` returns it.
+        calibration: as `calibration_curve` returns it.
         mistakes: review_id, positive, probability, the most confident first.
     """
 
@@ -72,12 +73,12 @@ def evaluate_sentiment(
             {
                 "predictor": name,
                 "accuracy": right.mean(),
-                **_interval("", resampled[name], config),
+                **_interval("", resampled[name], config.confidence),
                 "over_baseline": right.mean() - correct[BASELINE].mean(),
-                **_interval("over_baseline_", resampled[name] - resampled[BASELINE], config),
+                **_interval("over_baseline_", resampled[name] - resampled[BASELINE], config.confidence),
                 "auc": roc_auc_score(y_true, column),
                 "log_loss": log_loss(y_true, column),
-                "calibration_error": calibration_error(calibrate(y_true, column)),
+                "calibration_error": calibration_error(calibration_curve(y_true, column)),
             }
         )
     chosen = probabilities.loc[test, predictor]
@@ -85,7 +86,7 @@ def evaluate_sentiment(
         scores=pd.DataFrame(rows),
         steps=_score_steps(step_logits, known),
         confusion=_confusion(y_true, chosen.to_numpy() > 0.5),
-        calibration=calibrate(y_true, chosen.to_numpy(np.float64)),
+        calibration=calibration_curve(y_true, chosen.to_numpy(np.float64)),
         mistakes=_mistakes(chosen, y_true, config.mistakes),
     )
 
@@ -93,15 +94,12 @@ def evaluate_sentiment(
 def _resample_films(films: pd.Series, config: SentimentEvaluationConfig) -> np.ndarray:
     """How often each review is in each resample: float64 (resamples, reviews)."""
     codes, titles = pd.factorize(films)
-    n_films = len(titles)
-    drawn = np.random.default_rng(config.seed).multinomial(n_films, np.full(n_films, 1 / n_films), config.bootstraps)
-    return drawn[:, codes].astype(float)
+    return bootstrap_counts(np.random.default_rng(config.seed), len(titles), config.bootstraps)[:, codes]
 
 
-def _interval(prefix: str, resampled: np.ndarray, config: SentimentEvaluationConfig) -> dict[str, float]:
-    tail = (1 - config.confidence) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return {f"{prefix}low": float(low), f"{prefix}high": float(high)}
+def _interval(prefix: str, resampled: np.ndarray, confidence: float) -> dict[str, float]:
+    low, high = bootstrap_interval(resampled, confidence)
+    return {f"{prefix}low": low, f"{prefix}high": high}
 
 
 def _score_steps(step_logits: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:

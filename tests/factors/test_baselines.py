@@ -14,6 +14,7 @@ from latentflix.reviews.join import ReviewConfig, join_reviews
 from tests.support.synthetic_world import make_world
 
 LABELS = ["A+", "A-", "B+", "B-"]
+ALL_WORDS = BaselineConfig(min_df=1)
 
 
 @pytest.fixture(scope="module")
@@ -22,149 +23,130 @@ def reviews_and_labels():
     items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     linked = items.join(world.item_titles.set_index("item_id")["tconst"])
     reviews, _ = join_reviews(world.reviews, linked, items.index.to_series(), world.review_films, ReviewConfig())
-    leaning = world.true_factors.stack()
     item_labels = pd.DataFrame(
-        [(item_id, factor + ("+" if score > 0 else "-")) for (item_id, factor), score in leaning.items()],
+        [(item, factor + ("+" if score > 0 else "-")) for (item, factor), score in world.true_factors.stack().items()],
         columns=["item_id", "label"],
     )
     return reviews, item_labels
 
 
-def fold_masks(reviews, n_folds=3):
-    return pd.DataFrame(
-        {str(fold): (reviews["item_id"] % n_folds == fold).to_numpy() for fold in range(n_folds)},
-        index=reviews["review_id"],
-    )
+def hold_out(reviews, n_folds):
+    masks = {str(fold): (reviews["item_id"] % n_folds == fold).to_numpy() for fold in range(n_folds)}
+    return pd.DataFrame(masks, index=reviews["review_id"])
 
 
-def small_case():
-    reviews = pd.DataFrame(
-        {
-            "review_id": list("abcdefgh"),
-            "item_id": [1, 1, 2, 2, 3, 3, 4, 4],
-            "text": ["war guns", "guns war", "love kiss", "kiss love", "war guns", "guns", "love kiss", "kiss"],
-        }
-    )
+def make_texts():
+    texts = ["war guns", "guns war", "love kiss", "kiss love", "war guns", "guns", "love kiss", "kiss"]
+    reviews = pd.DataFrame({"review_id": list("abcdefgh"), "item_id": [1, 1, 2, 2, 3, 3, 4, 4], "text": texts})
     item_labels = pd.DataFrame({"item_id": [1, 2, 3, 4], "label": ["1+", "1-", "1+", "1-"]})
-    held_out = pd.DataFrame({"0": reviews["item_id"].isin([3, 4]).to_numpy()}, index=reviews["review_id"])
-    return reviews, item_labels, held_out
+    return reviews, item_labels, pd.DataFrame({"0": reviews["item_id"].isin([3, 4]).to_numpy()}, list("abcdefgh"))
 
 
-def test_planted_words_tell_the_labels_of_unseen_items(reviews_and_labels):
+def make_embeddings(n_items=40, per_item=3, size=6):
+    random = np.random.default_rng(0)
+    items = np.repeat(np.arange(n_items), per_item)
+    leaning = random.normal(size=n_items)
+    embeddings = random.normal(size=(len(items), size)).astype(np.float32)
+    embeddings[:, 0] += 3 * leaning[items]
+    reviews = pd.DataFrame({"review_id": [f"r{row}" for row in range(len(items))], "item_id": items})
+    item_labels = pd.DataFrame({"item_id": range(n_items), "label": np.where(leaning > 0, "1+", "1-")})
+    return reviews, embeddings, item_labels, hold_out(reviews, 2), leaning
+
+
+def predict(method, labels=("1+",), change=lambda item_labels: item_labels):
+    """What a method predicts in its small case when the labels are changed."""
+    if method == "tfidf":
+        reviews, item_labels, held_out = make_texts()
+        return predict_by_tfidf(reviews, change(item_labels), labels, held_out, ALL_WORDS)
+    reviews, embeddings, item_labels, held_out, _ = make_embeddings()
+    held_out = held_out[["0"]]
+    return predict_by_embeddings(reviews, embeddings, change(item_labels), labels, held_out, EmbeddingBaselineConfig())
+
+
+def test_synthetic_words_predict_the_labels_of_unseen_items(reviews_and_labels):
     reviews, item_labels = reviews_and_labels
-    table = predict_by_tfidf(reviews, item_labels, LABELS, fold_masks(reviews), BaselineConfig())
-    carried = item_labels.assign(carried=1).pivot(index="item_id", columns="label", values="carried").fillna(0)
+    table = predict_by_tfidf(reviews, item_labels, LABELS, hold_out(reviews, 3), BaselineConfig())
+    has_label = item_labels.assign(value=1).pivot(index="item_id", columns="label", values="value").fillna(0)
     item_ids = reviews.set_index("review_id")["item_id"]
     items = table[LABELS].groupby(item_ids[table["review_id"]].to_numpy()).mean()
     for label in LABELS:
-        assert roc_auc_score(carried.loc[items.index, label], items[label]) > 0.9
+        assert roc_auc_score(has_label.loc[items.index, label], items[label]) > 0.9
 
 
-def test_every_held_out_review_has_one_row_a_classifier(reviews_and_labels):
+def test_a_synthetic_direction_predicts_the_labels_of_unseen_items():
+    reviews, embeddings, item_labels, held_out, leaning = make_embeddings()
+    config = EmbeddingBaselineConfig(inverse_regularization=1)
+    table = predict_by_embeddings(reviews, embeddings, item_labels, ["1+", "1-"], held_out, config)
+    items = reviews.set_index("review_id")["item_id"][table["review_id"]].to_numpy()
+    assert ((table["1+"] > 0.5) == (leaning[items] > 0)).mean() > 0.8
+
+
+def test_every_held_out_review_has_one_row_per_classifier(reviews_and_labels):
     reviews, item_labels = reviews_and_labels
-    masks = fold_masks(reviews)
-    table = predict_by_tfidf(reviews, item_labels, LABELS, masks, BaselineConfig())
-    assert list(table.columns) == ["classifier", "review_id", *LABELS]
-    for name in masks.columns:
-        assert table.loc[table["classifier"] == name, "review_id"].tolist() == masks.index[masks[name]].tolist()
-    assert table[LABELS].to_numpy().min() >= 0
-    assert table[LABELS].to_numpy().max() <= 1
-    assert (table[LABELS].dtypes == np.float32).all()
+    held_out = hold_out(reviews, 3)
+    embeddings = np.random.default_rng(0).normal(size=(len(reviews), 4)).astype(np.float32)
+    for table in (
+        predict_by_tfidf(reviews, item_labels, LABELS, held_out, BaselineConfig()),
+        predict_by_embeddings(reviews, embeddings, item_labels, LABELS, held_out, EmbeddingBaselineConfig()),
+    ):
+        assert list(table.columns) == ["classifier", "review_id", *LABELS]
+        for name in held_out.columns:
+            assert (
+                table.loc[table["classifier"] == name, "review_id"].tolist() == held_out.index[held_out[name]].tolist()
+            )
+        assert table[LABELS].to_numpy().min() >= 0
+        assert table[LABELS].to_numpy().max() <= 1
+        assert (table[LABELS].dtypes == np.float32).all()
 
 
 def test_masks_are_found_by_review_not_by_row():
-    reviews, item_labels, held_out = small_case()
-    config = BaselineConfig(min_reviews=1)
-    one, other = (
-        predict_by_tfidf(reviews, item_labels, ["1+"], masks, config) for masks in (held_out, held_out.iloc[::-1])
+    reviews, item_labels, held_out = make_texts()
+    first, second = (
+        predict_by_tfidf(reviews, item_labels, ["1+"], masks, ALL_WORDS) for masks in (held_out, held_out.iloc[::-1])
     )
-    pd.testing.assert_frame_equal(one, other)
-    assert one["review_id"].tolist() == list("efgh")
-    assert (one["1+"] > 0.5).tolist() == [True, True, False, False]
+    pd.testing.assert_frame_equal(first, second)
+    assert first["review_id"].tolist() == list("efgh")
+    assert (first["1+"] > 0.5).tolist() == [True, True, False, False]
 
 
-@pytest.mark.parametrize("carried", [0, 1])
-def test_a_label_that_all_or_no_items_carry_gets_its_constant(carried):
-    reviews, item_labels, held_out = small_case()
-    constant = pd.DataFrame({"item_id": [1, 2] if carried else [3, 4], "label": "always"})
-    table = predict_by_tfidf(
-        reviews, pd.concat([item_labels, constant]), ["always", "1+"], held_out, BaselineConfig(min_reviews=1)
-    )
-    assert table["always"].tolist() == [carried] * 4
+@pytest.mark.parametrize("method", ["tfidf", "embeddings"])
+def test_a_label_of_all_or_no_items_gets_its_constant(method):
+    def add(item_labels):
+        return pd.concat([item_labels, item_labels.drop_duplicates("item_id").assign(label="all")])
+
+    table = predict(method, ["all", "none", "1+"], add)
+    assert table["all"].tolist() == [1] * len(table)
+    assert table["none"].tolist() == [0] * len(table)
+    assert table["all"].dtype == np.float32
     assert table["1+"].min() < table["1+"].max()
 
 
-def test_held_out_labels_are_not_learned_from():
-    reviews, item_labels, held_out = small_case()
-    swapped = item_labels.assign(label=["1+", "1-", "1-", "1+"])
-    config = BaselineConfig(min_reviews=1)
-    one, other = (predict_by_tfidf(reviews, table, ["1+"], held_out, config) for table in (item_labels, swapped))
-    pd.testing.assert_frame_equal(one, other)
+@pytest.mark.parametrize("method", ["tfidf", "embeddings"])
+def test_nothing_is_learned_from_held_out_labels(method):
+    def flip(item_labels):
+        held_out = item_labels["item_id"].isin([3, 4]) if method == "tfidf" else item_labels["item_id"] % 2 == 0
+        flipped = item_labels["label"].map({"1+": "1-", "1-": "1+"})
+        return item_labels.assign(label=item_labels["label"].where(~held_out, flipped))
+
+    pd.testing.assert_frame_equal(predict(method), predict(method, change=flip))
 
 
-def test_a_item_of_many_reviews_does_not_outvote_the_others():
+def test_an_item_with_many_reviews_does_not_outvote_the_others():
     texts = ["war"] * 16 + ["war", "love", "love"]
     reviews = pd.DataFrame({"text": [*texts, "war"], "item_id": [1] * 16 + [2, 3, 4, 5]})
     reviews["review_id"] = [f"r{row}" for row in range(20)]
     item_labels = pd.DataFrame({"item_id": [1], "label": "1+"})
     held_out = pd.DataFrame({"0": reviews["item_id"].to_numpy() == 5}, index=reviews["review_id"])
-    config = BaselineConfig(min_reviews=1, max_df=1, inverse_regularization=1e6)
+    config = BaselineConfig(min_df=1, max_df=1, inverse_regularization=1e6)
     table = predict_by_tfidf(reviews, item_labels, ["1+"], held_out, config)
     assert table["1+"].tolist() == pytest.approx([4 / 5], abs=0.01)
 
 
-def make_case(n_items=40, per_item=3, size=6, seed=0):
-    random = np.random.default_rng(seed)
-    items = np.repeat(np.arange(n_items), per_item)
-    leaning = random.normal(size=n_items)
-    vectors = random.normal(size=(len(items), size)).astype(np.float32)
-    vectors[:, 0] += 3 * leaning[items]
-    reviews = pd.DataFrame({"review_id": [f"r{row}" for row in range(len(items))], "item_id": items})
-    rows = [(item, "1+" if lean > 0 else "1-") for item, lean in enumerate(leaning)] + [
-        (item, "all") for item in range(n_items)
-    ]
-    held_out = pd.DataFrame({"0": items % 2 == 0, "1": items % 2 == 1}, index=reviews["review_id"])
-    return reviews, vectors, pd.DataFrame(rows, columns=["item_id", "label"]), held_out, leaning
-
-
-def test_a_planted_direction_tells_items_that_were_held_out():
-    reviews, vectors, item_labels, held_out, leaning = make_case()
-    config = EmbeddingBaselineConfig(inverse_regularization=1)
-    table = predict_by_embeddings(reviews, vectors, item_labels, ["1+", "1-"], held_out, config)
-    assert list(table.columns) == ["classifier", "review_id", "1+", "1-"]
-    items = reviews.set_index("review_id")["item_id"][table["review_id"]].to_numpy()
-    assert ((table["1+"] > 0.5) == (leaning[items] > 0)).mean() > 0.8
-    for name in ("0", "1"):
-        said = table.loc[table["classifier"] == name, "review_id"].tolist()
-        assert said == held_out.index[held_out[name]].tolist()
-
-
-def test_held_out_labels_are_nothing_to_what_is_said():
-    reviews, vectors, item_labels, held_out, _ = make_case()
-    other = item_labels.assign(label=np.where(item_labels["item_id"] % 2 == 0, "1+", item_labels["label"]))
-    other = other.drop_duplicates()
-    tables = [
-        predict_by_embeddings(reviews, vectors, each, ["1+"], held_out[["0"]], EmbeddingBaselineConfig())
-        for each in (item_labels, other)
-    ]
-    pd.testing.assert_frame_equal(*tables)
-
-
-def test_a_label_that_all_items_carry_gets_its_constant():
-    reviews, vectors, item_labels, held_out, _ = make_case()
-    table = predict_by_embeddings(reviews, vectors, item_labels, ["all", "none"], held_out, EmbeddingBaselineConfig())
-    assert table["all"].tolist() == [1] * len(reviews)
-    assert table["none"].tolist() == [0] * len(reviews)
-    assert table["all"].dtype == np.float32
-
-
-def test_stronger_regularization_says_less():
-    reviews, vectors, item_labels, held_out, _ = make_case()
+def test_stronger_regularization_brings_probabilities_closer_together():
+    reviews, embeddings, item_labels, held_out, _ = make_embeddings()
+    configs = [EmbeddingBaselineConfig(inverse_regularization=value) for value in (1.0, 1e-4)]
     weak, strong = (
-        predict_by_embeddings(
-            *(reviews, vectors, item_labels, ["1+"], held_out[["0"]]),
-            EmbeddingBaselineConfig(inverse_regularization=value),
-        )["1+"]
-        for value in (1.0, 1e-4)
+        predict_by_embeddings(reviews, embeddings, item_labels, ["1+"], held_out[["0"]], config)["1+"]
+        for config in configs
     )
     assert 0 < strong.std() < 0.1 * weak.std()

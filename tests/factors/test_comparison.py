@@ -6,7 +6,7 @@ from latentflix.factors.comparison import CLASSIFIER, PRIOR, thresholds_by_fold
 from tests.support.factories.comparison import compare, make_case
 
 
-def test_the_encoder_that_sees_more_scores_more_and_a_guess_scores_least():
+def test_the_method_that_sees_more_scores_more_and_the_prior_scores_least():
     table = compare(make_case()).methods.set_index("method")
     assert list(table.index) == [CLASSIFIER, "baseline", PRIOR]
     for score in ("auc", "average_precision", "micro_f1", "macro_f1"):
@@ -17,23 +17,23 @@ def test_the_encoder_that_sees_more_scores_more_and_a_guess_scores_least():
 
 
 def test_the_thresholds_of_a_fold_are_those_of_all_other_items():
-    *_, truth = make_case()
-    said = np.random.default_rng(3).random(truth.shape)
-    groups = np.arange(len(truth)) % 4
-    thresholds = thresholds_by_fold(truth, said, groups, 20)
+    *_, y_true = make_case()
+    probabilities = np.random.default_rng(3).random(y_true.shape)
+    groups = np.arange(len(y_true)) % 4
+    thresholds = thresholds_by_fold(y_true, probabilities, groups, 20)
     for group in range(4):
-        expected = tune_thresholds(truth[groups != group], said[groups != group], 20).each
+        expected = tune_thresholds(y_true[groups != group], probabilities[groups != group], 20).each
         np.testing.assert_array_equal(thresholds[groups == group], np.tile(expected, (30, 1)))
-    changed = truth ^ (groups == 2)[:, None]
-    np.testing.assert_array_equal(thresholds_by_fold(changed, said, groups, 20)[groups == 2], thresholds[groups == 2])
+    changed = thresholds_by_fold(y_true ^ (groups == 2)[:, None], probabilities, groups, 20)
+    np.testing.assert_array_equal(changed[groups == 2], thresholds[groups == 2])
 
 
-def test_labels_given_are_counted_against_the_items_that_carry_them():
+def test_predicted_labels_are_counted_against_the_items_that_have_them():
     case = make_case()
     labels = compare(case).labels.set_index("label")
     assert labels["items"].tolist() == case[4].sum(0).tolist()
-    hit = labels["precision"] * labels["given"]
-    assert hit.tolist() == pytest.approx((labels["recall"] * labels["items"]).tolist())
+    true_positives = labels["precision"] * labels["predicted"]
+    assert true_positives.tolist() == pytest.approx((labels["recall"] * labels["items"]).tolist())
     f1 = 2 * labels["precision"] * labels["recall"] / (labels["precision"] + labels["recall"])
     assert labels["f1"].tolist() == pytest.approx(f1.tolist())
     assert (labels["f1"] > 0.8).all()

@@ -27,13 +27,8 @@ def store(tmp_path):
 
 
 def config(store, **changed):
-    given = {
-        "store": store.uri,
-        "store_id": store.table_id(),
-        "store_version": store.version(),
-        "new_since": LATER.isoformat(),
-    }
-    return StoredDriftConfig(**given | changed)
+    known = {"store": store.uri, "store_id": store.table_id(), "store_version": store.version()}
+    return StoredDriftConfig(**known | {"new_since": LATER.isoformat()} | changed)
 
 
 def read(*reviews):
@@ -51,7 +46,7 @@ def test_new_reviews_are_those_of_the_refresh_that_the_run_has_not_read(store):
     )
 
 
-def test_a_text_that_stands_under_several_items_tells_of_none(store):
+def test_a_text_of_several_items_is_left_out(store):
     text = write("both")
     store.merge([review("tt1", 7, text), review("tt2", 8, text)], LATER)
     assert review("tt1", 7, text).content_sha256 not in set(found(store).reviews["review_id"])
@@ -62,7 +57,7 @@ def test_only_the_version_of_the_store_that_is_named_is_read(store):
     assert found(store, store_version=1).reviews.empty
 
 
-def test_a_review_is_told_by_classifiers_that_have_not_read_about_its_item(store):
+def test_a_review_is_predicted_by_classifiers_that_have_not_read_about_its_item(store):
     new = found(store)
     by_item = new.held_out.groupby(new.reviews["item_id"].to_numpy()).first()
     assert by_item.loc[1].to_dict() == {"0": True, "1": False}
@@ -76,8 +71,8 @@ def test_new_reviews_are_cleaned_for_the_models(store):
     assert not found(store).reviews["text"].str.contains("<").any()
 
 
-def told(*rows, classifier="0"):
-    """One prediction a row: the review and the label that it votes for."""
+def predict(*rows, classifier="0"):
+    """One prediction per row: the review and the label that it votes for."""
     table = pd.DataFrame(np.eye(4, dtype=np.float32)[[LABELS.index(label) for _, label in rows]], columns=LABELS)
     table.insert(0, "review_id", [name for name, _ in rows])
     table.insert(0, "classifier", classifier)
@@ -88,55 +83,55 @@ def of_items(**items):
     return pd.DataFrame({"review_id": list(items), "item_id": list(items.values())}).astype({"item_id": "int32"})
 
 
-BEFORE = (told(("a", "1+"), ("b", "1+"), ("c", "2+")), of_items(a=1, b=1, c=2))
+PREVIOUS = (predict(("a", "1+"), ("b", "1+"), ("c", "2+")), of_items(a=1, b=1, c=2))
 
 
-def compare(new, before=BEFORE, **settings):
-    return compare_histograms(before, new, LABELS, TOP_1, DriftConfig(**settings)).set_index("item_id")
+def compare(new, previous=PREVIOUS, **settings):
+    return compare_histograms(previous, new, LABELS, TOP_1, DriftConfig(**settings)).set_index("item_id")
 
 
-def test_a_histogram_moves_by_the_share_of_votes_that_went_elsewhere():
-    drift = compare((told(("d", "1-"), ("e", "2-")), of_items(d=1, e=1)))
+def test_a_histogram_drifts_by_the_share_of_votes_that_went_elsewhere():
+    drift = compare((predict(("d", "1-"), ("e", "2-")), of_items(d=1, e=1)))
     assert drift.loc[1, ["reviews", "new_reviews", "drifted", "lost"]].tolist() == [2, 2, True, "1+"]
     assert drift.loc[1, "distance"] == pytest.approx(0.5)
     assert set(drift.loc[1, "gained"].split(", ")) == {"1-", "2-"}
     assert list(drift.index) == [1]
 
 
-def test_a_histogram_stays_where_the_new_reviews_say_the_same():
-    drift = compare((told(("d", "1+")), of_items(d=1)))
+def test_a_histogram_stays_if_the_new_reviews_agree_with_it():
+    drift = compare((predict(("d", "1+")), of_items(d=1)))
     assert drift.loc[1, ["distance", "drifted", "gained", "lost"]].tolist() == [0, False, "", ""]
 
 
 @pytest.mark.parametrize(("drifted_from", "drifted"), [(0.3, True), (0.34, False)])
-def test_the_setting_says_from_which_share_on(drifted_from, drifted):
-    drift = compare((told(("d", "1-")), of_items(d=1)), drifted_from=drifted_from)
+def test_a_histogram_has_drifted_from_the_distance_in_the_settings(drifted_from, drifted):
+    drift = compare((predict(("d", "1-")), of_items(d=1)), drifted_from=drifted_from)
     assert drift.loc[1, "distance"] == pytest.approx(1 / 3)
     assert drift.loc[1, "drifted"] == drifted
 
 
-def test_the_first_reviews_of_a_item_move_it():
-    drift = compare((told(("d", "2-")), of_items(d=7)))
+def test_an_item_drifts_with_its_first_reviews():
+    drift = compare((predict(("d", "2-")), of_items(d=7)))
     assert drift.loc[7, ["reviews", "new_reviews", "drifted", "gained"]].tolist() == [0, 1, True, "2-"]
     assert np.isnan(drift.loc[7, "distance"])
 
 
-def test_items_that_moved_most_come_first():
-    new = told(("d", "1+"), ("e", "2-"), ("f", "2-"))
+def test_items_that_drifted_most_come_first():
+    new = predict(("d", "1+"), ("e", "2-"), ("f", "2-"))
     assert compare((new, of_items(d=1, e=2, f=2))).index.tolist() == [2, 1]
 
 
 def test_several_classifiers_of_a_review_count_once():
-    both = pd.concat([told(("d", "1-")), told(("d", "1-"), classifier="1")])
+    both = pd.concat([predict(("d", "1-")), predict(("d", "1-"), classifier="1")])
     assert compare((both, of_items(d=1))).loc[1, "distance"] == pytest.approx(1 / 3)
 
 
 def test_the_classifier_of_the_random_split_does_not_count():
-    leaking = (pd.concat([BEFORE[0], told(("a", "2-"), classifier=RANDOM_SPLIT)]), BEFORE[1])
-    assert compare((told(("d", "1+")), of_items(d=1)), leaking).loc[1, "distance"] == 0
+    leaking = (pd.concat([PREVIOUS[0], predict(("a", "2-"), classifier=RANDOM_SPLIT)]), PREVIOUS[1])
+    assert compare((predict(("d", "1+")), of_items(d=1)), leaking).loc[1, "distance"] == 0
 
 
-def test_without_new_reviews_nothing_moves():
-    drift = compare((told(), of_items()))
+def test_without_new_reviews_nothing_drifts():
+    drift = compare((predict(), of_items()))
     assert drift.empty
     assert "distance" in drift

@@ -15,10 +15,10 @@ PREDICTIONS = pd.DataFrame(
     ],
     columns=["classifier", "review_id", *LABELS],
 )
-MOVIE_IDS = pd.Series({"d": 3, "x": 9, "a": 5, "c": 3, "b": 5})
+ITEM_IDS = pd.Series({"d": 3, "x": 9, "a": 5, "c": 3, "b": 5})
 
 
-def count(top_k, predictions=PREDICTIONS, item_ids=MOVIE_IDS):
+def count(top_k, predictions=PREDICTIONS, item_ids=ITEM_IDS):
     return count_predictions(predictions, item_ids, LABELS, HistogramConfig(top_k=top_k))
 
 
@@ -34,7 +34,7 @@ def test_shares_by_hand():
     assert shares(table, 3, "share") == {"1+": 0.5, "1-": 0.5, "2+": 0.5, "2-": 0.5}
 
 
-def test_without_the_dominating_label_each_review_votes_for_its_next_best():
+def test_without_the_most_frequent_label_each_review_votes_for_its_next_best():
     table, _ = count(2)
     without = shares(table, 5, "share_without")
     assert np.isnan(without.pop("1+"))
@@ -50,7 +50,7 @@ def test_one_vote_goes_to_the_most_probable_label():
     assert shares(table, 3, "share") == {"1+": 0.5, "1-": 0, "2+": 0.5, "2-": 0}
 
 
-def test_labels_as_probable_as_each_other_get_no_more_than_the_votes_there_are():
+def test_equally_probable_labels_get_no_more_votes_than_there_are():
     table, _ = count(3, PREDICTIONS.assign(**dict.fromkeys(LABELS, 0.5)))
     assert table.groupby("item_id")["share"].sum().tolist() == [3, 3]
 

@@ -31,8 +31,8 @@ def name_world(world, config=CONFIG, stable=(True, True, True), **changes):
     labels = label_items(
         world.true_factors, axes.assign(stable=True), items["ratings"], LabelConfig(top_k=2, min_ratings=1)
     )
-    given = {"items": items, "item_labels": labels.items, "scores": world.true_factors} | changes
-    return find_names(reviews, axes=axes, corpus=world.reviews["text"], config=config, **given)
+    arguments = {"items": items, "item_labels": labels.items, "scores": world.true_factors} | changes
+    return find_names(reviews, axes=axes, corpus=world.reviews["text"], config=config, **arguments)
 
 
 def digest(text):
@@ -43,7 +43,7 @@ def terms_of(names, label):
     return names.terms.loc[names.terms["label"] == label, "term"].tolist()
 
 
-def test_planted_words_stand_at_the_top_of_their_pole(world):
+def test_synthetic_words_are_the_first_terms_of_their_pole(world):
     names = name_world(world)
     for (factor, pole), words in world.words.items():
         assert set(terms_of(names, factor + pole)[:4]) <= set(words)
@@ -92,7 +92,7 @@ def test_a_item_of_many_reviews_does_not_name_a_pole_by_itself():
     assert terms_of(uncapped, "A+")[0] == "hero"
 
 
-def test_items_at_the_ends_are_the_items_with_the_highest_and_the_lowest_score(world):
+def test_the_items_of_a_pole_are_those_with_the_highest_or_lowest_score(world):
     names = name_world(world)
     titles = world.items.set_index("item_id")["title"]
     for factor in FACTORS:
@@ -104,7 +104,7 @@ def test_items_at_the_ends_are_the_items_with_the_highest_and_the_lowest_score(w
             assert shown["score"].tolist() == pytest.approx((-expected).tolist())
 
 
-def test_items_rated_seldom_are_not_shown(world):
+def test_rarely_rated_items_are_not_shown(world):
     items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     best = world.true_factors["A"].idxmax()
     items.loc[best, "ratings"] = CONFIG.min_ratings - 1
@@ -113,7 +113,7 @@ def test_items_rated_seldom_are_not_shown(world):
     assert best in name_world(world).items["item_id"].tolist()
 
 
-def test_planted_genres_mark_their_pole(world):
+def test_synthetic_genres_name_their_pole(world):
     names = name_world(world)
     for number, factor in enumerate(FACTORS):
         for pole, genre in (("+", GENRES[1 + 2 * number]), ("-", GENRES[2 + 2 * number])):
@@ -126,7 +126,7 @@ def test_planted_genres_mark_their_pole(world):
             assert names.names[factor + pole].startswith(genre)
 
 
-def test_genres_that_are_everywhere_or_nowhere_mark_no_pole(world):
+def test_genres_of_all_or_no_items_name_no_pole(world):
     items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     for genres in (["Drama"], []):
         names = name_world(world, items=items.assign(genres=[genres] * len(items)))
@@ -141,27 +141,27 @@ def test_only_stable_axes_are_named(world):
         assert set(table["label"]) == {"A+", "A-", "C+", "C-"}
 
 
-def test_where_no_axis_is_stable_there_is_nothing_to_name(world):
+def test_without_a_stable_axis_there_is_nothing_to_name(world):
     axes = pd.DataFrame({"stable": False, "stability": [0.7, 0.62, 0.5]}, index=pd.Index(FACTORS, name="axis"))
-    with pytest.raises(NotEnoughData, match=r"no axis is stable.*found: stability of at most 0.70"):
+    with pytest.raises(NotEnoughData, match=r"no factor is stable.*found: stability of at most 0.70"):
         find_names(*([None] * 3), axes=axes, items=None, corpus=None, config=CONFIG)
 
 
-def test_a_pole_that_no_word_marks_says_so(world):
+def test_a_pole_without_a_distinctive_word_says_so(world):
     items = read_ratings(world.ratings, world.items, RatingsConfig()).items
     names = name_world(
         world,
         items=items.assign(genres=[[]] * len(items)),
         item_labels=pd.DataFrame({"item_id": items.index[:3], "label": "A+"}),
     )
-    assert names.names["A+"] == "no word marks it"
+    assert names.names["A+"] == "no distinctive word"
 
 
 def test_names_stop_words_short_words_and_line_breaks_are_no_terms(world):
-    spoilt = world.reviews["text"].str.replace(".", " the of Zorro <br /> ab it.")
-    digests = dict(zip(map(digest, world.reviews["text"]), map(digest, spoilt), strict=True))
+    noisy = world.reviews["text"].str.replace(".", " the of Zorro <br /> ab it.")
+    digests = dict(zip(map(digest, world.reviews["text"]), map(digest, noisy), strict=True))
     links = world.review_films.assign(review_sha256=world.review_films["review_sha256"].map(digests))
-    changed = replace(world, reviews=world.reviews.assign(text=spoilt), review_films=links)
+    changed = replace(world, reviews=world.reviews.assign(text=noisy), review_films=links)
     names = name_world(changed, CONFIG.model_copy(update={"n_terms": 200, "min_items": 1}))
     words = {word for term in names.terms["term"] for word in term.split()}
     assert len(words) > 100
@@ -176,21 +176,21 @@ def test_log_odds_by_hand():
         prior=np.array([0.5, 0.5]),
     )
     config = NameConfig(min_items=1, prior_weight=10)
-    table = _distinctive_terms(usage, pd.Series([1]), pd.Series([2]), config)
+    table = _distinctive_terms(usage, [1], [2], config)
     odds = math.log(8.001 / 6.001) - math.log(6.001 / 8.001)
     assert table["term"].tolist() == ["war"]
     assert table["items"].tolist() == [1]
     assert table["z"].tolist() == pytest.approx([odds / math.sqrt(1 / 8.001 + 1 / 6.001)])
 
 
-def test_a_word_common_in_all_reviews_needs_more_to_mark_a_pole():
+def test_a_common_word_needs_a_larger_difference_to_be_distinctive():
     usage = _Usage(
         terms=np.array(["item", "galaxy", "rest"]),
         item_ids=np.array([1, 2]),
         counts=np.array([[9.0, 9.0, 2.0], [3.0, 3.0, 14.0]]),
         prior=np.array([0.9, 0.01, 0.5]),
     )
-    table = _distinctive_terms(usage, pd.Series([1]), pd.Series([2]), NameConfig(min_items=1, prior_weight=100))
+    table = _distinctive_terms(usage, [1], [2], NameConfig(min_items=1, prior_weight=100))
     assert table["term"].tolist() == ["galaxy", "item"]
     galaxy = (math.log(10.001 / 151.002) - math.log(4.001 / 157.002)) / math.sqrt(1 / 10.001 + 1 / 4.001)
     item = (math.log(99.001 / 62.002) - math.log(93.001 / 68.002)) / math.sqrt(1 / 99.001 + 1 / 93.001)

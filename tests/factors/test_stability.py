@@ -31,23 +31,23 @@ def test_an_axis_without_partner_is_matched_to_none():
 
 
 def test_matching_takes_the_largest_sum_rather_than_the_largest_first():
-    one, two = np.random.default_rng(1).normal(size=(2, 500))
-    left = np.stack([one, 1.1 * one + 0.5 * two], axis=1)
-    partner, strength = match_axes(left[:, ::-1], np.stack([one, two], axis=1))
+    first, second = np.random.default_rng(1).normal(size=(2, 500))
+    left = np.stack([first, 1.1 * first + 0.5 * second], axis=1)
+    partner, strength = match_axes(left[:, ::-1], np.stack([first, second], axis=1))
     assert partner.tolist() == [1, 0]
     assert strength[0] < 0.5 < 0.99 < strength[1]
 
 
 def test_stability_is_the_correlation_of_the_two_groups_not_with_the_axes_themselves():
     axes = random_axes(0)
-    one, other = blurred(axes, 1, noise=0.5), blurred(axes, 2, noise=0.5)[:, [1, 0, 3, 2]] * -1
-    expected = [abs(np.corrcoef(one[:, axis], other[:, [1, 0, 3, 2][axis]])[0, 1]) for axis in range(4)]
-    stability = measure_stability(axes, one, other, 20, 0)["stability"]
+    first, second = blurred(axes, 1, noise=0.5), blurred(axes, 2, noise=0.5)[:, [1, 0, 3, 2]] * -1
+    expected = [abs(np.corrcoef(first[:, axis], second[:, [1, 0, 3, 2][axis]])[0, 1]) for axis in range(4)]
+    stability = measure_stability(axes, first, second, 20, 0)["stability"]
     np.testing.assert_allclose(stability, expected)
-    assert (stability < match_axes(axes, one)[1]).all()
+    assert (stability < match_axes(axes, first)[1]).all()
 
 
-def test_axes_that_agree_are_far_above_those_turned_at_random():
+def test_axes_that_agree_are_far_above_randomly_rotated_ones():
     table = measure_stability(random_axes(0), blurred(random_axes(0), 1), blurred(random_axes(0), 2), 199, 0)
     assert (table["stability"] > 0.97).all()
     assert (table["stability_null"] < table["stability_null_95"]).all()
@@ -55,30 +55,30 @@ def test_axes_that_agree_are_far_above_those_turned_at_random():
     np.testing.assert_allclose(table["stability_p"], 1 / 200)
 
 
-def test_axes_in_an_arbitrary_rotation_are_not_above_those_turned_at_random():
+def test_axes_in_an_arbitrary_rotation_are_not_above_randomly_rotated_ones():
     # Of axes of one size every rotation is as likely; of others the mixture still shows which was the largest.
     axes = random_axes(0) / WEIGHTS
     p_values = []
     for seed in range(20):
-        one, other = (axes @ turn for turn in ortho_group.rvs(4, size=2, random_state=seed))
-        p_values.extend(measure_stability(one, one, other, 99, seed)["stability_p"])
+        first, second = (axes @ rotation for rotation in ortho_group.rvs(4, size=2, random_state=seed))
+        p_values.extend(measure_stability(first, first, second, 99, seed)["stability_p"])
     assert 0.3 < np.mean(p_values) < 0.7
     assert np.mean(np.array(p_values) <= 0.05) < 0.15
 
 
-def test_the_null_is_that_of_axes_that_are_turned_and_matched_one_by_one():
-    one, other = blurred(random_axes(0), 1), blurred(random_axes(0), 2)
-    table = measure_stability(one, one, other, 300, 7)
-    null = [match_axes(one, other @ turn)[1] for turn in ortho_group.rvs(4, size=300, random_state=7)]
+def test_the_null_is_that_of_axes_that_are_rotated_and_matched_one_by_one():
+    first, second = blurred(random_axes(0), 1), blurred(random_axes(0), 2)
+    table = measure_stability(first, first, second, 300, 7)
+    null = [match_axes(first, second @ rotation)[1] for rotation in ortho_group.rvs(4, size=300, random_state=7)]
     np.testing.assert_allclose(table["stability_null"], np.mean(null, axis=0))
     np.testing.assert_allclose(table["stability_null_95"], np.quantile(null, 0.95, axis=0))
 
 
 def test_the_null_is_the_same_from_the_same_seed_only():
-    axes, one, other = random_axes(0), blurred(random_axes(0), 1), blurred(random_axes(0), 2)
-    first, again, another = (measure_stability(axes, one, other, 50, seed)["stability_null"] for seed in (3, 3, 4))
-    assert first.tolist() == again.tolist()
-    assert first.tolist() != another.tolist()
+    axes = random_axes(0), blurred(random_axes(0), 1), blurred(random_axes(0), 2)
+    null, again, another = (measure_stability(*axes, 50, seed)["stability_null"].tolist() for seed in (3, 3, 4))
+    assert null == again
+    assert null != another
 
 
 def test_an_axis_that_a_group_lacks_has_no_stability():
@@ -89,7 +89,7 @@ def test_an_axis_that_a_group_lacks_has_no_stability():
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_an_axis_on_which_all_items_stand_alike_has_no_stability():
+def test_an_axis_on_which_all_items_are_alike_has_no_stability():
     axes = random_axes(0)
     flat = axes * [1, 1, 1, 0]
     table = measure_stability(flat, flat, flat, 20, 0)
@@ -97,7 +97,7 @@ def test_an_axis_on_which_all_items_stand_alike_has_no_stability():
     assert table["stability_p"].iloc[3] == 1
 
 
-def test_an_axis_alone_in_its_space_cannot_be_turned_away():
+def test_a_single_axis_cannot_be_rotated_away():
     table = measure_stability(*(blurred(random_axes(0)[:, :1], seed) for seed in range(3)), 20, 0)
     assert table["stability"].iloc[0] > 0.97
     assert table["stability_null"].iloc[0] == pytest.approx(table["stability"].iloc[0])

@@ -15,7 +15,16 @@ from latentflix.settings import GenreSettings
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, make_plots
 
 STAGES = {
-    *("plot_source", "plot_summaries", "embeddings", "genres", "genre_evaluation", "datasets", "ratings", "genre_comparison"),
+    *(
+        "plot_source",
+        "plot_summaries",
+        "embeddings",
+        "genres",
+        "genre_evaluation",
+        "datasets",
+        "ratings",
+        "genre_comparison",
+    ),
     "genre_page",
 }
 

@@ -41,7 +41,7 @@ def test_one_hot_columns_become_names(tmp_path, name):
 
 def test_one_hot_columns_with_other_values_are_named_by_row(tmp_path):
     ONE_HOT.astype({"Drama": "object"}).assign(Drama=[2, "yes"]).to_csv(tmp_path / "plots.csv", index=False)
-    with pytest.raises(DataError, match="row 0, Drama: 2; row 1, Drama: yes; expected: 1 where a film"):
+    with pytest.raises(DataError, match="row 0, Drama: 2; row 1, Drama: yes; expected: 1 for a film"):
         load(tmp_path / "plots.csv", **NAMES, one_hot=True)
 
 

@@ -30,15 +30,15 @@ from tests.support.factories.genres import make_plots, prepare
         (float("nan"), ",", []),
     ],
 )
-def test_genres_are_read_without_stray_quotes_blanks_and_doubles(raw, separator, expected):
+def test_genres_are_read_without_stray_quotes_blanks_and_duplicates(raw, separator, expected):
     assert split_genres(raw, separator) == expected
 
 
-def test_names_that_differ_in_case_are_one_genre_in_its_frequent_spelling():
+def test_names_that_differ_in_case_are_one_genre_in_its_most_frequent_spelling():
     assert unify_spelling([["Drama"], ["drama", "War"], ["Drama"]]) == [["Drama"], ["Drama", "War"], ["Drama"]]
 
 
-def test_every_row_that_cannot_be_used_is_named_with_the_reason():
+def test_every_row_that_cannot_be_used_is_listed_with_the_reason():
     table = make_plots()
     table.loc[3, "plot"] = "  "
     table.loc[4, "plot"] = None
@@ -47,53 +47,53 @@ def test_every_row_that_cannot_be_used_is_named_with_the_reason():
     prepared = prepare(table)
     assert prepared.left_out.to_dict("list") == {
         "plot_id": [3, 4, 5, 9],
-        "reason": ["no plot", "no plot", "no genre", "the plot of an earlier row once more"],
+        "reason": ["no plot", "no plot", "no genre", "same plot as an earlier row"],
     }
-    assert sorted([*prepared.plots.index, *prepared.left_out["plot_id"]]) == list(range(240))
+    assert sorted([*prepared.plot_summaries.index, *prepared.left_out["plot_id"]]) == list(range(240))
 
 
-def test_a_genre_that_only_one_film_has_is_named_and_its_film_stays():
+def test_a_genre_of_a_single_film_is_listed_and_its_film_stays():
     table = make_plots()
     table.loc[7, "genres"] = "Biopic"
     prepared = prepare(table)
     assert prepared.rare["films"].to_dict() == {"Biopic": 1}
-    assert sorted(prepared.carried) == ["Comedy", "Horror", "Western"]
-    assert not prepared.carried.loc[7].any()
+    assert sorted(prepared.has_genre) == ["Comedy", "Horror", "Western"]
+    assert not prepared.has_genre.loc[7].any()
 
 
-def test_the_genres_that_count_are_those_of_the_table():
+def test_the_genres_are_those_of_the_table():
     table = make_plots()
     prepared = prepare(table)
-    for genre in prepared.carried:
-        assert prepared.carried[genre].tolist() == table["genres"].str.contains(genre).tolist()
+    for genre in prepared.has_genre:
+        assert prepared.has_genre[genre].tolist() == table["genres"].str.contains(genre).tolist()
 
 
 def test_a_very_long_plot_is_kept_whole():
     table = make_plots()
     table.loc[0, "plot"] = "word " * 100_000
-    assert prepare(table).plots.loc[0, "plot"] == ("word " * 100_000).strip()
+    assert prepare(table).plot_summaries.loc[0, "plot"] == ("word " * 100_000).strip()
 
 
 def test_too_few_genres_are_refused_with_what_there_is():
     with pytest.raises(DataError, match="found: Comedy: .* films.*at least 1000 films.*--plot-summaries.min-films"):
-        prepare(min_items=1000)
+        prepare(min_films=1000)
 
 
 def test_rare_genres_are_in_every_part_as_often_as_the_part_is_large():
-    carried = np.random.default_rng(0).random((2000, 8)) < np.array([0.4, 0.2, 0.1, 0.05, 0.02, 0.02, 0.01, 0.01])
+    has_genre = np.random.default_rng(0).random((2000, 8)) < np.array([0.4, 0.2, 0.1, 0.05, 0.02, 0.02, 0.01, 0.01])
     config = PlotSummaryConfig()
-    parts = stratified_split(carried, config)
+    parts = stratified_split(has_genre, config)
     for part, share in ((TEST, 0.2), (VALID, 0.16), (TRAIN, 0.64)):
         assert (parts == part).mean() == pytest.approx(share, abs=0.01)
-        assert np.abs(carried[parts == part].sum(0) - share * carried.sum(0)).max() <= 3
-    assert (stratified_split(carried, config) == parts).all()
-    assert (stratified_split(carried, PlotSummaryConfig(seed=1)) != parts).any()
+        assert np.abs(has_genre[parts == part].sum(0) - share * has_genre.sum(0)).max() <= 3
+    assert (stratified_split(has_genre, config) == parts).all()
+    assert (stratified_split(has_genre, PlotSummaryConfig(seed=1)) != parts).any()
 
 
-def test_the_embedded_plots_have_54_genres_that_50_films_carry():
+def test_the_plots_of_the_data_set_have_54_genres_with_50_films():
     prepared = prepare_plots(load_data_set(DataSetConfig(name="film_plots"))["plots"], PlotSummaryConfig())
-    assert prepared.carried.shape == (5000, 54)
-    assert prepared.carried.iloc[:, :3].sum().to_dict() == {"Drama": 2296, "Comedy": 1247, "Romance Film": 811}
+    assert prepared.has_genre.shape == (5000, 54)
+    assert prepared.has_genre.iloc[:, :3].sum().to_dict() == {"Drama": 2296, "Comedy": 1247, "Romance Film": 811}
     assert len(prepared.rare) == 210
     assert prepared.left_out.empty
-    assert isinstance(prepared.plots["plot"].dtype, pd.StringDtype)
+    assert isinstance(prepared.plot_summaries["plot"].dtype, pd.StringDtype)

@@ -33,7 +33,7 @@ AXES = pd.DataFrame(
 
 
 CURVE = pd.DataFrame({"learning_rate": np.geomspace(1e-7, 1, 50), "loss": 9 - np.sin(np.linspace(0, 5, 50))})
-CALIBRATION = pd.DataFrame({"said": [0.1, 0.9], "carried": [0.2, 0.8], "pairs": [50, 60]})
+CALIBRATION = pd.DataFrame({"mean_predicted": [0.1, 0.9], "fraction_positive": [0.2, 0.8], "pairs": [50, 60]})
 STEPS = pd.DataFrame({"step": ["head", "all"], "valid": [0.7, 0.8], "test": [0.6, 0.85]})
 TRIALS = make_trials()
 

@@ -3,7 +3,7 @@ import re
 import pandas as pd
 import pytest
 
-from latentflix.genres.evaluation import COMBINED, WORDS
+from latentflix.genres.evaluation import COMBINED, TFIDF
 from latentflix.report.formatting import PAGE
 from latentflix.report.genres import GenrePageConfig, GenrePageInputs, build_genre_page, genre_sentence
 from tests.support.factories.evaluations import make_genre_evaluation
@@ -14,10 +14,10 @@ FILMS = pd.DataFrame(
         "title": ["Alien & <Co> (1979)", "Heat (1995)", "Solaris (1972)"],
         "genres": [["Horror", "Sci-Fi"], ["Crime"], []],
         "predicted": [["Horror", "Slasher"], ["Drama"], ["Science Fiction", "Drama"]],
-        "told": [True, True, False],
-        "agreed": [3, 50, 0],
-        "missed": [4, 50, 0],
-        "added": [5, 50, 2],
+        "has_genre": [True, True, False],
+        "true_positives": [3, 50, 0],
+        "false_negatives": [4, 50, 0],
+        "false_positives": [5, 50, 2],
         "part": ["test", "train", "test"],
     }
 )
@@ -46,7 +46,7 @@ def page(tmp_path_factory):
 def test_the_headline_is_that_of_the_evaluation(page):
     _, inputs, figures = page
     assert figures["macro_f1"] == inputs.evaluation.score(COMBINED, "each", "macro_f1")
-    assert figures["words_micro_f1"] == inputs.evaluation.score(WORDS, "shared", "micro_f1")
+    assert figures["tfidf_micro_f1"] == inputs.evaluation.score(TFIDF, "shared", "micro_f1")
     assert genre_sentence(figures).startswith(f"900 plots, 3 genres; micro F1 {figures['micro_f1']:.3f}, macro F1")
 
 

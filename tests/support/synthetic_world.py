@@ -15,12 +15,11 @@ from latentflix.factors.labels import POLES
 
 @dataclass(frozen=True)
 class World:
-    """ratings, items, scale, reviews: as `load_data_set` gives them. review_films: as `review_links`. film_titles: as
-    `item_links`.
+    """Tables as `load_data_set`, `review_links` and `item_links` return them, and what they were made from.
 
-    true_factors: index item_id, one column a factor ("A", "B", …), centred, uncorrelated, of unit variance. The
-    ratings fit_stacking each factor less than the one before it. words: what marks the pole "+" or "-" of a factor.
-    own_words: by item_id, the word that all reviews of that film share and no other review has.
+    true_factors: index item_id, one column per factor ("A", "B", …), centred, uncorrelated, of unit variance. The
+    ratings weigh each factor less than the one before it. words: those of the pole "+" or "-" of a factor.
+    own_words: by item_id, the word that all reviews of that item share and no other review has.
     """
 
     ratings: pd.DataFrame
@@ -51,9 +50,9 @@ def make_world(
 ) -> World:
     """A world drawn from a seed.
 
-    corpus_reviews: reviews of films that nobody rated. word_share: chance that a word marks the pole at which the
-    film stands, for a factor on which it stands two deviations off. rated_share: share of the films that a user
-    rates. noise: deviation of the ratings' noise, in stars. weight_decay: a factor's weight over that of the last.
+    corpus_reviews: reviews of items that nobody rated. word_share: chance that a word is one of the item's pole, for a
+    factor on which the item is two deviations from the mean. rated_share: share of the items that a user rates. noise:
+    deviation of the ratings' noise, in stars. weight_decay: a factor's weight over that of the one before.
     """
     random = np.random.default_rng(seed)
     factors = list(ascii_uppercase[:n_factors])
@@ -62,7 +61,7 @@ def make_world(
 
     vocabulary = _invent_words(random, n_filler_words + 2 * n_factors * words_per_pole + n_items)
     poles = list(product(factors, POLES))
-    marking = {pole: vocabulary[start * words_per_pole :][:words_per_pole] for start, pole in enumerate(poles)}
+    pole_words = {pole: vocabulary[start * words_per_pole :][:words_per_pole] for start, pole in enumerate(poles)}
     own_words, filler = np.split(np.array(vocabulary[len(poles) * words_per_pole :]), [n_items])
 
     def write(item: np.ndarray, more: Sequence[str] = ()) -> str:
@@ -71,7 +70,7 @@ def make_world(
         chosen = [_zipf_choice(random, filler) for _ in kinds]
         for place in np.flatnonzero(kinds < n_factors):
             kind = kinds[place]
-            chosen[place] = str(random.choice(marking[factors[kind], POLES[int(item[kind] < 0)]]))
+            chosen[place] = str(random.choice(pole_words[factors[kind], POLES[int(item[kind] < 0)]]))
         return _sentences([chosen[0], *more, *chosen[1:]])
 
     tconsts = np.array([f"tt{number:07d}" for number in random.permutation(n_items) + 1])
@@ -94,13 +93,13 @@ def make_world(
         review_films=links.sample(frac=1, random_state=seed + 1, ignore_index=True),
         item_titles=pd.DataFrame({"item_id": item_ids, "tconst": tconsts, "matched_by": "title"}),
         true_factors=pd.DataFrame(scores, index=pd.Index(item_ids, name="item_id"), columns=factors),
-        words=marking,
+        words=pole_words,
         own_words=dict(zip(item_ids.tolist(), own_words.tolist(), strict=True)),
     )
 
 
 def shuffle_links(world: World, seed: int) -> World:
-    """The same world, in which every film has the reviews of another one."""
+    """The same world, in which every item has the reviews of another one."""
     order = np.random.default_rng(seed).permutation(len(world.item_titles))
     tconsts = world.item_titles["tconst"].to_numpy(copy=True)
     tconsts[order] = tconsts[np.roll(order, 1)]

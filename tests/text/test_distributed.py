@@ -116,9 +116,7 @@ def fail_second(_):
 
 
 def test_a_process_that_fails_stops_all_and_its_error_is_reported():
-    with pytest.raises(
-        TrainingError, match="found: process 1 of 2, .*TrainingError: the loss is NaN or.*step 3"
-    ):
+    with pytest.raises(TrainingError, match="found: process 1 of 2, .*TrainingError: the loss is NaN or.*step 3"):
         run_processes(2, fail_second, None)
 
 

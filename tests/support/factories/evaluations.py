@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from latentflix.genres.evaluation import COMBINED, WORDS, GenreEvaluation, GenreEvaluationConfig, evaluate_genres
+from latentflix.genres.evaluation import COMBINED, TFIDF, GenreEvaluation, GenreEvaluationConfig, evaluate_genres
 from latentflix.sentiment.evaluation import SentimentEvaluation, SentimentEvaluationConfig, evaluate_sentiment
 
 GENRES = ["Drama", "Comedy", "War"]
@@ -17,7 +17,7 @@ def make_genre_evaluation(n_plots: int = 600) -> GenreEvaluation:
     index = pd.RangeIndex(n_plots, name="plot_id")
     y_true = pd.DataFrame(random.random(true.shape) < true, index, GENRES)
     parts = pd.Series(np.array(["train", "valid", "test"])[np.arange(n_plots) % 3], index)
-    methods = {COMBINED: pd.DataFrame(true, index, GENRES), WORDS: pd.DataFrame(blurred, index, GENRES)}
+    methods = {COMBINED: pd.DataFrame(true, index, GENRES), TFIDF: pd.DataFrame(blurred, index, GENRES)}
     return evaluate_genres(methods, y_true, parts, 20, GenreEvaluationConfig(bootstraps=20))
 
 
@@ -36,7 +36,7 @@ def make_sentiment_evaluation(n_reviews: int = 400) -> tuple[SentimentEvaluation
         index,
     )
     words = np.where(random.random(n_reviews) < 0.3, 1 - true, true)
-    probabilities = pd.DataFrame({"both": true, "baseline": words}, index)
+    probabilities = pd.DataFrame({"combined": true, "baseline": words}, index)
     steps = pd.DataFrame({"head": random.normal(size=n_reviews), "all": true - 0.5}, index)
     config = SentimentEvaluationConfig(bootstraps=50, mistakes=5)
-    return evaluate_sentiment(probabilities, "both", steps, reviews, config), reviews
+    return evaluate_sentiment(probabilities, "combined", steps, reviews, config), reviews

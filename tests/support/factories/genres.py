@@ -1,4 +1,4 @@
-"""A small world of plots whose genres are planted words, and an encoder that reads them without a model."""
+"""Plots whose words name their genres, an encoder that reads them without a model, and predictions of genres."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,8 @@ import torch
 
 from latentflix.artifacts import Handle
 from latentflix.config import StageConfig
+from latentflix.data.splits import TEST, TRAIN, VALID
+from latentflix.genres.evaluation import COMBINED, TFIDF
 from latentflix.genres.head import HeadConfig
 from latentflix.genres.model import GenreConfig
 from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
@@ -32,7 +34,7 @@ QUICK = GenreConfig(
 
 
 class WordTokenizer:
-    """Words are tokens; what is no word of the vocabulary is unknown."""
+    """Words are tokens; what is not in the vocabulary is unknown."""
 
     pad_token_id, unk_token_id, model_max_length = 0, 1, 32
 
@@ -44,7 +46,7 @@ class WordTokenizer:
 
 
 class WordEncoder:
-    """The mean of fixed vectors of its words, whatever stands beside them in the batch."""
+    """The mean of fixed vectors of its words, whatever else is in the batch."""
 
     device, max_seq_length, tokenizer = torch.device("cpu"), 32, WordTokenizer()
 
@@ -69,7 +71,7 @@ class WordEncoder:
 
 
 def make_plots(n_plots=240, seed=0):
-    """plot_id, title, plot, genres: one or two genres a plot, with three words of each among the filler."""
+    """plot_id, title, plot, genres: one or two genres per plot, with three words of each among the filler."""
     random = np.random.default_rng(seed)
     rows = []
     for plot in range(n_plots):
@@ -88,9 +90,24 @@ def embed(plots, **config):
     return config, embed_texts(list(plots), WordEncoder(), config)
 
 
-def save(model, store, key):
+def save(model, store, key, made_at=None):
     """A genres artifact with the model."""
     handle = Handle(stage="genres", key=key)
     with store.new(handle, {}, StageConfig()) as artifact:
-        model.save(artifact)
+        artifact.write(model, "model_")
+    if made_at:
+        manifest = store.manifest(handle).model_copy(update={"made_at": made_at})
+        (store.path(handle) / "manifest.json").write_text(manifest.model_dump_json())
     return handle
+
+
+def make_methods(n_plots=1500, genres=("Drama", "Comedy", "War")):
+    """Probabilities of two methods, the true ones and blurred ones; which plots have which genres; and their parts."""
+    random = np.random.default_rng(0)
+    logits = random.normal([0, -1, -3], 2, size=(n_plots, 3))
+    true = 1 / (1 + np.exp(-logits))
+    index = pd.RangeIndex(n_plots, name="plot_id")
+    has_genre = pd.DataFrame(random.random(true.shape) < true, index, genres)
+    blurred = 1 / (1 + np.exp(-logits - random.normal(0, 2, logits.shape)))
+    methods = {name: pd.DataFrame(each, index, genres) for name, each in ((COMBINED, true), (TFIDF, blurred))}
+    return methods, has_genre, pd.Series(np.array([TRAIN, VALID, TEST])[np.arange(n_plots) % 3], index)

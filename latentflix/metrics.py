@@ -1,0 +1,111 @@
+"""Scores of predictions, taken within groups and for many trials at once, and bootstrap intervals.
+
+A trial is a permutation of the truth, a row of `y_true`, or a resample of the items, a row of `weights`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import rankdata
+
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""From scores and groups (items,), y_true and weights (trials or 1, items) to float64 (trials,)."""
+
+
+def grouped_auc(scores: np.ndarray, groups: np.ndarray, y_true: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Compute the share of pairs of a positive and a negative of one group that the scores put in the right order.
+
+    Args:
+        scores: (items,).
+        groups: (items,).
+        y_true: (trials or 1, items), ones and zeros.
+        weights: (trials or 1, items).
+
+    Returns:
+        float64 (trials,); NaN if there is no such pair.
+    """
+    same = groups[:, None] == groups[None, :]
+    wins = ((scores[:, None] > scores[None, :]) + 0.5 * (scores[:, None] == scores[None, :])) * same
+    positive, negative = weights * y_true, weights * (1 - y_true)
+    with np.errstate(invalid="ignore"):
+        won = ((positive @ wins) * negative).sum(1)
+        return np.asarray(won / ((positive @ same) * negative).sum(1))
+
+
+def grouped_average_precision(
+    scores: np.ndarray, groups: np.ndarray, y_true: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Compute the mean of the groups' average precisions, weighted by their positives; NaN without positives.
+
+    Arguments as for `grouped_auc`. Source: the step-wise sum of scikit-learn's `average_precision_score`.
+    """
+    total = np.zeros(np.broadcast_shapes(y_true.shape, weights.shape)[0])
+    positives = np.zeros_like(total)
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        # Items of one score share a threshold, however they are ordered.
+        _, threshold = np.unique(-scores[members], return_inverse=True)
+        at_threshold = (threshold[:, None] == np.arange(threshold.max() + 1)).astype(float)
+        weight = weights[:, members] @ at_threshold
+        true_positives = (weights[:, members] * y_true[:, members]) @ at_threshold
+        precision = np.cumsum(true_positives, 1) / np.maximum(np.cumsum(weight, 1), 1e-12)
+        total = total + (precision * true_positives).sum(1)
+        positives = positives + true_positives.sum(1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / positives)
+
+
+def grouped_correlation(scores: np.ndarray, groups: np.ndarray, y_true: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Compute Spearman's correlation of scores and truth, which may be any number, ranked and centred in each group.
+
+    Arguments as for `grouped_auc`.
+    """
+    left = np.zeros((1, len(scores)))
+    right = np.zeros(y_true.shape)
+    for group in np.unique(groups):
+        members = groups == group
+        left[:, members] = (rankdata(scores[members]) / members.sum())[None]
+        right[:, members] = rankdata(y_true[:, members], axis=1) / members.sum()
+        for ranks in (left, right):
+            ranks[:, members] -= ranks[:, members].mean(1, keepdims=True)
+    weight = weights / weights.sum(1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        covariance = (weight * left * right).sum(1)
+        return np.asarray(covariance / np.sqrt((weight * left**2).sum(1) * (weight * right**2).sum(1)))
+
+
+RANKING_METRICS: dict[str, Metric] = {"auc": grouped_auc, "average_precision": grouped_average_precision}
+
+
+def f1_scores(y_true: np.ndarray, y_pred: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute `micro_f1`, `macro_f1` and `weighted_f1` of bool (items, labels), float64 (trials,) each.
+
+    A label without positives and predictions counts as 0. weights: (trials, items).
+    """
+    true_positives, positives, predicted = (weights @ each for each in (y_true & y_pred, y_true, y_pred))
+    f1 = 2 * true_positives / np.maximum(positives + predicted, 1)
+    return {
+        "micro_f1": 2 * true_positives.sum(1) / np.maximum(positives.sum(1) + predicted.sum(1), 1),
+        "macro_f1": f1.mean(1),
+        "weighted_f1": (f1 * positives).sum(1) / np.maximum(positives.sum(1), 1),
+    }
+
+
+def bootstrap_counts(random: np.random.Generator, n_items: int, n_resamples: int) -> np.ndarray:
+    """Draw how often each item is in each resample with replacement: float64 (resamples, items)."""
+    return random.multinomial(n_items, np.full(n_items, 1 / n_items), n_resamples).astype(float)
+
+
+def bootstrap_interval(resampled: np.ndarray, confidence: float, centre: float | None = None) -> tuple[float, float]:
+    """Compute the percentile interval of a score from its values in the resamples.
+
+    Args:
+        centre: the score, about which the resamples are centred. An item that is drawn twice stands next to itself in
+            rank, which lifts the average precision of every resample; so the resamples give the interval's width and
+            the score its place.
+    """
+    if centre is not None:
+        resampled = centre + resampled - np.nanmean(resampled)
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    return float(low), float(high)

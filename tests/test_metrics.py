@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+from latentflix.metrics import (
+    bootstrap_counts,
+    bootstrap_interval,
+    f1_scores,
+    grouped_auc,
+    grouped_average_precision,
+    grouped_correlation,
+)
+
+RANKING = [grouped_auc, grouped_average_precision]
+METRICS = [*RANKING, grouped_correlation]
+
+
+def draw_items(seed=0, n_items=60, n_groups=1):
+    random = np.random.default_rng(seed)
+    y_true = (random.random(n_items) < 0.4).astype(float)
+    return random.normal(size=n_items) + 0.7 * y_true, np.arange(n_items) % n_groups, y_true
+
+
+def once(metric, scores, groups, y_true, weights=None):
+    weights = np.ones(len(scores)) if weights is None else weights
+    (value,) = metric(np.asarray(scores), np.asarray(groups), np.asarray(y_true)[None], weights[None])
+    return value
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("metric", "reference"), zip(RANKING, [roc_auc_score, average_precision_score], strict=True), ids=["auc", "ap"]
+)
+def test_scores_of_one_group_are_scikit_learns_also_with_ties(metric, reference, seed, decimals, weighted):
+    scores, groups, y_true = draw_items(seed)
+    weights = np.random.default_rng(seed).integers(0, 4, 60).astype(float) if weighted else np.ones(60)
+    expected = reference(y_true, scores.round(decimals), sample_weight=weights)
+    assert once(metric, scores.round(decimals), groups, y_true, weights) == pytest.approx(expected)
+
+
+def test_correlation_of_one_group_is_spearmans():
+    scores, groups, _ = draw_items()
+    y_true = (scores + np.random.default_rng(1).normal(size=60)).round(1)
+    expected = spearmanr(scores.round(1), y_true).statistic
+    assert once(grouped_correlation, scores.round(1), groups, y_true) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_order_of_the_items_does_not_matter(metric):
+    scores, groups, y_true = draw_items(n_groups=3)
+    order = np.argsort(y_true)
+    first, second = (once(metric, scores.round(0)[rows], groups[rows], y_true[rows]) for rows in (order, order[::-1]))
+    assert first == pytest.approx(second)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_offset_between_groups_changes_nothing(metric):
+    scores, groups, y_true = draw_items(n_groups=3)
+    value = once(metric, scores, groups, y_true)
+    assert once(metric, scores + 100 * groups, groups, y_true) == pytest.approx(value)
+    assert once(metric, scores + 100 * groups, np.zeros(60), y_true) != pytest.approx(value, abs=1e-3)
+
+
+@pytest.mark.parametrize("metric", RANKING)
+def test_trials_are_scored_one_by_one(metric):
+    scores, groups, y_true = draw_items(n_groups=3)
+    random = np.random.default_rng(2)
+    permuted = np.stack([random.permutation(y_true) for _ in range(4)])
+    counts = random.integers(0, 3, (4, 60)).astype(float)
+    expected = [once(metric, scores, groups, each) for each in permuted]
+    np.testing.assert_allclose(metric(scores, groups, permuted, np.ones((1, 60))), expected)
+    expected = [once(metric, scores, groups, y_true, weights) for weights in counts]
+    np.testing.assert_allclose(metric(scores, groups, y_true[None], counts), expected)
+
+
+def test_pairs_are_counted_over_groups_by_hand():
+    scores, groups = np.array([0.9, 0.1, 0.5, 0.2, 0.3]), np.array([0, 0, 1, 1, 1])
+    y_true = np.array([1.0, 0, 0, 1, 0])
+    assert once(grouped_auc, scores, groups, y_true) == pytest.approx(1 / 3)
+    assert once(grouped_average_precision, scores, groups, y_true) == pytest.approx((1 + 1 / 3) / 2)
+
+
+@pytest.mark.parametrize("y_true", [[0, 0, 0, 0], [1, 1, 0, 0]])
+def test_auc_is_nan_if_no_group_has_a_pair(y_true):
+    assert np.isnan(once(grouped_auc, [0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1], np.array(y_true, float)))
+
+
+def test_average_precision_is_nan_without_a_positive():
+    assert np.isnan(once(grouped_average_precision, [0.1, 0.2, 0.3], [0, 0, 0], np.zeros(3)))
+
+
+def test_f1_of_each_resample_is_scikit_learns():
+    random = np.random.default_rng(0)
+    y_true, y_pred = random.random((2, 80, 3)) < [0.5, 0.3, 0]
+    weights = bootstrap_counts(random, 80, 5)
+    scores = f1_scores(y_true, y_pred, weights)
+    for average in ("micro", "macro", "weighted"):
+        expected = [f1_score(y_true, y_pred, average=average, sample_weight=row, zero_division=0) for row in weights]
+        assert scores[f"{average}_f1"].tolist() == pytest.approx(expected)
+
+
+def test_a_resample_has_as_many_items_as_there_are():
+    counts = bootstrap_counts(np.random.default_rng(0), 50, 200)
+    assert (counts.sum(1) == 50).all()
+    assert counts.mean(0) == pytest.approx(np.ones(50), abs=0.4)
+
+
+def test_an_interval_holds_the_middle_of_the_resamples_and_moves_with_its_centre():
+    resampled = np.append(np.arange(101.0), np.nan)
+    assert bootstrap_interval(resampled, 0.9) == pytest.approx((5, 95))
+    assert bootstrap_interval(resampled, 0.9, centre=0.0) == pytest.approx((-45, 45))
