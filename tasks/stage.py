@@ -61,7 +61,8 @@ class StageTask:
 
     def _check(self, name: str, given: Handle | Sequence[Handle]) -> tuple[Handle, ...]:
         if isinstance(given, Handle) == self._takes_several(name):
-            raise TypeError(f"{self.name}: {name} is {'several artifacts' if self._takes_several(name) else 'one'}")
+            wanted = "several artifacts, not one" if self._takes_several(name) else "one artifact, not several"
+            raise TypeError(f"{self.name}: {name} takes {wanted}")
         handles = (given,) if isinstance(given, Handle) else tuple(given)
         stages = getattr(self._hints[name], "__metadata__", (name,))
         if wrong := [handle.stage for handle in handles if handle.stage not in stages]:

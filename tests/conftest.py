@@ -1,5 +1,6 @@
 import flows  # isort: skip  # its settings of the environment come before torch and Prefect are imported
 
+
 import shutil
 from collections.abc import Iterator
 
@@ -7,13 +8,18 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from prefect.testing.utilities import prefect_test_harness
 
+from tests.support.prefect_server import QUIET_SERVER
+
 assert flows
 
 
 @pytest.fixture(scope="session")
 def prefect() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in QUIET_SERVER.items():
+            monkeypatch.setenv(name, value)
+        with prefect_test_harness(server_startup_timeout=120):
+            yield
 
 
 @pytest.fixture(scope="module")

@@ -137,12 +137,12 @@ def _pictures(store: Store, manifest: Manifest) -> Text:
     names = store.read_json(_input(manifest, "names"), "names")
     own = store.read_table(_input(manifest, "labels"), "items").groupby("item_id")["label"].agg(list)
     lines = ["Orange: the labels that the film carries by its ratings.", ""]
-    shown = [item_id for item_id in reviews.index if f"films/{item_id}.png" in manifest.files][:PICTURES]
+    shown = [item_id for item_id in reviews.index if f"items/{item_id}.png" in manifest.files][:PICTURES]
     for item_id in shown:
         title = items.loc[item_id, "title"]
         called = [f"{label} {names[label]}" if label in names else label for label in own[item_id]]
         lines += [f"## {escape(title)}", "", f"{reviews[item_id]:,} reviews; {escape('; '.join(called))}", ""]
-        lines += [picture(store.file(_handle(manifest), f"films/{item_id}.png"), f"histogram of {title}"), ""]
+        lines += [picture(store.file(_handle(manifest), f"items/{item_id}.png"), f"histogram of {title}"), ""]
     return Text("histograms", f"Predicted factors of the {len(shown)} films with most reviews", "\n".join(lines))
 
 

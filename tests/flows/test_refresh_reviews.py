@@ -24,7 +24,7 @@ from latentflix.reviews.store import ReviewStore
 from latentflix.runs import find_last_run
 from latentflix.settings import RefreshSettings
 from tests.support.synthetic_reviews import PlantedSource, films, review
-from tests.support.synthetic_run import OF_RATINGS, copy_stages, run_synthetic
+from tests.support.synthetic_run import RATING_STAGES, copy_stages, run_synthetic
 
 pytestmark = pytest.mark.usefixtures("prefect")
 QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_rest=5)
@@ -121,9 +121,9 @@ def test_a_global_limit_of_the_server_slows_a_source_down(store):
 
 
 @pytest.fixture
-def last_run(planted, world, tmp_path):
+def last_run(synthetic_run, world, tmp_path):
     """A full run in the planted world whose histograms count the two most probable labels."""
-    copy_stages(planted, tmp_path)
+    copy_stages(synthetic_run, tmp_path)
     return run_synthetic(world, tmp_path, histograms={"top_k": 2})
 
 
@@ -191,8 +191,8 @@ def test_new_reviews_alone_are_predicted_and_move_the_histograms_they_speak_agai
     assert (again.headline["due"], again.headline["drifted"]) == (0, [])
 
 
-def test_the_full_flow_reads_a_version_of_the_store_and_records_it(planted, world, tmp_path):
-    copy_stages(planted, tmp_path, "datasets", "ratings", *OF_RATINGS)
+def test_the_full_flow_reads_a_version_of_the_store_and_records_it(synthetic_run, world, tmp_path):
+    copy_stages(synthetic_run, tmp_path, "datasets", "ratings", *RATING_STAGES)
     store = ReviewStore(str(tmp_path / "store"))
     linked = [
         review(tconst, number, row.text, rating=float(row.rating))
@@ -213,4 +213,4 @@ def test_the_full_flow_reads_a_version_of_the_store_and_records_it(planted, worl
     assert manifest.metrics["store_version"] == version
     assert manifest.config["store_version"] == version
     assert manifest.config["store_id"] == store.table_id()
-    assert run.outcome.headline["reviews"] == len(linked)
+    assert run.result.headline["reviews"] == len(linked)
