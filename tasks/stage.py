@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import Any, get_args, get_origin, get_type_hints
 
 from prefect import Task, task
@@ -35,6 +36,10 @@ class StageTask:
     name: str
     make: Make
     task: Task[..., Any]
+
+    def __reduce__(self) -> tuple[Callable[[str, str], Any], tuple[str, str]]:
+        """Pickle the stage by name; a function that is pickled by value no longer knows its file, which the key needs."""
+        return _import_stage, (self.make.__module__, self.make.__name__)
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
@@ -87,6 +92,11 @@ class StageTask:
                 config,
                 lambda artifact: self.make(artifact, store, **arguments, config=config),
             )
+
+
+def _import_stage(module: str, name: str) -> StageTask:
+    found: StageTask = getattr(import_module(module), name)
+    return found
 
 
 def stage(name: str, run_name: str, *, fetches: bool = False) -> Callable[[Make], StageTask]:

@@ -98,7 +98,7 @@ def test_the_logs_of_the_library_reach_the_ui_from_every_worker():
 
 def test_every_flow_has_a_deployment():
     names = {deployment["name"] for deployment in DEPLOYMENTS}
-    assert names == {"sample", "full", "collab-study", "genres", "sentiment", "refresh-reviews"}
+    assert names == {"sample", "ulmfit", "collab-study", "genres", "sentiment", "refresh-reviews"}
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])

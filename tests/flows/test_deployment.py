@@ -107,7 +107,7 @@ def finished(server: Server, refusal: Any, form: Page) -> Any:
 
 
 def test_every_deployment_is_there(deployed: set[str]) -> None:
-    assert deployed == {"full", "sample", "collab-study", "genres", "sentiment", "refresh-reviews"}
+    assert deployed == {"sample", "ulmfit", "collab-study", "genres", "sentiment", "refresh-reviews"}
 
 
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])

@@ -8,7 +8,8 @@ import pytest
 import tasks.text
 from flows.genres import genres
 from latentflix.artifacts import Handle, Store
-from latentflix.genres.predictor import GenrePredictor, read_model
+from latentflix.genres.model import GenreModel
+from latentflix.genres.predictor import GenrePredictor
 from latentflix.settings import GenreSettings
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, make_plots
 from tests.support.synthetic_run import Run
@@ -35,7 +36,7 @@ def run(folder: Path, **changed: object) -> Run:
     settings = GenreSettings.model_validate(
         {
             "plot_source": {"path": folder / "plots.csv", "title_column": "title"},
-            "plot_summaries": {"min_items": 5},
+            "plot_summaries": {"min_films": 5},
             "genres": QUICK.model_dump(),
             "genre_evaluation": {"bootstraps": 20},
             "artifacts_dir": folder / "artifacts",
@@ -77,7 +78,7 @@ def test_a_second_run_takes_everything_from_the_cache(first_run: Run) -> None:
 
 def test_the_stored_model_predicts_what_the_flow_predicted(first_run: Run) -> None:
     handle = first_run.handle("genres")
-    predictor = GenrePredictor(read_model(first_run.store, handle), WordEncoder())
+    predictor = GenrePredictor(GenreModel.load(first_run.store, handle), WordEncoder())
     expected = first_run.store.read_table(handle, "probabilities").iloc[0]
     assert predictor.tell(make_plots()["plot"][0]) == pytest.approx(expected.to_dict(), abs=1e-5)
     assert set(expected.index) == set(WORDS)
