@@ -10,6 +10,8 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 # A temporary server that records each task while the next one starts often finds its database locked, and the next task
 # waits two seconds. Servers that are started separately do not read this.
 os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED", "false")
+# On a busy machine such a server takes longer to start than the 20 seconds that Prefect waits by default.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 # By default Torch's threads spin for a long time while they wait for each other, which takes most of the time if
 # anything else needs a core. The OpenMP runtime reads this when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")

@@ -35,7 +35,7 @@ def main(
 ) -> None:
     """Read the settings, run the flow, and print its report's path and headline; with --json one JSON object instead.
 
-    An error that the user can correct ends in one line on standard error and exit code 1; wrong settings in exit code 2.
+    An error that the user can correct ends in one line on standard error and exit code 1, a wrong setting in code 2.
     """
     try:
         given = parse_command_line(settings, program, arguments)

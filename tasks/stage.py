@@ -38,7 +38,7 @@ class StageTask:
     task: Task[..., Any]
 
     def __reduce__(self) -> tuple[Callable[[str, str], Any], tuple[str, str]]:
-        """Pickle the stage by name; a function that is pickled by value no longer knows its file, which the key needs."""
+        """Pickle the stage by name: a function that is pickled by value forgets its file, which the key needs."""
         return _import_stage, (self.make.__module__, self.make.__name__)
 
     @cached_property

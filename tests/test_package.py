@@ -12,18 +12,28 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.support.small_settings import SMALL_SETTINGS, as_arguments
+from latentflix.artifacts import file_sha256
+from tests.support.small_settings import as_arguments
+from tests.support.synthetic_run import HASTY, write_ratings
+from tests.support.synthetic_world import make_world
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("latentflix", "tasks", "flows")
-# Smaller still: what the scores are does not matter here.
-SETTINGS = {
-    **SMALL_SETTINGS,
-    "collab": {"n_seeds": 2, "epochs": 2},
-    "trials": {"models": ["bias"], "weight_decays": [0.1], "n_seeds": 1},
-    "language_model": {**SMALL_SETTINGS["language_model"], "rate_steps": 0, "sentences": 0},
-    "evaluation": {"permutations": 20, "bootstraps": 20},
-}
+# Python imports this when it starts in the new environment: a few reviews take the place of the corpus.
+FEW_REVIEWS = """
+import os
+
+folder = os.environ.get("SYNTHETIC_FOLDER")
+if folder:
+    import pandas as pd
+    from latentflix.data import datasets
+    from latentflix.reviews import join
+
+    read = lambda path: {"reviews": pd.read_parquet(path)}
+    file = datasets.SourceFile("reviews.parquet", "", os.environ["SYNTHETIC_HASH"], read)
+    datasets.DATA_SETS["imdb_reviews"] = datasets.DataSet("a few reviews", "", "", (file,))
+    join.review_links = lambda: pd.read_parquet(os.path.join(folder, "links.parquet"))
+"""
 
 
 def run(*command: str | Path, folder: Path, **environment: str) -> str:
@@ -57,7 +67,8 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (site_packages,) = folder.glob("lib/python*/site-packages")
     # Without the packages' own .pth files, one of which may name the sources.
     others = [path for path in sys.path if path.endswith("site-packages")]
-    (site_packages / "others.pth").write_text("\n".join(others))
+    (site_packages / "few_reviews.py").write_text(FEW_REVIEWS)
+    (site_packages / "others.pth").write_text("\n".join([*others, "import few_reviews"]))
     return programs
 
 
@@ -79,10 +90,21 @@ def test_an_installed_package_runs_in_an_empty_folder(programs: Path, tmp_path: 
     places = run(programs / "python", "-c", where, folder=tmp_path).split()
     assert [Path(place).is_relative_to(programs.parent) for place in places] == [True] * len(PACKAGES)
 
-    prefect = {"PREFECT_HOME": str(tmp_path / "prefect")}
-    output = run(programs / "latentflix", "run", "--json", *as_arguments(SETTINGS), folder=tmp_path, **prefect)
+    world, data, empty = make_world(), tmp_path / "data", tmp_path / "empty"
+    data.mkdir()
+    empty.mkdir()
+    world.reviews.to_parquet(data / "reviews.parquet")
+    world.review_films.to_parquet(data / "links.parquet")
+    environment = {
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "SYNTHETIC_FOLDER": str(data),
+        "SYNTHETIC_HASH": f"sha256:{file_sha256(data / 'reviews.parquet')}",
+    }
+    settings = as_arguments({**HASTY, "ratings_source": write_ratings(world, data)})
+    command = [programs / "latentflix", "run", "--json", "--data-dir", data, *settings]
+    output = run(*command, folder=empty, **environment)
     result = json.loads(output.splitlines()[-1])
-    report = json.loads(run(programs / "latentflix", "report", "--no-open", "--json", folder=tmp_path))
-    assert Path(result["report"]) == (tmp_path / report["report"]).resolve()
-    assert Path(result["report"]).is_relative_to(tmp_path / "artifacts")
+    report = json.loads(run(programs / "latentflix", "report", "--no-open", "--json", folder=empty))
+    assert Path(result["report"]) == (empty / report["report"]).resolve()
+    assert Path(result["report"]).is_relative_to(empty / "artifacts")
     assert report["figures"]["auc"] == result["headline"]["auc"]

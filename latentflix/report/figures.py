@@ -207,7 +207,7 @@ def draw_genre_bars(genres: pd.DataFrame, path: Path) -> None:
     places = np.arange(len(ordered))
     axes.barh(places, ordered["f1"], color=OTHER, label="vectors and words")
     axes.plot(ordered["words_f1"], places, "|", color=CARRIED, markersize=9, markeredgewidth=2, label="words alone")
-    names = [f"{genre} ({items})" for genre, items in ordered["items"].items()]
+    names = [f"{genre} ({films})" for genre, films in ordered["films"].items()]
     axes.set_yticks(places, names, fontsize=8)
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.set_xlim(0, 1)

@@ -19,7 +19,7 @@ from latentflix.errors import DataError
 from latentflix.factors.stability import match_axes
 from latentflix.settings import FullSettings
 from tests.support.small_settings import SMALL_SETTINGS, as_arguments
-from tests.support.synthetic_run import RATING_STAGES, SYNTHETIC, Run, copy_stages, linked_items, run_synthetic
+from tests.support.synthetic_run import HASTY, RATING_STAGES, SYNTHETIC, Run, copy_stages, run_synthetic, write_ratings
 from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
@@ -68,23 +68,7 @@ def test_with_shuffled_links_the_score_falls_to_chance(synthetic_run: Run, world
 
 
 def test_a_users_own_ratings_give_the_same_tables(synthetic_run: Run, world: World, tmp_path: Path) -> None:
-    world.ratings.to_csv(tmp_path / "stars.csv.gz", index=False)
-    linked_items(world).to_parquet(tmp_path / "items.parquet")
-    source = {
-        "path": tmp_path / "stars.csv.gz",
-        "timestamp_column": "timestamp",
-        "items_path": tmp_path / "items.parquet",
-        "title_column": "title",
-        "genres_column": "genres",
-        "imdb_column": "tconst",
-    }
-    hasty = {
-        "factors": {**SYNTHETIC["factors"], "stable_from": 0.0},
-        "collab": {**SYNTHETIC["collab"], "epochs": 2, "n_seeds": 2},
-        "classifier": {**SYNTHETIC["classifier"], "n_folds": 2, "all_epochs": 1},
-        "evaluation": {"permutations": 20, "bootstraps": 20},
-    }
-    own = run_synthetic(world, tmp_path, ratings_source=source, **hasty)
+    own = run_synthetic(world, tmp_path, ratings_source=write_ratings(world, tmp_path), **HASTY)
     assert own.store.manifest(own.handle("ratings")).inputs == {"source": (own.handle("ratings_source"),)}
     assert set(own.result.seconds) == {*STAGES, "ratings_source"}
     for name in ("ratings", "items", "users"):

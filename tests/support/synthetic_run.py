@@ -40,6 +40,15 @@ SYNTHETIC: dict[str, Any] = {
     "evaluation": {"permutations": 200, "bootstraps": 200},
     "names": {"min_ratings": 20, "min_items": 3},
 }
+# The same in a few seconds, for runs whose scores do not matter.
+HASTY: dict[str, Any] = {
+    **SYNTHETIC,
+    "factors": {**SYNTHETIC["factors"], "stable_from": 0.0},
+    "collab": {**SYNTHETIC["collab"], "epochs": 2, "n_seeds": 2},
+    "classifier": {**SYNTHETIC["classifier"], "n_folds": 2, "all_epochs": 1},
+    "language_model": {**SYNTHETIC["language_model"], "epochs": 1, "rate_steps": 0, "sentences": 0},
+    "evaluation": {"permutations": 20, "bootstraps": 20},
+}
 # The stages that read no review.
 RATING_STAGES = ("collab", "trials", "analysis", "factors", "labels")
 
@@ -67,6 +76,20 @@ class Run:
 
 def linked_items(world: World) -> pd.DataFrame:
     return world.items.merge(world.item_titles[["item_id", "tconst"]], on="item_id")
+
+
+def write_ratings(world: World, folder: Path) -> dict[str, str]:
+    """Write ratings and items as a user's own files, and return the settings of `ratings_source` that read them."""
+    world.ratings.to_csv(folder / "stars.csv.gz", index=False)
+    linked_items(world).to_parquet(folder / "items.parquet")
+    return {
+        "path": str(folder / "stars.csv.gz"),
+        "timestamp_column": "timestamp",
+        "items_path": str(folder / "items.parquet"),
+        "title_column": "title",
+        "genres_column": "genres",
+        "imdb_column": "tconst",
+    }
 
 
 def replace_data_sets(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
