@@ -1,16 +1,18 @@
-"""Prefect flows: each reads top to bottom as the way of the data."""
+"""Prefect flows: each reads from top to bottom as a pipeline, from data to a page."""
 
 import logging
 import os
 
-# Prefect reads these when it is imported. What the library logs is to reach the UI as well as the console, and a
-# server that lives as long as one run has nothing to tell anyone.
+# Prefect reads these when it is imported. The library's log is shown in the UI as well as on the console, and the
+# temporary server of a run sends no usage statistics.
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "latentflix")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-# Where such a server notes down each task while the next one begins, its database is often busy, and the next one waits
-# two seconds for it. Servers that are started by themselves do not see this.
+# A temporary server that records each task while the next one starts often finds its database locked, and the next task
+# waits two seconds. Servers that are started separately do not read this.
 os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED", "false")
-# Torch's threads by default spin for long while they wait for each other; where anything else wants a core, that takes
-# most of the time. The OpenMP runtime reads this when torch is imported.
+# On a busy machine such a server takes longer to start than the 20 seconds that Prefect waits by default.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+# By default Torch's threads spin for a long time while they wait for each other, which takes most of the time if
+# anything else needs a core. The OpenMP runtime reads this when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 logging.getLogger("latentflix").setLevel(logging.INFO)

@@ -13,9 +13,14 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class FlowResult(BaseModel):
-    """What a flow ends with: where its report is, its headline, and how long each stage took.
+    """What a flow returns.
 
-    seconds, cached: by stage; cached says whether the stage's result was there already.
+    Attributes:
+        report: the path of its page.
+        headline: its main figures, by name.
+        sentence: the same in a sentence.
+        seconds: how long each stage took.
+        cached: by stage, whether its result was in the cache.
     """
 
     report: str
@@ -30,19 +35,19 @@ def main(
 ) -> None:
     """Read the settings, run the flow, and print its report's path and headline; with --json one JSON object instead.
 
-    An error that the user can mend ends in one line on standard error and exit code 1; wrong settings in exit code 2.
+    An error that the user can correct ends in one line on standard error and exit code 1, a wrong setting in code 2.
     """
     try:
         given = parse_command_line(settings, program, arguments)
     except LatentflixError as error:
         sys.exit(_complain(program, error, 2))
     try:
-        outcome = flow(given)
+        result = flow(given)
     except LatentflixError as error:
         sys.exit(_complain(program, error, 1))
     as_json = getattr(given, "json_", False)
-    told = outcome.model_dump_json() if as_json else f"report: {outcome.report}\n{outcome.sentence}"
-    sys.stdout.write(f"{told}\n")
+    text = result.model_dump_json() if as_json else f"report: {result.report}\n{result.sentence}"
+    sys.stdout.write(f"{text}\n")
 
 
 def _complain(program: str, error: LatentflixError, code: int) -> int:
@@ -51,10 +56,12 @@ def _complain(program: str, error: LatentflixError, code: int) -> int:
 
 
 def parse_command_line(settings: type[Settings], program: str, arguments: Sequence[str] | None = None) -> Settings:
-    """The settings that a command line gives; without `arguments`, that of this process.
+    """Parse the settings on a command line; without `arguments`, on that of this process.
 
-    Exits with the usage on an unknown option and with the whole help on --help. Raises SettingsError, naming the
-    setting, if a value is of the wrong type or out of bounds.
+    An unknown option ends the process with the usage, --help with all settings.
+
+    Raises:
+        SettingsError: a value is of the wrong type or out of bounds; it names the setting.
     """
     source = cli_settings_source(settings, program, arguments)
     try:
@@ -66,7 +73,7 @@ def parse_command_line(settings: type[Settings], program: str, arguments: Sequen
 def cli_settings_source(
     settings: type[BaseModel], program: str, arguments: Sequence[str] | None
 ) -> CliSettingsSource[Any]:
-    """What pydantic-settings reads from a command line for these settings: only what it says, no defaults."""
+    """Have pydantic-settings read a command line: only the values that it gives, no defaults."""
     reader = create_model("CommandLine", __base__=(settings, BaseSettings), __doc__=settings.__doc__)
     return CliSettingsSource(
         cast("type[BaseSettings]", reader),
@@ -80,7 +87,7 @@ def cli_settings_source(
 
 
 def invalid_settings(error: ValidationError) -> SettingsError:
-    """The first of pydantic's complaints, in one line."""
+    """Turn the first of pydantic's complaints into an error of one line."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     return SettingsError(

@@ -28,7 +28,7 @@ RatedFlowSettings = FullSettings | CollabStudySettings | GenreSettings | Refresh
 
 
 def fetch(run: StageRunner, settings: FlowSettings, name: str) -> Handle:
-    """Fetch a data set by its name, from the user's folders where it lies there."""
+    """Fetch a data set by its name, or take it from the user's folders if it is there."""
     config = DataSetConfig(name=name, data_dir=settings.data_dir, cache_dir=settings.cache_dir)
     return run(data.fetch_data_set, config=config)
 
@@ -36,12 +36,12 @@ def fetch(run: StageRunner, settings: FlowSettings, name: str) -> Handle:
 def fetch_or_read(
     run: StageRunner, settings: FlowSettings, name: str, reader: StageTask, config: StageConfig | None
 ) -> Handle:
-    """Read the user's own files if `config` says which, else fetch the data set `name`."""
+    """Read the user's own files if `config` names them, else fetch the data set `name`."""
     return run(reader, config=config) if config else fetch(run, settings, name)
 
 
 def load_ratings(run: StageRunner, settings: RatedFlowSettings) -> tuple[Handle, Handle]:
-    """Load the ratings, and check them: the handles of both."""
+    """Load the ratings and check them. Returns the handles of the data set and of the checked ratings."""
     source = settings.ratings_source
     config = with_fingerprint(source) if source.path else None
     raw = fetch_or_read(run, settings, source.data_set, data.read_ratings_file, config)
@@ -51,7 +51,7 @@ def load_ratings(run: StageRunner, settings: RatedFlowSettings) -> tuple[Handle,
 def train_language_models(
     run: StageRunner, token_corpus: Handle, held_out: Handle, settings: FullSettings | SentimentSettings
 ) -> list[Handle]:
-    """Train a language model in each direction that is asked for, the forward one first, without held-out reviews."""
+    """Train a language model in each direction of the settings, the forward one first, without held-out reviews."""
     folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
     handles = []
     for config in direction_configs(settings.language_model):
@@ -66,7 +66,7 @@ def train_language_models(
 def finish(
     run: StageRunner, page: Handle, sentence: str, headline: Mapping[str, Any], settings: FlowSettings
 ) -> FlowResult:
-    """Show in the UI where the page of the run is and what it says, and return the same."""
+    """Show the page of the run and its headline in the UI, and return them."""
     publish([page_text(run.store, page, sentence, settings.artifacts_url)])
     return FlowResult(
         report=str((run.store.path(page) / PAGE).resolve()),

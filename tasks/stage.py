@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import Any, get_args, get_origin, get_type_hints
 
 from prefect import Task, task
@@ -37,6 +38,10 @@ class StageTask:
     make: Make
     task: Task[..., Any]
 
+    def __reduce__(self) -> tuple[Callable[[str, str], Any], tuple[str, str]]:
+        """Pickle the stage by name: a function that is pickled by value forgets its file, which the key needs."""
+        return _import_stage, (self.make.__module__, self.make.__name__)
+
     @cached_property
     def _hints(self) -> dict[str, Any]:
         parameters = inspect.signature(self.make).parameters.values()
@@ -62,7 +67,8 @@ class StageTask:
 
     def _check(self, name: str, given: Handle | Sequence[Handle]) -> tuple[Handle, ...]:
         if isinstance(given, Handle) == self._takes_several(name):
-            raise TypeError(f"{self.name}: {name} is {'several artifacts' if self._takes_several(name) else 'one'}")
+            wanted = "several artifacts, not one" if self._takes_several(name) else "one artifact, not several"
+            raise TypeError(f"{self.name}: {name} takes {wanted}")
         handles = (given,) if isinstance(given, Handle) else tuple(given)
         stages = getattr(self._hints[name], "__metadata__", (name,))
         if wrong := [handle.stage for handle in handles if handle.stage not in stages]:
@@ -87,6 +93,11 @@ class StageTask:
                 config,
                 lambda artifact: self.make(artifact, store, **arguments, config=config),
             )
+
+
+def _import_stage(module: str, name: str) -> StageTask:
+    found: StageTask = getattr(import_module(module), name)
+    return found
 
 
 def stage(name: str, run_name: str, *, fetches: bool = False) -> Callable[[Make], StageTask]:

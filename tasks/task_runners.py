@@ -1,4 +1,4 @@
-"""Prefect's task runners, as the settings choose them."""
+"""The Prefect task runner that the settings choose."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from latentflix.errors import DependencyError
 
 @contextmanager
 def task_runner(config: ParallelConfig) -> Iterator[TaskRunner[Any]]:
-    """A running task runner. Raises DependencyError if Dask is asked for and cannot be had."""
+    """Start the task runner. Raises DependencyError if it is Dask, and Dask is not installed or does not answer."""
     with _one_server(), _choose(config) as runner:
         yield runner
 
 
 @contextmanager
 def _one_server() -> Iterator[None]:
-    """Have other processes report to the temporary server of this one, if it has one, and start none of their own."""
+    """Have other processes use the temporary server of this one, if it has one, instead of starting their own."""
     settings = get_current_settings()
     server = SubprocessASGIServer()
     if settings.api.url or not server.running:
@@ -55,20 +55,20 @@ def _dask(config: ParallelConfig) -> TaskRunner[Any]:
     if config.dask_address is None:
         return DaskTaskRunner(cluster_kwargs={"n_workers": config.n_workers(), "threads_per_worker": 1})
     try:
-        run_coro_as_sync(_knock(config.dask_address, config.dask_timeout))
+        run_coro_as_sync(_ping_scheduler(config.dask_address, config.dask_timeout))
     except (OSError, ValueError) as error:
         raise DependencyError(
             "the Dask scheduler does not answer",
             where=f"--parallel.dask-address {config.dask_address}",
             found=str(error) or type(error).__name__,
             expected=f"a scheduler that answers within {config.dask_timeout:g} seconds",
-            hint="start one with `dask scheduler`, or mend the address",
+            hint="start one with `dask scheduler`, or correct the address",
         ) from error
     return DaskTaskRunner(address=config.dask_address)
 
 
-async def _knock(address: str, timeout: float) -> None:
-    """Have a scheduler say what it is; a Client would wait for ever where something else listens."""
+async def _ping_scheduler(address: str, timeout: float) -> None:
+    """Check that a scheduler answers; a Client would wait for ever if anything else listens there."""
     from distributed.core import rpc
 
     async with rpc(address) as scheduler:

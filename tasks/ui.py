@@ -1,4 +1,8 @@
-"""What the Prefect UI shows of a run: highlights as artifacts of Prefect's, and how far trainings are."""
+"""What the Prefect UI shows of a run: highlights as Prefect artifacts, and the progress of trainings.
+
+Prefect's client repeats a request that the server is too busy for. What still fails costs the UI an artifact, not the
+run its result.
+"""
 
 import logging
 import re
@@ -20,14 +24,14 @@ from latentflix.training import Epoch
 if TYPE_CHECKING:
     from uuid import UUID
 
-logger = logging.getLogger("latentflix.publishing")
+logger = logging.getLogger("latentflix.ui")
 
-# A call of the server takes as long as many small epochs.
+# A request takes as long as many small epochs.
 _SECONDS_BETWEEN_UPDATES = 1.0
 
 
 def publish(highlights: Iterable[Highlight]) -> None:
-    """Show highlights on the page of the run. A server that cannot be reached is told of in the log alone."""
+    """Show highlights on the page of the run. If the server cannot be reached, that is only logged."""
     for highlight in highlights:
         try:
             match highlight:
@@ -40,22 +44,23 @@ def publish(highlights: Iterable[Highlight]) -> None:
 
 
 def progress_publisher() -> Callable[[Epoch], None]:
-    """What shows how far each training of a task is, as a progress artifact."""
+    """Make a function that shows the progress of each training of a task as a progress artifact."""
+    # By training: its artifact, and when it was last updated.
     shown: dict[str, tuple[UUID, float]] = {}
 
     def show(epoch: Epoch) -> None:
         percent = 100 * epoch.done / epoch.planned
         now = time.monotonic()
         scores = ", ".join(f"{name} {value:.4f}" for name, value in epoch.scores.items())
-        said = f"{epoch.training}: epoch {epoch.done} of {epoch.planned}: {scores}"
+        description = f"{epoch.training}: epoch {epoch.done} of {epoch.planned}: {scores}"
         try:
             if epoch.training not in shown:
                 key = re.sub("[^a-z0-9]+", "-", epoch.training.lower())
-                artifact = cast("UUID", create_progress_artifact(percent, f"training-{key}", said))
+                artifact = cast("UUID", create_progress_artifact(percent, f"training-{key}", description))
                 shown[epoch.training] = artifact, now
             elif epoch.done == epoch.planned or now - shown[epoch.training][1] > _SECONDS_BETWEEN_UPDATES:
                 artifact, _ = shown[epoch.training]
-                update_progress_artifact(artifact, percent, said)
+                update_progress_artifact(artifact, percent, description)
                 shown[epoch.training] = artifact, now
         except HTTPError as error:
             logger.warning("the UI will not show epoch %d of %s: %s", epoch.done, epoch.training, error)

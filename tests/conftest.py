@@ -2,18 +2,44 @@ import flows  # isort: skip  # its settings of the environment come before torch
 
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from prefect.testing.utilities import prefect_test_harness
+from xdist.scheduler import LoadFileScheduling
+
+from tests.support.prefect_server import QUIET_SERVER
 
 assert flows
+# These share a run of the full flow, and a server of Prefect's is not to answer while another of them trains.
+FULL_FLOW = [f"tests/flows/test_{name}.py" for name in ("deployment", "full", "refresh_reviews")]
+
+
+class Scheduling(LoadFileScheduling):
+    """Runs each file in one process, and all files of FULL_FLOW in the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "full flow" if file in FULL_FLOW else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have what takes longest begin first."""
+    items.sort(key=lambda item: item.nodeid.split("::")[0] not in FULL_FLOW)
 
 
 @pytest.fixture(scope="session")
 def prefect() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in QUIET_SERVER.items():
+            monkeypatch.setenv(name, value)
+        with prefect_test_harness(server_startup_timeout=120):
+            yield
 
 
 @pytest.fixture(scope="module")

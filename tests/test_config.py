@@ -1,27 +1,9 @@
 import os
-import socket
-import sys
-import time
-from dataclasses import dataclass
 
 import pytest
-from distributed import LocalCluster
-from numpy.testing import assert_array_equal
-from pandas.testing import assert_frame_equal
-from prefect import flow
 from pydantic import ValidationError
-from tasks.collab import fit_collab, read_recommender
 
-from latentflix.artifacts import Handle, Store
 from latentflix.config import ParallelConfig, StageConfig, setting
-from latentflix.data.ratings import RatingsConfig, read_ratings
-from latentflix.errors import DependencyError, NotEnoughData, TrainingError
-from latentflix.factors.extraction import FactorConfig
-from latentflix.recommender.fit import seed_groups
-from latentflix.recommender.model import CollabConfig
-from tasks.factors import fit_axes
-from tasks.stage import StageRunner
-from tests.support.synthetic_world import make_world
 
 
 class Cake(StageConfig):
@@ -47,17 +29,17 @@ def test_large_and_small_bounds_are_written_out():
     assert setting(1, "n", gt=0.001).description == "n [> 0.001]"
 
 
-def test_defaults_stand_without_being_said():
+def test_a_field_that_is_not_given_has_its_default():
     assert Cake().model_dump() == {"layers": 2, "share": 0.5, "glazed": True}
 
 
 @pytest.mark.parametrize(("name", "allowed"), [("layers", 1), ("layers", 9), ("share", 0.001), ("share", 0.999)])
-def test_what_lies_within_the_bounds_is_taken(name, allowed):
+def test_a_value_within_the_bounds_is_accepted(name, allowed):
     assert getattr(Cake(**{name: allowed}), name) == allowed
 
 
 @pytest.mark.parametrize(("name", "refused"), [("layers", 0), ("layers", 10), ("share", 0), ("share", 1)])
-def test_what_lies_outside_the_bounds_is_refused(name, refused):
+def test_a_value_outside_the_bounds_is_refused(name, refused):
     with pytest.raises(ValidationError) as caught:
         Cake(**{name: refused})
     assert [error["loc"] for error in caught.value.errors()] == [(name,)]
@@ -75,201 +57,12 @@ def test_a_config_cannot_be_changed():
     assert cake.layers == 2
 
 
-RATINGS = Handle(stage="ratings", key="0" * 20)
-# Four fits, two a task.
-COLLAB = CollabConfig(n_factors=4, epochs=2, batch_size=256, learning_rate=2e-2, n_seeds=4, seeds_per_task=2)
-# Decay so strong that it turns the weights over and over.
-DIVERGING = COLLAB.model_copy(update={"seed": 2, "n_seeds": 2, "learning_rate": 1.0, "weight_decay": 1e4})
-FACTORS = FactorConfig(rotation="pca", n_axes=3, min_ratings=10, n_rotations=20)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A store in which the ratings and what is made of them lie."""
-
-    run: StageRunner
-    collab: list[Handle]
-    factors: Handle
-
-    def table(self, name):
-        return self.run.store.read_table(self.factors, name)
-
-    def weights(self):
-        return [read_recommender(self.run.store, handle).weights for handle in self.collab]
-
-
-def new_store(root):
-    world = make_world(n_users=100, n_items=40)
-    ratings = read_ratings(world.ratings, world.items, RatingsConfig(), world.scale)
-    store = Store(root)
-    with store.new(RATINGS, [], RatingsConfig()) as artifact:
-        artifact.write_table("ratings", ratings.ratings)
-        artifact.write_table("items", ratings.items)
-    return store
-
-
-@flow(name="fit", persist_result=False)
-def fit(store, parallel, configs):
-    run = StageRunner(store, parallel)
-    return run, run.map(fit_collab, RATINGS, configs=configs)
-
-
-@flow(name="fit-and-turn", persist_result=False)
-def fit_and_turn(store, parallel):
-    run = StageRunner(store, parallel)
-    collab = run.map(fit_collab, RATINGS, configs=seed_groups(COLLAB))
-    return Fitted(run, collab, run(fit_axes, RATINGS, *collab, config=FACTORS))
-
-
-def written(store):
-    return sorted(str(path.relative_to(store.root)) for path in (store.root / "collab").glob("*"))
-
-
-def times(store):
-    return {path: path.stat().st_mtime_ns for path in store.root.rglob("*") if path.is_file()}
-
-
-def assert_same(fitted, expected):
-    assert (fitted.collab, fitted.factors) == (expected.collab, expected.factors)
-    for one, other in zip(fitted.weights(), expected.weights(), strict=True):
-        for name in one:
-            assert_array_equal(one[name], other[name])
-    for name in ("scores", "axes"):
-        assert_frame_equal(fitted.table(name), expected.table(name))
-
-
-@pytest.fixture(scope="module")
-def in_sequence(prefect, tmp_path_factory):
-    return fit_and_turn(new_store(tmp_path_factory.mktemp("sequence")), ParallelConfig())
-
-
-@pytest.fixture(scope="module")
-def cluster(prefect):
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        yield cluster
-
-
-def test_the_fits_of_all_groups_are_in_the_factors(in_sequence):
-    assert len(set(in_sequence.collab)) == 2
-    manifest = in_sequence.run.store.manifest(in_sequence.factors)
-    assert manifest.inputs == (RATINGS, *in_sequence.collab)
-    assert in_sequence.table("scores").shape == (40, 3)
-    assert set(in_sequence.run.seconds) == set(in_sequence.run.cached) == {"collab", "factors"}
-    assert in_sequence.run.cached == {"collab": False, "factors": False}
-
-
-@pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
-def test_wherever_fits_run_they_give_what_they_give_in_sequence(kind, in_sequence, tmp_path):
-    assert_same(fit_and_turn(new_store(tmp_path), ParallelConfig(kind=kind, workers=2)), in_sequence)
-
-
-def test_fits_run_on_a_cluster_that_is_there_already_and_leave_it_running(cluster, in_sequence, tmp_path):
-    parallel = ParallelConfig(kind="dask", dask_address=cluster.scheduler_address)
-    assert_same(fit_and_turn(new_store(tmp_path), parallel), in_sequence)
-    assert {worker.status.name for worker in cluster.workers.values()} == {"running"}
-    again, _ = fit(new_store(tmp_path / "again"), parallel, seed_groups(COLLAB))
-    assert again.cached == {"collab": False}
-
-
-def test_only_what_is_missing_is_made(in_sequence, prefect, tmp_path):
-    store = new_store(tmp_path)
-    configs = seed_groups(COLLAB.model_copy(update={"n_seeds": 6}))
-    _, (first, *_) = fit(store, ParallelConfig(), configs[:1])
-    before = times(store)
-    run, made = fit(store, ParallelConfig(kind="threads", workers=2), configs)
-    assert (run.cached, len(set(made))) == ({"collab": False}, 3)
-    assert made[0] == first
-    assert before.items() <= times(store).items()
-    assert len(written(store)) == 3
-
-    before = times(store)
-    run, again = fit(store, ParallelConfig(kind="threads", workers=2), configs)
-    assert (run.cached, again, times(store)) == ({"collab": True}, made, before)
-
-
-def test_an_altered_artifact_among_several_is_made_anew(prefect, tmp_path):
-    store = new_store(tmp_path)
-    _, made = fit(store, ParallelConfig(), seed_groups(COLLAB))
-    weights = store.path(made[1]) / "recommender.safetensors"
-    original = weights.read_bytes()
-    weights.write_bytes(original[:-1] + b"x")
-    run, again = fit(store, ParallelConfig(kind="threads"), seed_groups(COLLAB))
-    assert (run.cached, again) == ({"collab": False}, made)
-    assert [store.find_problem(handle) for handle in made] == [None, None]
-
-
-@pytest.mark.parametrize("kind", ["sequence", "threads", "dask"])
-def test_a_fit_that_fails_says_why_and_those_beside_it_are_kept(kind, request, tmp_path):
-    address = request.getfixturevalue("cluster").scheduler_address if kind == "dask" else None
-    request.getfixturevalue("prefect")
-    store = new_store(tmp_path)
-    configs = [DIVERGING, *seed_groups(COLLAB)]
-    with pytest.raises(TrainingError, match=r"seeds 2 to 3 is no number.*step \d+ of .*lower the learning rate"):
-        fit(store, ParallelConfig(kind=kind, dask_address=address), configs)
-    kept = [fit_collab.handle((RATINGS,), config) for config in seed_groups(COLLAB)]
-    assert written(store) == sorted(f"collab/{handle.key}" for handle in kept)
-    assert [store.find_problem(handle) for handle in kept] == [None, None]
-
-
-def test_one_seed_makes_no_factors(prefect, tmp_path):
-    @flow(name="one-seed")
-    def turn_one():
-        run = StageRunner(new_store(tmp_path))
-        collab = run(fit_collab, RATINGS, config=COLLAB.model_copy(update={"n_seeds": 1}))
-        return run(fit_axes, RATINGS, collab, config=FACTORS)
-
-    with pytest.raises(NotEnoughData, match="found: 1 seed; expected: at least 2.*--collab.n-seeds"):
-        turn_one()
-    assert list((tmp_path / "factors").glob("*")) == []
-
-
-def test_a_scheduler_that_does_not_answer_is_named_in_time(prefect, tmp_path):
-    store = new_store(tmp_path)
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        started = time.monotonic()
-        parallel = ParallelConfig(kind="dask", dask_address=address, dask_timeout=1)
-        with pytest.raises(DependencyError) as raised:
-            fit(store, parallel, seed_groups(COLLAB))
-    assert time.monotonic() - started < 10
-    assert f"--parallel.dask-address {address}" in str(raised.value)
-    assert "answers within 1 seconds" in str(raised.value)
-    assert written(store) == []
-
-
-def test_a_worker_is_not_taken_for_the_scheduler(cluster, tmp_path):
-    address = cluster.workers[0].worker_address
-    with pytest.raises(DependencyError, match=f"{address}; found: the address of a Worker"):
-        fit(new_store(tmp_path), ParallelConfig(kind="dask", dask_address=address), seed_groups(COLLAB))
-
-
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here", "127.0.0.1"])
-def test_an_address_where_no_scheduler_is_is_named(address, prefect, tmp_path):
-    store = new_store(tmp_path)
-    parallel = ParallelConfig(kind="dask", dask_address=address, dask_timeout=1)
-    with pytest.raises(DependencyError, match=f"--parallel.dask-address {address}; found: "):
-        fit(store, parallel, seed_groups(COLLAB))
-    assert written(store) == []
-
-
-def test_without_dask_the_message_says_what_to_install(prefect, monkeypatch, tmp_path):
-    store = new_store(tmp_path)
-    monkeypatch.setitem(sys.modules, "prefect_dask.task_runners", None)
-    with pytest.raises(DependencyError) as raised:
-        fit(store, ParallelConfig(kind="dask"), seed_groups(COLLAB))
-    assert str(raised.value).endswith("what to do: pip install 'latentflix[dask]'")
-    assert "\n" not in str(raised.value)
-    assert written(store) == []
-
-
 @pytest.mark.parametrize("kind", ["sequence", "threads", "processes"])
 def test_an_address_without_dask_is_refused(kind):
     with pytest.raises(ValidationError, match=f"a Dask address is given, but the fits run in {kind}: set"):
         ParallelConfig(kind=kind, dask_address="tcp://here:8786")
 
 
-def test_there_is_a_worker_a_core_unless_said():
+def test_there_is_one_worker_per_core_by_default():
     assert ParallelConfig().n_workers() == os.cpu_count()
     assert ParallelConfig(workers=3).n_workers() == 3

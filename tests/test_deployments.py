@@ -1,4 +1,4 @@
-"""The files of `deployments/`: held to the workers that read them, to the flows, and to the package."""
+"""The files of `deployments/`, checked against the workers that read them, the flows and the package."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ def template(kind):
 
 
 def configure(kind, **values):
-    """What the worker makes of the template for a run; it asks a server whether blocks are meant."""
+    """The configuration that the worker makes of the template; it asks a server whether values name blocks."""
     configuration = {"docker": DockerWorkerJobConfiguration, "kubernetes": KubernetesWorkerJobConfiguration}[kind]
     return asyncio.run(configuration.from_template_and_values(template(kind), values))
 
@@ -39,19 +39,19 @@ def placeholders(value):
 
 
 @pytest.mark.parametrize("kind", WORKERS)
-def test_a_template_is_one_that_its_worker_can_read(kind):
+def test_a_template_can_be_read_by_its_worker(kind):
     own, default = template(kind), WORKERS[kind].get_default_base_job_template()
     WorkPoolCreate(name="gpu", type=kind, base_job_template=own)
     assert own["job_configuration"].keys() == default["job_configuration"].keys()
     properties = own["variables"]["properties"]
     jsonschema.Draft202012Validator.check_schema(own["variables"])
     assert placeholders(own["job_configuration"]) == set(properties)
-    # Whatever the worker's own template lets one set may still be set, but for what now has names of its own.
+    # Every variable of the worker's own template is kept, except the one that has variables of its own here.
     assert set(default["variables"]["properties"]) - set(properties) <= {"container_create_kwargs"}
 
 
 @pytest.mark.parametrize("kind", WORKERS)
-def test_the_defaults_of_a_template_keep_to_its_own_schema(kind):
+def test_the_defaults_of_a_template_satisfy_its_schema(kind):
     variables = template(kind)["variables"]
     defaults = {name: field["default"] for name, field in variables["properties"].items() if "default" in field}
     jsonschema.validate(defaults, variables)
@@ -60,7 +60,7 @@ def test_the_defaults_of_a_template_keep_to_its_own_schema(kind):
 
 
 @pytest.mark.usefixtures("prefect")
-def test_a_container_is_given_its_gpus():
+def test_a_container_gets_its_gpus():
     configuration = configure("docker", gpus=["0", "1"], env={"PREFECT_API_URL": "https://prefect.example/api"})
     settings = DockerWorker("gpu")._build_container_settings(None, configuration)
     arguments = _create_container_args({**settings, "version": "1.44"})
@@ -77,13 +77,13 @@ def test_a_container_is_given_its_gpus():
 
 
 @pytest.mark.usefixtures("prefect")
-def test_a_pod_asks_for_its_gpus_and_its_storage():
-    manifest = configure("kubernetes", gpus=2, artifacts_claim="items").job_manifest
+def test_a_pod_requests_its_gpus_and_its_storage():
+    manifest = configure("kubernetes", gpus=2, artifacts_claim="results").job_manifest
     pod = manifest["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == 2
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    assert volumes["latentflix"]["persistentVolumeClaim"] == {"claimName": "items"}
+    assert volumes["latentflix"]["persistentVolumeClaim"] == {"claimName": "results"}
     assert volumes["shared-memory"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "2Gi"}
     assert pod["securityContext"] == {"fsGroup": 1000}
     assert "useradd --uid 1000 " in DOCKERFILE
@@ -98,7 +98,7 @@ def test_the_logs_of_the_library_reach_the_ui_from_every_worker():
 
 def test_every_flow_has_a_deployment():
     names = {deployment["name"] for deployment in DEPLOYMENTS}
-    assert names == {"sample", "full", "collab-study", "genres", "sentiment", "refresh-reviews"}
+    assert names == {"sample", "ulmfit", "collab-study", "genres", "sentiment", "refresh-reviews"}
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
@@ -110,29 +110,29 @@ def test_a_deployment_is_of_a_flow_that_takes_its_parameters(deployment):
     assert deployment["concurrency_limit"] == 1
 
 
-def as_a_form_sends(model, given):
-    """What the form of the UI sends: every field, by its own default where the deployment does not give it."""
-    sent = {}
+def form_values(model, given):
+    """What the form of the UI sends: every field, with its own default where the deployment gives no value."""
+    values = {}
     for name, field in model.model_fields.items():
         shown = field.alias or name
         nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
         if nested:
-            sent[shown] = as_a_form_sends(field.annotation, given.get(shown, {}))
+            values[shown] = form_values(field.annotation, given.get(shown, {}))
         else:
-            sent[shown] = given.get(shown, field.get_default(call_default_factory=True))
-    return sent
+            values[shown] = given.get(shown, field.get_default(call_default_factory=True))
+    return values
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
-def test_a_form_that_is_sent_as_it_stands_runs_what_the_settings_say(deployment):
+def test_an_unchanged_form_gives_the_settings_of_the_deployment(deployment):
     settings = type(import_module(deployment["entrypoint"].rsplit(".", 1)[0]).DEFAULTS)
     given = deployment.get("parameters", {"settings": {}})["settings"]
-    # The profile alone, without what is given here because a form would lose it.
-    said = settings.model_validate({name: value for name, value in given.items() if not isinstance(value, dict)})
-    assert settings.model_validate(as_a_form_sends(settings, given)) == said
+    # The profile alone, without the values that are given because a form would replace them.
+    expected = settings.model_validate({name: value for name, value in given.items() if not isinstance(value, dict)})
+    assert settings.model_validate(form_values(settings, given)) == expected
 
 
-def test_only_the_refresh_is_scheduled_and_it_waits_to_be_switched_on():
+def test_only_the_refresh_has_a_schedule_and_it_is_off():
     schedules = {deployment["name"]: deployment.get("schedules") for deployment in DEPLOYMENTS}
     (refresh,) = schedules.pop("refresh-reviews")
     assert refresh["active"] is False
@@ -142,7 +142,8 @@ def test_only_the_refresh_is_scheduled_and_it_waits_to_be_switched_on():
 def test_the_image_has_every_package_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     copied = set(re.findall(r"^COPY (\w+) /src/\1$", DOCKERFILE, re.MULTILINE))
-    assert copied == set(project["tool"]["setuptools"]["packages"])
+    found = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert copied == {name.removesuffix("*") for name in found}
     (extras,) = re.findall(r"/src\[([\w,]+)\]", DOCKERFILE)
     assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"])
     allowed = (ROOT / ".dockerignore").read_text().split()
@@ -152,7 +153,7 @@ def test_the_image_has_every_package_of_the_project():
 
 
 @pytest.mark.parametrize("kind", WORKERS)
-def test_what_is_mounted_is_where_runs_write(kind):
+def test_volumes_are_mounted_where_runs_write(kind):
     assert "COPY deployments/prefect.yaml /srv/latentflix/deployments/" in DOCKERFILE
     (home,) = re.findall(r"^WORKDIR (\S+)", DOCKERFILE, re.MULTILINE)
     text = json.dumps(template(kind))

@@ -10,5 +10,5 @@ def world() -> World:
 
 
 @pytest.fixture(scope="session")
-def planted(world: World, prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_synthetic(world, tmp_path_factory.mktemp("planted"))
+def synthetic_run(world: World, prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_synthetic(world, tmp_path_factory.mktemp("synthetic"))

@@ -1,4 +1,4 @@
-"""The collab study on real data, with fits that take seconds."""
+"""The collab study on real data, with fits of a few seconds."""
 
 from pathlib import Path
 
@@ -23,12 +23,12 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> CollabStudySettings:
 
 
 @pytest.fixture(scope="module")
-def outcome(prefect: None, settings: CollabStudySettings) -> FlowResult:
+def result(prefect: None, settings: CollabStudySettings) -> FlowResult:
     return collab_study(settings)
 
 
-def test_four_models_are_tried_and_the_better_weight_decay_of_each_is_chosen(
-    outcome: FlowResult, settings: CollabStudySettings
+def test_four_models_are_fitted_and_the_better_weight_decay_of_each_is_chosen(
+    result: FlowResult, settings: CollabStudySettings
 ) -> None:
     store = Store(settings.artifacts_dir)
     (folder,) = (settings.artifacts_dir / "trials").iterdir()
@@ -36,14 +36,14 @@ def test_four_models_are_tried_and_the_better_weight_decay_of_each_is_chosen(
     assert len(trials) == 8
     best = trials.loc[trials.groupby("model")["rmse"].idxmin()]
     assert trials[trials["chosen"]].sort_values("model").index.tolist() == best.index.tolist()
-    assert set(outcome.headline) == {"dot", "dot_range", "bias", "neural"}
-    assert outcome.headline["bias"]["rmse"] == trials.loc[trials["model"] == "bias", "rmse"].min()
-    assert outcome.headline["bias"]["weight_decay"] == 0.1
-    assert 0.9 < outcome.headline["bias"]["rmse"] < 1.1
+    assert set(result.headline) == {"dot", "dot_range", "bias", "neural"}
+    assert result.headline["bias"]["rmse"] == trials.loc[trials["model"] == "bias", "rmse"].min()
+    assert result.headline["bias"]["weight_decay"] == 0.1
+    assert 0.9 < result.headline["bias"]["rmse"] < 1.1
 
 
-def test_the_page_shows_the_recommender_of_all_groups_of_seeds(outcome: FlowResult) -> None:
-    page = Path(outcome.report)
+def test_the_page_shows_the_recommender_of_all_groups_of_seeds(result: FlowResult) -> None:
+    page = Path(result.report)
     text = page.read_text(encoding="utf-8")
     assert "one recommender: bias, weight decay 0.5, 2 seeds" in text
     assert "Star Wars (1977)" in text
@@ -52,31 +52,31 @@ def test_the_page_shows_the_recommender_of_all_groups_of_seeds(outcome: FlowResu
     assert all((page.parent / name).is_file() for name in ("map.html", "map.png", "curves.png"))
 
 
-def test_a_second_run_takes_everything_from_the_cache(outcome: FlowResult, settings: CollabStudySettings) -> None:
+def test_a_second_run_takes_everything_from_the_cache(result: FlowResult, settings: CollabStudySettings) -> None:
     again = collab_study(settings)
     assert again.cached == dict.fromkeys(STAGES, True)
-    assert again.report == outcome.report
+    assert again.report == result.report
 
 
-def test_the_command_line_says_where_the_page_is_and_what_the_scores_are(
-    outcome: FlowResult, settings: CollabStudySettings, capsys: pytest.CaptureFixture[str]
+def test_the_command_line_prints_the_path_of_the_page_and_the_scores(
+    result: FlowResult, settings: CollabStudySettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--artifacts-dir", str(settings.artifacts_dir), *as_arguments(QUICK)]
     main(collab_study, CollabStudySettings, "prog", arguments)
     *_, report, sentence = capsys.readouterr().out.splitlines()
-    assert report == f"report: {outcome.report}"
-    assert sentence == outcome.sentence
+    assert report == f"report: {result.report}"
+    assert sentence == result.sentence
 
 
 def test_the_command_line_in_json_is_one_value(
     settings: CollabStudySettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = FlowResult(report="page", headline={"rmse": 0.9}, sentence="well", seconds={}, cached={})
-    main(lambda _: answer, CollabStudySettings, "prog", ["--artifacts-dir", str(settings.artifacts_dir), "--json"])
-    assert FlowResult.model_validate_json(capsys.readouterr().out) == answer
+    expected = FlowResult(report="page", headline={"rmse": 0.9}, sentence="well", seconds={}, cached={})
+    main(lambda _: expected, CollabStudySettings, "prog", ["--artifacts-dir", str(settings.artifacts_dir), "--json"])
+    assert FlowResult.model_validate_json(capsys.readouterr().out) == expected
 
 
-def test_one_trial_setting_alone_leaves_the_others_as_the_study_has_them() -> None:
+def test_one_changed_trial_setting_leaves_the_others_at_the_defaults_of_the_study() -> None:
     settings = CollabStudySettings.model_validate({"trials": {"n_seeds": 3}})
     assert settings.trials.weight_decays == CollabStudySettings().trials.weight_decays
     assert len(settings.trials.weight_decays) == 5

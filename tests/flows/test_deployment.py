@@ -1,30 +1,16 @@
 """The deployments, on a server and a worker that the tests start and stop, in the browser as a user sees them."""
 
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from tests.flows.test_full import SYNTHETIC
+from tests.support.prefect_server import PATIENCE, ROOT, Server, running, serve, when_not_busy
+from tests.support.synthetic_run import SYNTHETIC
 
-ROOT = Path(__file__).parents[2]
-PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
-# What is waited for comes within seconds, unless the machine has other work to do.
-PATIENCE = 300
 SETTINGS = {
     **SYNTHETIC,
     "collab": {**SYNTHETIC["collab"], "epochs": 15},
@@ -34,84 +20,10 @@ SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Server:
-    url: str
-    environment: dict[str, str]
-    folder: Path
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log"
-
-    @property
-    def artifacts(self) -> Path:
-        return self.folder / "artifacts"
-
-    def prefect(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [*PREFECT, *arguments],
-            env=self.environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def ask(self, path: str, given: Any = None) -> Any:
-        """What the server's API answers; to what is given, if anything is."""
-        data = None if given is None else json.dumps(given).encode()
-        with urlopen(Request(f"{self.url}/api{path}", data, {"Content-Type": "application/json"})) as answer:
-            return json.load(answer)
-
-
-@contextmanager
-def running(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
-    with log.open("a") as file:
-        process = subprocess.Popen(
-            [*PREFECT, *arguments], env=environment, cwd=ROOT, stdout=file, stderr=file, start_new_session=True
-        )
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    of_the_shell = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment = {
-        **of_the_shell,
-        "PREFECT_HOME": str(folder),
-        "PREFECT_API_URL": f"{url}/api",
-        "PREFECT_SERVER_UI_API_URL": f"{url}/api",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "PYTHONPATH": str(ROOT),
-        "PLANTED_FOLDER": str(folder),
-        "COLUMNS": "200",
-    }
-    server = Server(url, environment, folder)
-    with running(["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, server.log):
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                server.ask("/health")
-                break
-            except OSError:
-                assert time.monotonic() < deadline, server.log.read_text()
-                time.sleep(0.5)
+    with serve(folder, SYNTHETIC_FOLDER=str(folder)) as server:
         yield server
 
 
@@ -124,16 +36,16 @@ def deployed(server: Server) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def planted(server: Server, deployed: set[str]) -> Iterator[str]:
-    """The id of a deployment like `full/sample`, but for the world that it reads, and a worker that runs it."""
-    like = server.ask("/deployments/name/full/sample")
-    kept = ("flow_id", "work_pool_name", "parameter_openapi_schema", "enforce_parameter_schema", "job_variables")
+def deployment_id(server: Server, deployed: set[str]) -> Iterator[str]:
+    """A deployment like `full/sample` that reads the synthetic world, while a worker runs it."""
+    sample = server.ask("/deployments/name/full/sample")
+    same = ("flow_id", "work_pool_name", "parameter_openapi_schema", "enforce_parameter_schema", "job_variables")
     settings = {**SETTINGS, "artifacts_dir": str(server.artifacts), "data_dir": str(server.folder)}
     made = server.ask(
         "/deployments/",
         {
-            **{name: like[name] for name in kept},
-            "name": "planted",
+            **{name: sample[name] for name in same},
+            "name": "synthetic",
             "entrypoint": "tests.support.synthetic_flow.full",
             "parameters": {"settings": settings},
         },
@@ -157,55 +69,45 @@ def field(page: Page, label: str) -> Locator:
 
 
 def submit(page: Page) -> tuple[int, Any]:
-    """The status and the answer with which the server takes a form, sent again while its database is busy."""
-    for _ in range(10):
-        with page.expect_response("**/create_flow_run") as answered:
+    """The status and the body of the server's answer to the form."""
+
+    def once() -> tuple[int, Any]:
+        with page.expect_response("**/create_flow_run") as answer:
             page.get_by_role("button", name="Submit").click()
-        if answered.value.status != HTTPStatus.SERVICE_UNAVAILABLE:
-            break
-        time.sleep(1)
-    return answered.value.status, answered.value.json()
+        return answer.value.status, answer.value.json()
 
-
-def wait_for_end(server: Server, run_id: str) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        run = server.ask(f"/flow_runs/{run_id}")
-        if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-            return run
-        assert time.monotonic() < deadline, server.log.read_text()
-        time.sleep(0.5)
+    return when_not_busy(once)
 
 
 @pytest.fixture(scope="module")
-def form(server: Server, planted: str, page: Page) -> Page:
-    page.goto(f"{server.url}/deployments/deployment/{planted}/run")
+def form(server: Server, deployment_id: str, page: Page) -> Page:
+    page.goto(f"{server.url}/deployments/deployment/{deployment_id}/run")
     field(page, "Epochs").first.wait_for()
     return page
 
 
 @pytest.fixture(scope="module")
 def refusal(server: Server, form: Page) -> tuple[int, str, int]:
-    """What comes of a form with epochs: -1: status, answer, and how many runs there are once the page has said it."""
+    """What follows from a form with -1 epochs: status, answer, and the number of runs once the page shows the error."""
     epochs = field(form, "Epochs").nth(1)
-    right = epochs.input_value()
+    valid = epochs.input_value()
     epochs.fill("-1")
     status, answer = submit(form)
     form.get_by_text("-1 is less than the minimum of 1").first.wait_for()
-    epochs.fill(right)
+    epochs.fill(valid)
     return status, answer["detail"], len(server.ask("/flow_runs/filter", {}))
 
 
 @pytest.fixture(scope="module")
 def finished(server: Server, refusal: Any, form: Page) -> Any:
-    """The run that the form starts once it is right, when it has ended."""
+    """The run that the corrected form starts, once it has ended."""
     status, run = submit(form)
     assert status == 201
-    return wait_for_end(server, run["id"])
+    return server.wait_for_end(run["id"])
 
 
 def test_every_deployment_is_there(deployed: set[str]) -> None:
-    assert deployed == {"full", "sample", "collab-study", "genres", "sentiment", "refresh-reviews"}
+    assert deployed == {"sample", "ulmfit", "collab-study", "genres", "sentiment", "refresh-reviews"}
 
 
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])
@@ -217,9 +119,9 @@ def test_a_server_takes_the_template_of_a_pool_with_gpus(server: Server, kind: s
     assert made["concurrency_limit"] == 1
 
 
-def test_the_form_says_what_settings_mean_and_within_what_bounds(form: Page) -> None:
+def test_the_form_describes_settings_and_their_bounds(form: Page) -> None:
     assert form.get_by_text("most passes over the ratings [>= 1 and <= 200]").count() == 1
-    assert form.get_by_text("the settings of all stages; what is not said is as the profile has it").count() == 1
+    assert form.get_by_text("the settings of all stages; what is not given is as the profile has it").count() == 1
     assert [epochs.input_value() for epochs in field(form, "Epochs").all()] == ["15", "2"]
 
 
@@ -231,7 +133,7 @@ def test_a_form_with_a_value_out_of_bounds_is_refused_and_starts_no_run(refusal:
     assert runs == 0
 
 
-def test_a_run_started_in_the_form_completes_and_is_seen_to(server: Server, finished: Any, page: Page) -> None:
+def test_a_run_started_from_the_form_completes_and_the_ui_shows_it(server: Server, finished: Any, page: Page) -> None:
     assert finished["state"]["type"] == "COMPLETED", server.log.read_text()[-3000:]
     page.goto(f"{server.url}/runs/flow-run/{finished['id']}")
     page.get_by_text("full-sample-movielens_100k").first.wait_for()
@@ -242,12 +144,12 @@ def test_a_run_started_in_the_form_completes_and_is_seen_to(server: Server, fini
 
 @pytest.fixture(scope="module")
 def artifacts(server: Server, finished: Any) -> dict[str, Any]:
-    """What the UI has to show of the run, by key."""
+    """The artifacts that the UI shows of the run, by key."""
     made = server.ask("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [finished["id"]]}}})
     return {artifact["key"]: artifact for artifact in made}
 
 
-def test_its_artifacts_are_figures_names_and_how_far_trainings_are(artifacts: dict[str, Any]) -> None:
+def test_its_artifacts_are_scores_names_and_the_progress_of_trainings(artifacts: dict[str, Any]) -> None:
     coverage = {row["metric"]: row["value"] for row in json.loads(artifacts["reviews-metrics"]["data"])}
     assert (coverage["items_with_review"], coverage["reviews"]) == (80, 480)
     assert all(0 <= row["auc"] <= 1 for row in json.loads(artifacts["evaluation-labels"]["data"]))
@@ -257,23 +159,23 @@ def test_its_artifacts_are_figures_names_and_how_far_trainings_are(artifacts: di
     assert language_model["description"].startswith("language model, forward: epoch 2 of 2: train_loss")
 
 
-def test_pictures_of_histograms_are_seen_in_the_ui(server: Server, artifacts: dict[str, Any], page: Page) -> None:
+def test_the_ui_shows_the_pictures_of_histograms(server: Server, artifacts: dict[str, Any], page: Page) -> None:
     page.goto(f"{server.url}/artifacts/artifact/{artifacts['histograms']['id']}")
     page.locator("img[src^='data:image/png']").first.wait_for()
     widths = page.evaluate("Array.from(document.images).map(image => image.naturalWidth).filter(width => width > 300)")
     assert len(widths) == 6
 
 
-def test_the_ui_says_where_the_page_is(server: Server, artifacts: dict[str, Any], page: Page) -> None:
+def test_the_ui_says_where_the_report_is(server: Server, artifacts: dict[str, Any], page: Page) -> None:
     (report,) = (server.artifacts / "report").glob("*/index.html")
     page.goto(f"{server.url}/artifacts/artifact/{artifacts['report']['id']}")
     page.get_by_text(str(report)).first.wait_for()
 
 
-def test_what_the_library_logs_is_in_the_ui(server: Server, finished: Any) -> None:
+def test_the_ui_shows_the_log_of_the_library(server: Server, finished: Any) -> None:
     logs = server.ask("/logs/filter", {"logs": {"flow_run_id": {"any_": [finished["id"]]}}, "limit": 200})
-    told = [log["message"] for log in logs if log["name"].startswith("latentflix")]
-    assert any(re.match("language model, forward: epoch 2 of 2: train_loss", message) for message in told)
+    messages = [log["message"] for log in logs if log["name"].startswith("latentflix")]
+    assert any(re.match("language model, forward: epoch 2 of 2: train_loss", message) for message in messages)
 
 
 def test_every_task_has_the_tag_of_its_stage(server: Server, finished: Any) -> None:
@@ -282,14 +184,16 @@ def test_every_task_has_the_tag_of_its_stage(server: Server, finished: Any) -> N
     assert {"ratings", "collab", "classifier", "report"} <= tags
 
 
-def test_a_failed_run_names_stage_and_cause_and_goes_on_from_there(server: Server, planted: str, finished: Any) -> None:
+def test_a_failed_run_names_stage_and_cause_and_a_retry_continues_from_there(
+    server: Server, deployment_id: str, finished: Any
+) -> None:
     settings = {**SETTINGS, "artifacts_dir": str(server.artifacts), "data_dir": str(server.folder)}
     changed = {"settings": {**settings, "report": {"min_reviews": 2}}}
     reports = server.artifacts / "report"
     reports.rename(aside := server.artifacts / "aside")
     reports.write_text("in the way")
-    run = server.ask(f"/deployments/{planted}/create_flow_run", {"parameters": changed})
-    failed = wait_for_end(server, run["id"])
+    run = server.ask(f"/deployments/{deployment_id}/create_flow_run", {"parameters": changed})
+    failed = server.wait_for_end(run["id"])
     assert failed["state"]["type"] == "FAILED"
     assert "ArtifactError: report: an artifact cannot be written; where: " in failed["state"]["message"]
 
@@ -299,7 +203,7 @@ def test_a_failed_run_names_stage_and_cause_and_goes_on_from_there(server: Serve
     retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": False}
     answer = server.ask(f"/flow_runs/{run['id']}/set_state", retry)
     assert answer["status"] == "ACCEPT"
-    again = wait_for_end(server, run["id"])
+    again = server.wait_for_end(run["id"])
     assert again["state"]["type"] == "COMPLETED"
     assert again["run_count"] == 2
     after = {path: path.stat().st_mtime_ns for path in server.artifacts.glob("*/[!.]*/manifest.json")}

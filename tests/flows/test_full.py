@@ -1,4 +1,4 @@
-"""The whole way, in a world whose factors are known and on real data."""
+"""The full flow, in a world whose factors are known and on real data."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from latentflix.errors import DataError
 from latentflix.factors.stability import match_axes
 from latentflix.settings import FullSettings
 from tests.support.small_settings import SMALL_SETTINGS, as_arguments
-from tests.support.synthetic_run import OF_RATINGS, SYNTHETIC, Run, copy_stages, linked_items, run_synthetic
+from tests.support.synthetic_run import HASTY, RATING_STAGES, SYNTHETIC, Run, copy_stages, run_synthetic, write_ratings
 from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
@@ -29,106 +29,89 @@ STAGES = (
 )
 
 
-def test_planted_factors_are_recovered_and_stable(planted: Run, world: World) -> None:
-    scores = planted.table("factors", "scores")
+def test_the_true_factors_are_recovered_and_stable(synthetic_run: Run, world: World) -> None:
+    scores = synthetic_run.table("factors", "scores")
     partner, strength = match_axes(world.true_factors.loc[scores.index].to_numpy(), scores.to_numpy())
     assert sorted(partner) == [0, 1, 2]
     assert strength.min() >= 0.95
-    assert planted.table("factors", "axes")["stability"].min() >= 0.95
+    assert synthetic_run.table("factors", "axes")["stability"].min() >= 0.95
 
 
-def test_labels_of_unread_items_are_told_from_their_reviews(planted: Run) -> None:
-    headline = planted.outcome.headline
+def test_labels_of_held_out_items_are_predicted_from_their_reviews(synthetic_run: Run) -> None:
+    headline = synthetic_run.result.headline
     assert headline["auc"] >= 0.9
     assert headline["auc_low"] > headline["auc_null"] + 3 * headline["auc_null_sd"]
     assert headline["auc_p"] < 0.01
     assert headline["words_auc"] >= 0.9
 
 
-def test_planted_words_name_their_poles(planted: Run, world: World) -> None:
-    scores = planted.table("factors", "scores")
+def test_the_words_that_mark_a_pole_name_it(synthetic_run: Run, world: World) -> None:
+    scores = synthetic_run.table("factors", "scores")
     true_factors = world.true_factors.loc[scores.index]
     partner, _ = match_axes(true_factors.to_numpy(), scores.to_numpy())
-    terms = planted.table("names", "terms")
+    terms = synthetic_run.table("names", "terms")
     for factor, axis in zip(true_factors.columns, scores.columns[partner], strict=True):
-        same_way = np.corrcoef(true_factors[factor], scores[axis])[0, 1] > 0
+        same_sign = np.corrcoef(true_factors[factor], scores[axis])[0, 1] > 0
         for pole in "+-":
-            planted_words = world.words[factor, pole if same_way else "-+"["+-".index(pole)]]
+            marking = world.words[factor, pole if same_sign else "-+"["+-".index(pole)]]
             best = terms.loc[terms["label"] == f"{axis}{pole}", "term"].head(4)
-            assert all(any(word in planted_words for word in term.split()) for term in best), (factor, pole)
+            assert all(any(word in marking for word in term.split()) for term in best), (factor, pole)
 
 
-def test_with_the_links_shuffled_the_score_falls_to_chance(planted: Run, world: World, tmp_path: Path) -> None:
-    # The links come with the films, so these are made anew.
-    copy_stages(planted, tmp_path, *OF_RATINGS)
+def test_with_shuffled_links_the_score_falls_to_chance(synthetic_run: Run, world: World, tmp_path: Path) -> None:
+    # The links are part of the items, so `datasets` and `ratings` are made anew.
+    copy_stages(synthetic_run, tmp_path, *RATING_STAGES)
     shuffled = run_synthetic(shuffle_links(world, seed=3), tmp_path)
-    headline = shuffled.outcome.headline
+    headline = shuffled.result.headline
     assert abs(headline["auc"] - 0.5) < 0.1
     assert headline["auc_p"] > 0.01
 
 
-def test_ratings_of_the_users_own_go_the_same_way(planted: Run, world: World, tmp_path: Path) -> None:
-    world.ratings.to_csv(tmp_path / "stars.csv.gz", index=False)
-    linked_items(world).to_parquet(tmp_path / "items.parquet")
-    source = {
-        "path": tmp_path / "stars.csv.gz",
-        "timestamp_column": "timestamp",
-        "items_path": tmp_path / "items.parquet",
-        "title_column": "title",
-        "genres_column": "genres",
-        "imdb_column": "tconst",
-    }
-    hasty = {
-        "factors": {**SYNTHETIC["factors"], "stable_from": 0.0},
-        "collab": {**SYNTHETIC["collab"], "epochs": 2, "n_seeds": 2},
-        "classifier": {**SYNTHETIC["classifier"], "n_folds": 2, "all_epochs": 1},
-        "evaluation": {"permutations": 20, "bootstraps": 20},
-    }
-    own = run_synthetic(world, tmp_path, ratings_source=source, **hasty)
-    assert own.store.manifest(own.handle("ratings")).inputs == (own.handle("ratings_source"),)
-    assert set(own.outcome.seconds) == {*STAGES, "ratings_source"}
+def test_a_users_own_ratings_give_the_same_tables(synthetic_run: Run, world: World, tmp_path: Path) -> None:
+    own = run_synthetic(world, tmp_path, ratings_source=write_ratings(world, tmp_path), **HASTY)
+    assert own.store.manifest(own.handle("ratings")).inputs == {"source": (own.handle("ratings_source"),)}
+    assert set(own.result.seconds) == {*STAGES, "ratings_source"}
     for name in ("ratings", "items", "users"):
-        pd.testing.assert_frame_equal(own.table("ratings", name), planted.table("ratings", name))
+        pd.testing.assert_frame_equal(own.table("ratings", name), synthetic_run.table("ratings", name))
 
 
-def test_a_second_run_takes_everything_from_the_cache(planted: Run, world: World) -> None:
-    again = run_synthetic(world, planted.settings.artifacts_dir.parent)
-    assert again.outcome.cached == dict.fromkeys(STAGES, True)
-    assert again.outcome.report == planted.outcome.report
+def test_a_second_run_takes_everything_from_the_cache(synthetic_run: Run, world: World) -> None:
+    again = run_synthetic(world, synthetic_run.store.root.parent)
+    assert again.result.cached == dict.fromkeys(STAGES, True)
+    assert again.result.report == synthetic_run.result.report
 
 
-def test_an_altered_artifact_is_made_anew(planted: Run, world: World, tmp_path: Path) -> None:
-    copy_stages(planted, tmp_path)
-    labels = next((tmp_path / "artifacts" / "labels").glob("*/films.parquet"))
+def test_an_altered_artifact_is_made_anew(synthetic_run: Run, world: World, tmp_path: Path) -> None:
+    copy_stages(synthetic_run, tmp_path)
+    (labels,) = (tmp_path / "artifacts" / "labels").glob("*/items.parquet")
     original = labels.read_bytes()
     labels.write_bytes(original[:-1] + b"x")
     again = run_synthetic(world, tmp_path)
-    assert [stage for stage, cached in again.outcome.cached.items() if not cached] == ["labels"]
+    assert again.made == {"labels"}
     assert labels.read_bytes() == original
 
 
-def test_one_classifier_setting_changed_runs_the_classifier_and_what_follows(
-    planted: Run, world: World, tmp_path: Path
+def test_a_changed_classifier_setting_runs_the_classifier_and_what_depends_on_it(
+    synthetic_run: Run, world: World, tmp_path: Path
 ) -> None:
-    copy_stages(planted, tmp_path)
+    copy_stages(synthetic_run, tmp_path)
     changed = {**SYNTHETIC["classifier"], "all_epochs": 1}
     again = run_synthetic(world, tmp_path, classifier=changed)
-    made = {stage for stage, cached in again.outcome.cached.items() if not cached}
-    assert made == {*STAGES[STAGES.index("classifier") :]} - {"names"}
-    page = Path(again.outcome.report).read_text(encoding="utf-8")
+    assert again.made == {*STAGES[STAGES.index("classifier") :]} - {"names"}
+    page = Path(again.result.report).read_text(encoding="utf-8")
     assert re.search(r"classifier\.all_epochs</th><td[^>]*>8</td><td[^>]*>1</td>", page)
     assert re.findall(r'<a href="#factor-(\d)">\1</a></th><td>(\d|new)</td><td>1\.00</td>', page) == [
         *(("1", "1"), ("2", "2"), ("3", "3"))
     ]
-    # The report that was made now is no earlier report to itself.
+    # A report is not compared with itself.
     third = run_synthetic(world, tmp_path, classifier=changed)
-    assert all(third.outcome.cached.values())
-    assert third.outcome.report == again.outcome.report
+    assert third.made == set()
+    assert third.result.report == again.result.report
 
 
-def test_the_report_shows_every_stage_and_every_item(planted: Run, world: World) -> None:
-    page = Path(planted.outcome.report).read_text(encoding="utf-8")
-    folder = Path(planted.outcome.report).parent
+def test_the_report_shows_every_stage_and_every_item(synthetic_run: Run, world: World) -> None:
+    page = Path(synthetic_run.result.report).read_text(encoding="utf-8")
+    folder = Path(synthetic_run.result.report).parent
     assert all(f"<summary>{stage}" in page for stage in STAGES if stage != "report")
     pictures = re.findall(r'src="(items/\d+\.png)"', page)
     assert len(pictures) == len(world.item_titles)
@@ -179,7 +162,7 @@ def wait_for(folder: Path, pattern: str, seconds: float) -> None:
         time.sleep(0.05)
 
 
-def test_real_data_goes_the_whole_way_and_on_after_a_sigkill(tmp_path: Path) -> None:
+def test_a_run_on_real_data_continues_after_a_sigkill(tmp_path: Path) -> None:
     killed = start(tmp_path)
     wait_for(tmp_path, "language_model/.*", 300)
     os.killpg(killed.pid, signal.SIGKILL)
@@ -198,6 +181,5 @@ def test_real_data_goes_the_whole_way_and_on_after_a_sigkill(tmp_path: Path) -> 
     assert result["headline"]["items"] == 88
     assert Path(result["report"]).is_file()
     store = Store(tmp_path / "artifacts")
-    assert [store.find_problem(Handle(stage=Path(n).parts[1], key=Path(n).parts[2])) for n in after] == [None] * len(
-        after
-    )
+    handles = [Handle(stage=stage, key=key) for _, stage, key in (Path(name).parts for name in after)]
+    assert {store.find_problem(handle) for handle in handles} == {None}

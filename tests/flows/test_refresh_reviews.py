@@ -24,7 +24,7 @@ from latentflix.runs import find_last_run
 from latentflix.settings import RefreshSettings
 from tasks.reviews import rate_limiter, read_secret, refresh_batches
 from tests.support.synthetic_reviews import SyntheticSource, films, review
-from tests.support.synthetic_run import OF_RATINGS, copy_stages, run_synthetic
+from tests.support.synthetic_run import RATING_STAGES, copy_stages, run_synthetic
 
 pytestmark = pytest.mark.usefixtures("prefect")
 QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_pause=5)
@@ -115,9 +115,9 @@ def test_a_global_limit_of_the_server_slows_down_a_source(store):
 
 
 @pytest.fixture
-def last_run(planted, world, tmp_path):
+def last_run(synthetic_run, world, tmp_path):
     """A full run in the synthetic world whose histograms count the two most probable labels."""
-    copy_stages(planted, tmp_path)
+    copy_stages(synthetic_run, tmp_path)
     return run_synthetic(world, tmp_path, histograms={"top_k": 2})
 
 
@@ -185,8 +185,8 @@ def test_only_new_reviews_are_predicted_and_those_of_other_words_move_the_histog
     assert (again.headline["due"], again.headline["drifted"]) == (0, [])
 
 
-def test_the_full_flow_reads_and_records_a_version_of_the_store(planted, world, tmp_path):
-    copy_stages(planted, tmp_path, "datasets", "ratings", *OF_RATINGS)
+def test_the_full_flow_reads_a_version_of_the_store_and_records_it(synthetic_run, world, tmp_path):
+    copy_stages(synthetic_run, tmp_path, "datasets", "ratings", *RATING_STAGES)
     store = ReviewStore(str(tmp_path / "store"))
     linked = [
         review(tconst, number, row.text, rating=float(row.rating))
@@ -207,4 +207,4 @@ def test_the_full_flow_reads_and_records_a_version_of_the_store(planted, world, 
     assert manifest.metrics["store_version"] == version
     assert manifest.config["store_version"] == version
     assert manifest.config["store_id"] == store.table_id()
-    assert run.outcome.headline["reviews"] == len(linked)
+    assert run.result.headline["reviews"] == len(linked)

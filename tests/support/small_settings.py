@@ -1,8 +1,9 @@
-"""Settings with which real data goes the whole way in well under a minute of training."""
+"""Settings with which a run trains for seconds."""
 
 import json
 from typing import Any
 
+# For real data.
 SMALL_SETTINGS: dict[str, Any] = {
     "collab": {"n_seeds": 4, "epochs": 4},
     "trials": {"models": ["dot_range", "bias"], "weight_decays": [0.1, 0.4], "n_seeds": 1},
@@ -15,9 +16,16 @@ SMALL_SETTINGS: dict[str, Any] = {
 
 
 def as_arguments(settings: dict[str, Any]) -> list[str]:
-    return [
-        argument
-        for stage, fields in settings.items()
-        for name, value in fields.items()
-        for argument in (f"--{stage}.{name}".replace("_", "-"), json.dumps(value))
-    ]
+    """The options of a command line that give these settings."""
+    arguments = []
+    for stage, fields in settings.items():
+        for name, value in fields.items():
+            option = f"{stage}.{name}".replace("_", "-")
+            match value:
+                case bool():
+                    arguments += [f"--{option}" if value else f"--no-{option}"]
+                case str():
+                    arguments += [f"--{option}", value]
+                case _:
+                    arguments += [f"--{option}", json.dumps(value)]
+    return arguments

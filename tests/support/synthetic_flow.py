@@ -1,4 +1,4 @@
-"""The full flow in the planted world, for a worker: what it imports here finds that world in place of the data sets."""
+"""The full flow in the synthetic world, for a worker: with this entry point it reads that world, not the data sets."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from flows.full import full
-from tests.support.synthetic_run import plant
+from tests.support.synthetic_run import replace_data_sets
 from tests.support.synthetic_world import make_world
 
-plant(make_world(), Path(os.environ["PLANTED_FOLDER"]), pytest.MonkeyPatch())
+replace_data_sets(make_world(), Path(os.environ["SYNTHETIC_FOLDER"]), pytest.MonkeyPatch())
 
 __all__ = ["full"]

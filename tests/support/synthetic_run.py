@@ -1,8 +1,9 @@
-"""The full flow in the planted world."""
+"""Finished runs of flows, and the full flow in the synthetic world."""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,7 +17,7 @@ from latentflix.data.download import DataSet, SourceFile
 from latentflix.settings import FullSettings
 from tests.support.synthetic_world import World
 
-SYNTHETIC = {
+SYNTHETIC: dict[str, Any] = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
     "trials": {"models": ["bias"], "weight_decays": [0.3], "n_seeds": 2},
     "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
@@ -39,18 +40,34 @@ SYNTHETIC = {
     "evaluation": {"permutations": 200, "bootstraps": 200},
     "names": {"min_ratings": 20, "min_items": 3},
 }
-# What is learned from ratings alone.
-OF_RATINGS = ("collab", "trials", "analysis", "factors", "labels")
+# The same in a few seconds, for runs whose scores do not matter.
+HASTY: dict[str, Any] = {
+    **SYNTHETIC,
+    "factors": {**SYNTHETIC["factors"], "stable_from": 0.0},
+    "collab": {**SYNTHETIC["collab"], "epochs": 2, "n_seeds": 2},
+    "classifier": {**SYNTHETIC["classifier"], "n_folds": 2, "all_epochs": 1},
+    "language_model": {**SYNTHETIC["language_model"], "epochs": 1, "rate_steps": 0, "sentences": 0},
+    "evaluation": {"permutations": 20, "bootstraps": 20},
+}
+# The stages that read no review.
+RATING_STAGES = ("collab", "trials", "analysis", "factors", "labels")
 
 
 @dataclass(frozen=True)
 class Run:
-    outcome: FlowResult
+    """A finished run: the result of its flow, and the store that it wrote to."""
+
+    result: FlowResult
     store: Store
-    settings: FullSettings
+
+    @property
+    def made(self) -> set[str]:
+        """The stages that this run did not take from the cache."""
+        return {stage for stage, cached in self.result.cached.items() if not cached}
 
     def handle(self, stage: str) -> Handle:
-        (folder,) = (self.store.root / stage).iterdir()
+        """The handle of the only artifact of a stage."""
+        (folder,) = (self.store.root / stage).glob("[!.]*")
         return Handle(stage=stage, key=folder.name)
 
     def table(self, stage: str, name: str) -> pd.DataFrame:
@@ -61,7 +78,22 @@ def linked_items(world: World) -> pd.DataFrame:
     return world.items.merge(world.item_titles[["item_id", "tconst"]], on="item_id")
 
 
-def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def write_ratings(world: World, folder: Path) -> dict[str, str]:
+    """Write ratings and items as a user's own files, and return the settings of `ratings_source` that read them."""
+    world.ratings.to_csv(folder / "stars.csv.gz", index=False)
+    linked_items(world).to_parquet(folder / "items.parquet")
+    return {
+        "path": str(folder / "stars.csv.gz"),
+        "timestamp_column": "timestamp",
+        "items_path": str(folder / "items.parquet"),
+        "title_column": "title",
+        "genres_column": "genres",
+        "imdb_column": "tconst",
+    }
+
+
+def replace_data_sets(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have stages find a synthetic world where they look for data sets in `folder`."""
     tables = {
         "movielens_100k": {"ratings": world.ratings, "items": linked_items(world), "scale": world.scale},
         "imdb_reviews": {"reviews": world.reviews},
@@ -74,16 +106,17 @@ def plant(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.reviews, "review_links", lambda: world.review_films)
 
 
-def run_synthetic(world: World, folder: Path, **changed: dict[str, object]) -> Run:
+def run_synthetic(world: World, folder: Path, **changed: object) -> Run:
+    """Run the full flow in a synthetic world, its artifacts in `folder`. changed: settings other than SYNTHETIC."""
     settings = FullSettings.model_validate(
         {**SYNTHETIC, **changed, "artifacts_dir": folder / "artifacts", "data_dir": folder}
     )
     with pytest.MonkeyPatch.context() as monkeypatch:
-        plant(world, folder, monkeypatch)
-        return Run(full(settings), Store(settings.artifacts_dir), settings)
+        replace_data_sets(world, folder, monkeypatch)
+        return Run(full(settings), Store(settings.artifacts_dir))
 
 
 def copy_stages(run: Run, folder: Path, *stages: str) -> None:
-    """Give a run in `folder` what another has made in these stages; in all, if none is named."""
-    for stage in stages or run.outcome.seconds:
+    """Give a run in `folder` the artifacts that another has made in these stages; in all, if none is named."""
+    for stage in stages or run.result.seconds:
         shutil.copytree(run.store.root / stage, folder / "artifacts" / stage)

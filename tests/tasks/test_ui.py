@@ -1,14 +1,14 @@
-"""What is published where the server does not answer, and how often progress is."""
+"""What happens where the server does not answer, and how often progress is published."""
 
 import logging
 
 import pytest
 from httpx import ConnectError
-from tasks.publishing import progress_publisher, publish
 
 from latentflix.report.highlights import Table, Text
 from latentflix.training import Epoch
-from tasks import publishing
+from tasks import ui
+from tasks.ui import progress_publisher, publish
 
 HIGHLIGHTS = [Table("a-table", "A table", [{"a": 1}]), Text("a-text", "A text", "words")]
 
@@ -21,7 +21,7 @@ def test_a_server_that_does_not_answer_ends_no_run(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("create_table_artifact", "create_markdown_artifact", "create_progress_artifact"):
-        monkeypatch.setattr(publishing, name, refuse)
+        monkeypatch.setattr(ui, name, refuse)
     with caplog.at_level(logging.WARNING, "latentflix"):
         publish(HIGHLIGHTS)
         progress_publisher()(Epoch("a training", 1, 2, {}))
@@ -32,14 +32,14 @@ def test_a_server_that_does_not_answer_ends_no_run(
     ]
 
 
-def test_short_epochs_are_told_of_now_and_then_and_the_last_one_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[object, ...]] = []
-    monkeypatch.setattr(publishing, "create_progress_artifact", lambda *given: told.append(given) or "id")
-    monkeypatch.setattr(publishing, "update_progress_artifact", lambda *given: told.append(given))
+def test_short_epochs_are_published_now_and_then_and_the_last_one_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    published: list[tuple[object, ...]] = []
+    monkeypatch.setattr(ui, "create_progress_artifact", lambda *arguments: published.append(arguments) or "id")
+    monkeypatch.setattr(ui, "update_progress_artifact", lambda *arguments: published.append(arguments))
     show = progress_publisher()
     for done in range(1, 101):
         show(Epoch("collab bias, seeds 0 to 3", done, 100, {"mse": 1 / done}))
-    first, *_, last = told
-    assert len(told) < 10
+    first, *_, last = published
+    assert len(published) < 10
     assert first == (1, "training-collab-bias-seeds-0-to-3", "collab bias, seeds 0 to 3: epoch 1 of 100: mse 1.0000")
     assert last == ("id", 100, "collab bias, seeds 0 to 3: epoch 100 of 100: mse 0.0100")

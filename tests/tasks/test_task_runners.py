@@ -1,0 +1,211 @@
+"""Where fits run: one after the other, in threads, in processes and on a Dask cluster."""
+
+import socket
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+from distributed import LocalCluster
+from numpy.testing import assert_array_equal
+from pandas.testing import assert_frame_equal
+from prefect import flow
+
+from latentflix.artifacts import Handle, Store
+from latentflix.config import ParallelConfig
+from latentflix.data.ratings import RatingsConfig, read_ratings
+from latentflix.errors import DependencyError, NotEnoughData, TrainingError
+from latentflix.factors.extraction import FactorConfig
+from latentflix.recommender.fit import seed_groups
+from latentflix.recommender.model import CollabConfig, load_recommender
+from tasks import factors, recommender
+from tasks.stage import StageRunner
+from tests.support.synthetic_world import make_world
+
+RATINGS = Handle(stage="ratings", key="0" * 20)
+# Four fits, two per task.
+COLLAB = CollabConfig(n_factors=4, epochs=2, batch_size=256, learning_rate=2e-2, n_seeds=4, seeds_per_task=2)
+# Weight decay so strong that the weights grow without bound.
+DIVERGING = COLLAB.model_copy(update={"seed": 2, "n_seeds": 2, "learning_rate": 1.0, "weight_decay": 1e4})
+FACTORS = FactorConfig(rotation="pca", n_axes=3, min_ratings=10, n_rotations=20)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A store with ratings, and the recommenders and factors made of them."""
+
+    run: StageRunner
+    collab: list[Handle]
+    factors: Handle
+
+    def table(self, name):
+        return self.run.store.read_table(self.factors, name)
+
+    def weights(self):
+        return [load_recommender(self.run.store, handle).weights for handle in self.collab]
+
+
+def new_store(root):
+    world = make_world(n_users=100, n_items=40)
+    ratings = read_ratings(world.ratings, world.items, RatingsConfig(), world.scale)
+    store = Store(root)
+    with store.new(RATINGS, {}, RatingsConfig()) as artifact:
+        artifact.write_table("ratings", ratings.ratings)
+        artifact.write_table("items", ratings.items)
+    return store
+
+
+@flow(name="fit", persist_result=False)
+def fit(store, parallel, configs):
+    run = StageRunner(store, parallel)
+    return run, run.map(recommender.fit, ratings=RATINGS, configs=configs)
+
+
+@flow(name="fit-and-extract", persist_result=False)
+def fit_and_extract(store, parallel):
+    run = StageRunner(store, parallel)
+    collab = run.map(recommender.fit, ratings=RATINGS, configs=seed_groups(COLLAB))
+    return Fitted(run, collab, run(factors.extract, ratings=RATINGS, fits=collab, config=FACTORS))
+
+
+def written(store):
+    return sorted(str(path.relative_to(store.root)) for path in (store.root / "collab").glob("*"))
+
+
+def times(store):
+    return {path: path.stat().st_mtime_ns for path in store.root.rglob("*") if path.is_file()}
+
+
+def assert_same(fitted, expected):
+    assert (fitted.collab, fitted.factors) == (expected.collab, expected.factors)
+    for one, other in zip(fitted.weights(), expected.weights(), strict=True):
+        for name in one:
+            assert_array_equal(one[name], other[name])
+    for name in ("scores", "axes"):
+        assert_frame_equal(fitted.table(name), expected.table(name))
+
+
+@pytest.fixture(scope="module")
+def in_sequence(prefect, tmp_path_factory):
+    return fit_and_extract(new_store(tmp_path_factory.mktemp("sequence")), ParallelConfig())
+
+
+@pytest.fixture(scope="module")
+def cluster(prefect):
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster
+
+
+def test_the_fits_of_all_groups_are_in_the_factors(in_sequence):
+    assert len(set(in_sequence.collab)) == 2
+    manifest = in_sequence.run.store.manifest(in_sequence.factors)
+    assert manifest.inputs == {"ratings": (RATINGS,), "fits": tuple(in_sequence.collab)}
+    assert in_sequence.table("scores").shape == (40, 3)
+    assert set(in_sequence.run.seconds) == set(in_sequence.run.cached) == {"collab", "factors"}
+    assert in_sequence.run.cached == {"collab": False, "factors": False}
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
+def test_fits_are_the_same_wherever_they_run(kind, in_sequence, tmp_path):
+    assert_same(fit_and_extract(new_store(tmp_path), ParallelConfig(kind=kind, workers=2)), in_sequence)
+
+
+def test_fits_run_on_an_existing_cluster_and_leave_it_running(cluster, in_sequence, tmp_path):
+    parallel = ParallelConfig(kind="dask", dask_address=cluster.scheduler_address)
+    assert_same(fit_and_extract(new_store(tmp_path), parallel), in_sequence)
+    assert {worker.status.name for worker in cluster.workers.values()} == {"running"}
+    again, _ = fit(new_store(tmp_path / "again"), parallel, seed_groups(COLLAB))
+    assert again.cached == {"collab": False}
+
+
+def test_only_what_is_missing_is_made(in_sequence, prefect, tmp_path):
+    store = new_store(tmp_path)
+    configs = seed_groups(COLLAB.model_copy(update={"n_seeds": 6}))
+    _, (first, *_) = fit(store, ParallelConfig(), configs[:1])
+    before = times(store)
+    run, made = fit(store, ParallelConfig(kind="threads", workers=2), configs)
+    assert (run.cached, len(set(made))) == ({"collab": False}, 3)
+    assert made[0] == first
+    assert before.items() <= times(store).items()
+    assert len(written(store)) == 3
+
+    before = times(store)
+    run, again = fit(store, ParallelConfig(kind="threads", workers=2), configs)
+    assert (run.cached, again, times(store)) == ({"collab": True}, made, before)
+
+
+def test_an_altered_artifact_among_several_is_made_anew(prefect, tmp_path):
+    store = new_store(tmp_path)
+    _, made = fit(store, ParallelConfig(), seed_groups(COLLAB))
+    weights = store.path(made[1]) / "recommender.safetensors"
+    original = weights.read_bytes()
+    weights.write_bytes(original[:-1] + b"x")
+    run, again = fit(store, ParallelConfig(kind="threads"), seed_groups(COLLAB))
+    assert (run.cached, again) == ({"collab": False}, made)
+    assert [store.find_problem(handle) for handle in made] == [None, None]
+
+
+@pytest.mark.parametrize("kind", ["sequence", "threads", "dask"])
+def test_a_failed_fit_says_why_and_the_others_are_kept(kind, request, tmp_path):
+    address = request.getfixturevalue("cluster").scheduler_address if kind == "dask" else None
+    request.getfixturevalue("prefect")
+    store = new_store(tmp_path)
+    configs = [DIVERGING, *seed_groups(COLLAB)]
+    with pytest.raises(TrainingError, match=r"seeds 2 to 3 is NaN or infinite.*step \d+ of .*lower the learning rate"):
+        fit(store, ParallelConfig(kind=kind, dask_address=address), configs)
+    kept = [recommender.fit.handle({"ratings": (RATINGS,)}, config) for config in seed_groups(COLLAB)]
+    assert written(store) == sorted(f"collab/{handle.key}" for handle in kept)
+    assert [store.find_problem(handle) for handle in kept] == [None, None]
+
+
+def test_one_seed_makes_no_factors(prefect, tmp_path):
+    @flow(name="one-seed")
+    def extract_from_one():
+        run = StageRunner(new_store(tmp_path))
+        collab = run(recommender.fit, ratings=RATINGS, config=COLLAB.model_copy(update={"n_seeds": 1}))
+        return run(factors.extract, ratings=RATINGS, fits=[collab], config=FACTORS)
+
+    with pytest.raises(NotEnoughData, match="found: 1 seed; expected: at least 2.*--collab.n-seeds"):
+        extract_from_one()
+    assert list((tmp_path / "factors").glob("*")) == []
+
+
+def test_a_scheduler_that_does_not_answer_is_named_within_the_timeout(prefect, tmp_path):
+    store = new_store(tmp_path)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        parallel = ParallelConfig(kind="dask", dask_address=address, dask_timeout=1)
+        with pytest.raises(DependencyError) as raised:
+            fit(store, parallel, seed_groups(COLLAB))
+    assert time.monotonic() - started < 10
+    assert f"--parallel.dask-address {address}" in str(raised.value)
+    assert "answers within 1 seconds" in str(raised.value)
+    assert written(store) == []
+
+
+def test_a_worker_is_not_mistaken_for_the_scheduler(cluster, tmp_path):
+    address = cluster.workers[0].worker_address
+    with pytest.raises(DependencyError, match=f"{address}; found: the address of a Worker"):
+        fit(new_store(tmp_path), ParallelConfig(kind="dask", dask_address=address), seed_groups(COLLAB))
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here", "127.0.0.1"])
+def test_an_address_without_a_scheduler_is_named(address, prefect, tmp_path):
+    store = new_store(tmp_path)
+    parallel = ParallelConfig(kind="dask", dask_address=address, dask_timeout=1)
+    with pytest.raises(DependencyError, match=f"--parallel.dask-address {address}; found: "):
+        fit(store, parallel, seed_groups(COLLAB))
+    assert written(store) == []
+
+
+def test_without_dask_the_message_says_what_to_install(prefect, monkeypatch, tmp_path):
+    store = new_store(tmp_path)
+    monkeypatch.setitem(sys.modules, "prefect_dask.task_runners", None)
+    with pytest.raises(DependencyError) as raised:
+        fit(store, ParallelConfig(kind="dask"), seed_groups(COLLAB))
+    assert str(raised.value).endswith("what to do: pip install 'latentflix[dask]'")
+    assert "\n" not in str(raised.value)
+    assert written(store) == []
