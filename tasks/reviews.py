@@ -15,8 +15,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import SecretStr
 
+from latentflix.data.large_movie import review_links
 from latentflix.errors import StoreConflict, TransientFetchError
-from latentflix.reviews.join import ReviewConfig, gather_reviews, held_out_texts, review_links
+from latentflix.reviews.join import ReviewConfig, gather_reviews, held_out_texts
 from latentflix.reviews.refresh import Batch, RefreshConfig
 from tasks.stage import Artifact, Handle, Store, stage
 

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
+from latentflix.data.large_movie import review_links
 from latentflix.report.sentiment import SentimentPageConfig, SentimentPageInputs, build_sentiment_page
-from latentflix.reviews.join import review_links
 from latentflix.sentiment.classifier import SentimentClassifier, SentimentClassifierConfig, train_sentiment
 from latentflix.sentiment.dataset import SentimentReviewConfig, SentimentReviews, prepare_sentiment
 from latentflix.sentiment.evaluation import SentimentEvaluation, SentimentEvaluationConfig, evaluate_sentiment

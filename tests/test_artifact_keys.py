@@ -1,10 +1,9 @@
 """What the key of an artifact depends on."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -13,6 +12,9 @@ from latentflix.config import StageConfig, setting
 from latentflix.keys import artifact_key, source_digest
 from tasks import factors
 from tasks import text as text_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 INPUT = Handle(stage="before", key="aaaaaaaaaaaaaaaaaaaa")
@@ -68,7 +70,9 @@ def root(tmp_path: Path) -> Path:
         "latentflix/elsewhere.py": "n = 1\n",
         "tasks/__init__.py": "",
         "tasks/stage.py": "def stage(name):\n    return lambda make: make\n",
-        "tasks/reading.py": "from latentflix.readers import read\n\nFACTOR = 1\n\n\ndef load():\n    return FACTOR * read()\n",
+        "tasks/reading.py": (
+            "from latentflix.readers import read\n\nFACTOR = 1\n\n\ndef load():\n    return FACTOR * read()\n"
+        ),
         "tasks/numbers.py": (
             "from latentflix.work import work\nfrom tasks.reading import load\nfrom tasks.stage import stage\n\n\n"
             "@stage('numbers')\ndef make():\n    return work() + helper()\n\n\n"
@@ -165,7 +169,7 @@ def copy(tmp_path: Path) -> Path:
     ("module", "stage", "data"),
     [
         ("tasks.data", "fetch_data_set", "data/ml100k_imdb_ids.csv"),
-        ("tasks.reviews", "join_reviews", "reviews/imdb_train_review_titles.parquet"),
+        ("tasks.reviews", "join_reviews", "data/imdb_train_review_titles.parquet"),
         ("tasks.report", "write_report", "report/templates/report.html"),
         ("tasks.report", "write_report", "report/templates/page.css"),
         ("tasks.report", "write_report", "report/templates/charts.html"),

@@ -26,13 +26,12 @@ import os
 folder = os.environ.get("SYNTHETIC_FOLDER")
 if folder:
     import pandas as pd
-    from latentflix.data import datasets
-    from latentflix.reviews import join
+    from latentflix.data import datasets, download, large_movie
 
     read = lambda path: {"reviews": pd.read_parquet(path)}
-    file = datasets.SourceFile("reviews.parquet", "", os.environ["SYNTHETIC_HASH"], read)
-    datasets.DATA_SETS["imdb_reviews"] = datasets.DataSet("a few reviews", "", "", (file,))
-    join.review_links = lambda: pd.read_parquet(os.path.join(folder, "links.parquet"))
+    file = download.SourceFile("reviews.parquet", "", os.environ["SYNTHETIC_HASH"], read)
+    datasets.DATA_SETS["imdb_reviews"] = download.DataSet("a few reviews", "", "", (file,))
+    large_movie.review_links = lambda: pd.read_parquet(os.path.join(folder, "links.parquet"))
 """
 
 

@@ -9,8 +9,11 @@ import re
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from itertools import product
 from pathlib import Path
+
+import pandas as pd
 
 from latentflix.data.splits import TEST, TRAIN
 
@@ -82,3 +85,12 @@ def _files(path: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[str]
             content = archive.extractfile(member) if match else None
             if match and content:
                 yield match, content.read
+
+
+def review_links() -> pd.DataFrame:
+    """Read which IMDb title each review of the Large Movie Review Dataset's training half is about.
+
+    The columns are review_sha256 str (of the UTF-8 text), tconst str, rating int8 (stars, 1 to 10).
+    """
+    with as_file(files("latentflix.data") / "imdb_train_review_titles.parquet") as path:
+        return pd.read_parquet(path)

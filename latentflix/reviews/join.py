@@ -6,7 +6,6 @@ An item has an IMDb id if the table of items has a column `tconst`, nullable, wi
 import hashlib
 import logging
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from typing import Any
 
 import pandas as pd
@@ -82,15 +81,6 @@ def with_store_version(config: ReviewConfig) -> ReviewConfig:
         raise StoreError("this is another review store", where=config.store, found=found, expected=str(config.store_id))
     version = store.reviews.open(config.store_version).version()
     return config.model_copy(update={"store_id": found, "store_version": version})
-
-
-def review_links() -> pd.DataFrame:
-    """Read which IMDb title each review of the Large Movie Review Dataset's training half is about.
-
-    The columns are review_sha256 str (of the UTF-8 text), tconst str, rating int8 (stars, 1 to 10).
-    """
-    with as_file(files("latentflix.reviews") / "imdb_train_review_titles.parquet") as path:
-        return pd.read_parquet(path)
 
 
 def imdb_links(items: pd.DataFrame) -> pd.DataFrame:

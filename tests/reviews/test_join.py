@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.large_movie import review_links
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import DataError, NotEnoughData, StoreError
 from latentflix.reviews.join import (
@@ -15,7 +16,6 @@ from latentflix.reviews.join import (
     held_out_texts,
     imdb_links,
     join_reviews,
-    review_links,
     with_store_version,
 )
 from latentflix.text.cleaning import text_id

@@ -19,7 +19,7 @@ class CorpusSource:
 
         Args:
             texts: the reviews of the corpus.
-            links: as returned by `latentflix.reviews.join.review_links`.
+            links: as returned by `latentflix.data.large_movie.review_links`.
         """
         by_hash = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
         links = links.drop_duplicates(["review_sha256", "tconst"])

@@ -9,9 +9,9 @@ from pydantic import Field, SecretStr
 
 from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.large_movie import review_links
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.http.politeness import HttpConfig
-from latentflix.reviews.join import review_links
 from latentflix.reviews.sources.corpus import CorpusSource
 from latentflix.reviews.sources.file import FileConfig, FileSource
 from latentflix.reviews.sources.imdbpy import ImdbpyConfig, ImdbpySource

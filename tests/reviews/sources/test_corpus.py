@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.reviews.join import review_links
+from latentflix.data.large_movie import review_links
 from latentflix.reviews.sources.corpus import CorpusSource
 from latentflix.reviews.sources.protocol import Film
 
