@@ -17,7 +17,7 @@ from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import DependencyError, NotEnoughData, TrainingError
 from latentflix.factors.extraction import FactorConfig
 from latentflix.recommender.fit import seed_groups
-from latentflix.recommender.model import CollabConfig, load_recommender
+from latentflix.recommender.model import CollabConfig, Recommender
 from tasks import factors, recommender
 from tasks.stage import StageRunner
 from tests.support.synthetic_world import make_world
@@ -42,7 +42,7 @@ class Fitted:
         return self.run.store.read_table(self.factors, name)
 
     def weights(self):
-        return [load_recommender(self.run.store, handle).weights for handle in self.collab]
+        return [self.run.store.read(handle, Recommender).weights for handle in self.collab]
 
 
 def new_store(root):
