@@ -9,7 +9,7 @@ from flows.command_line import FlowResult, main
 from flows.steps import fetch_or_read, finish, train_language_models
 from latentflix.artifacts import Store
 from latentflix.report.sentiment import sentiment_sentence
-from latentflix.sentiment.source import with_fingerprint
+from latentflix.sentiment.dataset import with_fingerprint
 from latentflix.settings import SentimentSettings
 from tasks import sentiment as tasks
 from tasks import text

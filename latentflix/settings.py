@@ -40,10 +40,9 @@ from latentflix.reviews.refresh import RefreshConfig
 from latentflix.reviews.sources.registry import SourcesConfig
 from latentflix.reviews.store import ReviewStoreConfig
 from latentflix.sentiment.classifier import SentimentClassifierConfig
-from latentflix.sentiment.dataset import SentimentReviewConfig
+from latentflix.sentiment.dataset import SentimentReviewConfig, SentimentSource
 from latentflix.sentiment.evaluation import SentimentEvaluationConfig
 from latentflix.sentiment.model import SentimentConfig
-from latentflix.sentiment.source import SentimentSource
 from latentflix.sentiment.tfidf import SentimentTfidfConfig
 from latentflix.text.language_model import LanguageModelConfig
 from latentflix.text.sentence_embeddings import EmbeddingConfig, LongTextStrategy

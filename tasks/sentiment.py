@@ -5,10 +5,15 @@ from typing import Annotated
 from latentflix.data.large_movie import review_links
 from latentflix.report.sentiment import SentimentPageConfig, SentimentPageInputs, build_sentiment_page
 from latentflix.sentiment.classifier import SentimentClassifier, SentimentClassifierConfig, train_sentiment
-from latentflix.sentiment.dataset import SentimentReviewConfig, SentimentReviews, prepare_sentiment
+from latentflix.sentiment.dataset import (
+    SentimentReviewConfig,
+    SentimentReviews,
+    SentimentSourceConfig,
+    load_sentiment_source,
+    prepare_sentiment,
+)
 from latentflix.sentiment.evaluation import SentimentEvaluation, SentimentEvaluationConfig, evaluate_sentiment
 from latentflix.sentiment.model import SentimentConfig, choose_predictor
-from latentflix.sentiment.source import SentimentSourceConfig, load_sentiment_source
 from latentflix.sentiment.tfidf import SentimentTfidf, SentimentTfidfConfig, fit_sentiment_tfidf
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.token_corpus import TokenCorpus

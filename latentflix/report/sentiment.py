@@ -19,9 +19,9 @@ from latentflix.sentiment.model import COMBINED, LABELS
 from latentflix.sentiment.tfidf import BASELINE, TFIDF
 
 _PREDICTORS = {
-    CLASSIFIER: "the network alone",
+    CLASSIFIER: "the classifier alone",
     TFIDF: "words and phrases, weighted by naive Bayes",
-    COMBINED: "network and words together",
+    COMBINED: "classifier and words together",
     BASELINE: "TF-IDF and logistic regression",
 }
 

@@ -15,8 +15,7 @@ from tests.support.cli import run_command, run_error, run_ok
 from tests.support.factories import genres, sentiment
 from tests.support.factories.run import TEXT, write_run
 
-GOOD = "Word1 superb wonderful word2 great charming."
-BAD = "Word1 dull awful word2 boring terrible."
+GOOD, BAD = sentiment.GOOD, sentiment.BAD
 STORY = f"word1 {genres.WORDS['Horror']}"
 
 
@@ -30,7 +29,7 @@ def artifacts(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sentiment_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    sentiment.save(sentiment.small_model("both").model, Store(folder), "one")
+    sentiment.save(sentiment.small_model("combined"), Store(folder), "one")
     return ("--artifacts-dir", folder)
 
 

@@ -54,7 +54,7 @@ def test_the_headline_is_that_of_the_predictor_that_was_chosen(page):
     assert figures["baseline_accuracy"] == scores.loc["baseline", "accuracy"]
     sentence = sentiment_sentence(figures)
     assert sentence.startswith(f"750 reviews of 150 unseen films: accuracy {figures['accuracy']:.3f} [")
-    assert "by network and words together, chosen on validation" in sentence
+    assert "by classifier and words together, chosen on validation" in sentence
 
 
 def test_every_picture_on_the_page_is_there(page):
