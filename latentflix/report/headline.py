@@ -71,21 +71,13 @@ def finding(figures: Mapping[str, Any], nouns: Nouns) -> str:
     n_stable = figures["stable_factors"]
     factors = "one factor that comes" if n_stable == 1 else f"{n_stable} factors that come"
     found = f"The recommender sorts {nouns.items} by {factors} out the same in every training"
-    how_well = _how_well(figures)
-    if how_well is None:
-        return f"{found}; how well reviews predict where {nouns.items} stand could not be measured."
-    return f"{found}; from reviews of new {nouns.items}, a language model predicts where they stand {how_well}."
-
-
-def _how_well(figures: Mapping[str, Any]) -> str | None:
     auc, p = figures["auc"], figures["auc_p"]
     if auc is None or p is None:
-        return None
-    if p >= _CHANCE_FROM:
-        return "no better than guessing"
-    if auc < 0.6:
-        return "only a little better than guessing"
-    return "better than guessing" if auc < 0.75 else "far better than guessing"
+        return f"{found}; how well reviews predict where {nouns.items} stand could not be measured."
+    better = "only a little better" if auc < 0.6 else "better" if auc < 0.75 else "far better"
+    how_well = "no better" if p >= _CHANCE_FROM else better
+    from_reviews = f"from reviews of new {nouns.items}, a language model predicts where they stand"
+    return f"{found}; {from_reviews} {how_well} than guessing."
 
 
 def advice(figures: Mapping[str, Any], nouns: Nouns) -> str:

@@ -62,11 +62,10 @@ def highlights(store: Store, handles: Sequence[Handle], nouns: Nouns = NEUTRAL) 
     if rows := metric_rows(manifests):
         yield Table(_dashed(f"{stage}-metrics"), f"Figures of {stage}", rows)
     for name, title in _TABLES.get(stage, {}).items():
-        yield Table(
-            _dashed(f"{stage}-{name}"), title, records(store.read_table(handles[-1], name).head(_ROWS).round(_DECIMALS))
-        )
+        shown = store.read_table(handles[-1], name).head(_ROWS).round(_DECIMALS)
+        yield Table(_dashed(f"{stage}-{name}"), title, records(shown))
     if stage in _TEXTS:
-        yield _TEXTS[stage](store, manifests[-1], nouns)
+        yield _TEXTS[stage](store, handles[-1], nouns)
 
 
 def metric_rows(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
@@ -95,11 +94,10 @@ def page_text(store: Store, page: Handle, sentence: str, address: str | None) ->
     return Text("report", "Result of the run", f"{escape(sentence)}\n\n{place}\n")
 
 
-def _names(store: Store, manifest: Manifest, nouns: Nouns) -> Text:
+def _names(store: Store, handle: Handle, nouns: Nouns) -> Text:
     """The names of the poles of the stable factors."""
-    handle = _handle(manifest)
     names, items = store.read_json(handle, "names"), store.read_table(handle, "items")
-    axes = store.read_table(_input(manifest, "factors"), "axes")
+    axes = store.read_table(_inputs(store, handle)["factors"], "axes")
     rows = [
         (label, names[label], decimals(stability), "; ".join(items.loc[items["label"] == label, "title"].head(3)))
         for axis, stability in axes.loc[axes["stable"], "stability"].items()
@@ -110,32 +108,30 @@ def _names(store: Store, manifest: Manifest, nouns: Nouns) -> Text:
     return Text("factor-names", "Names of the factors", "\n".join(lines))
 
 
-def _pictures(store: Store, manifest: Manifest, nouns: Nouns) -> Text:
+def _pictures(store: Store, handle: Handle, nouns: Nouns) -> Text:
     """The histograms of the items with most reviews, as the report has them."""
-    reviews = store.read_table(_input(manifest, "reviews"), "reviews")["item_id"].value_counts()
-    items = store.read_table(_input(manifest, "ratings"), "items")
-    names = store.read_json(_input(manifest, "names"), "names")
-    own = store.read_table(_input(manifest, "labels"), "items").groupby("item_id")["label"].agg(list)
+    inputs, files = _inputs(store, handle), store.manifest(handle).files
+    reviews = store.read_table(inputs["reviews"], "reviews")["item_id"].value_counts()
+    items = store.read_table(inputs["ratings"], "items")
+    names = store.read_json(inputs["names"], "names")
+    own = store.read_table(inputs["labels"], "items").groupby("item_id")["label"].agg(list)
     lines = [f"Orange: the labels of the {escape(nouns.item)} itself, which come from its ratings.", ""]
-    shown = [item_id for item_id in reviews.index if f"items/{item_id}.png" in manifest.files][:PICTURES]
+    shown = [item_id for item_id in reviews.index if f"items/{item_id}.png" in files][:PICTURES]
     for item_id in shown:
         title = items.loc[item_id, "title"]
         labels = "; ".join(f"{label} {names[label]}" if label in names else label for label in own[item_id])
         lines += [f"## {escape(title)}", "", f"{reviews[item_id]:,} reviews; {escape(labels)}", ""]
-        lines += [picture(store.file(_handle(manifest), f"items/{item_id}.png"), f"histogram of {title}"), ""]
+        lines += [picture(store.file(handle, f"items/{item_id}.png"), f"histogram of {title}"), ""]
     title = f"Predicted factors of the {len(shown)} {nouns.items} with most reviews"
     return Text("histograms", title, "\n".join(lines))
 
 
-_TEXTS: Mapping[str, Callable[[Store, Manifest, Nouns], Text]] = {"names": _names, "report": _pictures}
+_TEXTS: Mapping[str, Callable[[Store, Handle, Nouns], Text]] = {"names": _names, "report": _pictures}
 
 
-def _handle(manifest: Manifest) -> Handle:
-    return Handle(stage=manifest.stage, key=manifest.key)
-
-
-def _input(manifest: Manifest, stage: str) -> Handle:
-    return next(handle for handle in manifest.input_handles if handle.stage == stage)
+def _inputs(store: Store, handle: Handle) -> dict[str, Handle]:
+    """What an artifact was made from, by stage."""
+    return {handle.stage: handle for handle in store.manifest(handle).input_handles}
 
 
 def _dashed(name: str) -> str:

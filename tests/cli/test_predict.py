@@ -14,8 +14,8 @@ from latentflix.genres.model import train_genres
 from tests.support.cli import run_command, run_error, run_ok
 from tests.support.factories import genres, sentiment
 from tests.support.factories.run import TEXT, write_run
+from tests.support.factories.sentiment import BAD, GOOD
 
-GOOD, BAD = sentiment.GOOD, sentiment.BAD
 STORY = f"word1 {genres.WORDS['Horror']}"
 
 
@@ -37,8 +37,9 @@ def sentiment_model(tmp_path_factory):
 def genre_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
     prepared = genres.prepare()
-    embedded = [genres.embed(prepared.plots["plot"])]
-    genres.save(train_genres(prepared.plots, prepared.carried, embedded, genres.QUICK).model, Store(folder), "one")
+    plots = prepared.plot_summaries
+    trained = train_genres(plots, prepared.has_genre, [genres.embed(plots["plot"])], genres.QUICK)
+    genres.save(trained.model, Store(folder), "one")
     with mock.patch.object(latentflix.genres.predictor, "load_encoder", lambda _: genres.WordEncoder()):
         yield ("--artifacts-dir", folder)
 
@@ -168,7 +169,7 @@ def test_genres_of_a_table_go_from_file_to_file(genre_model, tmp_path, form):
     assert predicted["year"].tolist() == [1999, 2001]
     expected = json.loads(run_ok("genres", STORY, "--json", *genre_model))["Horror"]
     assert predicted.loc[0, "Horror"] == pytest.approx(expected, abs=1e-5)
-    assert predicted.loc[1, "note"] == "no plot"
+    assert predicted.loc[1, "note"] == "no text"
 
 
 @pytest.mark.parametrize(("command", "kind"), [("predict", "reviews"), ("sentiment", "reviews"), ("genres", "plots")])

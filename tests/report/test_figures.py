@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from latentflix.genres.evaluation import GenreEvaluationConfig, evaluate_genres
 from latentflix.report.figures import (
     _draw_losses,
     _write_titles,
@@ -20,7 +21,7 @@ from latentflix.report.figures import (
     draw_unfreezing,
 )
 from tests.support.factories.analysis import make_analysis, make_trials
-from tests.support.factories.evaluations import make_genre_evaluation
+from tests.support.factories.genres import make_methods
 
 HISTORY = pd.DataFrame({"train_loss": [3.0, 2.0], "valid_loss": [3.1, 2.5]})
 CLASSIFIER_HISTORY = pd.DataFrame(
@@ -40,7 +41,7 @@ TRIALS = make_trials()
 
 @pytest.fixture(scope="module")
 def evaluation():
-    return make_genre_evaluation()
+    return evaluate_genres(*make_methods(600), 20, GenreEvaluationConfig(bootstraps=20))
 
 
 DRAWINGS = {

@@ -3,10 +3,10 @@ import re
 import pandas as pd
 import pytest
 
-from latentflix.genres.evaluation import COMBINED, TFIDF
+from latentflix.genres.evaluation import COMBINED, TFIDF, GenreEvaluationConfig, evaluate_genres
 from latentflix.report.formatting import PAGE
 from latentflix.report.genres import GenrePageConfig, GenrePageInputs, build_genre_page, genre_sentence
-from tests.support.factories.evaluations import make_genre_evaluation
+from tests.support.factories.genres import make_methods
 from tests.support.factories.report import make_manifest
 
 FILMS = pd.DataFrame(
@@ -28,7 +28,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     parts = dict.fromkeys(("train", "valid", "test"), 300)
     inputs = GenrePageInputs(
-        evaluation=make_genre_evaluation(),
+        evaluation=evaluate_genres(*make_methods(600), 20, GenreEvaluationConfig(bootstraps=20)),
         trials=pd.DataFrame(
             [["slices", "focal", True, 0.345, 7, True]],
             columns=["reading", "loss", "resampled", "average_precision", "best_epoch", "chosen"],

@@ -10,8 +10,8 @@ from latentflix.report.sentiment import (
     build_sentiment_page,
     sentiment_sentence,
 )
-from tests.support.factories.evaluations import make_sentiment_evaluation
 from tests.support.factories.report import make_manifest
+from tests.support.factories.sentiment import evaluate, make_predictions
 
 PARTS = {
     part: {"reviews": count, "films": count // 5, "positive": count // 2}
@@ -22,9 +22,10 @@ PARTS = {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    evaluation, reviews = make_sentiment_evaluation()
+    predictions = make_predictions()
+    texts = [f"<b>Review {row}</b> " + "word " * 200 for row in range(len(predictions[2]))]
     inputs = SentimentPageInputs(
-        evaluation=evaluation,
+        evaluation=evaluate(predictions),
         predictor="combined",
         trials=pd.DataFrame(
             {"predictor": ["combined", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
@@ -37,7 +38,7 @@ def page(tmp_path_factory):
                 "chosen": [False, True],
             }
         ),
-        reviews=reviews,
+        reviews=predictions[2].assign(text=texts),
         left_out=pd.DataFrame({"row": [3, 4], "reason": ["no text", "stands under several films"]}),
         manifests=[
             make_manifest("sentiment_reviews", metrics={"parts": PARTS, "shared_films": 7}),
