@@ -11,7 +11,7 @@ from latentflix.artifacts import Store
 from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.trials import trial_configs
 from latentflix.settings import CollabStudySettings
-from tasks import recommender
+from tasks import recommender, report
 from tasks.stage import StageRunner
 
 DEFAULTS = CollabStudySettings()
@@ -24,16 +24,23 @@ def collab_study(settings: CollabStudySettings = DEFAULTS) -> FlowResult:
     Args:
         settings: the settings of all stages
     """
-    run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel)
+    run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel, settings.analysis_page.nouns)
     source, ratings = load_ratings(run, settings)
     tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
     trials = run(recommender.compare_models, fits=tried, config=settings.trials)
     fits = run.map(recommender.fit, ratings=ratings, configs=seed_groups(settings.collab))
-    analysis = run(
-        recommender.analyse, source=source, ratings=ratings, trials=trials, fits=fits, config=settings.analysis
+    analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)
+    page = run(
+        report.write_analysis_page,
+        source=source,
+        ratings=ratings,
+        trials=trials,
+        analysis=analysis,
+        fits=fits,
+        config=settings.analysis_page,
     )
-    figures = run.store.manifest(analysis).metrics
-    return finish(run, analysis, figures["sentence"], figures["models"], settings)
+    figures = run.store.manifest(page).metrics
+    return finish(run, page, figures["sentence"], figures["models"], settings)
 
 
 if __name__ == "__main__":

@@ -35,9 +35,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     fits = run.map(recommender.fit, ratings=ratings, configs=seed_groups(settings.collab))
     tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
     trials = run(recommender.compare_models, fits=tried, config=settings.trials)
-    analysis = run(
-        recommender.analyse, source=source, ratings=ratings, trials=trials, fits=fits, config=settings.analysis
-    )
+    analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)
 
     axes = run(factors.extract, ratings=ratings, fits=fits, config=settings.factors)
     labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)

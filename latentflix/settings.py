@@ -33,7 +33,7 @@ from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.trials import TrialConfig
 from latentflix.report.changes import ChangesConfig
 from latentflix.report.genres import GenrePageConfig
-from latentflix.report.inputs import ReportConfig
+from latentflix.report.inputs import PageConfig, ReportConfig
 from latentflix.report.sentiment import SentimentPageConfig
 from latentflix.reviews.join import ReviewConfig
 from latentflix.reviews.refresh import RefreshConfig
@@ -179,6 +179,7 @@ class _CollabStudyStages(BaseModel):
         TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS), description="the recommenders that are compared"
     )
     analysis: AnalysisConfig = Field(AnalysisConfig(), description="what is shown of the recommender")
+    analysis_page: PageConfig = Field(PageConfig(), description="what the page calls an item")
 
 
 class CollabStudySettings(FlowSettings, _CollabStudyStages, RatedSettings):

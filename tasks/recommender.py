@@ -5,8 +5,7 @@ from typing import Annotated
 from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender
 from latentflix.recommender.fit import fit_and_score
 from latentflix.recommender.model import CollabConfig, Recommender
-from latentflix.recommender.trials import TrialConfig, Trials, compare_trials
-from latentflix.report.recommender import build_analysis_page
+from latentflix.recommender.trials import TrialConfig, compare_trials
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -34,13 +33,11 @@ def analyse(
     artifact: Artifact,
     store: Store,
     *,
-    source: Annotated[Handle, "datasets", "ratings_source"],
     ratings: Handle,
-    trials: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
     config: AnalysisConfig,
 ) -> None:
-    """Analyse the recommender, and build the page of it and of the trials."""
+    """Analyse the recommender: its predictions, biases, similar items and map."""
     analysis = analyse_recommender(
         [store.read(group, Recommender) for group in fits],
         store.read_table(ratings, "ratings"),
@@ -48,5 +45,4 @@ def analyse(
         config,
     )
     artifact.write(analysis)
-    manifests = [store.manifest(handle) for handle in (source, ratings, trials, *fits)]
-    artifact.metrics.update(build_analysis_page(artifact.folder, analysis, store.read(trials, Trials), manifests))
+    artifact.metrics["rmse"] = analysis.figures["rmse"]

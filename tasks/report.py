@@ -1,4 +1,4 @@
-"""The report of the full flow, and what changed since the last one."""
+"""The pages about factors and recommenders, and what changed since the previous report."""
 
 from typing import Annotated
 
@@ -8,8 +8,9 @@ from latentflix.factors.naming import Names
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes, ChangesConfig, compare_snapshots, read_snapshot
-from latentflix.report.inputs import ReportConfig, ReportInputs
+from latentflix.report.inputs import PageConfig, ReportConfig, ReportInputs
 from latentflix.report.page import build_report
+from latentflix.report.recommender import build_analysis_page
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -92,3 +93,23 @@ def write_report(
         manifests=[store.manifest(handle) for handle in stages],
     )
     artifact.metrics.update(build_report(artifact.folder, inputs, config))
+
+
+@stage("analysis_page", "analysis_page")
+def write_analysis_page(
+    artifact: Artifact,
+    store: Store,
+    *,
+    source: Annotated[Handle, "datasets", "ratings_source"],
+    ratings: Handle,
+    trials: Handle,
+    analysis: Handle,
+    fits: Annotated[tuple[Handle, ...], "collab"],
+    config: PageConfig,
+) -> None:
+    """Build the page of one recommender and of those that it is compared with."""
+    manifests = [store.manifest(handle) for handle in (source, ratings, trials, *fits, analysis)]
+    figures = build_analysis_page(
+        artifact.folder, store.read(analysis, Analysis), store.read(trials, Trials), manifests, config.nouns
+    )
+    artifact.metrics.update(figures)

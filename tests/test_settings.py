@@ -47,7 +47,7 @@ STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{
         name: config
-        for settings in (RefreshSettings, GenreSettings, SentimentSettings, FullSettings)
+        for settings in (RefreshSettings, GenreSettings, SentimentSettings, CollabStudySettings, FullSettings)
         for name, config in stages_of(settings).items()
     },
     "datasets": DataSetConfig,

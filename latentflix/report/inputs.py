@@ -16,11 +16,21 @@ from latentflix.report.changes import Changes
 from latentflix.report.formatting import Nouns, read_nouns
 
 
-class ReportConfig(StageConfig):
-    """What the page shows, and what it calls an item."""
+class PageConfig(StageConfig):
+    """What a page calls an item."""
 
     item_noun: Annotated[str, Field(min_length=1)] = setting("film", "what pages and commands call an item")
     item_nouns: str = setting("", "what they call several items; empty: the noun with an s")
+
+    @property
+    def nouns(self) -> Nouns:
+        """What an item is called, and what several are."""
+        return read_nouns(dict(self))
+
+
+class ReportConfig(PageConfig):
+    """What the page shows, and what it calls an item."""
+
     n_passages: int = setting(3, "passages of reviews for each pole", ge=1, le=20)
     passage_length: int = setting(280, "longest passage", unit="characters", ge=80, le=2000)
     passage_items: int = setting(25, "items of a pole, the furthest out, whose reviews passages are taken from", ge=1)
@@ -28,11 +38,6 @@ class ReportConfig(StageConfig):
         0.05, "share of the factors called predictable from reviews that may be so by chance", gt=0, lt=1
     )
     min_reviews: int = setting(1, "reviews an item needs to get a histogram", ge=1)
-
-    @property
-    def nouns(self) -> Nouns:
-        """What an item is called, and what several are."""
-        return read_nouns(dict(self))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from latentflix.artifacts import Manifest
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials, chosen_sentence
 from latentflix.report.figures import draw_curves, draw_map
-from latentflix.report.formatting import NEUTRAL, PAGE, Nouns
+from latentflix.report.formatting import PAGE, Nouns
 from latentflix.report.rendering import render_page, render_section
 
 # White becomes the dark of the page that the map lies in, and every hue stays what it is.
@@ -85,7 +85,7 @@ def recommenders_section(folder: Path, analysis: Analysis, trials: Trials, nouns
 
 
 def build_analysis_page(
-    folder: Path, analysis: Analysis, trials: Trials, manifests: Sequence[Manifest], nouns: Nouns = NEUTRAL
+    folder: Path, analysis: Analysis, trials: Trials, manifests: Sequence[Manifest], nouns: Nouns
 ) -> dict[str, Any]:
     """Write the page into `folder` and return its headline's figures: those of each model's chosen trial."""
     chosen = trials.trials[trials.trials["chosen"]]

@@ -14,7 +14,7 @@ QUICK = {
     "collab": {"n_factors": 8, "epochs": 2, "batch_size": 2048, "n_seeds": 2, "seeds_per_task": 1},
     "trials": {"weight_decays": [0.1, 5.0], "n_seeds": 1},
 }
-STAGES = {"datasets", "ratings", "collab", "trials", "analysis"}
+STAGES = {"datasets", "ratings", "collab", "trials", "analysis", "analysis_page"}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def test_the_page_shows_the_recommender_of_all_groups_of_seeds(result: FlowResul
     text = page.read_text(encoding="utf-8")
     assert "one recommender: bias, weight decay 0.5, 2 seeds" in text
     assert "Star Wars (1977)" in text
+    assert "films" in text
     assert "MovieLens 100K" in text
     assert text.count("<summary>collab") == 2
     assert all((page.parent / name).is_file() for name in ("map.html", "map.png", "curves.png"))

@@ -17,7 +17,7 @@ from tests.support.html import Page
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    figures = build_analysis_page(folder, make_analysis(), make_trials(), [])
+    figures = build_analysis_page(folder, make_analysis(), make_trials(), [], NEUTRAL)
     return folder, figures, (folder / PAGE).read_text(encoding="utf-8")
 
 
