@@ -40,7 +40,7 @@ _VERSIONS_OF = ("torch", "fastai", "pandas", "numpy", "scikit-learn", "spacy")
 
 
 class Handle(BaseModel):
-    """What stands for an artifact between stages: its stage and its key."""
+    """Names an artifact between stages: its stage and its key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,17 +76,16 @@ Inputs = Mapping[str, tuple[Handle, ...]]
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Compute the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact that is being made: write its files here; they appear under its key all at once.
+    """An artifact that is being made: its files are written here, and appear under its key all at once.
 
-    checkpoints: a folder, which may not be there yet, for what a run that was killed may go on from; it is removed when
-    the artifact is done.
+    checkpoints: a folder, perhaps not there yet, from which a run that was killed goes on; removed at the end.
     """
 
     handle: Handle
@@ -99,18 +98,15 @@ class Artifact:
         pq.write_table(pa.Table.from_pandas(table), self.folder / f"{name}.parquet")
 
     def write_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
-        """Write tables by name, and keep how many rows each has among the metrics, as `<name>_rows`."""
+        """Write tables by name, and count their rows in the metrics, as `<name>_rows`."""
         for name, table in tables.items():
             self.write_table(name, table)
             self.metrics[f"{name}_rows"] = len(table)
 
     def write(self, record: Any, prefix: str = "") -> None:
-        """Write a dataclass, a file for each field; `Store.read` reads it.
+        """Write a dataclass, a file for each field, named with the prefix; `Store.read` reads it.
 
-        Args:
-            record: its fields are tables, series, arrays, arrays by name (once or twice), dataclasses of these, or
-                values that JSON can hold.
-            prefix: what the names of the files begin with.
+        Fields may be tables, series, arrays, arrays by name (once or twice), dataclasses of these, or JSON values.
         """
         for field_name, kind in get_type_hints(type(record)).items():
             name, value = prefix + field_name, getattr(record, field_name)
@@ -144,7 +140,7 @@ class Artifact:
         save_file(contiguous, self.folder / f"{name}.safetensors")
 
     def write_array(self, name: str, array: np.ndarray) -> None:
-        """Write one array of one dimension as `<name>.arrow`, from where it may be memory-mapped."""
+        """Write one array of one dimension as `<name>.arrow`, which can be memory-mapped."""
         batch = pa.record_batch([pa.array(array)], names=[name])
         with pa.OSFile(str(self.folder / f"{name}.arrow"), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
             writer.write_batch(batch)
@@ -152,16 +148,16 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Store:
-    """All artifacts below one folder."""
+    """The artifacts below one folder."""
 
     root: Path
 
     def path(self, handle: Handle) -> Path:
-        """Where the artifact of a handle is or will be."""
+        """The folder of an artifact, whether it is there or not."""
         return self.root / handle.stage / handle.key
 
     def find_problem(self, handle: Handle) -> str | None:
-        """What is wrong with an artifact, or None if it is there and every file is as it was written."""
+        """Say what is wrong with an artifact; None if it is there and every file is as it was written."""
         folder = self.path(handle)
         try:
             manifest = self.manifest(handle)
@@ -179,7 +175,7 @@ class Store:
         return None
 
     def manifest(self, handle: Handle) -> Manifest:
-        """The manifest of an artifact. Raises ArtifactError if it is missing or cannot be read."""
+        """Read the manifest of an artifact. Raises ArtifactError if it is missing or cannot be read."""
         path = self.path(handle) / MANIFEST
         try:
             return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
@@ -194,7 +190,7 @@ class Store:
             ) from error
 
     def ensure(self, handle: Handle, inputs: Inputs, config: StageConfig, make: Callable[[Artifact], None]) -> Handle:
-        """Have `make` fill the artifact of `handle`, unless it is there as it was written. Raises as `new` does."""
+        """Let `make` fill an artifact, unless it is there as it was written. Raises ArtifactError as `new` does."""
         problem = self.find_problem(handle)
         if problem is None:
             return handle
@@ -246,8 +242,10 @@ class Store:
         )
         path = folder / MANIFEST
         path.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        for file in [*files, path]:
-            _fsync(file)
+        for name in [*files, path]:
+            with name.open("rb") as file:
+                # Else the rename could reach the disk before the contents.
+                os.fsync(file.fileno())
         folder.chmod(0o755)
         destination = self.path(handle)
         if self.find_problem(handle):
@@ -255,7 +253,7 @@ class Store:
         try:
             folder.rename(destination)
         except OSError:
-            # Another run may have made the same artifact meanwhile; then either of the two will do.
+            # Another run may have made the same artifact meanwhile; then either of the two is right.
             if self.find_problem(handle):
                 raise
 
@@ -275,7 +273,7 @@ class Store:
         return path
 
     def read_table(self, handle: Handle, name: str) -> pd.DataFrame:
-        """The table `<name>.parquet` of an artifact. Raises ArtifactError as `file` does."""
+        """Read the table `<name>.parquet` of an artifact. Raises ArtifactError as `file` does."""
         table = pd.read_parquet(self.file(handle, f"{name}.parquet"))
         # Arrow keeps what it read a table through: for 25 million ratings as much memory as the table itself.
         pa.default_memory_pool().release_unused()
@@ -303,11 +301,11 @@ class Store:
         return TypeAdapter(kind).validate_python(self.read_json(handle, name))
 
     def read_json(self, handle: Handle, name: str) -> Any:
-        """The value of `<name>.json` of an artifact. Raises ArtifactError as `file` does."""
+        """Read the value of `<name>.json` of an artifact. Raises ArtifactError as `file` does."""
         return json.loads(self.file(handle, f"{name}.json").read_text(encoding="utf-8"))
 
     def read_arrays(self, handle: Handle, name: str) -> dict[str, Any]:
-        """The arrays of `<name>.safetensors` of an artifact. Raises ArtifactError as `file` does."""
+        """Read the arrays of `<name>.safetensors` of an artifact. Raises ArtifactError as `file` does."""
         path = self.file(handle, f"{name}.safetensors")
         try:
             return load_file(path)
@@ -315,16 +313,13 @@ class Store:
             raise ArtifactError("weights cannot be read", where=str(path), found=str(error)) from error
 
     def map_array(self, handle: Handle, name: str) -> np.ndarray:
-        """The array `<name>.arrow` of an artifact, read-only, read from disk where it is looked at.
-
-        Raises ArtifactError as `file` does.
-        """
+        """Map the array `<name>.arrow` of an artifact from disk, read-only. Raises ArtifactError as `file` does."""
         file = pa.memory_map(str(self.file(handle, f"{name}.arrow")))
         return pa.ipc.open_file(file).get_batch(0).column(0).to_numpy(zero_copy_only=True)
 
 
 def _discard(path: Path, aside: Path) -> None:
-    """Remove what stands at `path`, in one step for whoever looks; do nothing if it is gone."""
+    """Remove a file or folder, in one step for whoever looks; do nothing if it is gone."""
     try:
         path.rename(aside)
     except FileNotFoundError:
@@ -335,20 +330,13 @@ def _discard(path: Path, aside: Path) -> None:
         aside.unlink()
 
 
-def _fsync(path: Path) -> None:
-    """Have the system write a file out, so that no rename can come before its contents."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 def _is_about_disk(error: Exception) -> bool:
     # safetensors and pyarrow pass the system's error on as text only.
-    return getattr(error, "errno", None) in _DISK_ERRORS or any(
-        os.strerror(number) in str(error) for number in _DISK_ERRORS
-    )
+    as_text = any(os.strerror(number) in str(error) for number in _DISK_ERRORS)
+    return as_text or getattr(error, "errno", None) in _DISK_ERRORS
 
 
 def _unwritable(folder: Path, error: Exception) -> ArtifactError:

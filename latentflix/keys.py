@@ -43,7 +43,7 @@ def artifact_key(stage: str, inputs: Inputs, config: StageConfig, source: str) -
 
 
 def source_digest(function: Callable[..., Any]) -> str:
-    """Compute the digest of the code that a function runs; comments, layout and decorators do not count.
+    """Compute the digest of the code that a function runs; comments, docstrings, layout and decorators do not count.
 
     It covers the function, the definitions of its own package that it uses, the library modules that these name with
     everything of the library that those import, the `__init__` files on the way, and the library's data files that any
@@ -152,7 +152,12 @@ def _belongs_to(name: str, package: str) -> bool:
 
 @cache
 def _parse(path: Path, _: int) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    """The syntax tree of a module without docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+            del node.body[0]
+    return tree
 
 
 @cache

@@ -129,8 +129,9 @@ def test_a_change_of_a_package_that_is_imported_on_the_way_changes_the_key(root,
         ("tasks/stage.py", "lambda make: make", "lambda make: print(name) or make"),
         ("tasks/numbers.py", "@stage('numbers')", "@stage('letters')"),
         ("latentflix/deep/numbers.py", "n = 1", "# one\n\n\nn = (\n    1\n)"),
+        ("latentflix/readers.py", "    return 2", '    """Return two."""\n    return 2'),
     ],
-    ids=["a module that is not imported", "another stage's helper", "the decorator", "its arguments", "layout"],
+    ids=["a module not imported", "another stage's helper", "the decorator", "its arguments", "layout", "a docstring"],
 )
 def test_a_change_of_anything_else_leaves_the_key(root, file, old, new):
     before = digest(root, "tasks.numbers", "make")

@@ -433,11 +433,11 @@ def test_the_genre_flow_takes_settings_of_settings_on_the_command_line():
     settings = parse_command_line(
         GenreSettings,
         "prog",
-        ["--genres.head.dropout", "0.7", "--genres.losses", "focal", "--compared-strategies", "ends"],
+        ["--genres.head.dropout", "0.7", "--genres.losses", "focal", "--compared-strategies", "head_tail"],
     )
     assert settings.genres.head.dropout == 0.7
     assert settings.genres.losses == ("focal",)
-    assert settings.compared_strategies == ("ends",)
+    assert settings.compared_strategies == ("head_tail",)
     assert GenreSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
 
 
