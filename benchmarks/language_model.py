@@ -70,7 +70,7 @@ class TimeLimit(Callback):
         self.started = time.process_time()
 
     def before_batch(self) -> None:
-        """Tell the schedule how far it is, before it sets the rate."""
+        """Set the progress before the schedule sets the rate."""
         if self.training:
             self.learn.pct_train = min((time.process_time() - self.started) / self.seconds, 1)
 

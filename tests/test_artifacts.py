@@ -211,7 +211,7 @@ def test_nothing_is_there_until_the_body_ends(store):
 @pytest.mark.parametrize(
     "error",
     [
-        ValueError("no number"),
+        ValueError("not a number"),
         ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
         FileNotFoundError(errno.ENOENT, "No such file", "somewhere else"),
         KeyboardInterrupt(),

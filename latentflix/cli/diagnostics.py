@@ -180,7 +180,7 @@ def check_server(url: str | None) -> CheckResult:
 
 
 def check_sources() -> Iterator[CheckResult]:
-    """Check which sources of reviews can be used, as far as their settings, keys and packages tell."""
+    """Check which sources of reviews can be used, judging by their settings, keys and packages."""
     # The corpus is a data set, and reading it might fetch it.
     yield CheckResult("sources", "corpus", "works", "the data set imdb_reviews")
     with CachedClient(HttpConfig()) as client:

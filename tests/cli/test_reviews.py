@@ -40,10 +40,10 @@ def test_coverage_is_said_by_source_and_kind(store):
 
 
 def test_coverage_in_json_is_one_value(store):
-    told = json.loads(run("coverage", "--store", store.uri, "--json"))
-    assert (told["films"], told["reviews"]) == (2, 4)
-    assert [(each["source"], each["reviews"]) for each in told["sources"]] == [("other", 1), ("synthetic", 3)]
-    assert told["sources"][0]["newest"].startswith("2026-01-01")
+    coverage = json.loads(run("coverage", "--store", store.uri, "--json"))
+    assert (coverage["films"], coverage["reviews"]) == (2, 4)
+    assert [(each["source"], each["reviews"]) for each in coverage["sources"]] == [("other", 1), ("synthetic", 3)]
+    assert coverage["sources"][0]["newest"].startswith("2026-01-01")
 
 
 def test_coverage_of_each_film_goes_to_a_file(store, tmp_path):

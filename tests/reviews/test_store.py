@@ -86,7 +86,7 @@ def test_a_later_licence_is_stored_although_the_text_is_the_same(store):
 
 def test_near_duplicates_of_a_film_are_left_out_every_time(store):
     text = write("long", 200)
-    first, copy = review("tt1", 1, text), review("tt1", 2, text + " mended", source="other")
+    first, copy = review("tt1", 1, text), review("tt1", 2, text + " corrected", source="other")
     elsewhere = review("tt2", 3, text, source="other")
     assert store.merge([first, copy, elsewhere], BEGAN) == {
         ("new", "synthetic"): 1,

@@ -108,7 +108,7 @@ def test_naive_bayes_uses_rare_words_of_one_label_only():
     for _ in range(300):
         positive = bool(random.random() < 0.5)
         words = list(random.choice([f"filler{number}" for number in range(400)], 20))
-        # Each mood has sixty words of its own, of which a text has one.
+        # Each sentiment has sixty words of its own, of which a text has one.
         texts.append(" ".join([*words, f"{'good' if positive else 'bad'}{random.integers(60)}"]))
         y_true.append(positive)
     truth = pd.DataFrame({"positive": y_true})
