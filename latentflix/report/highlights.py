@@ -178,7 +178,7 @@ def _share(distance: float) -> str:
 
 def escape(value: Any) -> str:
     """A text that ends no cell and starts no markup."""
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", " ".join(str(value).split()))
+    return _MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

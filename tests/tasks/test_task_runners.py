@@ -137,7 +137,7 @@ def test_only_what_is_missing_is_made(in_sequence, prefect, tmp_path):
 def test_an_altered_artifact_among_several_is_made_anew(prefect, tmp_path):
     store = new_store(tmp_path)
     _, made = fit(store, ParallelConfig(), seed_groups(COLLAB))
-    weights = store.path(made[1]) / "recommender.safetensors"
+    weights = store.path(made[1]) / "weights.safetensors"
     original = weights.read_bytes()
     weights.write_bytes(original[:-1] + b"x")
     run, again = fit(store, ParallelConfig(kind="threads"), seed_groups(COLLAB))
