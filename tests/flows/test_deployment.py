@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
+from latentflix.recommender.model import CollabConfig
 from tests.support.prefect_server import PATIENCE, ROOT, Server, running, serve, when_not_busy
 from tests.support.synthetic_run import SYNTHETIC
 
@@ -120,7 +121,9 @@ def test_a_server_takes_the_template_of_a_pool_with_gpus(server: Server, kind: s
 
 
 def test_the_form_describes_settings_and_their_bounds(form: Page) -> None:
-    assert form.get_by_text("most passes over the ratings [>= 1 and <= 200]").count() == 1
+    description = str(CollabConfig.model_fields["epochs"].description)
+    assert description.endswith("[>= 1 and <= 200]")
+    assert form.get_by_text(description).count() == 1
     assert form.get_by_text("the settings of all stages; what is not given is as the profile has it").count() == 1
     assert [epochs.input_value() for epochs in field(form, "Epochs").all()] == ["15", "2"]
 

@@ -43,7 +43,7 @@ def run(folder: Path, **changed: object) -> Run:
 @pytest.fixture(scope="module")
 def archive(prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("archive")
-    reviews = make_reviews(n_items=80)
+    reviews = make_reviews(n_films=80)
     test = reviews["tconst"] >= "tt0000060"
     halves = {"train": reviews[~test], "test": reviews[test]}
     rows = {half: list(table.itertuples(index=False, name=None)) for half, table in halves.items()}
