@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,15 +89,9 @@ def find_last_run(store: Store) -> Run | None:
 
 
 def choose_run(store: Store, key: str | None = None, before_last: int = 0) -> Run:
-    """Choose a run.
+    """Choose the run whose key begins so; without a key, the one that is `before_last` runs before the latest.
 
-    Args:
-        store: where runs are.
-        key: how its key begins; None: choose by time.
-        before_last: how many runs before the latest one.
-
-    Raises:
-        NotFound: there is none, or several keys begin so.
+    Raises NotFound if there is none, or if several keys begin so.
     """
     runs = list_runs(store)
     if len(runs) <= (before_last if key is None else 0):
@@ -137,10 +132,10 @@ def compare_runs(store: Store, first: Run, second: Run) -> RunDifferences:
 
 def _values(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[tuple[str, str], Any]:
     """Values by stage and dotted name."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
     for stage, values in parts:
         for name, value in _flatten(values).items():
-            found.setdefault((stage, name), {})[json.dumps(value, sort_keys=True)] = value
+            found[stage, name][json.dumps(value, sort_keys=True)] = value
     return {
         place: next(iter(values.values())) if len(values) == 1 else [values[text] for text in sorted(values)]
         for place, values in found.items()

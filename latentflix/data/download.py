@@ -26,9 +26,7 @@ FASTAI_CHECK = "fastai"
 class SourceFile:
     """A file that holds a data set, and how its tables are read.
 
-    Attributes:
-        url: an address, or a wheel as `package==1.0`.
-        known_hash: algorithm and digest, as `md5:0e33…`.
+    url: an address, or a wheel as `package==1.0`. known_hash: algorithm and digest, as `md5:0e33…`.
     """
 
     name: str

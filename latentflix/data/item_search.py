@@ -37,7 +37,13 @@ def find_item(items: pd.DataFrame, asked: str) -> int:
             if len(item_ids) == 1:
                 return int(item_ids[0])
             if len(item_ids) > 1:
-                raise _ambiguous(asked, items.loc[item_ids])
+                titles = items.loc[item_ids].sort_values("ratings", ascending=False, kind="stable")["title"]
+                more = f" and {len(titles) - _NAMED:,} more" if len(titles) > _NAMED else ""
+                raise NotFound(
+                    "several items have this name",
+                    found=f"{asked}: {', '.join(titles.head(_NAMED))}{more}",
+                    expected="a name that only one item has, with its year if need be",
+                )
             near += candidates["item_id"].tolist()
     near += _nearest(names, plain_name(" ".join(readings[-1][0])))
     nearest = items.loc[list(dict.fromkeys(near))[:_NEAREST], "title"]
@@ -75,13 +81,3 @@ def _nearest(names: pd.DataFrame, asked: str) -> list[int]:
 
     near = process.extract(asked, names["name"].tolist(), scorer=fuzz.ratio, limit=2 * _NEAREST)
     return [int(names["item_id"].iloc[row]) for _, _, row in near]
-
-
-def _ambiguous(asked: str, items: pd.DataFrame) -> NotFound:
-    titles = items.sort_values("ratings", ascending=False, kind="stable")["title"]
-    more = f" and {len(titles) - _NAMED:,} more" if len(titles) > _NAMED else ""
-    return NotFound(
-        "several items have this name",
-        found=f"{asked}: {', '.join(titles.head(_NAMED))}{more}",
-        expected="a name that only one item has, with its year if need be",
-    )

@@ -27,12 +27,9 @@ _IMDB_ID = re.compile(r"tt\d{7,}")
 
 @dataclass(frozen=True)
 class ReviewFile:
-    """One review.
+    """The review of `name`, as `train/pos/7_9.txt`; number and stars, 7 and 9, are None if that does not say them.
 
-    Attributes:
-        name: where it is in the data set, as `train/pos/7_9.txt`.
-        number, stars: 7 and 9; None if the name does not say.
-        read: reads the text, in UTF-8; in an archive only before the next file is asked for.
+    `read` reads the text, in UTF-8; in an archive only before the next file is asked for.
     """
 
     name: str
@@ -44,10 +41,9 @@ class ReviewFile:
 
 
 def review_files(path: Path) -> Iterator[ReviewFile]:
-    """All reviews: of a folder by split, label and name, of an archive in its own order.
+    """All reviews: of a folder, or the one above it, by split, label and name; of an archive in its own order.
 
-    path: the folder, the one above it, or the archive. Raises OSError, EOFError, tarfile.TarError or zlib.error if an
-    archive cannot be read.
+    Raises OSError, EOFError, tarfile.TarError or zlib.error if an archive cannot be read.
     """
     for match, read in _files(path, _REVIEW):
         number, stars = (None if match[name] is None else int(match[name]) for name in ("number", "stars"))

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -66,10 +67,9 @@ def find_layout(root: Traversable) -> tuple[FileLayout, Traversable]:
     Raises DataError, naming the files that are there, if none does.
     """
     folders = [root, *_sorted(entry for entry in root.iterdir() if entry.is_dir())]
-    for folder in folders:
-        for layout in FILE_LAYOUTS:
-            if (folder / layout.ratings).is_file() and (folder / layout.items).is_file():
-                return layout, folder
+    for folder, layout in product(folders, FILE_LAYOUTS):
+        if (folder / layout.ratings).is_file() and (folder / layout.items).is_file():
+            return layout, folder
     names = [
         f"{folder.name}/{entry.name}" if folder is not root else entry.name
         for folder in folders

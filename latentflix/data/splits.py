@@ -36,8 +36,7 @@ class SplitConfig(StageConfig):
 class Split:
     """Three boolean masks (ratings,); each rating is in exactly one of them.
 
-    Attributes:
-        unseen: would be held out, but no rating of the user or of the item is in train, so no model can predict it.
+    unseen: would be held out, but no rating of the user or of the item is in train, so no model can predict it.
     """
 
     train: np.ndarray

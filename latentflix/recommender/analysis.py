@@ -54,25 +54,30 @@ class Analysis:
 def analyse_recommender(
     recommenders: Sequence[Recommender], ratings: pd.DataFrame, items: pd.DataFrame, config: AnalysisConfig
 ) -> Analysis:
-    """Analyse a recommender whose seeds were fitted in one or several groups.
+    """Analyse a recommender whose seeds were fitted in groups; ratings, items: as `read_ratings` returns them.
 
-    ratings, items: as `read_ratings` returns them. Raises ModelError if users and items have no factors in common,
-    NotEnoughData if no more than two items have `min_ratings`.
+    Raises ModelError if users and items have no factors in common, NotEnoughData if fewer than three items have
+    `min_ratings`.
     """
     fits = [fit for group in recommenders for fit in seed_fits(group)]
-    frequent = _frequently_rated(fits, items, config)
+    known = items.loc[fits[0].item_ids, "ratings"]
+    frequent = known.index[known >= config.min_ratings]
+    if len(frequent) < 3:
+        raise NotEnoughData(
+            "too few items have enough ratings to be compared",
+            found=f"{len(frequent)} items with {config.min_ratings} ratings or more",
+            expected="at least 3",
+            hint="lower --analysis.min-ratings",
+        )
     positions, explained = place_items(fits, items, frequent, config)
     predicted = _predict_held_out(recommenders, ratings, items, config)
     most_rated = items.loc[frequent, "ratings"].nlargest(config.n_items).index
     similar = find_similar(fits, most_rated, frequent, config.n_similar)
-    titles = {
-        title: items["title"].loc[similar[column]].to_numpy()
-        for title, column in (("title", "item_id"), ("similar_title", "similar_id"))
-    }
+    titles = items["title"]
     return Analysis(
         predicted=predicted,
         biases=rank_biases(fits, ratings, items, frequent),
-        similar=similar.assign(**titles),
+        similar=similar.assign(title=similar["item_id"].map(titles), similar_title=similar["similar_id"].map(titles)),
         positions=positions,
         figures={
             "model": recommenders[0].config.model,
@@ -133,16 +138,3 @@ def place_items(
     axes = pd.DataFrame(positions, item_ids, names[: positions.shape[1]]).reindex(columns=names, fill_value=0.0)
     shown = items.loc[item_ids, ["title", "year", "ratings"]].nlargest(config.n_mapped, "ratings")
     return shown.join(axes.add_prefix("axis_").astype(np.float32)), explained.tolist()
-
-
-def _frequently_rated(fits: Sequence[LatentFactors], items: pd.DataFrame, config: AnalysisConfig) -> pd.Index:
-    known = items.loc[fits[0].item_ids, "ratings"]
-    frequent = known.index[known >= config.min_ratings]
-    if len(frequent) < 3:
-        raise NotEnoughData(
-            "too few items have enough ratings to be compared",
-            found=f"{len(frequent)} items with {config.min_ratings} ratings or more",
-            expected="at least 3",
-            hint="lower --analysis.min-ratings",
-        )
-    return frequent

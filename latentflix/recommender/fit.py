@@ -79,10 +79,9 @@ def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | 
 
 
 def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommender, dict[str, Any]]:
-    """Fit a recommender, and score it on the ratings that `config.split` holds out.
+    """Fit a recommender, and score it on the ratings that `config.split` holds out, as `score_recommender`.
 
-    The scores are those of `score_recommender`, with the counts of the split; they do not cover its `unseen` ratings.
-    Raises as `fit_recommender` does.
+    The scores do not cover its `unseen` ratings. Raises as `fit_recommender` does.
     """
     split = split_ratings(ratings, config.split)
     recommender = fit_recommender(ratings, config, split)
@@ -169,11 +168,8 @@ def _fit_ensemble(
 
 
 def _default_batch_size(n_ratings: int) -> int:
-    """512 for 100 thousand ratings, 16,384 for 25 million.
-
-    The cost of a step depends on the number of users and items, whatever its batch: with a fixed batch the cost of an
-    epoch would grow faster than the ratings.
-    """
+    """512 for 100 thousand ratings, 16,384 for 25 million."""
+    # A step costs more with more users and items: with a fixed batch, epochs would grow faster than the ratings.
     return max(512, 2 ** round(math.log2(0.55 * n_ratings**0.6)))
 
 
@@ -185,8 +181,7 @@ def _sum_over_seeds(stars: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
 class RatingBatches:
     """Batches of (user and item rows int32 (seeds, batch, 2), rating float32 (seeds, batch)).
 
-    Many batches are gathered at a time, for all seeds at once, from tensors that stay on their device; fastai's own
-    loader takes every batch through pandas.
+    Many are gathered at a time, for all seeds, on the tensors' device; fastai's loader takes each through pandas.
     """
 
     def __init__(

@@ -45,8 +45,7 @@ def build_model(
 ) -> nn.Module:
     """Build a model for the numbers of known users and items, with initial weights drawn from `seed`.
 
-    n_factors: not used by the neural model, whose embeddings have the sizes of fastai's rule of thumb. layers: sizes of
-    the neural model's hidden layers.
+    n_factors: not used by the neural model, whose embeddings have the sizes of fastai's rule of thumb.
     """
     n_users, n_items = n_users + UNKNOWN_ROWS, n_items + UNKNOWN_ROWS
     with _initial_weights:
@@ -96,20 +95,19 @@ class SeedEnsemble(nn.Module):
 
     def state(self) -> Tensors:
         """Weights and buffers by the model's own names, the first dimension for the seed, on the CPU."""
-        if self.only is not None:
-            return {name: value.detach().cpu()[None] for name, value in self.only.state_dict().items()}
-        weights, buffers = self._stacked()
-        return {name: value.detach().cpu() for name, value in (weights | buffers).items()}
+        return {name: value.detach().cpu() for name, value in self._named().items()}
 
     def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
         """Restore what `state` returned."""
-        if self.only is not None:
-            self.only.load_state_dict({name: value[0] for name, value in state.items()})
-            return
-        weights, buffers = self._stacked()
         with torch.no_grad():
-            for name, value in (weights | buffers).items():
+            for name, value in self._named().items():
                 value.copy_(state[name])
+
+    def _named(self) -> Tensors:
+        if self.only is not None:
+            return {name: value[None] for name, value in self.only.state_dict().items()}
+        weights, buffers = self._stacked()
+        return weights | buffers
 
     def _stacked(self) -> tuple[Tensors, Tensors]:
         buffers = (self.get_buffer(f"buffer{position}") for position in range(len(self.buffer_names)))

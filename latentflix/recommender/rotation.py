@@ -13,18 +13,13 @@ Rotation = Literal["varimax", "pca", "none"]
 def fit_axes(
     fits: Sequence[LatentFactors], weights: np.ndarray, rotation: Rotation, n_axes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit the common axes of several fits, and score the items on them.
+    """Fit at most `n_axes` common axes of several fits to the same items, and score the items on them.
 
-    Args:
-        fits: the fits, with the same items.
-        weights: float64 (items,). An item of weight 0 gets scores but does not influence the axes.
-        rotation: "pca" (principal axes of the item loadings of all fits), "varimax" (the same, rotated), or "none" (the
-            raw axes of the first fit, all of them and in their order).
-        n_axes: upper bound on the number of axes; ignored if rotation is "none".
-
-    Returns:
-        scores: float64 (items, axes), centred on the plain mean of the items with weight, by explained variance.
-        explained: float64 (axes,), each axis' share of the variance; sums to 1 over all axes there are.
+    rotation: "pca" (principal axes of the item loadings of all fits), "varimax" (the same, rotated), or "none" (the raw
+    axes of the first fit, all of them and in their order). weights: float64 (items,); an item of weight 0 gets scores
+    but does not influence the axes.
+    Returns scores, float64 (items, axes), centred on the plain mean of the items with weight, by explained variance;
+    and each axis' share of the variance, float64 (axes,), which sums to 1 over all axes there are.
     """
     counts = weights > 0
     root = np.sqrt(weights[counts])[:, None]

@@ -21,11 +21,9 @@ COMMIT = CommitProperties(max_commit_retries=30)
 
 @dataclass(frozen=True)
 class Table:
-    """A Delta table.
+    """A Delta table in a folder, or at an address such as s3://bucket/folder.
 
-    Attributes:
-        uri: a folder, or an address that `storage_options` give access to, as s3://bucket/folder.
-        storage_options: as deltalake takes them; missing ones are read from the environment, as AWS_ENDPOINT_URL.
+    deltalake reads `storage_options` that are missing from the environment, as AWS_ENDPOINT_URL.
     """
 
     uri: str
@@ -36,8 +34,7 @@ class Table:
     def open(self, version: int | None = None) -> DeltaTable:
         """Open the newest version, or an older one. A table that does not exist is created.
 
-        Raises:
-            StoreError: the table cannot be read, has other columns, or never had such a version.
+        Raises StoreError if the table cannot be read, has other columns, or never had such a version.
         """
         options = dict(self.storage_options)
         with read_errors(self.uri):

@@ -126,22 +126,12 @@ def gather_reviews(
 def join_reviews(
     reviews: pd.DataFrame, items: pd.DataFrame, item_ids: pd.Series, review_films: pd.DataFrame, config: ReviewConfig
 ) -> tuple[pd.DataFrame, Coverage]:
-    """Join reviews to those items that are asked for.
+    """Join reviews (column `text`) to those of `items` (index item_id) that are asked for by `review_films`.
 
-    Args:
-        reviews: column `text`.
-        items: index item_id, one row per item.
-        item_ids: the items that are asked for; others than those of `items` are ignored.
-        review_films: as returned by `review_links`.
-        config: the settings.
-
-    Returns:
-        review_id str (SHA-256 of the text), item_id int32, tconst str, text str, stars int8, sorted by review_id;
-        and the coverage. A text of several items is left out and counted; repeated texts count once.
-
-    Raises:
-        DataError: a review is unusable, see `check_reviews`.
-        NotEnoughData: no item has a review.
+    Returns review_id str (SHA-256 of the text), item_id int32, tconst str, text str, stars int8, sorted by review_id;
+    and the coverage. A text of several items is left out and counted; repeated texts count once. `review_films` is as
+    returned by `review_links`.
+    Raises DataError if a review is unusable, as `check_reviews`, and NotEnoughData if no item has a review.
     """
     check_reviews(reviews, config)
     texts = pd.DataFrame({"text": reviews["text"].to_numpy()})
@@ -149,9 +139,8 @@ def join_reviews(
     about = review_films.rename(columns={"review_sha256": "review_id", "rating": "stars"})
     known = about.merge(texts.drop_duplicates("review_id"), on="review_id")
     asked = items[items.index.isin(item_ids)]
-    joined, coverage = _link(known, asked)
-    if joined.empty:
-        raise _no_review(coverage, "check that the reviews are the data set's own, and that the items have IMDb ids")
+    hint = "check that the reviews are the data set's own, and that the items have IMDb ids"
+    joined, coverage = _link(known, asked, hint)
     columns = {**_COLUMNS, "stars": "int8"}
     return joined[list(columns)].astype(columns), coverage
 
@@ -164,10 +153,7 @@ def read_stored_reviews(
     The result is as of `join_reviews`, except that stars may be missing (Int8), that there are columns source and
     attribution, and that the text is cleaned while review_id is the SHA-256 of the stored text. Texts that no model
     may learn from, that are of other `kinds`, empty or too long are left out.
-
-    Raises:
-        StoreError: the store cannot be read.
-        NotEnoughData: no item has a review.
+    Raises StoreError if the store cannot be read, and NotEnoughData if no item has a review.
     """
     asked = items[items.index.isin(item_ids)]
     store, tconsts = ReviewStore(str(config.store), config.storage_options), imdb_links(asked)["tconst"]
@@ -179,17 +165,16 @@ def read_stored_reviews(
     joined, coverage = _link(
         usable.sort_values("source", kind="stable"),
         asked,
+        "fill the store with python -m flows.refresh_reviews, or leave out --reviews.store",
         unlicensed_reviews=int((~of_kind["training_allowed"]).sum()),
         store_version=config.store_version,
     )
-    if joined.empty:
-        raise _no_review(coverage, "fill the store with python -m flows.refresh_reviews, or leave out --reviews.store")
     columns = {**_COLUMNS, "stars": "Int8"}
     joined = joined.assign(stars=joined["stars"].round().astype("Int8"))
     return joined[[*columns, "source", "attribution"]].astype(columns), coverage
 
 
-def _link(reviews: pd.DataFrame, asked: pd.DataFrame, **counts: Any) -> tuple[pd.DataFrame, Coverage]:
+def _link(reviews: pd.DataFrame, asked: pd.DataFrame, hint: str, **counts: Any) -> tuple[pd.DataFrame, Coverage]:
     """Join reviews to items by tconst, each text once, sorted by review_id; without the texts of several titles."""
     links = imdb_links(asked)
     linked = reviews.merge(links, on="tconst")
@@ -205,12 +190,10 @@ def _link(reviews: pd.DataFrame, asked: pd.DataFrame, **counts: Any) -> tuple[pd
         **counts,
     )
     logger.info("reviews: %s", coverage.sentence())
+    if joined.empty:
+        expected = "at least one review of an item"
+        raise NotEnoughData("no item has a review", found=coverage.sentence(), expected=expected, hint=hint)
     return joined, coverage
-
-
-def _no_review(coverage: Coverage, hint: str) -> NotEnoughData:
-    expected = "at least one review of an item"
-    return NotEnoughData("no item has a review", found=coverage.sentence(), expected=expected, hint=hint)
 
 
 def held_out_texts(
@@ -218,8 +201,7 @@ def held_out_texts(
 ) -> pd.DataFrame:
     """List what a language model must not read, since every item is held out once: text_id str, unique.
 
-    These are the joined reviews and all other reviews known to be about one of the items. The other parameters are as
-    in `join_reviews`.
+    These are the joined `reviews` and all others known to be about one of the items; parameters as of `join_reviews`.
     """
     titles = imdb_links(items[items.index.isin(item_ids)])["tconst"]
     about = review_films.loc[review_films["tconst"].isin(titles), "review_sha256"]

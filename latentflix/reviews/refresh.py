@@ -88,12 +88,10 @@ def last_answered(last_attempts: pd.DataFrame) -> dict[tuple[str, str], datetime
 
 
 class Batch:
-    """Films that are queried one after the other and written together.
+    """Films that are queried one after the other and written together; `name` is the IMDb id of the first one.
 
     Attributes:
-        name: the IMDb id of its first film.
-        attempts: the queries made so far; they and their reviews are in the store.
-        merged: what became of those reviews.
+        attempts, merged: the queries that are in the store, and what became of their reviews.
         unanswered: the source that failed and the reason, by film.
     """
 
@@ -126,11 +124,8 @@ class Batch:
     def run(self) -> None:
         """Query the sources for the films that are still due, and write the answers.
 
-        A pause that a source asked for is kept before anything is queried again.
-
-        Raises:
-            TransientFetchError: some films are unanswered; running the batch again may help.
-            StoreConflict: another writer was faster; running the batch again writes the same answers.
+        A pause that a source asked for is kept before anything is queried again. Raises TransientFetchError if films
+        are unanswered, and StoreConflict if another writer was faster: then run the batch again.
         """
         time.sleep(max(0.0, self._paused_until - time.monotonic()))
         if self._newest is None:

@@ -138,17 +138,16 @@ class ReviewStore:
     def merge(self, reviews: Collection[Review], at: datetime) -> MergeCounts:
         """Insert new reviews, update changed ones, and set `last_seen` of all, in one commit.
 
-        A new review whose text is nearly that of another one of the film is left out.
-
-        Raises:
-            StoreConflict: another writer changed the same partitions; nothing was written.
+        A new review whose text is nearly that of another one of the film is left out. Raises StoreConflict if another
+        writer changed the same partitions; then nothing was written.
         """
         by_id = {review.review_id: review for review in reviews}
         if not by_id:
             return Counter()
         with self._merging:
             table = self.reviews.open()
-            known = _contents(table, {review.tconst for review in by_id.values()})
+            rows = _of_films(table, {review.tconst for review in reviews}, ("review_id", "content_sha256"))
+            known = dict(zip(*rows.to_pydict().values(), strict=True))
             new = [review for key, review in by_id.items() if key not in known]
             repeated = _repeated(new, table)
             kept = [review for key, review in by_id.items() if key not in repeated]
@@ -193,12 +192,6 @@ def _of_films(table: DeltaTable, tconsts: Collection[str], columns: Sequence[str
     ]
     schema = pa.schema([REVIEWS.field(name) for name in columns])
     return pa.concat_tables([schema.empty_table(), *(each.cast(schema) for each in found)])
-
-
-def _contents(table: DeltaTable, tconsts: Collection[str]) -> dict[str, str]:
-    """Read the SHA-256 of the stored texts of films, by review."""
-    rows = _of_films(table, tconsts, ("review_id", "content_sha256"))
-    return dict(zip(rows["review_id"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True))
 
 
 def _repeated(new: Sequence[Review], table: DeltaTable) -> set[str]:

@@ -19,12 +19,7 @@ _MAX_REDIRECTS = 5
 
 
 class CachedClient:
-    """Fetches pages for one run, from any number of threads.
-
-    Attributes:
-        auth: authenticates requests.
-        politeness: limits the rate of requests, and knows the blocked hosts.
-    """
+    """Fetches pages for one run, from any number of threads."""
 
     def __init__(self, config: HttpConfig, cache_dir: Path | None = None) -> None:
         """Cache responses in `cache_dir`, if it is given."""
@@ -53,10 +48,9 @@ class CachedClient:
     def get(self, url: str, *, params: Mapping[str, str] | None = None, api: bool = False) -> httpx.Response:
         """Fetch a page; robots.txt does not apply if it belongs to a programming interface (`api`).
 
-        Raises:
-            TransientFetchError: timeout, broken connection, 408, 429, 5xx, or a host that asked for a pause.
-            PermanentFetchError: the host refuses (401, 403, a bot wall's 202), has no such page (404), redirects to
-                another host, sends too long a body, or robots.txt forbids the page.
+        Raises TransientFetchError on a timeout, a broken connection, 408, 429, 5xx, or if the host asked for a pause;
+        PermanentFetchError if it refuses (401, 403, a bot wall's 202), has no such page (404), redirects to another
+        host or sends too long a body, or if robots.txt forbids the page.
         """
         request = self._client.build_request("GET", url, params=params, extensions={"api": api})
         for _ in range(_MAX_REDIRECTS + 1):

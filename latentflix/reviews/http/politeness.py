@@ -31,8 +31,6 @@ REFUSALS = {
     451: "withheld for legal reasons",
 }
 ABSENT = {404, 410}
-_OK = {200, 304}
-_TRANSIENT = {408, 429}
 _TRANSFER_HEADERS = {"content-encoding", "content-length", "transfer-encoding"}
 
 
@@ -55,8 +53,7 @@ class HttpConfig(StageConfig):
 
         Source: https://foundation.wikimedia.org/wiki/Policy:Wikimedia_Foundation_User-Agent_Policy
         """
-        contact = f" ({self.contact})" if self.contact else ""
-        return f"latentflix{contact} python-httpx/{httpx.__version__}"
+        return f"latentflix{f' ({self.contact})' if self.contact else ''} python-httpx/{httpx.__version__}"
 
 
 @dataclass
@@ -185,9 +182,9 @@ class PoliteTransport(httpx.BaseTransport):
     def _check(self, response: httpx.Response, url: httpx.URL) -> None:
         status = response.status_code
         found = f"{status} {response.reason_phrase}".strip()
-        if status in _OK or response.has_redirect_location:
+        if status in (200, 304) or response.has_redirect_location:
             return
-        if status in _TRANSIENT or status >= 500:
+        if status in (408, 429) or status >= 500:
             seconds = retry_after(response.headers)
             self.back_off(url, seconds or 0.0)
             raise TransientFetchError("a host could not answer", where=_page(url), found=found, retry_after=seconds)

@@ -15,12 +15,7 @@ class CorpusSource:
     name = "corpus"
 
     def __init__(self, texts: Iterable[str], links: pd.DataFrame) -> None:
-        """Join the texts to their films; a text that is linked to several films is left out.
-
-        Args:
-            texts: the reviews of the corpus.
-            links: as returned by `latentflix.data.large_movie.review_links`.
-        """
+        """Join the texts to their films by `review_links`; a text that is linked to several films is left out."""
         by_hash = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
         links = links.drop_duplicates(["review_sha256", "tconst"])
         only = links[~links["review_sha256"].duplicated(keep=False)]

@@ -114,8 +114,7 @@ class Rejected:
 def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
     """Read the usable rows and the others.
 
-    Raises:
-        DataError: the file cannot be read or lacks a column; or a row cannot be used and `config.strict` is set.
+    Raises DataError if the file cannot be read or lacks a column, or if a row cannot be used and `strict` is set.
     """
     rows: list[Row] = []
     rejected: list[Rejected] = []

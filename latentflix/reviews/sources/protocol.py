@@ -43,7 +43,6 @@ class Review:
     Attributes:
         source_review_id: unique within the source.
         text: as the source gave it, not cleaned.
-        kind: what the text is.
         rating: stars, 1 to 10.
         attribution: the words that the licence asks for wherever the text is shown.
         training_allowed: whether a model may learn from the text.
@@ -103,11 +102,7 @@ class ReviewSource(Protocol):
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """Fetch at most `limit` reviews of a film, newest first, of those written or changed after `since`.
 
-        Times have a zone.
-
-        Raises:
-            TransientFetchError: the same query may succeed later.
-            PermanentFetchError: the same query would fail again.
+        Times have a zone. Raises FetchError.
         """
 
 
