@@ -18,14 +18,9 @@ PROGRAM = "latentflix run"
 
 @dataclass(frozen=True)
 class Run:
-    """One execution of the full flow.
+    """One execution of the full flow: key, time (in UTC), headline figures and settings are those of its report.
 
-    Attributes:
-        key: that of its report.
-        made_at: when its report was made, in UTC.
-        handles: by stage, what the report was made of; of a stage that made several artifacts, the last.
-        figures: the headline of the report.
-        config: the settings of the report.
+    handles: by stage, what the report was made of; of a stage that made several artifacts, the last.
     """
 
     key: str

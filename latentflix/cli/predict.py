@@ -179,7 +179,7 @@ def _print_labels(top: int, trained: str, labels: list[dict[str, Any]], note: st
     if labels:
         rows = [
             (
-                f"{each['label']}{'*' if each['predicted'] else ''}",
+                _starred(each),
                 str(each["name"]),
                 *(decimals(each[column], 3) for column in ("probability", "threshold", "auc", "auc_p")),
             )
@@ -193,21 +193,18 @@ def _print_labels(top: int, trained: str, labels: list[dict[str, Any]], note: st
 
 
 def _labels_line(labels: list[dict[str, Any]], note: str) -> str:
-    """The most probable labels, with a star on those above their threshold."""
-    shown = (
-        f"{each['label']}{'*' if each['predicted'] else ''} {each['probability']:.3f}"
-        for each in labels[:_LABELS_PER_LINE]
-    )
+    shown = (f"{_starred(each)} {each['probability']:.3f}" for each in labels[:_LABELS_PER_LINE])
     return f"{' '.join(shown) or '-'}{_because(note)}"
+
+
+def _starred(label: dict[str, Any]) -> str:
+    return f"{label['label']}{'*' if label['predicted'] else ''}"
 
 
 def _sentiment(row: dict[str, Any]) -> dict[str, Any]:
     known = isinstance(row["label"], str)
-    return {
-        "label": row["label"] if known else None,
-        "probability": round(float(row["probability"]), 6) if known else None,
-        "note": row["note"],
-    }
+    label, probability = (row["label"], round(float(row["probability"]), 6)) if known else (None, None)
+    return {"label": label, "probability": probability, "note": row["note"]}
 
 
 def _sentiment_line(label: str | None, probability: float | None, note: str) -> str:

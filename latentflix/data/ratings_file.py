@@ -108,11 +108,18 @@ def _members(path: Path) -> list[str]:
 
 
 def _read_own(config: RatingsSourceConfig) -> Tables:
-    columns = {config.user_column: "user_id", config.item_column: "item_id", config.rating_column: "rating"}
-    if config.timestamp_column:
-        columns[config.timestamp_column] = "timestamp"
+    columns = {
+        config.user_column: "user_id",
+        config.item_column: "item_id",
+        config.rating_column: "rating",
+        config.timestamp_column: "timestamp",
+    }
     ratings = _read_table(config.path, columns, config)
-    items = _read_items(config.items_path, config) if config.items_path else _items_by_id(ratings["item_id"])
+    if config.items_path:
+        items = _read_items(config.items_path, config)
+    else:
+        unique = pd.Series(ratings["item_id"].dropna().unique())
+        items = pd.DataFrame({"item_id": unique, "title": unique.astype("str"), "genres": ""})
     ratings["timestamp"] = _seconds(ratings["timestamp"]) if config.timestamp_column else 0
     (ratings["user_id"],) = _ids(ratings["user_id"])
     ratings["item_id"], items["item_id"] = _ids(ratings["item_id"], items["item_id"])
@@ -120,17 +127,13 @@ def _read_own(config: RatingsSourceConfig) -> Tables:
     return {"ratings": ratings, "items": items, "scale": rating_scale(rating.min(), rating.max())}
 
 
-def _items_by_id(item_id: pd.Series) -> pd.DataFrame:
-    unique = pd.Series(item_id.dropna().unique())
-    return pd.DataFrame({"item_id": unique, "title": unique.astype("str"), "genres": ""})
-
-
 def _read_items(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
-    columns = {config.item_id_column: "item_id", config.title_column: "title"}
-    if config.genres_column:
-        columns[config.genres_column] = "genres"
-    if config.imdb_column:
-        columns[config.imdb_column] = "tconst"
+    columns = {
+        config.item_id_column: "item_id",
+        config.title_column: "title",
+        config.genres_column: "genres",
+        config.imdb_column: "tconst",
+    }
     items = _read_table(path, columns, config, text=("title", "genres", "tconst"))
     genres = items["genres"] if config.genres_column else pd.Series("", items.index)
     items["genres"] = genres.fillna("").str.replace(config.genre_separator, GENRE_SEPARATOR, regex=False)
@@ -141,20 +144,21 @@ def _read_items(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
 
 
 def _read_table(
-    path: Path, columns: Mapping[str, str], config: RatingsSourceConfig, text: Sequence[str] = ()
+    path: Path, names: Mapping[str | None, str], config: RatingsSourceConfig, text: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The columns that are named, under their new names; those of `text` as str."""
+    """The columns that are set, under their new names; those of `text` as str."""
+    columns = {column: name for column, name in names.items() if column}
     types = {column: "str" for column, name in columns.items() if name in text}
     hint = "name them with --ratings-source.user-column and the like, and say --ratings-source.delimiter"
+    separator = config.delimiter.replace("\\t", "\t")
     with _open_table(path) as (suffix, file):
-        if suffix == ".parquet":
-            require_columns(str(path), pq.read_schema(file).names, columns, hint)
-            file.seek(0)
+        is_parquet = suffix == ".parquet"
+        found = pq.read_schema(file).names if is_parquet else pd.read_csv(file, sep=separator, nrows=0).columns
+        require_columns(str(path), found, columns, hint)
+        file.seek(0)
+        if is_parquet:
             table = pd.read_parquet(file, columns=list(columns)).astype(types)
         else:
-            separator = config.delimiter.replace("\\t", "\t")
-            require_columns(str(path), pd.read_csv(file, sep=separator, nrows=0).columns, columns, hint)
-            file.seek(0)
             table = pd.read_csv(file, sep=separator, usecols=list(columns), dtype=types)
     return table[list(columns)].rename(columns=columns)
 

@@ -17,14 +17,10 @@ def count_sources(reviews: pd.DataFrame) -> pd.DataFrame:
 
 def attributions(reviews: pd.DataFrame) -> list[str]:
     """List each attribution once, in alphabetical order."""
-    if "attribution" not in reviews:
-        return []
-    return sorted(reviews["attribution"].dropna().unique())
+    return sorted(reviews.get("attribution", pd.Series(dtype="str")).dropna().unique())
 
 
 def attribution_by_review(reviews: pd.DataFrame) -> dict[str, str]:
     """Return the attribution of each review that has one, by review_id."""
-    if "attribution" not in reviews:
-        return {}
-    asking = reviews.dropna(subset="attribution")
+    asking = reviews.reindex(columns=["review_id", "attribution"]).dropna()
     return dict(zip(asking["review_id"], asking["attribution"], strict=True))

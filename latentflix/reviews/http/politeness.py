@@ -150,10 +150,7 @@ class PoliteTransport(httpx.BaseTransport):
             raise PermanentFetchError("robots.txt forbids the page", outcome="blocked", where=_page(url))
 
     def _read_robots(self, url: httpx.URL) -> Protego:
-        """Read robots.txt. Without one nothing is forbidden; while it cannot be read, no page is requested.
-
-        Source: RFC 9309, 2.3.1
-        """
+        """Without one nothing is forbidden; while it cannot be read, no page is requested: RFC 9309, 2.3.1."""
         request = httpx.Request("GET", url.join("/robots.txt"), headers={"User-Agent": self._config.user_agent})
         try:
             return Protego.parse(self._send(request).text)
@@ -216,10 +213,7 @@ def _page(url: httpx.URL) -> str:
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """Read how many seconds the header Retry-After asks to wait; None if it is missing or malformed.
-
-    Source: RFC 9110, 10.2.3
-    """
+    """Read how many seconds the header Retry-After (RFC 9110, 10.2.3) asks to wait; None if missing or malformed."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)

@@ -17,8 +17,7 @@ class CorpusSource:
     def __init__(self, texts: Iterable[str], links: pd.DataFrame) -> None:
         """Join the texts to their films by `review_links`; a text that is linked to several films is left out."""
         by_hash = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
-        links = links.drop_duplicates(["review_sha256", "tconst"])
-        only = links[~links["review_sha256"].duplicated(keep=False)]
+        only = links.drop_duplicates(["review_sha256", "tconst"]).drop_duplicates("review_sha256", keep=False)
         only = only[only["review_sha256"].isin(by_hash)].sort_values("review_sha256")
         self._reviews: dict[str, list[Review]] = {}
         for sha256, tconst, rating in only[["review_sha256", "tconst", "rating"]].itertuples(index=False):

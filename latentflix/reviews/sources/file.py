@@ -262,7 +262,10 @@ class FileSource:
         """Fetch the film's reviews, newest first; those without a date come last, and are always included."""
         tconst = film.imdb_id
         films, _ = self._contents
-        rows = [row for key in (tconst, *_title_keys(film)) for row in films.get(key, ())]
+        names, year = split_title(film.title)
+        by_title = ((name, film.year or year) for name in dict.fromkeys(map(plain_name, names)))
+        keys: list[FilmKey] = [tconst, *by_title]
+        rows = [row for key in keys for row in films.get(key, ())]
         if not rows:
             return Answer("not_covered", reason="the file has no review of the film")
         return newest_first((self._review(tconst, row) for row in rows), since, limit)
@@ -280,9 +283,3 @@ class FileSource:
             attribution=self._config.attribution,
             training_allowed=self._config.training_allowed,
         )
-
-
-def _title_keys(film: Film) -> list[FilmKey]:
-    """Pair each name that a title holds with the film's year, else the year in the title."""
-    names, year = split_title(film.title)
-    return [(name, film.year or year) for name in dict.fromkeys(map(plain_name, names))]
