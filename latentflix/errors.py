@@ -1,4 +1,23 @@
-"""What can go wrong. Every message says what, where, found, expected and what to do."""
+"""What can go wrong. Every message says what, where, found, expected and what to do.
+
+LatentflixError               a cause outside the program, which its user can remove
+├── SettingsError             a setting is unknown, of the wrong type, out of bounds, or contradicts another
+├── DataError                 data are not what they should be
+│   └── DataUnavailable       a data set could not be fetched now; trying again may help
+├── NotEnoughData             too few items, factors or fits for what is asked
+├── NotFound                  a name or id that this run or recommender does not know
+├── ModelError                a model and what is asked of it do not fit together
+├── TrainingError             a training, or a process that takes part in one, failed
+├── DependencyError           an optional package or a service is missing
+├── ArtifactError             an artifact is missing, was altered, or cannot be written
+├── FetchError                a request failed
+│   ├── PermanentFetchError   the same request would fail again
+│   └── TransientFetchError   the same request may succeed later
+└── StoreError                the review store cannot be read or written
+    └── StoreConflict         another writer was faster; trying again may help
+
+StageFailed                   a stage failed for a cause that the program does not foresee
+"""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -66,13 +85,24 @@ class FetchError(LatentflixError):
 
 
 class PermanentFetchError(FetchError):
-    """A request failed, and the same request would fail again; `outcome` is what that means for the film."""
+    """A request failed, and the same request would fail again.
+
+    Attributes:
+        outcome: what that means for the film that was asked about.
+    """
 
     def __init__(
-        self, what: str, *, outcome: Literal["not_covered", "blocked", "error"] = "error", **parts: str
+        self,
+        what: str,
+        *,
+        outcome: Literal["not_covered", "blocked", "error"] = "error",
+        where: str = "",
+        found: str = "",
+        expected: str = "",
+        hint: str = "",
     ) -> None:
-        """Keep the outcome beside the message, which has the same parts as any other."""
-        super().__init__(what, **parts)
+        """Keep the outcome beside the message."""
+        super().__init__(what, where=where, found=found, expected=expected, hint=hint)
         self.outcome = outcome
 
 
@@ -85,10 +115,16 @@ class TransientFetchError(FetchError):
     """
 
     def __init__(
-        self, what: str, *, retry_after: float | None = None, films: Mapping[str, str] | None = None, **parts: str
+        self,
+        what: str,
+        *,
+        retry_after: float | None = None,
+        films: Mapping[str, str] | None = None,
+        where: str = "",
+        found: str = "",
     ) -> None:
-        """Keep how long to wait and which films are unanswered; what is expected and what to do are always the same."""
-        super().__init__(what, **parts, expected="an answer", hint="try again later")
+        """Keep how long to wait and which films are unanswered."""
+        super().__init__(what, where=where, found=found, expected="an answer", hint="try again later")
         self.retry_after = retry_after
         self.films = dict(films or {})
 
