@@ -16,8 +16,7 @@ GRID = expit(np.linspace(-5, 3, 161))
 def calibration_curve(y_true: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
     """Compare probabilities with frequencies, bin by bin.
 
-    Returns:
-        One row per bin of probabilities: mean_predicted, fraction_positive, pairs (of text and label).
+    Returns one row per bin of probabilities: mean_predicted, fraction_positive, pairs (of text and label).
     """
     pairs = pd.DataFrame({"mean_predicted": probabilities.ravel(), "fraction_positive": y_true.ravel()})
     grouped = pairs.groupby(np.digitize(pairs["mean_predicted"], _BINS[1:-1]))
@@ -32,12 +31,7 @@ def calibration_error(curve: pd.DataFrame) -> float:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The probabilities from which on labels are predicted.
-
-    Attributes:
-        shared: one for all labels.
-        each: float64 (labels,).
-    """
+    """The probabilities from which on labels are predicted. shared: one for all labels. each: float64 (labels,)."""
 
     shared: float
     each: np.ndarray
@@ -67,9 +61,8 @@ def tune_thresholds(y_true: np.ndarray, probabilities: np.ndarray, shrinkage: fl
 def threshold_curve(y_true: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
     """Score every threshold that all labels may share. Arguments as for `tune_thresholds`.
 
-    Returns:
-        One row per threshold: threshold, precision and recall over all labels together, micro_f1, macro_f1,
-        weighted_f1.
+    Returns one row per threshold: threshold, precision and recall over all labels together, micro_f1, macro_f1,
+    weighted_f1.
     """
     true_positives, predicted, positives = _counts(y_true, probabilities)
     f1 = _f1(true_positives, predicted, positives)
@@ -101,9 +94,7 @@ def fit_stacking(parts: Sequence[np.ndarray], y_true: np.ndarray) -> np.ndarray:
 
     Sources: Wolpert 1992, stacked generalization; Platt 1999, for a single part.
 
-    Args:
-        parts: logits (texts, labels) of each part.
-        y_true: (texts, labels).
+    parts: logits (texts, labels) of each part. y_true: (texts, labels).
 
     Returns:
         float64 (parts + 1,): the weight of each part, and the intercept.

@@ -99,10 +99,9 @@ def bootstrap_counts(random: np.random.Generator, n_items: int, n_resamples: int
 def bootstrap_interval(resampled: np.ndarray, confidence: float, centre: float | None = None) -> tuple[float, float]:
     """Compute the percentile interval of a score from its values in the resamples.
 
-    Args:
-        centre: the score, about which the resamples are centred. An item that is drawn twice stands next to itself in
-            rank, which lifts the average precision of every resample; so the resamples give the interval's width and
-            the score its place.
+    centre: the score, about which the resamples are centred. An item that is drawn twice stands next to itself in rank,
+    which lifts the average precision of every resample; so the resamples give the interval's width and the score its
+    place.
     """
     if centre is not None:
         resampled = centre + resampled - np.nanmean(resampled)

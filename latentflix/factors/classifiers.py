@@ -95,9 +95,7 @@ def predict_held_out(
 ) -> pd.DataFrame:
     """What each classifier predicts for the reviews held out from it, the mean where two read in both directions.
 
-    Args:
-        held_out: as in `Classifiers`; perhaps of other reviews.
-        tokens: the ids of each of `review_ids`.
+    held_out: as in `Classifiers`; perhaps of other reviews. tokens: the ids of each of `review_ids`.
 
     Returns:
         One row per classifier and held-out review: classifier, review_id, one float32 probability per label.

@@ -41,8 +41,7 @@ class StoredDriftConfig(DriftConfig):
 class NewReviews:
     """Reviews that the last run has not read: review_id (the text's SHA-256), item_id, text.
 
-    Attributes:
-        held_out: index review_id, a bool column for each classifier: whether it has read nothing about the item.
+    held_out: index review_id, a bool column for each classifier: whether it has read nothing about the item.
     """
 
     reviews: pd.DataFrame
@@ -82,9 +81,7 @@ def compare_histograms(
 ) -> pd.DataFrame:
     """Measure how far the histogram of each item with new reviews has drifted.
 
-    Args:
-        previous: predictions and reviews of the last run.
-        new: predictions and reviews of what has come since.
+    previous: predictions and reviews of the last run. new: predictions and reviews of what has come since.
 
     Returns:
         One row per item, those that drifted most first: item_id int32, reviews (of the last run), new_reviews,

@@ -62,12 +62,10 @@ class Factors:
 def extract_factors(fits: Sequence[LatentFactors], n_ratings: pd.Series, config: FactorConfig) -> Factors:
     """Find the axes along which the items differ, and how stable each is from seed to seed.
 
-    Stability is measured between the first and the second half of the seeds, each with axes of its own, so neither
-    half is the group that made the axes; all items with `min_ratings` count alike in it. The sign of an axis is such
-    that its longer tail, each item counted as often as it was rated, is the positive one.
-
-    Raises:
-        NotEnoughData: there is only one fit, or fewer than three items have `min_ratings`.
+    Stability is measured between the first and the second half of the seeds, each with axes of its own, so neither half
+    is the group that made the axes; all items with `min_ratings` count alike in it. The sign of an axis is such that
+    its longer tail, each item counted as often as it was rated, is the positive one. Raises NotEnoughData if there is
+    only one fit, or fewer than three items have `min_ratings`.
     """
     if len(fits) < 2:
         raise NotEnoughData(

@@ -21,17 +21,13 @@ def assign_folds(item_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed
     """Assign each item to a fold, so that the folds have similar shares of labels, items and reviews.
 
     Items are assigned one by one, those with the rarest labels first, each to the fold that has fewest of its labels,
-    then fewest items, then fewest reviews. Source: Sechidis et al. 2011, iterative stratification.
+    then fewest items, then fewest reviews. Source: Sechidis et al. 2011, iterative stratification. Raises NotEnoughData
+    if a fold would have fewer than two items.
 
-    Args:
-        item_ids: the item of each review.
-        indicators: the labels of each review's item (reviews, labels).
+    item_ids: the item of each review. indicators: the labels of each review's item (reviews, labels).
 
     Returns:
         The fold, 0 to n_folds - 1: int64, index item_id.
-
-    Raises:
-        NotEnoughData: a fold would have fewer than two items.
     """
     n_reviews = item_ids.value_counts()
     items = pd.DataFrame(indicators).groupby(item_ids.to_numpy()).first()
@@ -77,9 +73,7 @@ def frequent_labels(
 ) -> tuple[list[str], pd.DataFrame]:
     """Choose the labels that at least `min_items` items with reviews have. Raises NotEnoughData if there is none.
 
-    Args:
-        item_labels: item_id, label.
-        item_ids: the item of each review.
+    item_labels: item_id, label. item_ids: the item of each review.
 
     Returns:
         The labels in their order, and a table of the rare ones: index label, items.

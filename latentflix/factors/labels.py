@@ -60,12 +60,10 @@ class Labels:
 def label_items(scores: pd.DataFrame, axes: pd.DataFrame, n_ratings: pd.Series, config: LabelConfig) -> Labels:
     """Label each item with the axes on which it stands out, and the pole towards which it does.
 
-    Args:
-        scores: index item_id, one column per axis, in standard deviations.
-        axes: index axis, with `stable`.
+    Raises NotEnoughData if there are fewer axes than `top_k` (with z_score: none), no item has enough ratings, or none
+    gets a label.
 
-    Raises:
-        NotEnoughData: fewer axes than `top_k` (with z_score: none), no item with enough ratings, or none with a label.
+    scores: index item_id, one column per axis, in standard deviations. axes: index axis, with `stable`.
     """
     names = axes.index[axes["stable"]] if config.only_stable else axes.index
     _require_axes(list(names), config)

@@ -33,9 +33,7 @@ LABELS, NOTE = "labels", "note"
 class LabelPredictor:
     """Predicts the labels of reviews.
 
-    Attributes:
-        labels: index label; name str, threshold, auc, auc_p float.
-        networks: each with whether it reads backward.
+    labels: index label; name str, threshold, auc, auc_p float. networks: each with whether it reads backward.
     """
 
     labels: pd.DataFrame
@@ -75,9 +73,8 @@ class LabelPredictor:
     def predict(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
         """Predict the labels of texts.
 
-        Returns:
-            One row per text: a float32 probability for each label; labels str, those that reach their thresholds, the
-            most probable first, separated by blanks; note str, why a text cannot be read and has no probabilities.
+        Returns one row per text: a float32 probability for each label; labels str, those that reach their thresholds,
+        the most probable first, separated by blanks; note str, why a text cannot be read and has no probabilities.
         """
         notes = [note_unreadable(text) for text in texts]
         rows = [row for row, note in enumerate(notes) if not note]
@@ -94,9 +91,8 @@ class LabelPredictor:
     def describe(self, probabilities: pd.Series) -> list[dict[str, Any]]:
         """Describe the labels of one text, a row of `predict`, the most probable first.
 
-        Returns:
-            For each label: label, name, probability, threshold, predicted (whether it reaches its threshold), auc and
-            auc_p (on held-out items). Nothing for a text that cannot be read.
+        Returns for each label: label, name, probability, threshold, predicted (whether it reaches its threshold), auc
+        and auc_p (on held-out items). Nothing for a text that cannot be read.
         """
         table = self.labels.rename_axis("label").reset_index()
         table.insert(2, "probability", probabilities[self.labels.index].to_numpy(float))

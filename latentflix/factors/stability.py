@@ -9,8 +9,7 @@ from scipy.stats import ortho_group
 def match_axes(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Match the axes (items, axes) of two groups one to one, for the largest sum of |r| (Hungarian assignment).
 
-    Returns:
-        For each axis of `left` its partner in `right`, int64, and their |r|, float64; -1 and 0 without a partner.
+    Returns for each axis of `left` its partner in `right`, int64, and their |r|, float64; -1 and 0 without a partner.
     """
     return _assign(_correlation(left, right))
 

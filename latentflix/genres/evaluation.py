@@ -97,8 +97,7 @@ def evaluate_genres(
 def confuse(y_true: np.ndarray, y_pred: np.ndarray, genres: list[str]) -> pd.DataFrame:
     """Compute which genres go together, and which are predicted together.
 
-    Returns:
-        genre, other, and shares of the genre's plots: has_other, and predicted_other.
+    Returns genre, other, and shares of the genre's plots: has_other, and predicted_other.
     """
     positives = y_true.sum(0)[:, None]
     with np.errstate(invalid="ignore"):

@@ -64,9 +64,7 @@ def title_key(title: str) -> str:
 def compare_genres(joined: pd.DataFrame, probabilities: pd.DataFrame, thresholds: pd.Series) -> pd.DataFrame:
     """Compare the predicted genres of the films that `join_plots` joined with those that MovieLens names.
 
-    Args:
-        probabilities: index plot_id, a column for each genre.
-        thresholds: index genre.
+    probabilities: index plot_id, a column for each genre. thresholds: index genre.
 
     Returns:
         joined with predicted (a list of genres, the most probable first), has_genre bool (whether MovieLens names any)

@@ -57,12 +57,9 @@ def with_fingerprint(source: PlotSource) -> PlotSourceConfig:
 def load_plot_source(config: PlotSourceConfig) -> Tables:
     """Read the file.
 
-    Returns:
-        The table `plots`: plot_id int64, the row counting from 0; plot; genres, as in the file, or the list of the
-        one-hot columns that are 1; title and year if they are named.
-
-    Raises:
-        DataError: the file cannot be read or lacks a column, or a one-hot column holds anything but 0 and 1.
+    Returns the table `plots`: plot_id int64, the row counting from 0; plot; genres, as in the file, or the list of the
+    one-hot columns that are 1; title and year if they are named. Raises DataError if the file cannot be read or lacks a
+    column, or a one-hot column holds anything but 0 and 1.
     """
     table = read_file(config.path)
     columns = ((config.plot_column, "plot"), (config.title_column, "title"), (config.year_column, "year"))

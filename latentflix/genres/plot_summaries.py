@@ -68,13 +68,10 @@ class PlotSummaries:
 def prepare_plots(table: pd.DataFrame, config: PlotSummaryConfig) -> PlotSummaries:
     """Clean the plots and their genres, leave out what cannot be used, and split the rest into three parts.
 
-    A plot whose genres are all rare stays: it is a negative for the others.
+    A plot whose genres are all rare stays: it is a negative for the others. Raises DataError if fewer than two genres
+    have enough films.
 
-    Args:
-        table: plot_id, plot, genres (a text or a list), and title and year if they are known.
-
-    Raises:
-        DataError: fewer than two genres have enough films.
+    table: plot_id, plot, genres (a text or a list), and title and year if they are known.
     """
     table = table.reindex(columns=["plot_id", "title", "year", "plot", "genres"]).set_index("plot_id")
     table["plot"] = table["plot"].fillna("").astype("str").str.strip()

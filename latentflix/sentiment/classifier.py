@@ -51,13 +51,12 @@ def train_sentiment(
 ) -> SentimentClassifier:
     """Train on the reviews of `train`, and predict those of `valid` and `test` after each step.
 
+    Raises ModelError, TrainingError as `train_classifier` raises them.
+
     Args:
         reviews: review_id, positive, part.
         tokens: the ids of each review in the language model's vocabulary.
         backward: a language model that reads backward; then a second classifier is made of it.
-
-    Raises:
-        ModelError, TrainingError: as `train_classifier` raises them.
     """
     directions = [(CLASSIFIER, language_model, list(tokens))]
     if backward:

@@ -129,14 +129,11 @@ def prepare_sentiment(
     """Leave out what cannot be used, and split the films into train, valid and test.
 
     A source with a part for each review keeps its test half, and valid is split off train. A text with several films is
-    left out.
+    left out. Raises DataError if a part has no positive or no negative reviews.
 
     Args:
         table: text, positive (0 or 1); tconst (nullable) and part (train, test) if the source has them.
         review_films: as `review_links` returns it, for reviews without tconst.
-
-    Raises:
-        DataError: a part has no positive or no negative reviews.
     """
     source = table.reindex(columns=["text", "positive", "tconst", "part"]).reset_index(drop=True)
     source["review_id"] = [text_id(text) if isinstance(text, str) else None for text in source["text"]]
@@ -187,10 +184,7 @@ def _reasons(source: pd.DataFrame, n_titles: pd.Series, config: SentimentReviewC
 def split_by_group(groups: pd.Series, shares: dict[str, float], seed: int) -> np.ndarray:
     """Split rows into parts of about these shares, the rest for training, so that no group is in two parts.
 
-    The order of the rows does not matter.
-
-    Returns:
-        The part of each row: str (rows,).
+    The order of the rows does not matter. Returns the part of each row: str (rows,).
     """
     sizes = groups.value_counts().sort_index()
     sizes = sizes.iloc[np.random.default_rng(seed).permutation(len(sizes))]

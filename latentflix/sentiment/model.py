@@ -89,9 +89,7 @@ def choose_predictor(
 
     The log loss of some thousand reviews distinguishes predictors whose accuracies still differ by chance only.
 
-    Args:
-        classifier_config: how the classifier was trained.
-        reviews: index review_id; positive, film, part.
+    classifier_config: how the classifier was trained. reviews: index review_id; positive, film, part.
     """
     logits = tfidf.logits.assign(**{CLASSIFIER: classifier.logits.iloc[:, -1]})
     known = reviews.loc[logits.index]

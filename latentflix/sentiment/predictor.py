@@ -56,9 +56,8 @@ class SentimentPredictor:
     def predict(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
         """Predict the sentiment of each text, in their order.
 
-        Returns:
-            label str, probability float32 (of being positive), note str. A text that cannot be read (none, blank, not
-            UTF-8) has no label and no probability, and its note says why; another note may warn of unknown words.
+        Returns label str, probability float32 (of being positive), note str. A text that cannot be read (none, blank,
+        not UTF-8) has no label and no probability, and its note says why; another note may warn of unknown words.
         """
         notes = [note_unreadable(text) for text in texts]
         rows = [row for row, note in enumerate(notes) if not note]

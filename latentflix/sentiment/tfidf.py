@@ -44,8 +44,7 @@ class SentimentTfidf:
 def fit_sentiment_tfidf(reviews: pd.DataFrame, config: SentimentTfidfConfig) -> SentimentTfidf:
     """Fit TF-IDF and the baseline to the reviews of `train`, each with the C that is best on `valid`.
 
-    Args:
-        reviews: review_id, text, positive, part.
+    reviews: review_id, text, positive, part.
     """
     used = reviews[reviews["part"].isin([TRAIN, VALID]).to_numpy()]
     predicted = reviews[reviews["part"].isin([VALID, TEST]).to_numpy()]

@@ -35,12 +35,11 @@ class LanguageModelBatches:
     ) -> None:
         """Keep the ids of the texts.
 
+        Raises NotEnoughData if the texts do not fill one step.
+
         Args:
             shuffle: draws a new order of the texts for each epoch.
             part: which of `parts` equal shares of the streams the batches hold, counting from 0.
-
-        Raises:
-            NotEnoughData: the texts do not fill one step.
         """
         self.texts, self.sequence_length, self.shuffle = texts, sequence_length, shuffle
         n_tokens = sum(map(len, texts)) - 1

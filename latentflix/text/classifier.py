@@ -152,8 +152,7 @@ def restore_classifier(
 ) -> SequentialRNN:
     """The classifier with these weights on the best device, in evaluation mode.
 
-    Raises:
-        ModelError: these are not the weights of a classifier, or belong to another vocabulary.
+    Raises ModelError if these are not the weights of a classifier, or belong to another vocabulary.
     """
     heads = sorted(name for name in weights if name.startswith("1.layers.") and weights[name].ndim == 2)
     if not heads:

@@ -58,7 +58,6 @@ def note_unreadable(text: MaybeText) -> str:
 def note_unknown(share: float) -> str:
     """A warning if a model does not know most of a text's tokens; else empty.
 
-    Args:
-        share: of the text's tokens, how many are unknown.
+    share: of the text's tokens, how many are unknown.
     """
     return UNKNOWN_WORDS if share > 0.5 else ""

@@ -65,10 +65,8 @@ def run_processes(count: int, function: Callable[..., Result], *arguments: Any) 
     """What `function(*arguments)` returns in the first of `count` processes that run it together.
 
     A single process is this one. Otherwise the function, its arguments and its result have to be picklable, and what
-    the first process logs, and its epochs, are reported here.
-
-    Raises:
-        TrainingError: a process failed, and the others were stopped; with the message of the first that failed.
+    the first process logs, and its epochs, are reported here. Raises TrainingError if a process failed, and the others
+    were stopped; with the message of the first that failed.
     """
     if count == 1:
         return function(*arguments)

@@ -14,8 +14,7 @@ def generate_texts(
 ) -> list[str]:
     """Sample continuations of a prompt, of `n_words` tokens each, never `xxunk`. Source: fastai `LMLearner.predict`.
 
-    Args:
-        temperature: below 1, likely tokens become likelier.
+    temperature: below 1, likely tokens become likelier.
     """
     if not n_texts:
         return []

@@ -65,9 +65,7 @@ def fit_tfidf(
 
     Raises ValueError if no word is left.
 
-    Args:
-        y_true: bool (texts, labels).
-        weights: (texts,), by default all the same.
+    y_true: bool (texts, labels). weights: (texts,), by default all the same.
     """
     return _fit_each(texts, y_true, [config], weights)[0]
 
@@ -83,9 +81,7 @@ def tune_tfidf(
 
     Of equals the strongest regularization is chosen.
 
-    Args:
-        y_true: bool (texts, labels).
-        valid: bool (texts,).
+    y_true: bool (texts, labels). valid: bool (texts,).
 
     Returns:
         The model, and one row per regularization: inverse_regularization, accuracy (over texts and labels), chosen.

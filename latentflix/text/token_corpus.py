@@ -137,8 +137,7 @@ def tokenize_corpus(
 ) -> TokenCorpus:
     """Tokenise texts that come in chunks, only some of which are in memory at once.
 
-    Args:
-        folder: for an unnamed file of the ids, four bytes per token; by default that of temporary files.
+    folder: for an unnamed file of the ids, four bytes per token; by default that of temporary files.
 
     Raises:
         DataError: there is no text, or something that is not a text, whose row is named.
