@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.metrics import precision_recall_fscore_support
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From scores and groups (items,), y_true and weights (trials or 1, items) to float64 (trials,)."""
@@ -89,6 +90,12 @@ def f1_scores(y_true: np.ndarray, y_pred: np.ndarray, weights: np.ndarray) -> di
         "macro_f1": f1.mean(1),
         "weighted_f1": (f1 * positives).sum(1) / np.maximum(positives.sum(1), 1),
     }
+
+
+def score_labels(y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, np.ndarray]:
+    """Count `predicted`, and compute `precision`, `recall` and `f1`, of each label of bool (items, labels)."""
+    precision, recall, f1, _ = precision_recall_fscore_support(y_true, y_pred, average=None, zero_division=0)
+    return {"predicted": y_pred.sum(0), "precision": precision, "recall": recall, "f1": f1}
 
 
 def bootstrap_counts(random: np.random.Generator, n_items: int, n_resamples: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
+from latentflix.factors.folds import predict_each
 from latentflix.factors.labels import indicator_matrix
 from latentflix.text.tfidf import TfidfConfig, fit_tfidf, tfidf_logits
 
@@ -46,7 +47,7 @@ def predict_by_tfidf(
         held_out: index review_id, a bool column for each classifier.
 
     Returns:
-        One row per classifier and held-out review: classifier str, review_id str, a float32 probability per label.
+        What `predict_each` does.
     """
     texts = reviews["text"].to_numpy(dtype=object)
     tfidf = TfidfConfig(stop_words=False, balanced=False, **config.model_dump())
@@ -94,13 +95,12 @@ def _predict_held_out(
     """Call `fit_predict` for each classifier: with its test reviews, and labels and weights of the others."""
     item_ids = reviews["item_id"]
     y_true = pd.DataFrame(indicator_matrix(item_labels, item_ids, list(labels)), columns=list(labels))
-    masks = held_out.loc[reviews["review_id"]]
-    tables = []
-    for classifier in tqdm(masks.columns, "baseline", leave=False, disable=None):
-        test = masks[classifier].to_numpy()
-        weights = item_ids[~test].groupby(item_ids[~test]).transform("size").to_numpy() ** -0.5
-        table = pd.DataFrame(fit_predict(test, y_true[~test], weights), columns=list(labels))
-        table.insert(0, "review_id", reviews["review_id"].to_numpy()[test])
-        table.insert(0, "classifier", classifier)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+
+    with tqdm(total=held_out.shape[1], desc="baseline", leave=False, disable=None) as bar:
+
+        def predict(_: str, test: np.ndarray) -> np.ndarray:
+            bar.update()
+            weights = item_ids[~test].groupby(item_ids[~test]).transform("size").to_numpy() ** -0.5
+            return fit_predict(test, y_true[~test], weights)
+
+        return predict_each(reviews["review_id"], held_out, labels, predict)

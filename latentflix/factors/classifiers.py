@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
-from latentflix.factors.folds import assign_folds, frequent_labels, held_out_masks
+from latentflix.factors.folds import assign_folds, frequent_labels, held_out_masks, predict_each
 from latentflix.factors.labels import indicator_matrix
 from latentflix.text.classifier import FineTuningConfig, backward_name, predict_proba, reverse, train_classifier
 from latentflix.text.language_model import LanguageModel
@@ -93,17 +93,15 @@ def predict_held_out(
     classifier_config: FineTuningConfig,
     config: PredictionConfig,
 ) -> pd.DataFrame:
-    """What each classifier predicts for the reviews held out from it, the mean where two read in both directions.
+    """Predict the reviews held out from each classifier; where two read in both directions, by the mean.
 
-    held_out: as in `Classifiers`; perhaps of other reviews. tokens: the ids of each of `review_ids`.
-
-    Returns:
-        One row per classifier and held-out review: classifier, review_id, one float32 probability per label.
+    held_out: as in `Classifiers`; perhaps of other reviews. tokens: the ids of each of `review_ids`. Returns what
+    `predict_each` does.
     """
-    weights, tables = classifiers.weights, []
-    for name in held_out:
-        rows = np.flatnonzero(held_out.loc[review_ids, name])
-        chosen = [tokens[int(row)] for row in rows]
+    weights = classifiers.weights
+
+    def predict(name: str, mask: np.ndarray) -> np.ndarray:
+        chosen = [tokens[int(row)] for row in np.flatnonzero(mask)]
         directions = [(name, chosen)]
         if backward_name(name) in weights:
             directions.append((backward_name(name), reverse(chosen)))
@@ -111,8 +109,6 @@ def predict_held_out(
             predict_proba(weights[each], read, vocabulary, classifier_config, config.batch_size)
             for each, read in directions
         ]
-        table = pd.DataFrame(np.mean(probabilities, axis=0), columns=classifiers.labels)
-        table.insert(0, "review_id", review_ids.to_numpy()[rows])
-        table.insert(0, "classifier", name)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        return np.asarray(np.mean(probabilities, axis=0))
+
+    return predict_each(review_ids, held_out, classifiers.labels, predict)

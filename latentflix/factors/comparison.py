@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_fscore_support
 
 from latentflix.calibration import tune_thresholds
 from latentflix.config import StageConfig, setting
 from latentflix.factors.evaluation import average_by_item
 from latentflix.factors.labels import indicator_matrix
-from latentflix.metrics import RANKING_METRICS, bootstrap_counts, bootstrap_interval, f1_scores
+from latentflix.metrics import RANKING_METRICS, bootstrap_counts, bootstrap_interval, f1_scores, score_labels
 
 CLASSIFIER, PRIOR = "classifier", "prior"
 
@@ -76,9 +75,10 @@ def compare_methods(
             row |= {name: float(value), f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     threshold = thresholds[CLASSIFIER]
-    return Comparison(
-        pd.DataFrame(rows), _score_labels(labels, y_true, probabilities[CLASSIFIER] >= threshold, threshold, groups)
-    )
+    one_of_each_fold = np.unique(groups, return_index=True)[1]
+    by_label = {"label": labels, "items": y_true.sum(0), "threshold": threshold[one_of_each_fold].mean(0)}
+    by_label |= score_labels(y_true, probabilities[CLASSIFIER] >= threshold)
+    return Comparison(pd.DataFrame(rows), pd.DataFrame(by_label))
 
 
 def thresholds_by_fold(
@@ -103,21 +103,3 @@ def _scores(
     }
     f1 = f1_scores(y_true, predicted, weights)
     return ranked | {name: f1[name] for name in ("micro_f1", "macro_f1")}
-
-
-def _score_labels(
-    labels: list[str], y_true: np.ndarray, predicted: np.ndarray, thresholds: np.ndarray, groups: np.ndarray
-) -> pd.DataFrame:
-    precision, recall, f1, items = precision_recall_fscore_support(y_true, predicted, average=None, zero_division=0)
-    one_of_each_fold = np.unique(groups, return_index=True)[1]
-    return pd.DataFrame(
-        {
-            "label": labels,
-            "items": items,
-            "threshold": thresholds[one_of_each_fold].mean(0),
-            "predicted": predicted.sum(0),
-            "precision": precision,
-            "recall": recall,
-            "f1": f1,
-        }
-    )

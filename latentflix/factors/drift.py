@@ -92,8 +92,13 @@ def compare_histograms(
         (_mean_by_review(predictions, labels), reviews.set_index("review_id")["item_id"])
         for predictions, reviews in (previous, new)
     )
-    old_shares = _shares(old, old_items, labels, histograms)
-    shares = _shares(pd.concat([old, fresh]), pd.concat([old_items, fresh_items]), labels, histograms)
+
+    def shares_of(predictions: pd.DataFrame, item_ids: pd.Series) -> pd.DataFrame:
+        counted, _ = count_predictions(predictions, item_ids, list(labels), histograms)
+        return counted.pivot(index="item_id", columns="label", values="share")[list(labels)]
+
+    old_shares = shares_of(old, old_items)
+    shares = shares_of(pd.concat([old, fresh]), pd.concat([old_items, fresh_items]))
     rows = []
     for item_id, count in fresh_items.value_counts().items():
         is_known = item_id in old_shares.index
@@ -120,10 +125,3 @@ def _mean_by_review(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.Data
     """One prediction per review: the mean over the classifiers that have not read about its item."""
     held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
     return held_out.groupby("review_id")[list(labels)].mean().reset_index().assign(classifier="all")
-
-
-def _shares(
-    predictions: pd.DataFrame, item_ids: pd.Series, labels: Sequence[str], histograms: HistogramConfig
-) -> pd.DataFrame:
-    shares, _ = count_predictions(predictions, item_ids, list(labels), histograms)
-    return shares.pivot(index="item_id", columns="label", values="share")[list(labels)]

@@ -106,11 +106,8 @@ def evaluate_predictions(
         is_random = predicted["classifier"] == RANDOM_SPLIT
         for split, part in (("grouped", predicted[~is_random]), ("random", predicted[is_random])):
             overall[f"{prefix}review_auc_{split}"] = _review_auc(part, item_ids, has_label)
-    return Evaluation(
-        table.rename_axis("label"),
-        pd.DataFrame.from_dict(axes, orient="index").rename_axis("axis"),
-        overall,
-    )
+    axis_scores = pd.DataFrame.from_dict(axes, orient="index").rename_axis("axis")
+    return Evaluation(table.rename_axis("label"), axis_scores, overall)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ are assigned to folds, and each fold is predicted by a classifier that was train
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,30 @@ def held_out_masks(
     if random_split:
         masks[RANDOM_SPLIT] = np.random.default_rng(seed).permutation(len(item_ids)) < len(item_ids) // n_folds
     return masks
+
+
+def predict_each(
+    review_ids: pd.Series,
+    held_out: pd.DataFrame,
+    labels: Sequence[str],
+    predict: Callable[[str, np.ndarray], np.ndarray],
+) -> pd.DataFrame:
+    """Predict, for each classifier, the reviews that are held out from it.
+
+    predict: from the name of a classifier and a mask, bool (reviews,), to probabilities float32 (masked reviews,
+    labels).
+
+    Returns:
+        One row per classifier and held-out review: classifier str, review_id str, a float32 probability per label.
+    """
+    tables = []
+    for classifier, column in held_out.loc[review_ids].items():
+        mask = column.to_numpy()
+        table = pd.DataFrame(predict(str(classifier), mask), columns=list(labels))
+        table.insert(0, "review_id", review_ids.to_numpy()[mask])
+        table.insert(0, "classifier", classifier)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def frequent_labels(

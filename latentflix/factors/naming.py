@@ -73,7 +73,7 @@ def find_names(
     usage = _term_usage(reviews, corpus, config)
     shown = items[items["ratings"] >= config.min_ratings].index.intersection(scores.index)
     items_with = item_labels.groupby("label")["item_id"].agg(list).to_dict()
-    terms, pole_items, genres = [], [], []
+    terms, pole_items, genres, names = [], [], [], {}
     for axis in stable:
         for pole, opposite in (POLES, POLES[::-1]):
             label = axis + pole
@@ -84,9 +84,9 @@ def find_names(
             title = items.loc[best.index, "title"]
             pole_items.append(pd.DataFrame({"label": label, "title": title, "score": best}).reset_index())
             genres.append(_enriched_genres(items.loc[ranked.index, "genres"], config).assign(label=label))
-    all_terms, all_items, all_genres = (pd.concat(parts, ignore_index=True) for parts in (terms, pole_items, genres))
-    names = {axis + pole: _name(axis + pole, all_terms, all_genres) for axis in stable for pole in POLES}
-    return Names(all_terms, all_items, all_genres, names)
+            named = [" / ".join(genres[-1]["genre"].head(2)), ", ".join(terms[-1]["term"].head(3))]
+            names[label] = " · ".join(filter(None, named)) or "no distinctive word"
+    return Names(*(pd.concat(parts, ignore_index=True) for parts in (terms, pole_items, genres)), names)
 
 
 def rank_items(scores: pd.DataFrame, item_ids: pd.Index, label: str) -> pd.Series:
@@ -152,14 +152,7 @@ def _enriched_genres(ranked: pd.Series, config: NameConfig) -> pd.DataFrame:
         at_pole, total = int(has_genre[genre].iloc[:n_pole].sum()), int(has_genre[genre].sum())
         rest = total - at_pole
         table = [[at_pole, n_pole - at_pole], [rest, len(ranked) - n_pole - rest]]
-        rows.append(
-            (genre, at_pole / n_pole, total / len(ranked), float(fisher_exact(table, alternative="greater")[1]))
-        )
+        p = float(fisher_exact(table, alternative="greater")[1])
+        rows.append((genre, at_pole / n_pole, total / len(ranked), p))
     result = pd.DataFrame(rows, columns=["genre", "share", "share_all", "p"])
     return result[result["p"] <= config.max_p].sort_values("p", ignore_index=True)
-
-
-def _name(label: str, terms: pd.DataFrame, genres: pd.DataFrame) -> str:
-    top_terms = terms.loc[terms["label"] == label, "term"].head(3)
-    top_genres = genres.loc[genres["label"] == label, "genre"].head(2)
-    return " · ".join(filter(None, [" / ".join(top_genres), ", ".join(top_terms)])) or "no distinctive word"

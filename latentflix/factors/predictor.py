@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from fastai.text.core import UNK
 from fastai.text.models.core import SequentialRNN
 from pydantic import ValidationError
 from scipy.special import expit
@@ -22,8 +21,7 @@ from latentflix.data.tables import MaybeText, append_columns
 from latentflix.errors import ArtifactError
 from latentflix.factors.classifiers import ClassifierConfig
 from latentflix.runs import Run
-from latentflix.text.classifier import backward_name, predict_logits, read_reviews, restore_classifier, reverse
-from latentflix.text.cleaning import note_unknown, note_unreadable
+from latentflix.text.classifier import backward_name, predict_logits, read_readable, restore_classifier, reverse
 from latentflix.text.tokenizer import padding_id
 
 LABELS, NOTE = "labels", "note"
@@ -59,15 +57,11 @@ class LabelPredictor:
         labels.insert(1, "threshold", thresholds)
         folds = [str(fold) for fold in range(classifier_config.n_folds)]
         trained = store.read_json(classifier, "weights")
-        networks = [
-            (
-                restore_classifier(store.read_arrays(classifier, f"weights_{name}"), vocabulary, classifier_config),
-                backward,
-            )
-            for fold in folds
-            for name, backward in ((fold, False), (backward_name(fold), True))
-            if name in trained
-        ]
+        networks = []
+        for name, backward in ((name, name not in folds) for fold in folds for name in (fold, backward_name(fold))):
+            if name in trained:
+                weights = store.read_arrays(classifier, f"weights_{name}")
+                networks.append((restore_classifier(weights, vocabulary, classifier_config), backward))
         return cls(labels, networks, vocabulary, classifier_config)
 
     def predict(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
@@ -76,16 +70,21 @@ class LabelPredictor:
         Returns one row per text: a float32 probability for each label; labels str, those that reach their thresholds,
         the most probable first, separated by blanks; note str, why a text cannot be read and has no probabilities.
         """
-        notes = [note_unreadable(text) for text in texts]
-        rows = [row for row, note in enumerate(notes) if not note]
+        rows, tokens, notes = read_readable(texts, self.vocabulary, self.classifier_config)
         probabilities = np.full((len(texts), len(self.labels)), np.nan, np.float32)
         if rows:
-            tokens = read_reviews([str(texts[row]) for row in rows], self.vocabulary, self.classifier_config)
-            probabilities[rows] = self._mean_probabilities(tokens)
-            for row, ids in zip(rows, tokens, strict=True):
-                notes[row] = note_unknown((ids == self.vocabulary.index(UNK)).mean())
+            padding = padding_id(self.vocabulary)
+            by_network = [
+                expit(predict_logits(network, reverse(tokens) if backward else tokens, padding))
+                for network, backward in self.networks
+            ]
+            probabilities[rows] = np.mean(by_network, axis=0)
         table = pd.DataFrame(probabilities, columns=list(self.labels.index))
-        labels = [self._above_threshold(row) for row in probabilities]
+        by_probability = np.argsort(-probabilities, axis=1, kind="stable")
+        reached = probabilities >= self.labels["threshold"].to_numpy()
+        labels = [
+            " ".join(self.labels.index[order[row[order]]]) for order, row in zip(by_probability, reached, strict=True)
+        ]
         return table.assign(**{LABELS: pd.Series(labels, dtype="str"), NOTE: pd.Series(notes, dtype="str")})
 
     def describe(self, probabilities: pd.Series) -> list[dict[str, Any]]:
@@ -103,19 +102,6 @@ class LabelPredictor:
     def predict_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
         """Copy a csv or parquet file with the columns of `predict` added; see `append_columns`."""
         return append_columns(source, target, text_column, self.predict, batch_rows)
-
-    def _mean_probabilities(self, tokens: Sequence[np.ndarray]) -> np.ndarray:
-        padding = padding_id(self.vocabulary)
-        probabilities = [
-            expit(predict_logits(network, reverse(tokens) if backward else tokens, padding))
-            for network, backward in self.networks
-        ]
-        return np.asarray(np.mean(probabilities, axis=0))
-
-    def _above_threshold(self, probabilities: np.ndarray) -> str:
-        reached = probabilities >= self.labels["threshold"].to_numpy()
-        order = np.argsort(-probabilities, kind="stable")
-        return " ".join(self.labels.index[order][reached[order]])
 
 
 def _read_config(store: Store, classifier: Handle) -> ClassifierConfig:

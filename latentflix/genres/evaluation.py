@@ -5,12 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_fscore_support
 
 from latentflix.calibration import Thresholds, calibration_curve, threshold_curve, tune_thresholds
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST, TRAIN, VALID
-from latentflix.metrics import bootstrap_counts, bootstrap_interval, f1_scores, grouped_average_precision
+from latentflix.metrics import (
+    bootstrap_counts,
+    bootstrap_interval,
+    f1_scores,
+    grouped_average_precision,
+    score_labels,
+)
 
 COMBINED, EMBEDDINGS, TFIDF, PRIOR = "combined", "embeddings", "tfidf", "prior"
 
@@ -112,14 +117,9 @@ def _score_genres(
 ) -> pd.DataFrame:
     scores = {}
     for method in (COMBINED, TFIDF):
-        predicted = probabilities[method] >= tuned[method].each
-        precision, recall, f1, films = precision_recall_fscore_support(y_true, predicted, average=None, zero_division=0)
         scores[method] = {
-            "films": films,
-            "predicted": predicted.sum(0),
-            "precision": precision,
-            "recall": recall,
-            "f1": f1,
+            "films": y_true.sum(0),
+            **score_labels(y_true, probabilities[method] >= tuned[method].each),
             "threshold": tuned[method].each,
             "average_precision": _average_precision(y_true, probabilities[method], np.ones((1, len(y_true))))[0],
         }

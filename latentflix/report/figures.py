@@ -100,12 +100,9 @@ def draw_calibration(calibration: pd.DataFrame, share: str, path: Path) -> None:
     """Draw predicted probabilities against observed shares, which are of `share`. calibration: as `calibrate`."""
     axes = _panel("mean probability", share, (4, 4), 100)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
-    spread = 1.96 * np.sqrt(
-        calibration["fraction_positive"] * (1 - calibration["fraction_positive"]) / calibration["pairs"]
-    )
-    axes.errorbar(
-        calibration["mean_predicted"], calibration["fraction_positive"], spread, fmt="o", color=BLUE, capsize=3
-    )
+    observed = calibration["fraction_positive"]
+    spread = 1.96 * np.sqrt(observed * (1 - observed) / calibration["pairs"])
+    axes.errorbar(calibration["mean_predicted"], observed, spread, fmt="o", color=BLUE, capsize=3)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     _save(axes, path)
 
@@ -163,14 +160,8 @@ def _write_titles(axes: Axes, positions: pd.DataFrame) -> None:
     axes.autoscale_view()
     boxes: list[Any] = []
     for item in positions.itertuples():
-        text = axes.annotate(
-            *(item.title, (item.axis_1, item.axis_2)),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            fontsize=6.5,
-            parse_math=False,
-        )
+        place = {"xy": (item.axis_1, item.axis_2), "xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
+        text = axes.annotate(item.title, **place, fontsize=6.5, parse_math=False)
         box = text.get_window_extent()
         if any(box.overlaps(other) for other in boxes):
             text.remove()
@@ -181,8 +172,7 @@ def _write_titles(axes: Axes, positions: pd.DataFrame) -> None:
 def draw_genre_bars(genres: pd.DataFrame, path: Path) -> None:
     """Draw the F1 of each genre, next to that of TF-IDF. genres: index genre; f1, tfidf_f1, films."""
     ordered = genres.sort_values("f1")
-    x = "F1 on test plots; in brackets how many have the genre"
-    axes = _panel(x, "", (8, 1 + 0.2 * len(ordered)), 100)
+    axes = _panel("F1 on test plots; in brackets how many have the genre", "", (8, 1 + 0.2 * len(ordered)), 100)
     places = np.arange(len(ordered))
     axes.barh(places, ordered["f1"], color=BLUE, label="embeddings and words")
     axes.plot(ordered["tfidf_f1"], places, "|", color=ORANGE, markersize=9, markeredgewidth=2, label="words alone")
@@ -211,9 +201,8 @@ def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
     genres = list(dict.fromkeys(confusion["genre"]))[:_GENRES_SHOWN]
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, column, title in zip(
-        panels, ("has_other", "predicted_other"), ("have the other genre", "are predicted to have it"), strict=True
-    ):
+    titles = {"has_other": "have the other genre", "predicted_other": "are predicted to have it"}
+    for axes, (column, title) in zip(panels, titles.items(), strict=True):
         shares = confusion.pivot(index="genre", columns="other", values=column).loc[genres, genres]
         image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
         axes.set_xticks(np.arange(len(genres)), genres, rotation=90, fontsize=7)

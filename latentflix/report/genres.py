@@ -13,8 +13,8 @@ from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST
 from latentflix.genres.evaluation import COMBINED, EMBEDDINGS, PRIOR, TFIDF, GenreEvaluation
 from latentflix.report.figures import draw_calibration, draw_confusion, draw_genre_bars, draw_threshold_curve
-from latentflix.report.formatting import PAGE, decimals
-from latentflix.report.rendering import render_page
+from latentflix.report.formatting import decimals
+from latentflix.report.rendering import write_page
 
 _METHODS = {
     COMBINED: "embeddings and words",
@@ -83,10 +83,10 @@ def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageCon
     draw_threshold_curve(evaluation.curve, inputs.threshold, folder / "thresholds.png")
     draw_calibration(evaluation.calibration, "share of test plots that have the genre", folder / "calibration.png")
     draw_confusion(evaluation.confusion, folder / "confusion.png")
-    has_genres = inputs.films["has_genre"]
-    unseen = inputs.films[has_genres & (inputs.films["part"] == TEST)]
-    without_genres = inputs.films[~has_genres]
-    page = render_page(
+    films, has_genre = inputs.films, inputs.films["has_genre"]
+    unseen, without_genres = films[has_genre & (films["part"] == TEST)], films[~has_genre]
+    write_page(
+        folder,
         "genres.html",
         inputs.manifests,
         sentence=genre_sentence(figures),
@@ -101,10 +101,9 @@ def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageCon
         films=unseen.head(config.films),
         without_genres=without_genres.head(config.films),
         n_without_genres=len(without_genres),
-        n_films=len(inputs.films),
+        n_films=len(films),
         n_unseen=len(unseen),
         agreement={name: int(unseen[name].sum()) for name in ("true_positives", "false_negatives", "false_positives")},
         ambiguous=inputs.ambiguous,
     )
-    (folder / PAGE).write_text(page, encoding="utf-8")
     return figures

@@ -60,10 +60,10 @@ def highlights(store: Store, handles: Sequence[Handle], nouns: Nouns = NEUTRAL) 
     manifests = [store.manifest(handle) for handle in handles]
     stage = handles[0].stage
     if rows := metric_rows(manifests):
-        yield Table(_dashed(f"{stage}-metrics"), f"Figures of {stage}", rows)
+        yield Table(f"{stage}-metrics".replace("_", "-"), f"Figures of {stage}", rows)
     for name, title in _TABLES.get(stage, {}).items():
         shown = store.read_table(handles[-1], name).head(_ROWS).round(_DECIMALS)
-        yield Table(_dashed(f"{stage}-{name}"), title, records(shown))
+        yield Table(f"{stage}-{name}".replace("_", "-"), title, records(shown))
     if stage in _TEXTS:
         yield _TEXTS[stage](store, handles[-1], nouns)
 
@@ -134,10 +134,6 @@ def _inputs(store: Store, handle: Handle) -> dict[str, Handle]:
     return {handle.stage: handle for handle in store.manifest(handle).input_handles}
 
 
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
-
-
 def refresh_sentence(counts: pd.DataFrame, films: int, due: int, version: int) -> str:
     """The result of a refresh in one line. counts: as `summarise` gives them."""
     total = counts.sum()
@@ -162,18 +158,15 @@ def drift_markdown(drift: pd.DataFrame, ambiguous: pd.DataFrame) -> str:
     lines = [f"## {len(drifted):,} of {len(drift):,} histograms with new reviews have changed", ""]
     if len(drifted):
         rows = [
-            (film.title, film.reviews, film.new_reviews, _share(film.distance), film.gained, film.lost)
+            (film.title, film.reviews, film.new_reviews, change, film.gained, film.lost)
             for film in drifted.head(_DRIFT_ROWS).itertuples()
+            for change in ["first reviews" if pd.isna(film.distance) else f"{film.distance:.0%}"]
         ]
         lines += table(("film", "reviews", "new", "changed by", "gained", "lost"), rows)
     if len(ambiguous):
         lines += ["", f"## {len(ambiguous):,} titles fit several IMDb titles, so none was taken", ""]
         lines += table(("film", "candidates"), ambiguous[["title", "candidates"]].head(_DRIFT_ROWS).to_numpy().tolist())
     return "\n".join(lines) + "\n"
-
-
-def _share(distance: float) -> str:
-    return "first reviews" if pd.isna(distance) else f"{distance:.0%}"
 
 
 def escape(value: Any) -> str:

@@ -10,12 +10,12 @@ from latentflix.factors.comparison import CLASSIFIER, PRIOR, Comparison
 from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.report.factors import factors_section
 from latentflix.report.figures import draw_classifiers, draw_language_model, draw_rates, draw_stability
-from latentflix.report.formatting import PAGE, Nouns
+from latentflix.report.formatting import Nouns
 from latentflix.report.headline import advice, finding, headline, headline_sentence, judge_axes, run_facts
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.items import items_section
 from latentflix.report.recommender import recommenders_section
-from latentflix.report.rendering import render_page, render_section
+from latentflix.report.rendering import render_section, write_page
 from latentflix.reviews.attribution import attributions, count_sources
 
 _METHODS = {
@@ -31,7 +31,8 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
     nouns, coverage = config.nouns, inputs.manifest("reviews").metrics
     verdicts = judge_axes(inputs.axes, inputs.axis_scores, config.false_discoveries)
     figures = headline(inputs.overall, coverage, inputs.axes, verdicts)
-    page = render_page(
+    write_page(
+        folder,
         "report.html",
         inputs.manifests,
         nouns,
@@ -50,10 +51,14 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
             recommenders_section(folder, inputs.analysis, inputs.trials, nouns),
             _language_model(folder, inputs, nouns),
             _reviews(inputs, coverage, nouns),
-            _changes(inputs, nouns),
+            render_section(
+                "changes.html",
+                nouns,
+                changes=inputs.changes,
+                histograms=inputs.changes.histograms.join(inputs.items["title"], on="item_id"),
+            ),
         ],
     )
-    (folder / PAGE).write_text(page, encoding="utf-8")
     return figures
 
 
@@ -67,11 +72,6 @@ def comparison_section(comparison: Comparison, rare: pd.DataFrame, nouns: Nouns)
         comparison=comparison,
         rare=rare,
     )
-
-
-def _changes(inputs: ReportInputs, nouns: Nouns) -> Markup:
-    histograms = inputs.changes.histograms.join(inputs.items["title"], on="item_id")
-    return render_section("changes.html", nouns, changes=inputs.changes, histograms=histograms)
 
 
 def _evaluation(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:

@@ -16,8 +16,8 @@ from latentflix.artifacts import Manifest
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials, chosen_sentence
 from latentflix.report.figures import draw_curves, draw_map
-from latentflix.report.formatting import PAGE, Nouns
-from latentflix.report.rendering import render_page, render_section
+from latentflix.report.formatting import Nouns
+from latentflix.report.rendering import render_section, write_page
 
 # White becomes the dark of the page that the map lies in, and every hue stays what it is.
 _MAP_TEMPLATE = """
@@ -91,6 +91,5 @@ def build_analysis_page(
     chosen = trials.trials[trials.trials["chosen"]]
     sentence = chosen_sentence(trials.trials)
     section = recommenders_section(folder, analysis, trials, nouns)
-    page = render_page("analysis.html", manifests, nouns, sentence=sentence, recommenders=section)
-    (folder / PAGE).write_text(page, encoding="utf-8")
+    write_page(folder, "analysis.html", manifests, nouns, sentence=sentence, recommenders=section)
     return {"sentence": sentence, "models": chosen.drop(columns="chosen").set_index("model").to_dict("index")}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ from markupsafe import Markup
 
 from latentflix.artifacts import Manifest
 from latentflix.data.datasets import DATA_SETS
-from latentflix.report.formatting import NEUTRAL, Nouns, capitalise, decimals, figure
+from latentflix.report.formatting import NEUTRAL, PAGE, Nouns, capitalise, decimals, figure
 
 # What templates extend, include or import, by the name that they use for it.
 _SHARED = {"layout": "page.html", "style": "page.css", "charts": "charts.html"}
@@ -44,3 +45,10 @@ def render_page(template: str, manifests: Sequence[Manifest], nouns: Nouns = NEU
     """Render a whole page: the template fills the blocks of the layout, which ends with the stages that ran."""
     data_sets = [DATA_SETS[manifest.config["name"]] for manifest in manifests if manifest.stage == "datasets"]
     return render_section(template, nouns, manifests=manifests, data_sets=data_sets, **values)
+
+
+def write_page(
+    folder: Path, template: str, manifests: Sequence[Manifest], nouns: Nouns = NEUTRAL, **values: Any
+) -> None:
+    """Render a whole page into a folder."""
+    (folder / PAGE).write_text(render_page(template, manifests, nouns, **values), encoding="utf-8")

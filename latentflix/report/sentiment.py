@@ -11,8 +11,8 @@ from latentflix.artifacts import Manifest
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST
 from latentflix.report.figures import draw_calibration, draw_unfreezing
-from latentflix.report.formatting import PAGE, decimals
-from latentflix.report.rendering import records, render_page
+from latentflix.report.formatting import decimals
+from latentflix.report.rendering import records, write_page
 from latentflix.sentiment.classifier import CLASSIFIER
 from latentflix.sentiment.evaluation import SentimentEvaluation
 from latentflix.sentiment.model import COMBINED, LABELS
@@ -53,13 +53,12 @@ class SentimentPageInputs:
 def sentiment_figures(evaluation: SentimentEvaluation, predictor: str, parts: Mapping[str, Any]) -> dict[str, Any]:
     """The headline's figures: those of the chosen predictor, and the accuracy of all."""
     scores = evaluation.scores.set_index("predictor")
-    chosen = scores.loc[predictor].to_dict()
     return {
         "predictor": predictor,
         "test_reviews": parts[TEST]["reviews"],
         "test_films": parts[TEST]["films"],
-        **{f"{name}_accuracy": float(scores.loc[name, "accuracy"]) for name in scores.index},
-        **{str(name): float(value) for name, value in chosen.items()},
+        **{f"{name}_accuracy": float(accuracy) for name, accuracy in scores["accuracy"].items()},
+        **scores.loc[predictor].astype(float).to_dict(),
     }
 
 
@@ -82,7 +81,8 @@ def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: Sent
     figures = sentiment_figures(evaluation, inputs.predictor, split["parts"])
     draw_calibration(evaluation.calibration, "share of test reviews that are positive", folder / "calibration.png")
     draw_unfreezing(evaluation.steps, figures["baseline_accuracy"], folder / "unfreezing.png")
-    page = render_page(
+    write_page(
+        folder,
         "sentiment.html",
         inputs.manifests,
         sentence=sentiment_sentence(figures),
@@ -99,7 +99,6 @@ def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: Sent
         left_out=inputs.left_out.head(config.left_out),
         n_left_out=len(inputs.left_out),
     )
-    (folder / PAGE).write_text(page, encoding="utf-8")
     return figures
 
 

@@ -13,6 +13,7 @@ from latentflix.runs import Run
 from latentflix.text.cleaning import WORD_PATTERN
 
 _WORD = re.compile(WORD_PATTERN)
+_SCORE = ["auc", "auc_low", "auc_high", "auc_null", "auc_p", "words_auc"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
             items=tuple(zip(items["title"], items["score"].astype(float), strict=True)),
             genres=tuple(genres["genre"]),
             labelled_items=int(labels["items"].get(label, 0)),
-            score=_score(scores.loc[label]) if label in scores.index else None,
+            score=Score(*scores.loc[label, _SCORE].astype(float)) if label in scores.index else None,
         )
 
     return [
@@ -84,20 +85,14 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
     ]
 
 
-def _score(row: pd.Series) -> Score:
-    columns = ("auc", "auc_low", "auc_high", "auc_null", "auc_p", "words_auc")
-    return Score(*(float(row[column]) for column in columns))
-
-
 def choose_factor(factors: Sequence[FactorSummary], asked: str) -> FactorSummary:
     """The factor of this number, with or without a pole. Raises NotFound if there is none."""
     axis = asked.strip().rstrip("".join(POLES))
-    for factor in factors:
-        if factor.axis == axis:
-            return factor
-    raise NotFound(
-        "there is no such factor", found=asked, expected=f"a number from {factors[0].axis} to {factors[-1].axis}"
-    )
+    by_axis = {factor.axis: factor for factor in factors}
+    if axis in by_axis:
+        return by_axis[axis]
+    expected = f"a number from {factors[0].axis} to {factors[-1].axis}"
+    raise NotFound("there is no such factor", found=asked, expected=expected)
 
 
 @dataclass(frozen=True)

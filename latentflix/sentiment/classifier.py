@@ -58,41 +58,26 @@ def train_sentiment(
         tokens: the ids of each review in the language model's vocabulary.
         backward: a language model that reads backward; then a second classifier is made of it.
     """
-    directions = [(CLASSIFIER, language_model, list(tokens))]
-    if backward:
-        directions.append((backward_name(CLASSIFIER), backward, reverse(tokens)))
-    weights, logits, histories = {}, [], []
-    for name, model, read in directions:
-        weights[name], by_step, history = _train_direction(name, reviews, read, model, config)
-        logits.append(by_step)
-        histories.append(history)
-    mean: pd.DataFrame = sum(logits[1:], logits[0]) / len(logits)
-    return SentimentClassifier(weights, language_model.vocabulary, mean, pd.concat(histories, ignore_index=True))
-
-
-def _train_direction(
-    name: str,
-    reviews: pd.DataFrame,
-    tokens: Sequence[np.ndarray],
-    language_model: LanguageModel,
-    config: SentimentClassifierConfig,
-) -> tuple[dict[str, np.ndarray], pd.DataFrame, pd.DataFrame]:
-    """The weights, the logits of valid and test after each step, and the history of one direction."""
     part = reviews["part"]
     used, predicted = (np.flatnonzero(part.isin(parts)).tolist() for parts in ([TRAIN, VALID], [VALID, TEST]))
-    padding = padding_id(language_model.vocabulary)
-    by_step: dict[str, np.ndarray] = {}
+    index = pd.Index(reviews["review_id"].iloc[predicted], name="review_id")
+    positive, valid = reviews[["positive"]].to_numpy(np.float32)[used], (part == VALID).to_numpy()[used]
+    weights, logits, histories = {}, [], []
 
-    def predict_step(step: str, classifier: SequentialRNN) -> None:
-        by_step[step] = predict_logits(classifier, [tokens[row] for row in predicted], padding)[:, 0]
+    def train(name: str, read: Sequence[np.ndarray], model: LanguageModel) -> None:
+        by_step: dict[str, np.ndarray] = {}
 
-    weights, history = train_classifier(
-        name,
-        [tokens[row] for row in used],
-        reviews[["positive"]].to_numpy(np.float32)[used],
-        (part == VALID).to_numpy()[used],
-        language_model,
-        config,
-        predict_step,
-    )
-    return weights, pd.DataFrame(by_step, pd.Index(reviews["review_id"].iloc[predicted], name="review_id")), history
+        def predict_step(step: str, classifier: SequentialRNN) -> None:
+            ids = [read[row] for row in predicted]
+            by_step[step] = predict_logits(classifier, ids, padding_id(model.vocabulary))[:, 0]
+
+        used_ids = [read[row] for row in used]
+        weights[name], history = train_classifier(name, used_ids, positive, valid, model, config, predict_step)
+        logits.append(pd.DataFrame(by_step, index))
+        histories.append(history)
+
+    train(CLASSIFIER, tokens, language_model)
+    if backward:
+        train(backward_name(CLASSIFIER), reverse(tokens), backward)
+    mean: pd.DataFrame = sum(logits[1:], logits[0]) / len(logits)
+    return SentimentClassifier(weights, language_model.vocabulary, mean, pd.concat(histories, ignore_index=True))

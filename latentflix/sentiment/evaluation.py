@@ -63,54 +63,31 @@ def evaluate_sentiment(
     known = reviews.loc[probabilities.index]
     test = (known["part"] == TEST).to_numpy()
     y_true = known.loc[test, "positive"].to_numpy()
-    counts = _resample_films(known.loc[test, "film"], config)
+    films, titles = pd.factorize(known.loc[test, "film"])
+    counts = bootstrap_counts(np.random.default_rng(config.seed), len(titles), config.bootstraps)[:, films]
     correct = {name: (column[test].to_numpy() > 0.5) == y_true for name, column in probabilities.items()}
     resampled = {name: counts @ right / counts.sum(1) for name, right in correct.items()}
     rows = []
     for name, right in correct.items():
         column = probabilities.loc[test, name].to_numpy(np.float64)
-        rows.append(
-            {
-                "predictor": name,
-                "accuracy": right.mean(),
-                **_interval("", resampled[name], config.confidence),
-                "over_baseline": right.mean() - correct[BASELINE].mean(),
-                **_interval("over_baseline_", resampled[name] - resampled[BASELINE], config.confidence),
-                "auc": roc_auc_score(y_true, column),
-                "log_loss": log_loss(y_true, column),
-                "calibration_error": calibration_error(calibration_curve(y_true, column)),
-            }
-        )
+        over, resampled_over = right.mean() - correct[BASELINE].mean(), resampled[name] - resampled[BASELINE]
+        accuracy = (right.mean(), *bootstrap_interval(resampled[name], config.confidence))
+        over_baseline = (over, *bootstrap_interval(resampled_over, config.confidence))
+        error = calibration_error(calibration_curve(y_true, column))
+        rows.append((name, *accuracy, *over_baseline, roc_auc_score(y_true, column), log_loss(y_true, column), error))
+    columns = ["predictor", "accuracy", "low", "high", "over_baseline", "over_baseline_low", "over_baseline_high"]
+    after_step = (step_logits > 0).eq(known["positive"].to_numpy(), axis=0)
+    steps = pd.DataFrame({part: after_step[(known["part"] == part).to_numpy()].mean() for part in (VALID, TEST)})
     chosen = probabilities.loc[test, predictor]
+    confusion = confusion_matrix(y_true, chosen.to_numpy() > 0.5, labels=[False, True])
+    pairs = pd.MultiIndex.from_product([LABELS, LABELS], names=["y_true", "y_pred"])
     return SentimentEvaluation(
-        scores=pd.DataFrame(rows),
-        steps=_score_steps(step_logits, known),
-        confusion=_confusion(y_true, chosen.to_numpy() > 0.5),
+        scores=pd.DataFrame(rows, columns=[*columns, "auc", "log_loss", "calibration_error"]),
+        steps=steps.rename_axis("step").reset_index(),
+        confusion=pd.Series(confusion.ravel(), pairs, name="reviews").reset_index(),
         calibration=calibration_curve(y_true, chosen.to_numpy(np.float64)),
         mistakes=_mistakes(chosen, y_true, config.mistakes),
     )
-
-
-def _resample_films(films: pd.Series, config: SentimentEvaluationConfig) -> np.ndarray:
-    """How often each review is in each resample: float64 (resamples, reviews)."""
-    codes, titles = pd.factorize(films)
-    return bootstrap_counts(np.random.default_rng(config.seed), len(titles), config.bootstraps)[:, codes]
-
-
-def _interval(prefix: str, resampled: np.ndarray, confidence: float) -> dict[str, float]:
-    low, high = bootstrap_interval(resampled, confidence)
-    return {f"{prefix}low": low, f"{prefix}high": high}
-
-
-def _score_steps(step_logits: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    correct = (step_logits > 0).eq(known["positive"].to_numpy(), axis=0)
-    parts = {part: correct[(known["part"] == part).to_numpy()].mean() for part in (VALID, TEST)}
-    return pd.DataFrame(parts).rename_axis("step").reset_index()
-
-
-def _confusion(y_true: np.ndarray, y_pred: np.ndarray) -> pd.DataFrame:
-    counts = pd.DataFrame(confusion_matrix(y_true, y_pred, labels=[False, True]), LABELS, LABELS)
-    return counts.rename_axis("y_true").rename_axis("y_pred", axis=1).stack().rename("reviews").reset_index()
 
 
 def _mistakes(chosen: pd.Series, y_true: np.ndarray, count: int) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from fastai.text.core import UNK
 from fastai.text.models.core import SequentialRNN
 
 from latentflix.artifacts import Store
@@ -17,8 +16,7 @@ from latentflix.runs import latest_artifact
 from latentflix.sentiment.classifier import CLASSIFIER
 from latentflix.sentiment.model import LABELS, PARTS, ChosenSentiment, SentimentModel
 from latentflix.sentiment.tfidf import TFIDF
-from latentflix.text.classifier import predict_logits, read_reviews, restore_classifier, reverse
-from latentflix.text.cleaning import note_unknown, note_unreadable
+from latentflix.text.classifier import predict_logits, read_readable, restore_classifier, reverse
 from latentflix.text.tfidf import tfidf_logits
 from latentflix.text.tokenizer import padding_id
 
@@ -47,11 +45,8 @@ class SentimentPredictor:
     def build(cls, model: SentimentModel) -> Self:
         """Build the classifiers of a model. Raises ModelError if their weights do not fit."""
         used = model.classifiers if CLASSIFIER in PARTS[model.predictor] else {}
-        restored = {
-            name: restore_classifier(weights, model.vocabulary, model.classifier_config)
-            for name, weights in used.items()
-        }
-        return cls(model, restored)
+        sizes = model.vocabulary, model.classifier_config
+        return cls(model, {name: restore_classifier(weights, *sizes) for name, weights in used.items()})
 
     def predict(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
         """Predict the sentiment of each text, in their order.
@@ -59,16 +54,10 @@ class SentimentPredictor:
         Returns label str, probability float32 (of being positive), note str. A text that cannot be read (none, blank,
         not UTF-8) has no label and no probability, and its note says why; another note may warn of unknown words.
         """
-        notes = [note_unreadable(text) for text in texts]
-        rows = [row for row, note in enumerate(notes) if not note]
+        rows, tokens, notes = read_readable(texts, self.model.vocabulary, self.model.classifier_config)
         probabilities = np.full(len(texts), np.nan, np.float32)
         if rows:
-            readable = [str(texts[row]) for row in rows]
-            tokens = read_reviews(readable, self.model.vocabulary, self.model.classifier_config)
-            probabilities[rows] = self._probabilities(readable, tokens)
-            unknown = self.model.vocabulary.index(UNK)
-            for row, ids in zip(rows, tokens, strict=True):
-                notes[row] = note_unknown((ids == unknown).mean())
+            probabilities[rows] = self._probabilities([str(texts[row]) for row in rows], tokens)
         labels = np.array(LABELS, dtype=object)[(probabilities > 0.5).astype(int)]
         labels[np.isnan(probabilities)] = None
         columns = {"label": pd.Series(labels, dtype="str"), "probability": probabilities}

@@ -7,14 +7,17 @@ import pandas as pd
 import torch
 from fastai.callback.rnn import rnn_cbs
 from fastai.losses import BCEWithLogitsLossFlat
+from fastai.text.core import UNK
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_clas_split
 from fastai.text.models.core import SequentialRNN, get_text_classifier
 from scipy.special import expit
 from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.tables import MaybeText
 from latentflix.errors import ModelError
 from latentflix.text.batches import WINDOW, ClassifierBatches
+from latentflix.text.cleaning import note_unknown, note_unreadable
 from latentflix.text.language_model import LanguageModel, encoder_sizes, load_weights, model_weights
 from latentflix.text.tokenizer import Part, numericalize, padding_id, tokenize, truncate
 from latentflix.training import make_learner, pick_device
@@ -46,6 +49,22 @@ def read_reviews(texts: Sequence[str], vocabulary: Sequence[str], config: FineTu
     """The token ids of each text, int64, as many as a classifier of this config reads."""
     ids = {token: index for index, token in enumerate(vocabulary)}
     return [truncate(numericalize(tokenize(text), ids), config.max_tokens, config.part) for text in texts]
+
+
+def read_readable(
+    texts: Sequence[MaybeText], vocabulary: Sequence[str], config: FineTuningConfig
+) -> tuple[list[int], list[np.ndarray], list[str]]:
+    """The rows of the texts that can be read, their token ids as `read_reviews` gives them, and a note on each text.
+
+    A note says why a text cannot be read, or warns that most of its words are unknown; else it is empty.
+    """
+    notes = [note_unreadable(text) for text in texts]
+    rows = [row for row, note in enumerate(notes) if not note]
+    tokens = read_reviews([str(texts[row]) for row in rows], vocabulary, config)
+    unknown = vocabulary.index(UNK)
+    for row, ids in zip(rows, tokens, strict=True):
+        notes[row] = note_unknown((ids == unknown).mean())
+    return rows, tokens, notes
 
 
 def reverse(reviews: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -156,9 +175,8 @@ def restore_classifier(
     """
     heads = sorted(name for name in weights if name.startswith("1.layers.") and weights[name].ndim == 2)
     if not heads:
-        raise ModelError(
-            "these are not the weights of a classifier", found=", ".join(list(weights)[:5]), expected="1.layers.…"
-        )
+        found = ", ".join(list(weights)[:5])
+        raise ModelError("these are not the weights of a classifier", found=found, expected="1.layers.…")
     model = build_classifier(len(vocabulary), len(weights[heads[-1]]), encoder_sizes(weights), config)
     load_weights(model, weights)
     return model.to(pick_device()).eval()

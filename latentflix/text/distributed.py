@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from logging.handlers import QueueHandler
 from tempfile import TemporaryDirectory
@@ -73,7 +73,11 @@ def run_processes(count: int, function: Callable[..., Result], *arguments: Any) 
     context = multiprocessing.get_context("spawn")
     messages: Messages = context.Queue()
     causes: SimpleQueue[str] = context.SimpleQueue()
-    with TemporaryDirectory() as logs, _restored_signals(), _forward_messages(messages):
+    with TemporaryDirectory() as logs, ExitStack() as stack, _forward_messages(messages):
+        if threading.current_thread() is threading.main_thread():
+            # The launcher sets its own handlers.
+            for number in _LAUNCHER_SIGNALS:
+                stack.callback(signal.signal, number, signal.getsignal(number))
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -149,20 +153,6 @@ def _forward_messages(messages: "Messages") -> Iterator[None]:
         # A process that was killed while it wrote may have left the queue locked.
         messages.cancel_join_thread()
         thread.join(SHUTDOWN_TIMEOUT)
-
-
-@contextmanager
-def _restored_signals() -> Iterator[None]:
-    """Restore this process's signal handlers at the end: the launcher sets its own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handlers = {number: signal.getsignal(number) for number in _LAUNCHER_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 class _WrappedModel(DistributedDataParallel):

@@ -138,19 +138,14 @@ def _fit_one(
     model = LogisticRegression(
         C=config.inverse_regularization, class_weight="balanced" if config.balanced else None, solver="liblinear"
     )
-    scale = _naive_bayes(vectors, y_true) if config.naive_bayes else np.ones(vectors.shape[1])
+    scale = np.ones(vectors.shape[1])
+    if config.naive_bayes:
+        # Source: Wang and Manning 2012, baselines and bigrams, equation 2.
+        counts = [1 + vectors[part].getnnz(axis=0) for part in (y_true, ~y_true)]
+        positive, negative = (count / count.sum() for count in counts)
+        scale = np.abs(np.log(positive / negative))
     model.fit(vectors.multiply(scale).tocsr(), y_true, sample_weight=weights)
     return model.coef_[0] * scale, float(model.intercept_[0])
-
-
-def _naive_bayes(vectors: Any, y_true: np.ndarray) -> np.ndarray:
-    """For each word, the absolute log ratio of its shares in texts with and without the label.
-
-    Source: Wang and Manning 2012, baselines and bigrams, equation 2.
-    """
-    counts = [1 + vectors[part].getnnz(axis=0) for part in (y_true, ~y_true)]
-    positive, negative = (count / count.sum() for count in counts)
-    return np.abs(np.log(positive / negative))
 
 
 def _vectorize(texts: Sequence[str], model: TfidfModel) -> Any:

@@ -38,6 +38,8 @@ TEXTS_PER_CHUNK = 500
 TEXTS_PER_PROCESS = 8_000
 IDS_PER_BLOCK = 2**22
 _MAPPED = ("ids", "offsets", "counts")
+# Of a chunk of texts: the distinct tokens, the place of each token among these, tokens per text, and `text_id`s.
+_Tokenized = tuple[list[str], np.ndarray, np.ndarray, list[str]]
 
 
 class TokenCorpusConfig(StageConfig):
@@ -153,16 +155,16 @@ def tokenize_corpus(
         _processes(config.processes or max(min(os.cpu_count() or 1, n_texts // TEXTS_PER_PROCESS), 1)) as run,
         tqdm(total=n_texts, desc="tokens", unit="text", leave=False, disable=None) as bar,
     ):
-        for tokenized in run(_checked(chunks)):
-            new = {token: len(known) + number for number, token in enumerate(set(tokenized.tokens) - known.keys())}
+        for distinct, numbers, lengths_of_chunk, ids_of_chunk in run(_checked(chunks)):
+            new = {token: len(known) + number for number, token in enumerate(set(distinct) - known.keys())}
             known |= new
-            places = np.array([known[token] for token in tokenized.tokens], np.int32)
+            places = np.array([known[token] for token in distinct], np.int32)
             counts = np.pad(counts, (0, len(new)))
-            counts[places] += np.bincount(tokenized.ids, minlength=len(places))
-            places[tokenized.ids].tofile(file)
-            lengths.append(tokenized.lengths)
-            text_ids += tokenized.text_ids
-            bar.update(len(tokenized.lengths))
+            counts[places] += np.bincount(numbers, minlength=len(places))
+            places[numbers].tofile(file)
+            lengths.append(lengths_of_chunk)
+            text_ids += ids_of_chunk
+            bar.update(len(ids_of_chunk))
     if not text_ids:
         raise DataError("there is nothing to tokenise", found="0 texts", expected="at least one text")
     file.flush()
@@ -184,23 +186,13 @@ def tokenize_corpus(
     )
 
 
-@dataclass(frozen=True)
-class _Tokenized:
-    """A chunk of texts. tokens: the distinct ones. ids: int32, places in `tokens`. lengths: int64, tokens per text."""
-
-    tokens: list[str]
-    ids: np.ndarray
-    lengths: np.ndarray
-    text_ids: list[str]
-
-
 def _tokenize_chunk(texts: Sequence[str]) -> _Tokenized:
     tokenized = [tokenize(text) for text in texts]
     distinct = list(dict.fromkeys(chain.from_iterable(tokenized)))
     numbers = {token: number for number, token in enumerate(distinct)}
     lengths = np.array([len(tokens) for tokens in tokenized], np.int64)
     ids = np.fromiter((numbers[token] for token in chain.from_iterable(tokenized)), np.int32, int(lengths.sum()))
-    return _Tokenized(distinct, ids, lengths, [text_id(text) for text in texts])
+    return distinct, ids, lengths, [text_id(text) for text in texts]
 
 
 def _checked(chunks: Iterable[Sequence[str | None]]) -> Iterator[list[str]]:
