@@ -94,10 +94,8 @@ def fit_stacking(parts: Sequence[np.ndarray], y_true: np.ndarray) -> np.ndarray:
 
     Sources: Wolpert 1992, stacked generalization; Platt 1999, for a single part.
 
-    parts: logits (texts, labels) of each part. y_true: (texts, labels).
-
-    Returns:
-        float64 (parts + 1,): the weight of each part, and the intercept.
+    parts: logits (texts, labels) of each part. y_true: (texts, labels). Returns float64 (parts + 1,): the weight of
+    each part, and the intercept.
     """
     logits = np.stack([part.ravel() for part in parts], axis=1)
     model = LogisticRegression(C=np.inf).fit(logits, y_true.ravel())

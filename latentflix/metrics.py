@@ -16,14 +16,8 @@ Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 def grouped_auc(scores: np.ndarray, groups: np.ndarray, y_true: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Compute the share of pairs of a positive and a negative of one group that the scores put in the right order.
 
-    Args:
-        scores: (items,).
-        groups: (items,).
-        y_true: (trials or 1, items), ones and zeros.
-        weights: (trials or 1, items).
-
-    Returns:
-        float64 (trials,); NaN if there is no such pair.
+    scores and groups: (items,). y_true, ones and zeros, and weights: (trials or 1, items). Returns float64 (trials,);
+    NaN if there is no such pair.
     """
     same = groups[:, None] == groups[None, :]
     wins = ((scores[:, None] > scores[None, :]) + 0.5 * (scores[:, None] == scores[None, :])) * same

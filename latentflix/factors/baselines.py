@@ -39,15 +39,13 @@ def predict_by_tfidf(
 ) -> pd.DataFrame:
     """Predict held-out reviews by TF-IDF and logistic regression.
 
-    An item weighs as the root of its number of reviews, so that none outvotes the others.
+    An item weighs as the root of its number of reviews, so that none outvotes the others. Returns what `predict_each`
+    does.
 
     Args:
         reviews: review_id, item_id, text.
         item_labels: item_id, label.
         held_out: index review_id, a bool column for each classifier.
-
-    Returns:
-        What `predict_each` does.
     """
     texts = reviews["text"].to_numpy(dtype=object)
     tfidf = TfidfConfig(stop_words=False, balanced=False, **config.model_dump())

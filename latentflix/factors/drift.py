@@ -88,15 +88,18 @@ def compare_histograms(
         distance float (0 to 1; NaN if the item had no reviews), drifted bool, gained and lost str (the labels whose
         share rose or fell most).
     """
-    (old, old_items), (fresh, fresh_items) = (
-        (_mean_by_review(predictions, labels), reviews.set_index("review_id")["item_id"])
-        for predictions, reviews in (previous, new)
-    )
+
+    def mean_by_review(predictions: pd.DataFrame) -> pd.DataFrame:
+        # Over the classifiers that have not read about its item.
+        held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
+        return held_out.groupby("review_id")[list(labels)].mean().reset_index().assign(classifier="all")
 
     def shares_of(predictions: pd.DataFrame, item_ids: pd.Series) -> pd.DataFrame:
         counted, _ = count_predictions(predictions, item_ids, list(labels), histograms)
         return counted.pivot(index="item_id", columns="label", values="share")[list(labels)]
 
+    old, fresh = (mean_by_review(predictions) for predictions, _ in (previous, new))
+    old_items, fresh_items = (reviews.set_index("review_id")["item_id"] for _, reviews in (previous, new))
     old_shares = shares_of(old, old_items)
     shares = shares_of(pd.concat([old, fresh]), pd.concat([old_items, fresh_items]))
     rows = []
@@ -119,9 +122,3 @@ def compare_histograms(
     types |= {"gained": "str", "lost": "str"}
     table = pd.DataFrame(rows, columns=list(types)).astype(types)
     return table.sort_values(["distance", "item_id"], ascending=[False, True], ignore_index=True)
-
-
-def _mean_by_review(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """One prediction per review: the mean over the classifiers that have not read about its item."""
-    held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
-    return held_out.groupby("review_id")[list(labels)].mean().reset_index().assign(classifier="all")

@@ -24,10 +24,8 @@ def assign_folds(item_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed
     then fewest items, then fewest reviews. Source: Sechidis et al. 2011, iterative stratification. Raises NotEnoughData
     if a fold would have fewer than two items.
 
-    item_ids: the item of each review. indicators: the labels of each review's item (reviews, labels).
-
-    Returns:
-        The fold, 0 to n_folds - 1: int64, index item_id.
+    item_ids: the item of each review. indicators: the labels of each review's item (reviews, labels). Returns the fold,
+    0 to n_folds - 1: int64, index item_id.
     """
     n_reviews = item_ids.value_counts()
     items = pd.DataFrame(indicators).groupby(item_ids.to_numpy()).first()
@@ -76,11 +74,8 @@ def predict_each(
 ) -> pd.DataFrame:
     """Predict, for each classifier, the reviews that are held out from it.
 
-    predict: from the name of a classifier and a mask, bool (reviews,), to probabilities float32 (masked reviews,
-    labels).
-
-    Returns:
-        One row per classifier and held-out review: classifier str, review_id str, a float32 probability per label.
+    predict: from the name of a classifier and a mask, bool (reviews,), to float32 (masked reviews, labels). Returns one
+    row per classifier and held-out review: classifier str, review_id str, a float32 probability per label.
     """
     tables = []
     for classifier, column in held_out.loc[review_ids].items():
@@ -97,10 +92,8 @@ def frequent_labels(
 ) -> tuple[list[str], pd.DataFrame]:
     """Choose the labels that at least `min_items` items with reviews have. Raises NotEnoughData if there is none.
 
-    item_labels: item_id, label. item_ids: the item of each review.
-
-    Returns:
-        The labels in their order, and a table of the rare ones: index label, items.
+    item_labels: item_id, label. item_ids: the item of each review. Returns the labels in their order, and a table of
+    the rare ones: index label, items.
     """
     reviewed = item_labels[item_labels["item_id"].isin(item_ids)]
     items = reviewed.groupby("label")["item_id"].nunique().reindex(labels, fill_value=0)

@@ -86,7 +86,8 @@ def find_names(
             genres.append(_enriched_genres(items.loc[ranked.index, "genres"], config).assign(label=label))
             named = [" / ".join(genres[-1]["genre"].head(2)), ", ".join(terms[-1]["term"].head(3))]
             names[label] = " · ".join(filter(None, named)) or "no distinctive word"
-    return Names(*(pd.concat(parts, ignore_index=True) for parts in (terms, pole_items, genres)), names)
+    all_terms, all_items, all_genres = (pd.concat(parts, ignore_index=True) for parts in (terms, pole_items, genres))
+    return Names(all_terms, all_items, all_genres, names)
 
 
 def rank_items(scores: pd.DataFrame, item_ids: pd.Index, label: str) -> pd.Series:

@@ -43,9 +43,8 @@ class LabelPredictor:
     def load(cls, store: Store, run: Run) -> Self:
         """Load the classifiers of a run, one for each fold of items and direction of reading.
 
-        Raises:
-            ArtifactError: a file was altered, the run has no thresholds, or the settings are of another version.
-            ModelError: the weights do not belong to the vocabulary.
+        Raises ArtifactError if a file was altered, the run has no thresholds, or the settings are of another version,
+        and ModelError if the weights do not belong to the vocabulary.
         """
         thresholds = store.read_table(run.handle("comparison"), "labels").set_index("label")["threshold"]
         classifier = run.handle("classifier")

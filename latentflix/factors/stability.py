@@ -23,10 +23,7 @@ def measure_stability(
     judges it. The null: the axes of `second` are rotated at random within their own space, which changes no
     prediction, and matched anew, `n_rotations` times.
 
-    Args:
-        axes: (items, axes).
-        first: (items, axes), those of the first group alone.
-        second: (items, axes), those of the second group alone.
+    axes: (items, axes); first and second: those of each group alone.
 
     Returns:
         One row per axis: stability, stability_null (mean), stability_null_95 (95 % quantile), stability_p (share of the

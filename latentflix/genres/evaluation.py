@@ -89,10 +89,20 @@ def evaluate_genres(
             interval = bootstrap_interval(resampled[method][key], config.confidence, centre=value)
             over_interval = bootstrap_interval(resampled_over, config.confidence, centre=over)
             rows.append((method, *key, value, *interval, over, *over_interval))
+    by_genre = {
+        method: {
+            "films": y_test.sum(0),
+            **score_labels(y_test, on_test[method] >= tuned[method].each),
+            "threshold": tuned[method].each,
+            "average_precision": _average_precision(y_test, on_test[method], np.ones((1, len(y_test))))[0],
+        }
+        for method in (COMBINED, TFIDF)
+    }
+    tfidf = {f"tfidf_{name}": by_genre[TFIDF][name] for name in ("f1", "average_precision")}
     columns = ["method", "thresholds", "metric", "score", "low", "high", "over_tfidf", "over_tfidf_low"]
     return GenreEvaluation(
         pd.DataFrame(rows, columns=[*columns, "over_tfidf_high"]),
-        _score_genres(y_test, on_test, tuned, genres),
+        pd.DataFrame({**by_genre[COMBINED], **tfidf}, pd.Index(genres, name="genre")),
         threshold_curve(y_valid, on_valid[COMBINED]),
         calibration_curve(y_test, on_test[COMBINED]),
         confuse(y_test, on_test[COMBINED] >= tuned[COMBINED].each, genres),
@@ -110,21 +120,6 @@ def confuse(y_true: np.ndarray, y_pred: np.ndarray, genres: list[str]) -> pd.Dat
     index = pd.MultiIndex.from_product([genres, genres], names=["genre", "other"])
     shares = {"has_other": has_other.ravel(), "predicted_other": predicted_other.ravel()}
     return pd.DataFrame(shares, index).reset_index()
-
-
-def _score_genres(
-    y_true: np.ndarray, probabilities: Mapping[str, np.ndarray], tuned: Mapping[str, Thresholds], genres: list[str]
-) -> pd.DataFrame:
-    scores = {}
-    for method in (COMBINED, TFIDF):
-        scores[method] = {
-            "films": y_true.sum(0),
-            **score_labels(y_true, probabilities[method] >= tuned[method].each),
-            "threshold": tuned[method].each,
-            "average_precision": _average_precision(y_true, probabilities[method], np.ones((1, len(y_true))))[0],
-        }
-    tfidf = {f"tfidf_{name}": scores[TFIDF][name] for name in ("f1", "average_precision")}
-    return pd.DataFrame({**scores[COMBINED], **tfidf}, pd.Index(genres, name="genre"))
 
 
 def _scores(

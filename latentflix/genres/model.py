@@ -167,11 +167,8 @@ def _standardise(embeddings: Embeddings, train: np.ndarray) -> tuple[np.ndarray,
 def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> tuple[pd.DataFrame, list[str]]:
     """Predict the genres of plots.
 
-    encoder: as from `load_encoder` for `model.embedding`.
-
-    Returns:
-        One row per plot, one float32 column per genre, NaN for a plot without a word; and a note on each plot that
-        says what is wrong with it, empty if nothing is.
+    encoder: as from `load_encoder` for `model.embedding`. Returns one row per plot, one float32 column per genre, NaN
+    for a plot without a word; and a note on each plot that says what is wrong with it, empty if nothing is.
     """
     if not plots:
         return pd.DataFrame(columns=model.genres, dtype=np.float32), []

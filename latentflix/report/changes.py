@@ -125,10 +125,14 @@ def compare_snapshots(current: Snapshot, previous: Snapshot | None, config: Chan
         for axis, match in factors[factors["previous"] != ""].iterrows()
         for pole in POLES
     }
+    previous_of = {label: partners.get(label, "") for label in current.names}
+    poles = [(label, own, current.names[label], previous.names.get(own, "")) for label, own in previous_of.items()]
+    gone = [label for label in previous.names if label not in previous_of.values()]
+    poles += [("", label, "", previous.names[label]) for label in gone]
     return Changes(
         since=max(manifest.made_at for manifest in previous.manifests),
         factors=factors.drop(columns="sign").reset_index(),
-        poles=_compare_names(current.names, previous.names, partners),
+        poles=pd.DataFrame(poles, columns=_COLUMNS["poles"]),
         histograms=_compare_histograms(current.shares, previous.shares, partners).head(config.n_items),
         metrics=_differences("metrics", _metrics(previous), _metrics(current)),
         settings=_differences("settings", _settings(previous), _settings(current)),
@@ -148,15 +152,6 @@ def _match(current: pd.DataFrame, previous: pd.DataFrame, same_from: float) -> p
         sign = np.sign(np.corrcoef(left[:, row], right[:, partners[row]])[0, 1]) if same else 1.0
         table.iloc[row] = [str(previous.columns[partners[row]]) if same else "", float(strengths[row]), float(sign)]
     return table
-
-
-def _compare_names(
-    current: Mapping[str, str], previous: Mapping[str, str], partners: Mapping[str, str]
-) -> pd.DataFrame:
-    own = {label: partners.get(label, "") for label in current}
-    rows = [(label, own[label], name, previous.get(own[label], "")) for label, name in current.items()]
-    rows += [("", label, "", name) for label, name in previous.items() if label not in own.values()]
-    return pd.DataFrame(rows, columns=_COLUMNS["poles"])
 
 
 def _compare_histograms(current: pd.DataFrame, previous: pd.DataFrame, partners: Mapping[str, str]) -> pd.DataFrame:

@@ -57,7 +57,11 @@ def _pole(label: str, verdict: str, inputs: ReportInputs, config: ReportConfig) 
 
     terms = of_label(inputs.terms)
     weights = {term["term"]: term["z"] for term in terms}
-    reviews = _reviews_at(label, inputs, config)
+    # The reviews of the items furthest out.
+    labelled = inputs.item_labels[inputs.item_labels["label"] == label]
+    labelled = labelled[labelled["item_id"].isin(inputs.reviews["item_id"])]
+    furthest = labelled.nlargest(config.passage_items, "strength")["item_id"]
+    reviews = inputs.reviews[inputs.reviews["item_id"].isin(furthest)]
     return {
         "label": label,
         "name": inputs.names.get(label, ""),
@@ -76,14 +80,6 @@ def _unnamed_items(label: str, inputs: ReportInputs) -> list[dict[str, Any]]:
     ranked = rank_items(inputs.scores, known, label).head(shown["n_items"])
     titles = inputs.items["title"]
     return [{"item_id": item, "title": titles[item], "score": score} for item, score in ranked.items()]
-
-
-def _reviews_at(label: str, inputs: ReportInputs, config: ReportConfig) -> pd.DataFrame:
-    """The reviews of the items with a label, of those furthest out."""
-    labelled = inputs.item_labels[inputs.item_labels["label"] == label]
-    labelled = labelled[labelled["item_id"].isin(inputs.reviews["item_id"])]
-    furthest = labelled.nlargest(config.passage_items, "strength")["item_id"]
-    return inputs.reviews[inputs.reviews["item_id"].isin(furthest)]
 
 
 @dataclass(frozen=True)
@@ -140,25 +136,24 @@ def _best_passage(review: Any, weights: Mapping[str, float], max_length: int) ->
     if length < _SHORTEST or not terms:
         return None
 
-    def weigh(window: Span) -> float:
-        return sum(weights[term] for term in {term for span, term in terms if _lies_in(span, window)})
+    def inside(window: Span) -> list[tuple[Span, str]]:
+        return [(span, term) for span, term in terms if window[0] <= span[0] and span[1] <= window[1]]
 
-    start, end = max(_windows(text, length), key=lambda window: (weigh(window), window[0] - window[1]))
-    weight = weigh((start, end))
+    def weigh(window: Span) -> float:
+        return sum(weights[term] for term in {term for _, term in inside(window)})
+
+    window = max(_windows(text, length), key=lambda window: (weigh(window), window[0] - window[1]))
+    weight = weigh(window)
     if weight == 0:
         return None
     return Passage(
         review_id=review.review_id,
         item_id=int(review.item_id),
-        parts=_mark(text, (start, end), [span for span, _ in terms if _lies_in(span, (start, end))]),
+        parts=_mark(text, window, [span for span, _ in inside(window)]),
         weight=weight,
-        starts=start == 0,
-        ends=end == len(text),
+        starts=window[0] == 0,
+        ends=window[1] == len(text),
     )
-
-
-def _lies_in(span: Span, window: Span) -> bool:
-    return window[0] <= span[0] and span[1] <= window[1]
 
 
 def _windows(text: str, length: int) -> Iterator[Span]:

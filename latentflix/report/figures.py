@@ -160,8 +160,13 @@ def _write_titles(axes: Axes, positions: pd.DataFrame) -> None:
     axes.autoscale_view()
     boxes: list[Any] = []
     for item in positions.itertuples():
-        place = {"xy": (item.axis_1, item.axis_2), "xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
-        text = axes.annotate(item.title, **place, fontsize=6.5, parse_math=False)
+        text = axes.annotate(
+            *(item.title, (item.axis_1, item.axis_2), (0, 3)),
+            textcoords="offset points",
+            ha="center",
+            fontsize=6.5,
+            parse_math=False,
+        )
         box = text.get_window_extent()
         if any(box.overlaps(other) for other in boxes):
             text.remove()

@@ -70,10 +70,10 @@ def highlights(store: Store, handles: Sequence[Handle], nouns: Nouns = NEUTRAL) 
 
 def metric_rows(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
     """A row for each figure of one artifact; of several, a row for each artifact."""
-    figures = [_figures(manifest.metrics) for manifest in manifests]
+    figures = {manifest.key: _figures(manifest.metrics) for manifest in manifests}
     if len(figures) > 1:
-        return [{"artifact": manifest.key, **row} for manifest, row in zip(manifests, figures, strict=True)]
-    return [{"metric": name, "value": value} for name, value in figures[0].items()]
+        return [{"artifact": key, **row} for key, row in figures.items()]
+    return [{"metric": name, "value": value} for row in figures.values() for name, value in row.items()]
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a run found about each factor and each item, for commands: nothing heavy is imported here."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -157,6 +157,8 @@ def summarise_item(store: Store, run: Run, items: pd.DataFrame, item_id: int) ->
     names = store.read_json(run.handle("names"), "names")
     terms = store.read_table(run.handle("names"), "terms")
     reviews, labels = read("reviews", "reviews"), read("labels", "items")
+    axes, on_axes = store.read_table(run.handle("factors"), "axes"), store.read_table(run.handle("factors"), "scores")
+    scores = on_axes.loc[item_id] if item_id in on_axes.index else pd.Series()
     item = items.loc[item_id]
     return ItemSummary(
         item_id=item_id,
@@ -165,7 +167,11 @@ def summarise_item(store: Store, run: Run, items: pd.DataFrame, item_id: int) ->
         genres=tuple(item["genres"]),
         ratings=int(item["ratings"]),
         reviews=len(reviews),
-        scores=_axis_scores(store, run, item_id, names),
+        scores=tuple(
+            AxisScore(str(axis), float(score), label, names.get(label, ""), bool(axes.loc[axis, "stable"]))
+            for axis, score in scores.sort_values(key=abs, ascending=False).items()
+            for label in [f"{axis}{POLES[score < 0]}"]
+        ),
         labels=tuple(
             ItemLabel(each.label, names.get(each.label, ""), float(each.strength), _used(terms, each.label, reviews))
             for each in labels.itertuples()
@@ -181,18 +187,6 @@ def summarise_item(store: Store, run: Run, items: pd.DataFrame, item_id: int) ->
             for each in read("histograms", "shares").itertuples()
         ),
         most_frequent=store.manifest(run.handle("histograms")).metrics["most_frequent"],
-    )
-
-
-def _axis_scores(store: Store, run: Run, item_id: int, names: Mapping[str, str]) -> tuple[AxisScore, ...]:
-    scores = store.read_table(run.handle("factors"), "scores")
-    stable = store.read_table(run.handle("factors"), "axes")["stable"]
-    if item_id not in scores.index:
-        return ()
-    return tuple(
-        AxisScore(str(axis), float(score), label, names.get(label, ""), bool(stable[axis]))
-        for axis, score in scores.loc[item_id].sort_values(key=abs, ascending=False).items()
-        for label in [f"{axis}{POLES[score < 0]}"]
     )
 
 

@@ -79,6 +79,10 @@ def evaluate_sentiment(
     after_step = (step_logits > 0).eq(known["positive"].to_numpy(), axis=0)
     steps = pd.DataFrame({part: after_step[(known["part"] == part).to_numpy()].mean() for part in (VALID, TEST)})
     chosen = probabilities.loc[test, predictor]
+    shown = pd.DataFrame({"positive": y_true, "probability": chosen.to_numpy()}, chosen.index).reset_index()
+    wrong = shown[(shown["probability"] > 0.5) != shown["positive"]]
+    confidence = (wrong["probability"] - 0.5).abs()
+    most_confident = confidence.sort_values(ascending=False, kind="stable").index[: config.mistakes]
     confusion = confusion_matrix(y_true, chosen.to_numpy() > 0.5, labels=[False, True])
     pairs = pd.MultiIndex.from_product([LABELS, LABELS], names=["y_true", "y_pred"])
     return SentimentEvaluation(
@@ -86,12 +90,5 @@ def evaluate_sentiment(
         steps=steps.rename_axis("step").reset_index(),
         confusion=pd.Series(confusion.ravel(), pairs, name="reviews").reset_index(),
         calibration=calibration_curve(y_true, chosen.to_numpy(np.float64)),
-        mistakes=_mistakes(chosen, y_true, config.mistakes),
+        mistakes=wrong.loc[most_confident].reset_index(drop=True),
     )
-
-
-def _mistakes(chosen: pd.Series, y_true: np.ndarray, count: int) -> pd.DataFrame:
-    table = pd.DataFrame({"positive": y_true, "probability": chosen.to_numpy()}, chosen.index).reset_index()
-    wrong = table[(table["probability"] > 0.5) != table["positive"]]
-    confident = (wrong["probability"] - 0.5).abs().sort_values(ascending=False, kind="stable").index[:count]
-    return wrong.loc[confident].reset_index(drop=True)

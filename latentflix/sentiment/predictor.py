@@ -34,9 +34,8 @@ class SentimentPredictor:
     def load(cls, artifacts_dir: Path = Path("artifacts")) -> Self:
         """Load the latest sentiment artifact.
 
-        Raises:
-            ArtifactError: there is no such artifact, or a file of it was altered or cut short.
-            ModelError: its weights do not belong together.
+        Raises ArtifactError if there is none, or a file of it was altered or cut short, and ModelError if its weights
+        do not belong together.
         """
         store = Store(artifacts_dir)
         return cls.build(store.read_field(latest_artifact(store, STAGE, PROGRAM), ChosenSentiment, "model"))

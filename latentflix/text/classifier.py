@@ -88,6 +88,8 @@ def train_classifier(
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """Train on the reviews that are not held out, unfreezing one layer group after the other.
 
+    Raises ModelError if the encoder does not fit its vocabulary, and TrainingError if the loss is NaN or infinite.
+
     Args:
         reviews: token ids of each.
         indicators: float32 (reviews, labels).
@@ -96,10 +98,6 @@ def train_classifier(
 
     Returns:
         The weights by name, and a table with one row per epoch: classifier, step, train_loss, valid_loss.
-
-    Raises:
-        ModelError: the encoder does not fit its vocabulary.
-        TrainingError: the loss is NaN or infinite.
     """
     torch.manual_seed(config.seed)
     steps = unfreezing_steps(config)

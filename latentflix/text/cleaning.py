@@ -56,8 +56,5 @@ def note_unreadable(text: MaybeText) -> str:
 
 
 def note_unknown(share: float) -> str:
-    """A warning if a model does not know most of a text's tokens; else empty.
-
-    share: of the text's tokens, how many are unknown.
-    """
+    """A warning if a model does not know most of a text's tokens, of which `share` are unknown; else empty."""
     return UNKNOWN_WORDS if share > 0.5 else ""

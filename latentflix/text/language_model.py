@@ -124,15 +124,12 @@ def train_language_model(
 ) -> TrainedLanguageModel:
     """Train a model to predict the next token of reviews, or the previous one.
 
-    Each process of `run_processes` reads its part of every batch, and all end with the same weights.
+    Each process of `run_processes` reads its part of every batch, and all end with the same weights. Raises
+    TrainingError if the loss is NaN or infinite, and ModelError if the pretrained weights have other sizes.
 
     Args:
         rows: the texts to choose from, at random, until `max_tokens` are reached.
         checkpoints: a folder; an interrupted training continues from what it left there.
-
-    Raises:
-        TrainingError: the loss is NaN or infinite.
-        ModelError: the pretrained weights have other sizes than the config.
     """
     torch.manual_seed(config.seed)
     random = np.random.default_rng(config.seed)

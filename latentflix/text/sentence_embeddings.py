@@ -90,9 +90,7 @@ class Embeddings:
 def load_encoder(config: EmbeddingConfig) -> Any:
     """The `SentenceTransformer`, on the best device.
 
-    Raises:
-        DependencyError: sentence-transformers is not installed.
-        DataError: the model cannot be loaded.
+    Raises DependencyError if sentence-transformers is not installed, and DataError if the model cannot be loaded.
     """
     try:
         from sentence_transformers import SentenceTransformer
@@ -129,10 +127,12 @@ def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> 
     """Embed every text with the encoder that `load_encoder` returns."""
     tokenizer = encoder.tokenizer
     # The tokenizer would warn of texts that are longer than the model reads; they are split below.
-    tokens = [
-        np.array(ids, int) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    ]
-    before, after = _special_tokens(tokenizer)
+    read = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    tokens = [np.array(ids, int) for ids in read]
+    # What the tokenizer puts before and after a text.
+    bare, framed = tokenizer("a", add_special_tokens=False)["input_ids"], tokenizer("a")["input_ids"]
+    first = framed.index(bare[0])
+    before, after = np.array(framed[:first], int), np.array(framed[first + len(bare) :], int)
     longest = encoder.max_seq_length or tokenizer.model_max_length
     if config.long_texts == "chunks":
         longest = min(config.chunk_tokens, longest)
@@ -176,13 +176,6 @@ def batches(lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
         stop = start + max(batch_tokens // max(int(lengths[order[start]]), 1), 1)
         yield order[start:stop]
         start = stop
-
-
-def _special_tokens(tokenizer: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The tokens that the tokenizer puts before and after a text."""
-    bare, whole = tokenizer("a", add_special_tokens=False)["input_ids"], tokenizer("a")["input_ids"]
-    first = whole.index(bare[0])
-    return np.array(whole[:first], int), np.array(whole[first + len(bare) :], int)
 
 
 @torch.inference_mode()

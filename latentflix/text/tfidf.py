@@ -81,10 +81,8 @@ def tune_tfidf(
 
     Of equals the strongest regularization is chosen.
 
-    y_true: bool (texts, labels). valid: bool (texts,).
-
-    Returns:
-        The model, and one row per regularization: inverse_regularization, accuracy (over texts and labels), chosen.
+    y_true: bool (texts, labels). valid: bool (texts,). Returns the model, and one row per regularization:
+    inverse_regularization, accuracy (over texts and labels), chosen.
     """
     tried = sorted(set(inverse_regularizations))
     configs = [config.model_copy(update={"inverse_regularization": value}) for value in tried]

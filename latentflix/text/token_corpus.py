@@ -139,11 +139,10 @@ def tokenize_corpus(
 ) -> TokenCorpus:
     """Tokenise texts that come in chunks, only some of which are in memory at once.
 
-    folder: for an unnamed file of the ids, four bytes per token; by default that of temporary files.
+    Raises DataError if there is no text, or something that is not a text, whose row is named, and TrainingError if a
+    process was killed.
 
-    Raises:
-        DataError: there is no text, or something that is not a text, whose row is named.
-        TrainingError: a process was killed.
+    folder: for an unnamed file of the ids, four bytes per token; by default that of temporary files.
     """
     # The system removes a file without a name, whatever happens.
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
