@@ -189,7 +189,7 @@ def test_processes_take_few_chunks_ahead_and_return_them_in_order():
         tokenized = run(chunks())
         first = next(tokenized)
         assert len(taken) == 2 * 2 + 1
-        places = [chunk.tokens[2] for chunk in (first, *tokenized)]
+        places = [distinct[2] for distinct, *_ in (first, *tokenized)]
     assert places == [str(number) for number in range(40)]
 
 
