@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from latentflix.calibration import (
     GRID,
@@ -45,18 +46,13 @@ def f1(y_true, y_pred):
     return 2 * (y_true & y_pred).sum(0) / (y_true.sum(0) + y_pred.sum(0))
 
 
-def test_the_shared_threshold_has_the_best_micro_f1_there_is():
+def test_without_shrinkage_the_shared_threshold_and_that_of_each_label_have_the_best_f1_there_is():
     y_true, probabilities = draw_probabilities()
-    shared = tune_thresholds(y_true, probabilities, 0).shared
+    tuned = tune_thresholds(y_true, probabilities, 0)
     scores = [f1(y_true.ravel(), (probabilities >= threshold).ravel()) for threshold in GRID]
-    assert f1(y_true.ravel(), (probabilities >= shared).ravel()) == max(scores)
-
-
-def test_without_shrinkage_each_label_has_its_own_best_threshold():
-    y_true, probabilities = draw_probabilities()
-    each = tune_thresholds(y_true, probabilities, 0).each
+    assert f1(y_true.ravel(), (probabilities >= tuned.shared).ravel()) == max(scores)
     best = np.max([f1(y_true, probabilities >= threshold) for threshold in GRID], axis=0)
-    assert f1(y_true, probabilities >= each) == pytest.approx(best)
+    assert f1(y_true, probabilities >= tuned.each) == pytest.approx(best)
 
 
 def test_the_suggested_threshold_of_true_probabilities_is_half_of_its_f1():
@@ -70,10 +66,8 @@ def test_the_threshold_of_a_rare_label_is_drawn_more():
     probabilities **= 0.5
     y_true[:, 1] = False
     y_true[np.argmax(probabilities[:, 1]), 1] = True
-    own, drawn, suggested = (tune_thresholds(y_true, probabilities, shrinkage).each for shrinkage in (0, 20, 1e12))
-    shift = (np.log(drawn / (1 - drawn)) - np.log(own / (1 - own))) / (
-        np.log(suggested / (1 - suggested)) - np.log(own / (1 - own))
-    )
+    own, drawn, suggested = (logit(tune_thresholds(y_true, probabilities, each).each) for each in (0, 20, 1e12))
+    shift = (drawn - own) / (suggested - own)
     positives = y_true.sum(0)
     assert shift == pytest.approx(20 / (positives + 20))
     assert shift[1] > 0.9 > shift[0]

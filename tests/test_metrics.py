@@ -83,13 +83,12 @@ def test_pairs_are_counted_over_groups_by_hand():
     assert once(grouped_average_precision, scores, groups, y_true) == pytest.approx((1 + 1 / 3) / 2)
 
 
-@pytest.mark.parametrize("y_true", [[0, 0, 0, 0], [1, 1, 0, 0]])
-def test_auc_is_nan_if_no_group_has_a_pair(y_true):
-    assert np.isnan(once(grouped_auc, [0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1], np.array(y_true, float)))
-
-
-def test_average_precision_is_nan_without_a_positive():
-    assert np.isnan(once(grouped_average_precision, [0.1, 0.2, 0.3], [0, 0, 0], np.zeros(3)))
+@pytest.mark.parametrize(
+    ("metric", "y_true"),
+    [(grouped_auc, [0, 0, 0, 0]), (grouped_auc, [1, 1, 0, 0]), (grouped_average_precision, [0, 0, 0, 0])],
+)
+def test_auc_is_nan_if_no_group_has_a_pair_and_average_precision_without_a_positive(metric, y_true):
+    assert np.isnan(once(metric, [0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1], np.array(y_true, float)))
 
 
 def test_f1_of_each_resample_is_scikit_learns():

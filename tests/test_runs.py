@@ -14,21 +14,24 @@ def store(tmp_path_factory):
     """Two runs, the one whose key comes last in the alphabet made first."""
     store = Store(tmp_path_factory.mktemp("artifacts"))
     write_run(store, "b" * 20)
-    set_time(store, "b" * 20, "2026-01-01T00:00:00Z")
+    set_time(store, Handle(stage="report", key="b" * 20), "2026-01-01T00:00:00Z")
     write_run(store, "ab" * 10, epochs=5, auc=0.8)
-    set_time(store, "ab" * 10, "2026-01-02T00:00:00Z")
+    set_time(store, Handle(stage="report", key="ab" * 10), "2026-01-02T00:00:00Z")
     return store
 
 
-def set_time(store, key, made_at):
-    path = store.path(Handle(stage="report", key=key)) / "manifest.json"
+def set_time(store, handle, made_at):
+    path = store.path(handle) / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "made_at": made_at}))
 
 
-def test_without_a_report_there_is_no_run(tmp_path):
-    assert find_last_run(Store(tmp_path)) is None
+def test_without_a_report_or_model_there_is_none_and_an_error_says_how_to_make_one(tmp_path):
+    store = Store(tmp_path)
+    assert find_last_run(store) is None
     with pytest.raises(NotFound, match=r"no finished run yet.*start one with latentflix run"):
-        choose_run(Store(tmp_path))
+        choose_run(store)
+    with pytest.raises(ArtifactError, match="no model of sentiment.*what to do: run python -m flows.sentiment, or"):
+        latest_artifact(store, "sentiment", "python -m flows.sentiment")
 
 
 def test_runs_are_listed_the_last_one_first(store):
@@ -72,23 +75,15 @@ def test_a_run_whose_manifest_is_broken_is_left_out_and_named(store, tmp_path, c
     assert "cafe" in caplog.text
 
 
-def put(store, stage, key, made_at):
-    handle = Handle(stage=stage, key=key)
-    with store.new(handle, {}, StageConfig()) as artifact:
-        artifact.write_json("model", {})
-    manifest = store.manifest(handle).model_copy(update={"made_at": made_at})
-    (store.path(handle) / "manifest.json").write_text(manifest.model_dump_json())
-
-
 def test_the_model_that_was_made_last_is_taken(tmp_path):
     store = Store(tmp_path)
-    put(store, "genres", "one", "2020-01-01T00:00:00Z")
-    put(store, "genres", "late", "2999-01-01T00:00:00Z")
-    put(store, "genres", "old", "1999-01-01T00:00:00Z")
-    put(store, "sentiment", "other", "3999-01-01T00:00:00Z")
+    for stage, key, made_at in (
+        ("genres", "one", "2020-01-01T00:00:00Z"),
+        ("genres", "late", "2999-01-01T00:00:00Z"),
+        ("genres", "old", "1999-01-01T00:00:00Z"),
+        ("sentiment", "other", "3999-01-01T00:00:00Z"),
+    ):
+        handle = Handle(stage=stage, key=key)
+        store.ensure(handle, {}, StageConfig(), lambda artifact: artifact.write_json("model", {}))
+        set_time(store, handle, made_at)
     assert latest_artifact(store, "genres", "python -m flows.genres") == Handle(stage="genres", key="late")
-
-
-def test_without_a_model_one_line_says_how_to_make_one(tmp_path):
-    with pytest.raises(ArtifactError, match="no model of sentiment.*what to do: run python -m flows.sentiment, or"):
-        latest_artifact(Store(tmp_path), "sentiment", "python -m flows.sentiment")

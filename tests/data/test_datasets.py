@@ -2,7 +2,6 @@ import hashlib
 import io
 import re
 import tarfile
-import zipfile
 from dataclasses import replace
 
 import pandas as pd
@@ -12,8 +11,6 @@ from latentflix.data.datasets import DATA_SETS, DataSetConfig, load_data_set
 from latentflix.data.movielens import GENRE_SEPARATOR
 from latentflix.errors import DataError
 from tests.support.movielens_files import LAYOUTS, genre_flags, layout_csv, write_zip
-
-MOVIELENS = [name for name in DATA_SETS if name.startswith("movielens")]
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +44,12 @@ def write_tar(path, members):
             archive.addfile(member, io.BytesIO(content))
 
 
-def test_movielens_has_its_hundred_thousand_ratings(movielens):
-    ratings = movielens["ratings"]
+def test_movielens_has_its_hundred_thousand_ratings_and_its_items(movielens):
+    ratings, items = movielens["ratings"], movielens["items"]
     assert list(ratings.columns) == ["user_id", "item_id", "rating", "timestamp"]
     assert ratings.shape == (100_000, 4)
-    assert ratings["user_id"].nunique() == 943
-    assert ratings["item_id"].nunique() == 1682
+    assert ratings[["user_id", "item_id"]].nunique().tolist() == [943, 1682]
     assert ratings["rating"].value_counts().to_dict() == {4: 34174, 3: 27145, 5: 21201, 2: 11370, 1: 6110}
-
-
-def test_movielens_has_its_items(movielens):
-    items = movielens["items"]
     assert list(items.columns) == ["item_id", "title", "genres", "tconst"]
     assert list(items["item_id"]) == list(range(1, 1683))
     assert items.loc[0, ["title", "genres"]].tolist() == ["Toy Story (1995)", "Animation|Children's|Comedy"]
@@ -83,13 +75,10 @@ def test_every_data_set_has_a_licence_a_home_and_files_of_its_own_with_their_has
     assert all(data_set.licence and data_set.home.startswith("https://") for data_set in DATA_SETS.values())
     assert all(re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", file.known_hash) for file in files)
     assert len({file.known_hash for file in files}) == len(files) == len(DATA_SETS) + 2
-
-
-@pytest.mark.parametrize("name", MOVIELENS)
-def test_a_movielens_set_comes_from_grouplens_first(name):
-    file = DATA_SETS[name].files[0]
-    assert file.url == f"https://files.grouplens.org/datasets/movielens/{file.name}"
-    assert file.name == f"{name.replace('movielens_', 'ml-').replace('_', '-')}.zip"
+    for name in (name for name in DATA_SETS if name.startswith("movielens")):
+        file = DATA_SETS[name].files[0]
+        assert file.url == f"https://files.grouplens.org/datasets/movielens/{file.name}"
+        assert file.name == f"{name.replace('movielens_', 'ml-').replace('_', '-')}.zip"
 
 
 @pytest.mark.parametrize(
@@ -140,8 +129,7 @@ def test_the_original_review_archive_gives_the_same_table(load_own, tmp_path, re
 
 
 def test_archives_without_the_expected_files_are_refused(load_own, tmp_path):
-    with zipfile.ZipFile(tmp_path / "ml-100k.zip", "w") as archive:
-        archive.writestr("ml-100k/README", "no data")
+    write_zip(tmp_path / "ml-100k.zip", {"README": b"no data"}, inner="ml-100k/")
     with pytest.raises(DataError, match=r"ml-100k\.zip.*; found: ml-100k/README; expected: u\.data and u\.item"):
         load_own("movielens_100k")
     write_tar(tmp_path / "aclImdb_v1.tar.gz", [("aclImdb/test/pos/0_10.txt", b"of the other half")])

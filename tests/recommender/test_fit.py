@@ -1,5 +1,6 @@
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -49,6 +50,15 @@ def ids_of(ratings):
     return ratings["user_id"].to_numpy(), ratings["item_id"].to_numpy()
 
 
+def held_out_of(ratings, config=QUICK):
+    return ratings[split_ratings(ratings, config.split).held_out]
+
+
+def errors_of(recommender, ratings):
+    """The errors of the predictions, one row per seed."""
+    return predict_ratings(recommender, *ids_of(ratings)) - ratings["rating"].to_numpy()
+
+
 def hold_none_out(ratings):
     everything = np.ones(len(ratings), bool)
     return Split(everything, ~everything, ~everything)
@@ -89,30 +99,27 @@ def test_the_seed_determines_the_fit(ratings, name, n_seeds):
         assert weights.dtype.kind != "f" or not weights.size or not np.allclose(weights, others)
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 10])
-def test_the_fit_does_not_depend_on_how_many_seeds_fit_into_memory(ratings, monkeypatch, at_once):
+@pytest.mark.parametrize(("at_once", "stacked"), [(1, [1, 1, 1]), (2, [2, 1]), (10, [3])])
+def test_the_fit_does_not_depend_on_how_many_seeds_fit_into_memory(ratings, monkeypatch, at_once, stacked):
     whole = fit_recommender(ratings, SHORT)
-    stacked = []
-    fit_ensemble = fit_module._fit_ensemble
-
-    def count_seeds(ensemble, *rest):
-        stacked.append(ensemble.n_seeds)
-        return fit_ensemble(ensemble, *rest)
-
-    monkeypatch.setattr(fit_module, "_fit_ensemble", count_seeds)
+    fit_ensemble = Mock(wraps=fit_module._fit_ensemble)
+    monkeypatch.setattr(fit_module, "_fit_ensemble", fit_ensemble)
     n_weights = sum(weight[0].size for weight in whole.weights.values())
     monkeypatch.setattr(fit_module, "_WEIGHTS_AT_ONCE", at_once * n_weights)
     parts = fit_recommender(ratings, SHORT)
-    assert stacked == {1: [1, 1, 1], 2: [2, 1], 10: [3]}[at_once]
+    assert [call.args[0].n_seeds for call in fit_ensemble.call_args_list] == stacked
     assert_same_weights(whole.weights, parts.weights, atol=1e-5)
     assert_allclose(whole.valid_loss, parts.valid_loss, rtol=1e-4)
 
 
-def test_groups_of_seeds_fit_what_one_group_fits(ratings):
-    whole = fit_recommender(ratings, changed(SHORT, seed=5))
-    groups = [fit_recommender(ratings, group) for group in seed_groups(changed(SHORT, seed=5, seeds_per_task=2))]
+def test_groups_of_seeds_take_the_gpus_in_turn_and_fit_what_one_group_fits(ratings, monkeypatch):
+    config, places = changed(SHORT, seed=5, n_seeds=5), []
+    whole = fit_recommender(ratings, config)
+    monkeypatch.setattr(fit_module, "pick_device", lambda place: places.append(place) or torch.device("cpu"))
+    groups = [fit_recommender(ratings, group) for group in seed_groups(changed(config, seeds_per_task=2))]
     parts = {name: np.concatenate([group.weights[name] for group in groups]) for name in whole.weights}
     assert_same_weights(whole.weights, parts, atol=1e-5)
+    assert places == [2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -125,18 +132,10 @@ def test_every_seed_is_in_one_group(seed, n_seeds, seeds_per_task, expected):
     assert {(group.model, group.epochs, group.seeds_per_task) for group in groups} == {("bias", 5, seeds_per_task)}
 
 
-def test_groups_of_seeds_take_the_gpus_in_turn(ratings, monkeypatch):
-    places = []
-    monkeypatch.setattr(fit_module, "pick_device", lambda place: places.append(place) or torch.device("cpu"))
-    for group in seed_groups(changed(SHORT, epochs=1, n_seeds=5, seeds_per_task=2)):
-        fit_recommender(ratings, group)
-    assert places == [0, 1, 2]
-
-
 @pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
 def test_held_out_ratings_are_predicted_far_better_than_by_their_mean(ratings, name):
     recommender, scores = fit_and_score(ratings, changed(QUICK, model=name, epochs=8))
-    held_out = ratings[split_ratings(ratings, QUICK.split).held_out]
+    held_out = held_out_of(ratings)
     assert scores["rmse"] < 0.5 * held_out["rating"].std()
     assert scores["ensemble_rmse"] < scores["rmse"]
     assert (scores["train"], scores["held_out"], scores["unseen"]) == (len(ratings) - len(held_out), len(held_out), 0)
@@ -156,7 +155,7 @@ def test_item_factors_span_the_true_ones(world, name):
 def test_scores_are_those_of_the_predictions(ratings):
     recommender = fit_recommender(ratings, SHORT)
     some = ratings.sample(50, random_state=0)
-    off = predict_ratings(recommender, *ids_of(some)) - some["rating"].to_numpy()
+    off = errors_of(recommender, some)
     scores = score_recommender(recommender, some)
     assert scores["rmse"] == pytest.approx(np.mean([np.sqrt(np.mean(seed**2)) for seed in off]))
     assert scores["ensemble_rmse"] == pytest.approx(np.sqrt(np.mean(off.mean(0) ** 2)))
@@ -168,10 +167,8 @@ def test_scores_are_those_of_the_predictions(ratings):
 def test_the_curve_is_the_loss_on_the_held_out_ratings(ratings):
     recommender = fit_recommender(ratings, QUICK)
     assert (recommender.valid_loss.shape, recommender.valid_loss.dtype) == ((5, 3), np.float32)
-    held_out = ratings[split_ratings(ratings, QUICK.split).held_out]
     # The curve is of predictions that may lie off the scale.
-    unbounded = replace(recommender, scale=(-np.inf, np.inf))
-    off = predict_ratings(unbounded, *ids_of(held_out)) - held_out["rating"].to_numpy()
+    off = errors_of(replace(recommender, scale=(-np.inf, np.inf)), held_out_of(ratings))
     assert_allclose(recommender.valid_loss[-1], (off**2).mean(1), rtol=1e-5)
     assert (recommender.valid_loss[-1] < 0.5 * recommender.valid_loss[0]).all()
 
@@ -183,9 +180,8 @@ def test_a_fit_that_overfits_stops_and_keeps_its_best_epoch(ratings):
     curve = recommender.valid_loss.mean(1)
     assert scores["best_epoch"] == curve.argmin() + 1 < 57
     assert len(curve) == recommender.valid_loss.argmin(0).max() + 1 + 3
-    held_out = few[split_ratings(few, config.split).held_out]
-    off = predict_ratings(replace(recommender, scale=(-9, 9)), *ids_of(held_out)) - held_out["rating"].to_numpy()
-    np.testing.assert_allclose((off**2).mean(1), recommender.valid_loss.min(0), rtol=1e-4)
+    off = errors_of(replace(recommender, scale=(-9, 9)), held_out_of(few, config))
+    assert_allclose((off**2).mean(1), recommender.valid_loss.min(0), rtol=1e-4)
 
 
 def test_groups_in_memory_may_stop_at_different_epochs(ratings, monkeypatch):
@@ -196,14 +192,6 @@ def test_groups_in_memory_may_stop_at_different_epochs(ratings, monkeypatch):
     lengths = (~np.isnan(recommender.valid_loss)).sum(0)
     assert lengths.min() < lengths.max() == len(recommender.valid_loss)
     assert scores["best_epoch"] == np.nanmean(recommender.valid_loss, axis=1).argmin() + 1
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_without_held_out_ratings_all_epochs_are_used(ratings, name):
-    recommender = fit_recommender(ratings, changed(QUICK, model=name, patience=1, epochs=4), hold_none_out(ratings))
-    assert recommender.valid_loss.shape == (4, 3)
-    assert np.isnan(recommender.valid_loss).all()
-    assert score_recommender(recommender, ratings)["rmse"] < ratings["rating"].std()
 
 
 def test_ids_without_a_training_rating_have_no_row_and_no_score(ratings):
@@ -264,11 +252,12 @@ def test_ends_of_the_predictions_may_be_set_unless_they_leave_no_range(ratings, 
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_no_batch_has_a_single_rating(ratings, name):
-    some = ratings.iloc[:1025]
-    config = changed(SHORT, model=name, batch_size=256)
-    recommender = fit_recommender(some, config, hold_none_out(some))
-    assert np.isfinite(predict_ratings(recommender, *ids_of(some))).all()
+def test_without_held_out_ratings_all_epochs_are_used_and_no_batch_has_a_single_rating(ratings, name):
+    some = ratings.iloc[: len(ratings) // QUICK.batch_size * QUICK.batch_size - QUICK.batch_size + 1]
+    recommender = fit_recommender(some, changed(QUICK, model=name, patience=1, epochs=4), hold_none_out(some))
+    assert recommender.valid_loss.shape == (4, 3)
+    assert np.isnan(recommender.valid_loss).all()
+    assert score_recommender(recommender, some)["rmse"] < some["rating"].std()
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
@@ -288,14 +277,8 @@ def test_a_fit_that_diverges_says_at_which_step_and_learning_rate(ratings, name)
 
 
 def test_steps_are_lean_and_as_many_as_the_batches(ratings, monkeypatch):
-    learners = []
-    make_learner = fit_module.make_learner
-
-    def keep_learner(*arguments, **options):
-        learners.append(make_learner(*arguments, **options))
-        return learners[-1]
-
-    monkeypatch.setattr(fit_module, "make_learner", keep_learner)
+    learners, make = [], fit_module.make_learner
+    monkeypatch.setattr(fit_module, "make_learner", lambda *a, **b: learners.append(make(*a, **b)) or learners[-1])
     fit_recommender(ratings, SHORT)
     (learner,) = learners
     assert type(learner) is LeanLearner

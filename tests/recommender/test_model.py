@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -80,21 +80,14 @@ def test_every_row_of_both_tables_belongs_to_its_id(fits, ratings, name):
     assert recommender.item_ids.tolist() == sorted(set(ratings["item_id"]))
 
 
-def test_each_seed_has_its_own_factors(fits):
+def test_each_seed_has_its_own_factors_and_biases_of_zero_without_biases(fits):
     one, other = seed_fits(fits["bias"])
     assert (one.user_factors.shape, one.item_factors.shape, one.user_bias.shape) == ((200, 6), (60, 6), (200,))
     for name in ("user_factors", "item_factors", "user_bias", "item_bias"):
         assert not np.allclose(getattr(one, name), getattr(other, name), atol=0.01)
-
-
-def test_a_model_without_biases_has_biases_of_zero(fits):
-    for name in ("dot", "dot_range"):
-        for fit in seed_fits(fits[name]):
-            assert not fit.user_bias.any()
-            assert not fit.item_bias.any()
-
-
-def test_the_neural_model_has_no_factors(fits):
+    for fit in [*seed_fits(fits["dot"]), *seed_fits(fits["dot_range"])]:
+        assert not fit.user_bias.any()
+        assert not fit.item_bias.any()
     with pytest.raises(ModelError, match=r"--collab.model; found: neural; expected: dot, dot_range or bias"):
         seed_fits(fits["neural"])
 
@@ -131,19 +124,14 @@ def test_biases_follow_the_known_means_of_users_and_items():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_prediction_does_not_depend_on_the_others(fits, ratings, name):
+def test_a_prediction_does_not_depend_on_the_others_and_no_pairs_give_none(fits, ratings, name):
     asked = ratings.sample(frac=1, random_state=0)
     stars = predict_ratings(fits[name], *ids_of(ratings))
     shuffled = pd.DataFrame(predict_ratings(fits[name], *ids_of(asked)).T, index=asked.index).loc[ratings.index]
     np.testing.assert_allclose(stars, shuffled.T, atol=1e-5)
     np.testing.assert_allclose(predict_ratings(fits[name], *ids_of(ratings.iloc[[7]])), stars[:, [7]], atol=1e-5)
     assert (stars.shape, stars.dtype) == ((2, len(ratings)), np.float32)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_no_pairs_give_no_predictions(fits, name):
-    nothing = np.array([], np.int64)
-    assert predict_ratings(fits[name], nothing, nothing).shape == (2, 0)
+    assert predict_ratings(fits[name], *ids_of(ratings.head(0))).shape == (2, 0)
 
 
 @pytest.mark.parametrize("name", ["dot_range", "bias", "neural"])
@@ -162,14 +150,13 @@ def test_predictions_of_a_plain_product_are_within_the_scale(fits, ratings, fact
 def test_unknown_users_are_named(fits, ratings):
     users, items = ids_of(ratings.iloc[:3])
     users = np.append(users, [9001, 9000, 9001])
-    with pytest.raises(NotFound) as raised:
-        predict_ratings(fits["bias"], users, np.append(items, items))
     known = fits["bias"].user_ids
-    assert str(raised.value) == (
-        "the recommender has never seen this user; where: 2 user ids; found: 9000, 9001; "
-        f"expected: one of 200 ids from {known[0]} to {known[-1]}; "
-        "what to do: leave these out, or fit again with ratings of them"
+    expected = (
+        "^the recommender has never seen this user; where: 2 user ids; found: 9000, 9001; expected: one of 200 ids "
+        f"from {known[0]} to {known[-1]}; what to do: leave these out, or fit again with ratings of them$"
     )
+    with pytest.raises(NotFound, match=expected):
+        predict_ratings(fits["bias"], users, np.append(items, items))
 
 
 def test_the_first_ten_unknown_items_are_named(fits):
@@ -195,12 +182,10 @@ def write(recommender, root):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_recommender_is_read_as_it_was_written(fits, ratings, name, tmp_path):
     back = write(fits[name], tmp_path).read(HANDLE, Recommender)
-    np.testing.assert_array_equal(
-        predict_ratings(back, *ids_of(ratings)), predict_ratings(fits[name], *ids_of(ratings))
-    )
-    for field in ("config", "scale", "y_range", "seconds"):
-        assert getattr(back, field) == getattr(fits[name], field)
-    np.testing.assert_array_equal(back.valid_loss, fits[name].valid_loss)
+    for field in fields(Recommender):
+        np.testing.assert_equal(getattr(back, field.name), getattr(fits[name], field.name))
+    expected = predict_ratings(fits[name], *ids_of(ratings))
+    np.testing.assert_array_equal(predict_ratings(back, *ids_of(ratings)), expected)
 
 
 def test_a_new_process_predicts_what_this_one_does(fits, ratings, tmp_path):

@@ -22,14 +22,6 @@ def random_fit(seed, n_factors=6):
     return make_fit(random.normal(size=(N_ITEMS, n_factors)) * spread, random.normal(size=(N_USERS, n_factors)))
 
 
-def simple_loadings(n_rows=120, n_axes=4):
-    """Each row loads on one axis, on top of a little noise."""
-    random = np.random.default_rng(0)
-    loadings = random.normal(0, 0.02, (n_rows, n_axes))
-    loadings[np.arange(n_rows), np.arange(n_rows) % n_axes] += random.uniform(0.5, 1.5, n_rows)
-    return loadings
-
-
 def varimax_criterion(loadings):
     return (loadings**2).var(0).sum()
 
@@ -43,7 +35,10 @@ def test_products_of_loadings_are_the_covariance_of_predictions():
 
 
 def test_varimax_undoes_the_rotation_of_a_simple_structure():
-    loadings = simple_loadings()
+    # Each row loads on one axis, on top of a little noise.
+    random, rows = np.random.default_rng(0), np.arange(120)
+    loadings = random.normal(0, 0.02, (120, 4))
+    loadings[rows, rows % 4] += random.uniform(0.5, 1.5, 120)
     turned = loadings @ ortho_group.rvs(4, random_state=1)
     found = turned @ varimax(turned)
     overlap = np.abs(np.corrcoef(found, loadings, rowvar=False)[:4, 4:])
@@ -51,9 +46,10 @@ def test_varimax_undoes_the_rotation_of_a_simple_structure():
     assert sorted(overlap.argmax(0)) == [0, 1, 2, 3]
 
 
-def test_varimax_is_a_rotation():
+def test_varimax_is_a_rotation_and_leaves_a_single_axis():
     rotation = varimax(np.random.default_rng(0).normal(size=(50, 5)))
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(5), atol=1e-12)
+    np.testing.assert_allclose(np.abs(varimax(np.array([[1.0], [-2.0], [3.0]]))), [[1]])
 
 
 def test_no_other_rotation_has_a_greater_varimax_criterion():
@@ -64,10 +60,6 @@ def test_no_other_rotation_has_a_greater_varimax_criterion():
     assert best > 1.2 * np.mean(others)
 
 
-def test_a_single_axis_is_not_rotated():
-    np.testing.assert_allclose(np.abs(varimax(np.array([[1.0], [-2.0], [3.0]]))), [[1]])
-
-
 @pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])
 def test_explained_is_the_share_of_the_variance_of_each_axis(rotation):
     fit = random_fit(0)
@@ -76,25 +68,16 @@ def test_explained_is_the_share_of_the_variance_of_each_axis(rotation):
     assert explained.sum() == pytest.approx(1)
 
 
-def test_varimax_redistributes_what_the_principal_axes_explain():
+def test_varimax_redistributes_what_uncorrelated_principal_axes_explain_within_their_space():
     fits = [random_fit(0), random_fit(1)]
-    principal, turned = (fit_axes(fits, ALIKE, rotation, 4)[1] for rotation in ("pca", "varimax"))
-    assert turned.sum() == pytest.approx(principal.sum())
-    assert principal.sum() < 0.9
-    assert turned.max() < principal.max()
-    assert (np.diff(turned) <= 0).all()
-
-
-def test_varimax_stays_in_the_space_of_the_principal_axes():
-    fits = [random_fit(0), random_fit(1)]
-    principal, turned = (fit_axes(fits, ALIKE, rotation, 3)[0] for rotation in ("pca", "varimax"))
+    (principal, of_principal), (turned, of_turned) = (fit_axes(fits, ALIKE, name, 4) for name in ("pca", "varimax"))
+    np.testing.assert_allclose(np.corrcoef(principal, rowvar=False), np.eye(4), atol=1e-9)
     np.testing.assert_allclose(turned @ turned.T, principal @ principal.T, atol=1e-9)
     assert np.abs(turned - principal).max() > 0.1
-
-
-def test_principal_axes_are_uncorrelated():
-    positions, _ = fit_axes([random_fit(0), random_fit(1)], ALIKE, "pca", 5)
-    np.testing.assert_allclose(np.corrcoef(positions, rowvar=False), np.eye(5), atol=1e-9)
+    assert of_turned.sum() == pytest.approx(of_principal.sum())
+    assert of_principal.sum() < 0.9
+    assert of_turned.max() < of_principal.max()
+    assert (np.diff(of_turned) <= 0).all()
 
 
 @pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])

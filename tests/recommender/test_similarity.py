@@ -41,9 +41,8 @@ def test_the_cosine_is_the_correlation_of_what_distinguishes_the_predictions_for
 
 def test_the_cosine_does_not_depend_on_how_long_an_item_or_how_stretched_a_factor_is(fits):
     stretch = np.float32([1, 10, 0.1])
-    stretched = replace(
-        fits[0], item_factors=fits[0].item_factors * stretch, user_factors=fits[0].user_factors / stretch
-    )
+    factors = {"item_factors": fits[0].item_factors * stretch, "user_factors": fits[0].user_factors / stretch}
+    stretched = replace(fits[0], **factors)
     np.testing.assert_allclose(cosines([stretched], 10), cosines([fits[0]], 10), atol=1e-5)
 
 
@@ -64,10 +63,7 @@ def test_each_item_has_its_own_list_without_itself(fits):
         np.testing.assert_allclose(similar["cosine"], cosines(fits, item_id))
 
 
-def test_only_candidates_are_similar_even_to_an_item_that_is_not_one(fits):
+def test_only_candidates_are_similar_even_to_an_item_that_is_not_one_but_it_must_be_known(fits):
     assert set(find_similar(fits, [60], [10, 20, 30, 40], 2)["similar_id"]) < {10, 20, 30, 40}
-
-
-def test_an_item_that_the_recommender_has_never_seen_is_refused(fits):
     with pytest.raises(NotFound, match="the recommender has never seen the item; found: item id 99"):
         find_similar(fits, [10, 99], [10, 20, 30], 2)

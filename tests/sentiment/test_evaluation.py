@@ -43,18 +43,13 @@ def test_accuracy_is_that_of_the_test_reviews_alone():
 def test_intervals_contain_the_score_and_are_wider_if_films_are_right_or_wrong_as_a_whole():
     probabilities, steps, reviews = make_predictions()
     together = probabilities.assign(combined=np.repeat(probabilities["combined"].to_numpy()[::5], 5))
-    loose, tight = (
-        evaluate((predicted, steps, reviews.assign(positive=y_true))).scores.iloc[0]
-        for predicted, y_true in (
-            (together, np.repeat(reviews["positive"].to_numpy()[::5], 5)),
-            (probabilities, reviews["positive"]),
-        )
-    )
+    as_a_whole = reviews.assign(positive=np.repeat(reviews["positive"].to_numpy()[::5], 5))
+    cases = ((together, steps, as_a_whole), (probabilities, steps, reviews))
+    loose, tight = (evaluate(case).scores.iloc[0] for case in cases)
     for scores in (loose, tight):
         assert scores["low"] < scores["accuracy"] < scores["high"]
     assert loose["high"] - loose["low"] > 1.5 * (tight["high"] - tight["low"])
-    n_test = 750
-    normal = 2 * 1.96 * np.sqrt(tight["accuracy"] * (1 - tight["accuracy"]) / n_test)
+    normal = 2 * 1.96 * np.sqrt(tight["accuracy"] * (1 - tight["accuracy"]) / 750)
     assert tight["high"] - tight["low"] == pytest.approx(normal, rel=0.15)
 
 

@@ -19,10 +19,8 @@ def planted_logits(classifier=1.0, tfidf=1.0, n_films=150, seed=0):
     reviews["film"] = [f"f{number // 4}" for number in range(len(index))]
     reviews["part"] = np.where(np.arange(len(index)) < 3 * n_films, "valid", "test")
     sign = np.where(reviews["positive"], 1, -1)
-    logits = {
-        name: 3 * (sign * factor + random.normal(size=len(index)))
-        for name, factor in ((CLASSIFIER, classifier), (TFIDF, tfidf))
-    }
+    knowledge = {CLASSIFIER: classifier, TFIDF: tfidf}
+    logits = {name: 3 * (sign * factor + random.normal(size=len(index))) for name, factor in knowledge.items()}
     logits[BASELINE] = random.normal(size=len(index))
     return pd.DataFrame(logits, index), reviews
 
@@ -85,8 +83,6 @@ def test_parts_that_do_not_fit_together_are_refused():
         replace(model, classifiers={})
     with pytest.raises(ModelError, match="a mixture of 3 numbers for combined"):
         replace(model, mixture=np.ones(2))
-    two_labels = replace(
-        model.tfidf, coefficients=np.tile(model.tfidf.coefficients, (2, 1)), intercepts=np.zeros(2, np.float32)
-    )
+    two_labels = {"coefficients": np.tile(model.tfidf.coefficients, (2, 1)), "intercepts": np.zeros(2, np.float32)}
     with pytest.raises(ModelError, match="TF-IDF for 2 labels"):
-        replace(model, tfidf=two_labels)
+        replace(model, tfidf=replace(model.tfidf, **two_labels))

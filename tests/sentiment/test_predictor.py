@@ -53,10 +53,15 @@ def test_each_text_gets_a_label_and_a_probability_or_a_note(predictor):
     np.testing.assert_allclose(table["probability"][[0, 2]], predictor.predict([GOOD, BAD])["probability"], atol=1e-5)
 
 
-def test_no_texts_have_no_predictions(predictor):
-    table = predictor.predict([])
-    assert len(table) == 0
-    assert table.dtypes.equals(predictor.predict([GOOD]).dtypes)
+def test_predictions_are_in_the_order_of_the_texts_of_which_there_may_be_none(predictor):
+    random = np.random.default_rng(0)
+    texts = [" ".join(f"word{number}" for number in random.integers(0, 200, length)) for length in range(1, 90)]
+    shuffled = random.permutation(len(texts))
+    table = predictor.predict(texts)
+    again = predictor.predict([texts[row] for row in shuffled])["probability"]
+    np.testing.assert_allclose(again, table["probability"][shuffled], atol=1e-5)
+    assert table["probability"].round(4).nunique() > 20
+    pd.testing.assert_frame_equal(predictor.predict([]), table.head(0))
 
 
 @pytest.mark.parametrize("name", list(AWKWARD))
@@ -73,16 +78,6 @@ def test_an_awkward_text_is_predicted_and_does_not_change_others(predictor, name
         assert table["note"][1] == UNKNOWN_WORDS
 
 
-def test_predictions_are_in_the_order_of_the_texts(predictor):
-    random = np.random.default_rng(0)
-    texts = [" ".join(f"word{number}" for number in random.integers(0, 200, length)) for length in range(1, 90)]
-    shuffled = random.permutation(len(texts))
-    probabilities = predictor.predict(texts)["probability"].to_numpy()
-    again = predictor.predict([texts[row] for row in shuffled])["probability"]
-    np.testing.assert_allclose(again, probabilities[shuffled], atol=1e-5)
-    assert len(np.unique(probabilities.round(4))) > 20
-
-
 def test_weights_of_another_vocabulary_or_size_are_refused():
     model = small_model(COMBINED).model
     with pytest.raises(ModelError, match="weights do not fit the model; where: 0.module.encoder.weight"):
@@ -96,6 +91,8 @@ def test_weights_of_another_vocabulary_or_size_are_refused():
 
 def test_a_copied_model_predicts_the_same_in_another_process(predictor, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
+    # None is a pickle.
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".safetensors", ".json", ".parquet"}
     program = (
         "import json, sys; from pathlib import Path; from latentflix.sentiment.predictor import SentimentPredictor; "
         "predictor = SentimentPredictor.load(Path(sys.argv[1])); "
@@ -106,10 +103,6 @@ def test_a_copied_model_predicts_the_same_in_another_process(predictor, folder, 
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     expected = predictor.predict(texts)["probability"].tolist()
     assert json.loads(done.stdout.splitlines()[0]) == pytest.approx(expected, abs=1e-6)
-
-
-def test_no_file_of_a_stored_model_is_a_pickle(folder):
-    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".safetensors", ".json", ".parquet"}
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -140,14 +133,11 @@ def test_a_text_in_a_file_that_is_not_utf_8_gets_a_note_in_its_row(predictor, tm
 
 
 @pytest.mark.parametrize("length", [0, 100, -100])
-def test_a_truncated_file_is_refused(folder, tmp_path, length):
+def test_a_missing_model_and_a_truncated_file_are_refused(folder, tmp_path, length):
+    with pytest.raises(ArtifactError, match="no model of sentiment.*run python -m flows.sentiment"):
+        SentimentPredictor.load(tmp_path)
     shutil.copytree(folder, tmp_path / "cut")
     path = next(tmp_path.glob("cut/sentiment/*/model_classifiers_classifier.safetensors"))
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(ArtifactError, match="altered by hand; where: .*model_classifiers_classifier.safetensors"):
         SentimentPredictor.load(tmp_path / "cut")
-
-
-def test_without_a_model_an_error_says_how_to_train_one(tmp_path):
-    with pytest.raises(ArtifactError, match="no model of sentiment.*run python -m flows.sentiment"):
-        SentimentPredictor.load(tmp_path)

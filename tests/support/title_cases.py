@@ -1,5 +1,7 @@
 """MovieLens titles that are hard to find, as IMDb has them: title, tconst, IMDb's name, original name, year."""
 
+import pandas as pd
+
 HARD = [
     ("African Queen, The (1951)", "tt0043265", "The African Queen", "The African Queen", 1951),
     ("Postino, Il (1994)", "tt0110877", "The Postman", "Il postino", 1994),
@@ -57,3 +59,7 @@ OTHERS = [
     ("tt0000105", "Les Misérables", "", 1998),
     ("tt0000106", "The Killer", "", 1972),
 ]
+
+
+def films(*titles, **columns):
+    return pd.DataFrame({"title": titles, **columns}, index=pd.RangeIndex(1, len(titles) + 1, name="item_id"))

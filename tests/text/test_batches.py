@@ -43,33 +43,22 @@ def test_shuffled_texts_stay_whole_and_change_their_order():
     assert not np.array_equal(*epochs)
 
 
-def test_few_tokens_make_fewer_streams():
+def test_few_tokens_make_fewer_streams_and_a_single_one_is_refused():
     tokens, following = read_stream([np.arange(7)], 64, 72)
     assert tokens.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert following.tolist() == [[1, 2], [3, 4], [5, 6]]
-
-
-def test_a_corpus_of_one_token_is_refused():
     with pytest.raises(NotEnoughData, match="found: 1 tokens in 1 texts"):
         LanguageModelBatches([np.arange(1)], 64, 72)
 
 
-def test_texts_are_chosen_until_there_are_enough_tokens():
-    corpus = make_corpus(["one two three"] * 10)
-    rows = np.arange(2, 10)
-    chosen = choose_texts(corpus, rows, np.random.default_rng(0), 9)
-    assert len(chosen) == 3
-    assert set(chosen) <= set(rows)
-    assert sorted(choose_texts(corpus, rows, np.random.default_rng(0), 10**9)) == list(rows)
-
-
-def test_the_seed_chooses_the_texts():
-    corpus = make_corpus([f"text {number}" for number in range(100)])
-    one, again, other = (
-        choose_texts(corpus, np.arange(100), np.random.default_rng(seed), 30).tolist() for seed in (0, 0, 1)
-    )
+def test_texts_are_chosen_by_the_seed_until_there_are_enough_tokens():
+    corpus, rows = make_corpus(["one two three"] * 100), np.arange(20, 100)
+    one, again, other = (choose_texts(corpus, rows, np.random.default_rng(seed), 90).tolist() for seed in (0, 0, 1))
+    assert len(one) == 23
+    assert set(one) < set(rows)
     assert one == again
     assert set(one) != set(other)
+    assert sorted(choose_texts(corpus, rows, np.random.default_rng(0), 10**9)) == list(rows)
 
 
 @pytest.mark.parametrize("shuffle", [None, np.random.default_rng(0)])
@@ -97,20 +86,15 @@ def test_reviews_are_padded_by_whole_windows_and_sorted_by_length():
         assert tokens.shape[1] - inside[-1] <= WINDOW
 
 
-def test_only_shuffled_batches_change_from_epoch_to_epoch():
-    reviews, labels = draw_reviews(range(1, 65)), np.zeros((64, 1), np.float32)
-    for shuffle in (None, np.random.default_rng(0)):
-        batches = ClassifierBatches(reviews, labels, 8, PADDING, shuffle)
-        one, other = (np.concatenate(batches.order()).tolist() for _ in range(2))
-        assert (one == other) is (shuffle is None)
-        assert sorted(one) == sorted(other) == list(range(64))
-
-
-def test_reviews_of_a_batch_are_of_similar_length():
+@pytest.mark.parametrize("shuffle", [None, np.random.default_rng(0)])
+def test_reviews_of_a_batch_are_of_similar_length_and_only_shuffled_batches_change_from_epoch_to_epoch(shuffle):
     lengths = np.random.default_rng(0).integers(1, 300, 400)
-    batches = ClassifierBatches(draw_reviews(lengths), np.zeros((400, 1)), 16, PADDING, np.random.default_rng(0))
-    spreads = [np.ptp(lengths[rows]) for rows in batches.order()]
-    assert np.mean(spreads) < 0.25 * np.ptp(lengths)
+    batches = ClassifierBatches(draw_reviews(lengths), np.zeros((400, 1), np.float32), 16, PADDING, shuffle)
+    one, other = batches.order(), batches.order()
+    assert np.array_equal(np.concatenate(one), np.concatenate(other)) is (shuffle is None)
+    for epoch in (one, other):
+        assert sorted(np.concatenate(epoch)) == list(range(400))
+        assert np.mean([np.ptp(lengths[rows]) for rows in epoch]) < 0.25 * np.ptp(lengths)
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

@@ -41,15 +41,12 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path, learner):
             assert torch.equal(remembered[1][parameter][name], tensor)
 
 
-def test_only_the_last_epoch_is_kept(tmp_path, learner):
+def test_only_the_last_epoch_is_kept_and_a_folder_without_a_checkpoint_is_no_error(tmp_path, learner):
+    assert read_checkpoint(tmp_path / "nowhere") is None
     for epoch in range(3):
         write_checkpoint(tmp_path, learner, [[0.0]] * (epoch + 1))
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     assert len(read_checkpoint(tmp_path).history) == 3
-
-
-def test_a_folder_without_a_checkpoint_is_no_error(tmp_path):
-    assert read_checkpoint(tmp_path / "nowhere") is None
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])

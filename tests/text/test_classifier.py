@@ -22,9 +22,10 @@ NO_EPOCHS = {f"{step}_epochs": 0 for step in ("frozen", "last_two", "last_three"
 CONFIG = FineTuningConfig()
 
 
-def train_tiny(reviews=None, indicators=None, after_step=lambda *_: None, **changes):
-    reviews = draw_reviews(range(5, 35)) if reviews is None else reviews
-    indicators = np.float32(np.arange(60).reshape(30, 2) % 3 == 0) if indicators is None else indicators
+REVIEWS, INDICATORS = draw_reviews(range(5, 35)), np.float32(np.arange(60).reshape(30, 2) % 3 == 0)
+
+
+def train_tiny(reviews=REVIEWS, indicators=INDICATORS, after_step=lambda *_: None, **changes):
     held_out, config = np.arange(30) % 5 == 0, FineTuningConfig(**{**NO_EPOCHS, "batch_size": 8, **changes})
     return train_classifier("0", reviews, indicators, held_out, untrained_language_model(), config, after_step)
 
@@ -50,18 +51,13 @@ def test_texts_are_truncated(part, kept):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "learned"),
-    [
-        ({"frozen_epochs": 1}, set()),
-        ({"last_two_epochs": 1}, {"1"}),
-        ({"last_three_epochs": 1}, {"0", "1"}),
-        ({"all_epochs": 1}, {"0", "1", "encoder"}),
-    ],
+    ("step", "learned"),
+    [("frozen", set()), ("last_two", {"1"}), ("last_three", {"0", "1"}), ("all", {"0", "1", "encoder"})],
 )
-def test_layers_learn_only_when_their_turn_has_come(epochs, learned):
+def test_layers_learn_only_when_their_turn_has_come(step, learned):
     before = untrained_language_model().weights
     fresh, _ = train_tiny()
-    weights, history = train_tiny(**epochs)
+    weights, history = train_tiny(**{f"{step}_epochs": 1})
     changed = {
         name
         for name in before
@@ -96,10 +92,9 @@ def test_same_seed_gives_the_same_classifier():
 
 
 def test_held_out_reviews_give_the_validation_loss_only():
-    reviews, indicators = draw_reviews(range(5, 35)), np.float32(np.arange(60).reshape(30, 2) % 3 == 0)
-    changed = [review if row % 5 else review[::-1].copy() for row, review in enumerate(reviews)]
-    flipped = np.where((np.arange(30) % 5 == 0)[:, None], 1 - indicators, indicators)
-    one, history = train_tiny(reviews, indicators, all_epochs=1)
+    changed = [review if row % 5 else review[::-1].copy() for row, review in enumerate(REVIEWS)]
+    flipped = np.where((np.arange(30) % 5 == 0)[:, None], 1 - INDICATORS, INDICATORS)
+    one, history = train_tiny(all_epochs=1)
     other, other_history = train_tiny(changed, flipped, all_epochs=1)
     assert all(np.array_equal(one[name], other[name]) for name in one)
     assert history["train_loss"].tolist() == other_history["train_loss"].tolist()
@@ -114,19 +109,13 @@ def test_labels_that_are_nan_stop_the_training():
 def test_an_encoder_of_another_vocabulary_is_refused():
     model = untrained_language_model()
     longer = LanguageModel(model.weights, [*VOCABULARY, "more"])
-    expected = re.escape("encoder.weight; found: (50, 8); expected: (51, 8)")
-    with pytest.raises(ModelError, match=expected):
+    with pytest.raises(ModelError, match=re.escape("encoder.weight; found: (50, 8); expected: (51, 8)")):
         train_classifier("0", draw_reviews([5] * 4), np.zeros((4, 1)), np.arange(4) < 2, longer, CONFIG)
 
 
 def test_steps_have_the_rates_of_gradual_unfreezing():
-    steps = unfreezing_steps(CONFIG)
-    assert steps == [
-        ("head", -1, 1, 2e-2),
-        ("last two", -2, 1, 1e-2),
-        ("last three", -3, 1, 5e-3),
-        ("all", 0, 2, 1e-3),
-    ]
+    steps = [("head", -1, 1, 2e-2), ("last two", -2, 1, 1e-2), ("last three", -3, 1, 5e-3), ("all", 0, 2, 1e-3)]
+    assert unfreezing_steps(CONFIG) == steps
     assert RATE_DECAY == 2.6**4
 
 
@@ -137,17 +126,21 @@ def test_the_number_of_labels_is_read_from_the_weights(n_labels):
     assert predict([], weights=make_weights(n_labels=n_labels)).shape == (0, n_labels)
 
 
-def test_weights_of_a_language_model_are_refused():
+def test_weights_of_a_language_model_or_of_another_vocabulary_are_refused():
     with pytest.raises(ModelError, match="these are not the weights of a classifier"):
         restore_classifier(untrained_language_model().weights, VOCABULARY, CONFIG)
+    expected = re.escape("where: 0.module.encoder.weight; found: (50, 8); expected: (51, 8)")
+    with pytest.raises(ModelError, match=expected):
+        predict(draw_reviews([5]), vocabulary=[*VOCABULARY, "more"])
 
 
-def test_predictions_are_in_the_order_of_the_reviews():
+def test_predictions_are_in_the_order_of_the_reviews_and_the_same_each_time():
     reviews = draw_reviews([40, 3, 65, 12, 70, 8, 25, 51, 2, 60])
     order = [7, 2, 9, 0, 4, 1, 8, 3, 6, 5]
     probabilities = predict(reviews)
     assert len(np.unique(probabilities.round(5), axis=0)) == len(reviews)
     np.testing.assert_allclose(predict([reviews[row] for row in order]), probabilities[order], atol=1e-6)
+    np.testing.assert_array_equal(predict(reviews), probabilities)
 
 
 @pytest.mark.parametrize("lengths", [[40, 3, 65, 12, 70], [300, 90, 5, 200, 128, 73, 72, 71, 144, 60, 31]])
@@ -169,20 +162,9 @@ def test_probabilities_are_those_of_fastais_model():
     assert probabilities.dtype == np.float32
 
 
-def test_the_same_review_gets_the_same_probabilities_each_time():
-    reviews = draw_reviews([30, 20, 10])
-    np.testing.assert_array_equal(predict(reviews), predict(reviews))
-
-
 def test_an_empty_text_is_read_as_xxbos_only():
     reviews = read_reviews(["", "w3 w4 w5"], VOCABULARY, CONFIG)
     assert reviews[0].tolist() == [VOCABULARY.index("xxbos")]
     probabilities = predict(reviews)
     assert ((probabilities > 0) & (probabilities < 1)).all()
     np.testing.assert_allclose(probabilities[:1], predict(reviews[:1]), atol=1e-6)
-
-
-def test_weights_of_another_vocabulary_are_refused():
-    expected = re.escape("where: 0.module.encoder.weight; found: (50, 8); expected: (51, 8)")
-    with pytest.raises(ModelError, match=expected):
-        predict(draw_reviews([5]), vocabulary=[*VOCABULARY, "more"])

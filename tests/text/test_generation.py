@@ -24,6 +24,7 @@ def test_a_text_is_the_prompt_and_as_many_words_as_asked(model):
         words = sentence.split()
         assert words[:2] == ["the", "film"]
         assert len([word for word in words if word != "xxbos"]) <= 14
+    assert generate(model, 1.0, n_texts=0) == []
 
 
 def test_an_unknown_prompt_is_shown_as_it_was_given(model):
@@ -50,10 +51,6 @@ def test_low_temperatures_generate_the_likeliest_text(model):
         scores[:2] = -torch.inf
         ids.append(int(scores.argmax()))
     assert cold == {detokenize([VOCABULARY[number] for number in ids])}
-
-
-def test_no_text_is_generated_if_none_is_asked_for(model):
-    assert generate(model, 1.0, n_texts=0) == []
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ from latentflix.text.language_model import (
 from tests.support.factories.corpus import SIZES, TINY, WORD_CYCLE, fastai_model, make_corpus, repeating_texts
 
 
-def fit(texts, config, *more):
+def fit(texts, config=TINY, *more, **changes):
     corpus = make_corpus(texts)
-    trained = train_language_model(corpus, np.arange(len(texts)), config, *more)
+    trained = train_language_model(corpus, np.arange(len(texts)), config.model_copy(update=changes), *more)
     return trained.model, trained.history
 
 
@@ -40,48 +40,36 @@ def outputs(model, n_tokens):
 
 @pytest.fixture(scope="module")
 def trained():
-    return fit(repeating_texts(), TINY)
+    return fit(repeating_texts())
 
 
-def test_a_repeating_corpus_is_learned(trained):
+def test_a_repeating_corpus_is_learned_and_its_vocabulary_begins_with_fastais_special_tokens(trained):
     model, history = trained
     assert set(WORD_CYCLE) <= set(model.vocabulary)
+    assert model.vocabulary[: len(defaults.text_spec_tok)] == defaults.text_spec_tok
+    assert len(set(model.vocabulary)) == len(model.vocabulary) == len(model.weights["0.encoder.weight"])
     assert history["perplexity"].iloc[-1] < 2 < 0.2 * len(model.vocabulary)
     np.testing.assert_allclose(history["perplexity"], np.exp(history["valid_loss"]), rtol=1e-4)
     assert history["accuracy"].iloc[-1] > 0.85
 
 
-def test_vocabulary_begins_with_fastais_special_tokens(trained):
-    model, _ = trained
-    assert model.vocabulary[: len(defaults.text_spec_tok)] == defaults.text_spec_tok
-    assert len(set(model.vocabulary)) == len(model.vocabulary) == len(model.weights["0.encoder.weight"])
-
-
 def test_same_seed_gives_the_same_weights():
-    config = TINY.model_copy(update={"epochs": 1})
-    one, again, other = (fit(repeating_texts(), config.model_copy(update={"seed": seed}))[0] for seed in (1, 1, 2))
+    one, again, other = (fit(repeating_texts(), epochs=1, seed=seed)[0] for seed in (1, 1, 2))
     assert one.vocabulary == again.vocabulary
-    for name, weight in one.weights.items():
-        np.testing.assert_array_equal(weight, again.weights[name])
+    np.testing.assert_equal(one.weights, again.weights)
     assert not np.allclose(one.weights["0.encoder.weight"].sum(), other.weights["0.encoder.weight"].sum())
 
 
 def test_no_more_tokens_are_read_than_allowed():
-    config = TINY.model_copy(update={"epochs": 1, "max_tokens": 1000, "valid_share": 0.05})
-    _, history = fit(repeating_texts(n_texts=200, length=40), config)
-    read = history["tokens"].iloc[0] / 0.95
-    assert 900 < read <= 1100
+    _, history = fit(repeating_texts(n_texts=200, length=40), epochs=1, max_tokens=1000, valid_share=0.05)
+    assert 900 < history["tokens"].iloc[0] / 0.95 <= 1100
 
 
-def test_only_frequent_words_of_the_vocabulary_get_an_id():
+def test_only_frequent_words_get_an_id_and_history_has_a_row_for_every_epoch_frozen_or_not():
     texts = [*repeating_texts(), "hapax legomenon", "hapax"]
-    model, _ = fit(texts, TINY.model_copy(update={"epochs": 1, "min_frequency": 2}))
+    model, history = fit(texts, min_frequency=2, frozen_epochs=1, epochs=2)
     assert "hapax" in model.vocabulary
     assert "legomenon" not in model.vocabulary
-
-
-def test_history_has_a_row_for_every_epoch_frozen_or_not():
-    _, history = fit(repeating_texts(), TINY.model_copy(update={"frozen_epochs": 1, "epochs": 2}))
     assert list(history.columns) == ["train_loss", "valid_loss", "accuracy", "perplexity", "tokens"]
     assert len(history) == 3
 
@@ -102,14 +90,11 @@ def test_a_tied_weight_is_saved_once():
     assert not {"1.decoder.weight", "0.encoder_dp.emb.weight"} & set(names)
 
 
-def test_a_missing_weight_is_named():
+def test_a_missing_weight_and_one_of_another_shape_are_named():
     weights = model_weights(fastai_model(50))
     weights.pop("0.rnns.1.weight_hh_l0_raw")
     with pytest.raises(ModelError, match=re.escape("where: 0.rnns.1.weight_hh_l0_raw; found: no such weight")):
         load_weights(fastai_model(50), weights)
-
-
-def test_the_first_weight_of_another_shape_is_named():
     with pytest.raises(ModelError, match=re.escape("0.encoder.weight; found: (51, 8); expected: (50, 8)")):
         load_weights(fastai_model(50), model_weights(fastai_model(51)))
 
@@ -129,26 +114,20 @@ def pretrained_model(vocabulary):
     return LanguageModel({name: tensor.clone() for name, tensor in weights.items()}, vocabulary)
 
 
-def test_pretrained_rows_are_matched_by_token():
+def test_pretrained_rows_are_matched_by_token_and_do_not_change():
     pretrained = pretrained_model(["xxunk", "xxpad", "the", "film", "war", "love"])
     vocabulary = ["xxunk", "xxpad", "love", "starship", "the"]
     model = fastai_model(len(vocabulary), seed=5)
-    old, old_bias = pretrained.weights["0.encoder.weight"].clone(), pretrained.weights["1.decoder.bias"].clone()
+    before = {name: tensor.clone() for name, tensor in pretrained.weights.items()}
     load_pretrained(model, pretrained, vocabulary)
     rows, bias = model[0].encoder.weight.detach(), model[1].decoder.bias.detach()
     for token in ("xxunk", "love", "the"):
         source, target = pretrained.vocabulary.index(token), vocabulary.index(token)
-        assert torch.equal(rows[target], old[source])
-        assert bias[target] == old_bias[source]
-    torch.testing.assert_close(rows[3], old.mean(0))
-    torch.testing.assert_close(bias[3], old_bias.mean())
+        assert torch.equal(rows[target], before["0.encoder.weight"][source])
+        assert bias[target] == before["1.decoder.bias"][source]
+    torch.testing.assert_close(rows[3], before["0.encoder.weight"].mean(0))
+    torch.testing.assert_close(bias[3], before["1.decoder.bias"].mean())
     assert model[1].decoder.weight is model[0].encoder.weight
-
-
-def test_loading_pretrained_weights_does_not_change_them():
-    pretrained = pretrained_model(["xxunk", "xxpad", "the", "film"])
-    before = {name: tensor.clone() for name, tensor in pretrained.weights.items()}
-    load_pretrained(fastai_model(3), pretrained, ["xxunk", "xxpad", "film"])
     assert pretrained.weights.keys() == before.keys()
     assert all(torch.equal(pretrained.weights[name], before[name]) for name in before)
 
@@ -156,8 +135,7 @@ def test_loading_pretrained_weights_does_not_change_them():
 def test_training_from_the_same_corpus_pretrained_starts_better(trained):
     model, history = trained
     pretrained = LanguageModel({name: torch.tensor(weight) for name, weight in model.weights.items()}, model.vocabulary)
-    config = TINY.model_copy(update={"epochs": 1, "learning_rate": 1e-4})
-    _, continued = fit(repeating_texts(), config, pretrained)
+    _, continued = fit(repeating_texts(), TINY, pretrained, epochs=1, learning_rate=1e-4)
     assert continued["valid_loss"].iloc[0] < 1.2 * history["valid_loss"].iloc[-1] < 0.3 * history["valid_loss"].iloc[0]
 
 
@@ -198,18 +176,17 @@ def test_only_the_given_rows_are_read():
 
 
 def test_an_infinite_loss_is_reported():
-    with pytest.raises(TrainingError, match=re.escape("language model, forward is NaN or infinite; where: step")):
-        fit(repeating_texts(), TINY.model_copy(update={"learning_rate": 1e30}))
+    with pytest.raises(TrainingError, match="language model, forward is NaN or infinite; where: step"):
+        fit(repeating_texts(), learning_rate=1e30)
 
 
 def test_rates_and_sentences_do_not_change_the_model():
     config = TINY.model_copy(update={"rate_steps": 40, "sentences": 2, "sentence_words": 5, "epochs": 2})
-    plain = fit(repeating_texts(), config.model_copy(update={"rate_steps": 0}))
+    plain, _ = fit(repeating_texts(), config, rate_steps=0)
     trained = train_language_model(make_corpus(repeating_texts()), np.arange(100), config)
     assert 1e-7 < trained.rates.suggested < 10
     assert len(trained.sentences) == 2
-    for name, weight in plain[0].weights.items():
-        np.testing.assert_array_equal(weight, trained.model.weights[name])
+    np.testing.assert_equal(plain.weights, trained.model.weights)
 
 
 class Killed(Exception):
@@ -219,7 +196,7 @@ class Killed(Exception):
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
 def test_a_killed_training_continues_to_the_same_weights(tmp_path, monkeypatch, killed_after):
     config = TINY.model_copy(update={"frozen_epochs": 2, "epochs": 2})
-    whole = fit(repeating_texts(), config)
+    whole, whole_history = fit(repeating_texts(), config)
 
     def kill(folder, learner, history):
         write_checkpoint(folder, learner, history)
@@ -229,26 +206,22 @@ def test_a_killed_training_continues_to_the_same_weights(tmp_path, monkeypatch, 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(checkpoints, "write_checkpoint", kill)
         fit(repeating_texts(), config, None, tmp_path)
-    with monkeypatch.context() as patch:
-        steps = []
-        patch.setattr(checkpoints, "write_checkpoint", lambda *arguments: steps.append(len(arguments[2])))
-        model, history = fit(repeating_texts(), config, None, tmp_path)
+    steps = []
+    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda *arguments: steps.append(len(arguments[2])))
+    model, history = fit(repeating_texts(), config, None, tmp_path)
     assert steps == list(range(killed_after + 1, 5))
-    for name, weight in whole[0].weights.items():
-        np.testing.assert_array_equal(weight, model.weights[name])
-    pd.testing.assert_frame_equal(history, whole[1])
+    np.testing.assert_equal(whole.weights, model.weights)
+    pd.testing.assert_frame_equal(history, whole_history)
 
 
 def test_a_training_with_a_truncated_checkpoint_starts_again(tmp_path, caplog):
-    config = TINY.model_copy(update={"epochs": 2})
-    whole = fit(repeating_texts(), config, None, tmp_path)
+    whole, _ = fit(repeating_texts(), TINY, None, tmp_path, epochs=2)
     path = tmp_path / "training.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    again = fit(repeating_texts(), config, None, tmp_path)
+    again, _ = fit(repeating_texts(), TINY, None, tmp_path, epochs=2)
     assert "training.safetensors cannot be read" in caplog.text
     assert (tmp_path / "training.broken").is_file()
-    for name, weight in whole[0].weights.items():
-        np.testing.assert_array_equal(weight, again[0].weights[name])
+    np.testing.assert_equal(whole.weights, again.weights)
 
 
 def test_pretrained_weights_of_other_sizes_are_refused():

@@ -23,13 +23,10 @@ def minilm():
     return load_encoder(EmbeddingConfig())
 
 
-def test_chunks_are_equal_and_leave_nothing_out():
+def test_chunks_are_equal_and_leave_nothing_out_and_other_strategies_make_one_passage_of_full_length():
     chunks = split_passages(TOKENS, "chunks", 30)
     assert [len(part) for part in chunks] == [25, 25, 25, 25]
     assert np.concatenate(chunks).tolist() == TOKENS.tolist()
-
-
-def test_other_strategies_make_one_passage_of_full_length():
     assert split_passages(TOKENS, "head", 31)[0].tolist() == list(range(31))
     assert split_passages(TOKENS, "head_tail", 31)[0].tolist() == [*range(16), *range(85, 100)]
     (sampled,) = split_passages(np.arange(1000), "sampled", 96)
@@ -42,15 +39,12 @@ def test_a_text_that_is_not_too_long_is_read_whole(strategy):
     assert passage.tolist() == TOKENS.tolist()
 
 
-def test_batches_hold_each_passage_once_and_no_more_tokens_than_allowed():
+def test_batches_hold_each_passage_once_and_no_more_tokens_than_allowed_unless_one_is_longer():
     lengths = np.random.default_rng(0).integers(1, 50, 300)
     made = list(batches(lengths, 200))
     assert sorted(np.concatenate(made)) == list(range(300))
     assert all(len(batch) * lengths[batch].max() <= 200 for batch in made)
     assert [lengths[batch].max() for batch in made] == sorted((lengths[batch].max() for batch in made), reverse=True)
-
-
-def test_a_passage_longer_than_a_batch_is_a_batch():
     assert [batch.tolist() for batch in batches(np.array([5, 500]), 100)] == [[1], [0]]
 
 

@@ -13,6 +13,7 @@ from tests.support.factories.genres import WORDS, prepare
 
 PREPARED = prepare()
 PLOTS = list(PREPARED.plot_summaries["plot"])
+MODEL = fit_tfidf(PLOTS, PREPARED.has_genre, TfidfConfig())
 
 
 @pytest.mark.parametrize("balanced", [True, False])
@@ -25,16 +26,11 @@ def test_logits_are_those_of_scikit_learn(balanced):
         np.testing.assert_allclose(tfidf_logits(PLOTS, words)[:, column], model.decision_function(vectors), atol=1e-4)
 
 
-def test_the_planted_words_weigh_most():
-    words = fit_tfidf(PLOTS, PREPARED.has_genre, TfidfConfig())
-    for genre, row in zip(PREPARED.has_genre, words.coefficients, strict=True):
-        heaviest = {words.vocabulary[column] for column in np.argsort(-row)[:3]}
+def test_the_planted_words_weigh_most_and_unknown_words_get_the_intercepts():
+    for genre, row in zip(PREPARED.has_genre, MODEL.coefficients, strict=True):
+        heaviest = {MODEL.vocabulary[column] for column in np.argsort(-row)[:3]}
         assert heaviest == set(WORDS[genre].split())
-
-
-def test_a_plot_of_unknown_words_gets_the_intercepts():
-    words = fit_tfidf(PLOTS, PREPARED.has_genre, TfidfConfig())
-    assert tfidf_logits(["幽霊 xyzzy", ""], words).tolist() == [words.intercepts.tolist()] * 2
+    assert tfidf_logits(["幽霊 xyzzy", ""], MODEL).tolist() == [MODEL.intercepts.tolist()] * 2
 
 
 def test_phrases_predict_what_their_words_do_not():
@@ -64,21 +60,15 @@ def test_texts_have_the_weights_that_are_given():
 def test_regularization_is_chosen_on_texts_that_were_not_fitted():
     random = np.random.default_rng(0)
     y_true = pd.DataFrame({"x": random.random(120) < 0.5})
-    texts = [
-        " ".join(
-            [f"w{word}" for word in random.integers(0, 60, 12)] + ["yes" if truth ^ (random.random() < 0.2) else "no"]
-        )
-        for truth in y_true["x"]
-    ]
-    valid = np.arange(120) >= 60
-    tried = (1e-3, 1.0, 1e4)
-    words, trials = tune_tfidf(texts, y_true, valid, TfidfConfig(stop_words=False), tried)
+    texts = []
+    for truth in y_true["x"]:
+        words = [f"w{word}" for word in random.integers(0, 60, 12)]
+        texts.append(" ".join([*words, "yes" if truth ^ (random.random() < 0.2) else "no"]))
+    config = TfidfConfig(stop_words=False)
+    words, trials = tune_tfidf(texts, y_true, np.arange(120) >= 60, config, (1e-3, 1.0, 1e4))
     for row in trials.to_dict("records"):
-        alone = fit_tfidf(
-            texts[:60],
-            y_true[:60],
-            TfidfConfig(stop_words=False, inverse_regularization=row["inverse_regularization"]),
-        )
+        tried = config.model_copy(update={"inverse_regularization": row["inverse_regularization"]})
+        alone = fit_tfidf(texts[:60], y_true[:60], tried)
         right = (tfidf_logits(texts[60:], alone) > 0) == y_true[60:].to_numpy()
         assert row["accuracy"] == pytest.approx(right.mean())
     assert trials.loc[trials["chosen"], "accuracy"].tolist() == [trials["accuracy"].max()]
@@ -86,20 +76,15 @@ def test_regularization_is_chosen_on_texts_that_were_not_fitted():
 
 
 def test_a_model_comes_back_from_disk_as_it_was(tmp_path):
-    model, store, handle = (
-        fit_tfidf(PLOTS, PREPARED.has_genre, TfidfConfig()),
-        Store(tmp_path),
-        Handle(stage="a", key="b"),
-    )
-    store.ensure(handle, {}, model.config, lambda artifact: artifact.write(model))
-    np.testing.assert_array_equal(tfidf_logits(PLOTS, store.read(handle, TfidfModel)), tfidf_logits(PLOTS, model))
+    store, handle = Store(tmp_path), Handle(stage="a", key="b")
+    store.ensure(handle, {}, MODEL.config, lambda artifact: artifact.write(MODEL))
+    np.testing.assert_array_equal(tfidf_logits(PLOTS, store.read(handle, TfidfModel)), tfidf_logits(PLOTS, MODEL))
 
 
 @pytest.mark.parametrize(("change", "where"), [("vocabulary", "idf"), ("intercepts", "coefficients")])
 def test_arrays_that_do_not_fit_together_are_refused(change, where):
-    model = fit_tfidf(PLOTS, PREPARED.has_genre, TfidfConfig())
     with pytest.raises(ModelError, match=f"do not fit their names; where: {where}"):
-        replace(model, **{change: getattr(model, change)[:-1]})
+        replace(MODEL, **{change: getattr(MODEL, change)[:-1]})
 
 
 def test_naive_bayes_uses_rare_words_of_one_label_only():

@@ -61,15 +61,18 @@ def stored(reviews, tmp_path_factory):
     return store, store_corpus(store, reviews)
 
 
-def test_every_token_of_a_stored_corpus_is_fastais(stored, reviews):
+def test_every_token_of_a_stored_corpus_is_fastais_and_counted(stored, reviews):
     corpus = TokenCorpus.load(*stored)
     expected = list(TokenizeWithRules(SpacyTokenizer())(list(reviews["text"])))
     assert sum(map(len, expected)) == len(corpus.ids) > 80_000
     for row, tokens in enumerate(expected):
         assert tokens_of(corpus, row) == list(tokens)
+    np.testing.assert_array_equal(np.bincount(corpus.ids, minlength=len(corpus.vocabulary)), corpus.counts)
+    assert (np.diff(corpus.counts[N_SPECIAL:]) <= 0).all()
+    assert len(set(corpus.vocabulary)) == len(corpus.vocabulary)
 
 
-def test_arrays_are_memory_mapped(stored):
+def test_an_artifact_has_memory_mapped_arrays_and_no_other_files(stored):
     store, handle = stored
     before = pa.total_allocated_bytes()
     ids = store.map_array(handle, "ids")
@@ -77,6 +80,9 @@ def test_arrays_are_memory_mapped(stored):
     assert not ids.flags.owndata
     assert not ids.flags.writeable
     assert ids.dtype == np.int32
+    assert store.find_problem(handle) is None
+    names = {"ids.arrow", "offsets.arrow", "counts.arrow", "vocabulary.json", "texts.parquet", "manifest.json"}
+    assert {path.name for path in store.path(handle).iterdir()} == names
 
 
 def test_an_altered_array_is_refused(tmp_path, reviews):
@@ -88,24 +94,10 @@ def test_an_altered_array_is_refused(tmp_path, reviews):
         TokenCorpus.load(store, handle)
 
 
-def test_an_artifact_has_no_other_files(stored):
-    store, handle = stored
-    assert store.find_problem(handle) is None
-    names = {"ids.arrow", "offsets.arrow", "counts.arrow", "vocabulary.json", "texts.parquet", "manifest.json"}
-    assert {path.name for path in store.path(handle).iterdir()} == names
-
-
 def test_the_vocabulary_is_sorted_by_frequency_and_alphabet_after_the_special_tokens():
     corpus = make_corpus(["pear fig fig", "apple pear plum fig"])
     assert corpus.vocabulary == [*defaults.text_spec_tok, "fig", "pear", "apple", "plum"]
     assert corpus.counts.tolist() == [0, 0, 2, 0, 0, 0, 0, 0, 0, 3, 2, 1, 1]
-
-
-def test_counts_are_those_of_the_ids(stored):
-    corpus = TokenCorpus.load(*stored)
-    np.testing.assert_array_equal(np.bincount(corpus.ids, minlength=len(corpus.vocabulary)), corpus.counts)
-    assert (np.diff(corpus.counts[N_SPECIAL:]) <= 0).all()
-    assert len(set(corpus.vocabulary)) == len(corpus.vocabulary)
 
 
 def test_one_array_serves_every_vocabulary_size():
@@ -130,17 +122,14 @@ def test_texts_are_truncated():
     assert corpus.lengths(np.array([1, 0])).tolist() == [2, 4]
 
 
-def test_reviews_are_found_by_their_text():
+def test_reviews_are_found_by_their_text_and_a_missing_one_is_named():
     corpus = make_corpus(["one", "two", "one", "three"])
     ids = [text_id(text) for text in ("three", "one")]
     assert ids[1] == hashlib.sha256(b"one").hexdigest()
     assert corpus.rows(ids).tolist() == [3, 0]
     assert corpus.rows_excluding(ids).tolist() == [1]
-
-
-def test_a_missing_review_is_named():
     with pytest.raises(DataError, match="where: text_id nobody; 1 such reviews of 2"):
-        make_corpus(["one"]).rows([text_id("one"), "nobody"])
+        corpus.rows([text_id("one"), "nobody"])
 
 
 def test_odd_texts_keep_their_places():
@@ -156,15 +145,17 @@ def test_odd_texts_keep_their_places():
     assert tokens_of(corpus, 2 * list(BAD).index("half of a pair")) == tokenize("one \ufffd two \ufffd")
 
 
-@pytest.mark.parametrize("nothing", [None, float("nan"), 7])
-def test_a_row_without_text_is_refused_and_named(nothing):
-    with pytest.raises(DataError, match=r"where: row 2 \(counting from 0\); found: (None|nan|7)"):
-        tokenize_corpus(4, [["one", "two"], [nothing, "four"]], TokenCorpusConfig())
-
-
-def test_a_corpus_of_nothing_is_refused():
-    with pytest.raises(DataError, match="found: 0 texts"):
-        tokenize_corpus(0, [], TokenCorpusConfig())
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([["one", "two"], [nothing, "four"]], r"where: row 2 \(counting from 0\); found: (None|nan|7)")
+        for nothing in (None, np.nan, 7)
+    ]
+    + [([], "found: 0 texts")],
+)
+def test_a_row_without_text_is_named_and_a_corpus_of_nothing_refused(chunks, expected):
+    with pytest.raises(DataError, match=expected):
+        tokenize_corpus(2 * len(chunks), chunks, TokenCorpusConfig())
 
 
 def test_texts_are_streamed_in_their_order(tmp_path):
@@ -205,8 +196,5 @@ def test_a_killed_process_is_reported(monkeypatch):
 
 
 def test_the_number_of_processes_does_not_change_the_artifact():
-    handles = [
-        tokenize_reviews.handle({"reviews": (Handle(stage="datasets", key="a"),)}, TokenCorpusConfig(processes=number))
-        for number in (None, 1, 4)
-    ]
-    assert len(set(handles)) == 1
+    inputs = {"reviews": (Handle(stage="datasets", key="a"),)}
+    assert len({tokenize_reviews.handle(inputs, TokenCorpusConfig(processes=number)) for number in (None, 1, 4)}) == 1

@@ -3,14 +3,7 @@ import pytest
 from fastai.text.core import SpacyTokenizer, TokenizeWithRules
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.text.tokenizer import (
-    CACHED_WORDS,
-    _split_word,
-    numericalize,
-    padding_id,
-    tokenize,
-    truncate,
-)
+from latentflix.text.tokenizer import CACHED_WORDS, _split_word, numericalize, padding_id, tokenize, truncate
 
 SPECIAL = ["xxunk", "xxpad", "xxbos", "xxeos", "xxfld", "xxrep", "xxwrep", "xxup", "xxmaj"]
 ODD = {
@@ -66,8 +59,7 @@ def fastai():
 def test_reviews_get_fastais_tokens(texts, fastai):
     expected = [list(tokens) for tokens in fastai(texts)]
     assert sum(map(len, expected)) > 80_000
-    for text, tokens in zip(texts, expected, strict=True):
-        assert tokenize(text) == tokens
+    assert [tokenize(text) for text in texts] == expected
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
@@ -76,9 +68,10 @@ def test_odd_texts_get_fastais_tokens(text, fastai):
     assert tokenize(text) == list(expected)
 
 
-def test_a_sentence_is_split_and_marked():
+def test_a_sentence_is_split_and_marked_and_halves_of_surrogate_pairs_are_replaced():
     tokens = tokenize("I LOVED it. Sooooo good<br />Really!")
     assert " ".join(tokens) == "xxbos i xxup loved it . s xxrep 5 o good \n xxmaj really !"
+    assert tokenize("a \ud83d b") == ["xxbos", "a", "\ufffd", "b"]
 
 
 def test_what_is_longer_than_any_word_is_split():
@@ -89,15 +82,8 @@ def test_what_is_longer_than_any_word_is_split():
     assert (tokens[:2], tokens[-1]) == (["xxbos", "a"], "b")
 
 
-def test_halves_of_surrogate_pairs_are_replaced():
-    assert tokenize("a \ud83d b") == ["xxbos", "a", "\ufffd", "b"]
-
-
-def test_a_megabyte_of_brackets_does_not_take_quadratic_time():
+def test_a_megabyte_of_brackets_does_not_take_quadratic_time_and_the_cache_of_words_is_bounded():
     assert len(tokenize(")(" * 500_000)) > 2000
-
-
-def test_the_cache_of_words_is_bounded():
     assert _split_word.cache_info().maxsize == CACHED_WORDS
 
 
