@@ -15,10 +15,7 @@ class Film:
 
 def test_json_holds_what_python_and_numpy_hold(capsys):
     print_json([Film("Cité", np.float32(0.5)), {"n": np.int64(3), "none": float("nan"), "far": float("inf")}])
-    assert json.loads(capsys.readouterr().out) == [
-        {"title": "Cité", "score": 0.5},
-        {"n": 3, "none": None, "far": None},
-    ]
+    assert json.loads(capsys.readouterr().out) == [{"title": "Cité", "score": 0.5}, {"n": 3, "none": None, "far": None}]
 
 
 def test_a_list_is_one_value_and_its_parts_come_as_they_are_there(capsys):

@@ -12,15 +12,7 @@ from latentflix.report.inputs import ReportConfig
 from latentflix.report.page import build_report, comparison_section
 from tests.support.factories.analysis import make_analysis
 from tests.support.factories.comparison import compare, make_case
-from tests.support.factories.report import (
-    COVERAGE,
-    HANDLER,
-    LABELS,
-    SCRIPT,
-    make_inputs,
-    make_manifest,
-    make_scores,
-)
+from tests.support.factories.report import COVERAGE, HANDLER, LABELS, SCRIPT, make_inputs, make_manifest, make_scores
 from tests.support.html import Page, text_of
 
 SECTIONS = ["factors", "items", "evaluation", "comparison", "recommenders", "language-model", "reviews", "changes"]

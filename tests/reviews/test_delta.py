@@ -36,12 +36,7 @@ def test_a_table_is_created_when_it_is_first_opened(tmp_path):
 
 
 def test_every_version_can_be_read(table):
-    assert [names(table, version) for version in (0, 1, 2, 3)] == [
-        [],
-        ["one"],
-        ["one", "two"],
-        ["one", "three", "two"],
-    ]
+    assert [names(table, version) for version in (0, 1, 2, 3)] == [[], ["one"], ["one", "two"], ["one", "three", "two"]]
 
 
 @pytest.mark.parametrize("version", [4, 100])

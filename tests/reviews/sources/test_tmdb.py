@@ -10,14 +10,7 @@ from latentflix.errors import TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film, query
 from latentflix.reviews.sources.tmdb import TmdbAuth, TmdbConfig, TmdbSource
-from tests.support.fake_web import (
-    QUICK,
-    TMDB_KEY,
-    TMDB_TOKEN,
-    Response,
-    failure_mode,
-    review,
-)
+from tests.support.fake_web import QUICK, TMDB_KEY, TMDB_TOKEN, Response, failure_mode, review
 
 FARGO = Film("Fargo", 1996, "tt0116282")
 KEYS = {"version 3": TMDB_KEY, "version 4": TMDB_TOKEN}

@@ -12,12 +12,7 @@ from fastai.text.core import defaults
 from latentflix.artifacts import Handle
 from latentflix.calibration import fit_stacking
 from latentflix.config import StageConfig
-from latentflix.sentiment.classifier import (
-    CLASSIFIER,
-    SentimentClassifier,
-    SentimentClassifierConfig,
-    train_sentiment,
-)
+from latentflix.sentiment.classifier import CLASSIFIER, SentimentClassifier, SentimentClassifierConfig, train_sentiment
 from latentflix.sentiment.dataset import SentimentReviewConfig, prepare_sentiment
 from latentflix.sentiment.model import PARTS, ChosenSentiment, SentimentConfig, SentimentModel, choose_predictor
 from latentflix.sentiment.tfidf import SentimentTfidf, SentimentTfidfConfig, fit_sentiment_tfidf
