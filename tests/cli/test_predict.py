@@ -10,7 +10,6 @@ import latentflix.genres.predictor
 from latentflix.artifacts import Store
 from latentflix.cli.predict import AT_ONCE, check_input, read_texts
 from latentflix.errors import DataError
-from latentflix.genres.model import train_genres
 from tests.support.cli import run_command, run_error, run_ok
 from tests.support.factories import genres, sentiment
 from tests.support.factories.run import TEXT
@@ -29,10 +28,7 @@ def sentiment_model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def genre_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    prepared = genres.prepare()
-    plots = prepared.plot_summaries
-    trained = train_genres(plots, prepared.has_genre, [genres.embed(plots["plot"])], genres.QUICK)
-    genres.save(trained.model, Store(folder), "one")
+    genres.save(genres.train_small().model, Store(folder), "one")
     with mock.patch.object(latentflix.genres.predictor, "load_encoder", lambda _: genres.WordEncoder()):
         yield ("--artifacts-dir", folder)
 

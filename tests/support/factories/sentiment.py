@@ -11,7 +11,6 @@ from fastai.text.core import defaults
 
 from latentflix.artifacts import Handle
 from latentflix.calibration import fit_stacking
-from latentflix.config import StageConfig
 from latentflix.sentiment.classifier import CLASSIFIER, SentimentClassifier, SentimentClassifierConfig, train_sentiment
 from latentflix.sentiment.dataset import SentimentReviewConfig, prepare_sentiment
 from latentflix.sentiment.model import PARTS, ChosenSentiment, SentimentConfig, SentimentModel, choose_predictor
@@ -19,6 +18,7 @@ from latentflix.sentiment.tfidf import SentimentTfidf, SentimentTfidfConfig, fit
 from latentflix.text.classifier import read_reviews
 from latentflix.text.tokenizer import tokenize
 from tests.support.factories.corpus import untrained_language_model
+from tests.support.factories.models import save_model
 
 GOOD = "Word1 superb wonderful word2 great charming."
 BAD = "Word1 dull awful word2 boring terrible."
@@ -136,10 +136,4 @@ def untrained_model(vocabulary, seed=0):
 
 def save(small, store, key, made_at=None):
     """The artifact of a small model."""
-    handle = Handle(stage="sentiment", key=key)
-    with store.new(handle, {}, StageConfig()) as artifact:
-        artifact.write(small.chosen)
-    if made_at:
-        manifest = store.manifest(handle).model_copy(update={"made_at": made_at})
-        (store.path(handle) / "manifest.json").write_text(manifest.model_dump_json())
-    return handle
+    return save_model(store, Handle(stage="sentiment", key=key), small.chosen, made_at=made_at)
