@@ -302,16 +302,13 @@ def test_two_refreshes_at_once_complete_and_duplicate_nothing(processes, tmp_pat
     assert len(ReviewStore(uri).last_attempts()) == 60
 
 
-TITLES = {
-    "tt0114709": "Toy Story (1995)",
-    "tt0110877": "Postino, Il (1994)",
-    None: "unknown",
-    "tt0116191": "Emma (1996)",
-}
-ITEMS = pd.DataFrame({"title": list(TITLES.values()), "tconst": list(TITLES)}, pd.Index([1, 14, 267, 258], name="item_id"))
 TOY_STORY, POSTINO, EMMA = (Film(*film) for film in (
     ("Toy Story", 1995, "tt0114709"), ("Il Postino", 1994, "tt0110877"), ("Emma", 1996, "tt0116191"),
 ))  # fmt: skip
+ITEMS = pd.DataFrame({
+    "title": ["Toy Story (1995)", "Postino, Il (1994)", "unknown", "Emma (1996)"],
+    "tconst": [TOY_STORY.tconst, POSTINO.tconst, None, EMMA.tconst],
+}, index=pd.Index([1, 14, 267, 258], name="item_id"))  # fmt: skip
 
 
 def test_films_with_an_imdb_id_have_title_and_year_and_may_be_chosen_by_it():
