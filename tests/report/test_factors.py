@@ -44,18 +44,15 @@ def test_a_factor_that_is_unstable_or_not_predictable_is_grey_and_says_so_in_wor
     assert ('class="card faded"' in html) == faded
 
 
-def test_a_stable_factor_shows_how_sure_it_is():
+def test_a_stable_factor_shows_how_sure_it_is_or_says_why_it_has_no_score():
     text = text_of(card(write(), "2"))
     assert "Stability 0.95" in text
     assert "randomly rotated factors reach 0.44 (95 % below 0.57)" in text
     assert "It explains 30.0 % of the variance" in text
     assert "Held-out score 0.33 [0.33, 0.33], chance 0.33 ± 0.33, p = 0.400; TF-IDF 0.33" in text
-
-
-def test_a_stable_factor_with_a_rare_label_says_why_it_has_no_score():
+    assert "No held-out score" not in text_of(card(write(), "3"))
     text = text_of(card(write(axis_scores=make_inputs().axis_scores.loc[["1"]]), "2"))
     assert "No held-out score: too few films with reviews have the label of one of its poles." in text
-    assert "No held-out score" not in text_of(card(write(), "3"))
 
 
 def test_the_score_is_drawn_with_its_chance_and_read_out():

@@ -110,9 +110,5 @@ def test_the_facts_of_a_run_are_its_date_data_and_settings():
         "Data": "MovieLens 100K (datasets); ratings of your own (ratings_)",
         "Settings": "recommender bias with 50 factors; 5 folds of films",
     }
-
-
-def test_the_facts_of_a_run_name_the_version_of_its_review_store():
-    reviews = make_manifest("reviews", {"store_version": 3})
-    assert run_facts([reviews], FILMS)["Data"] == "version 3 of the review store"
-    assert run_facts([make_manifest("reviews", {"store_version": None})], FILMS)["Data"] == ""
+    for version, said in ((3, "version 3 of the review store"), (None, "")):
+        assert run_facts([make_manifest("reviews", {"store_version": version})], FILMS)["Data"] == said
