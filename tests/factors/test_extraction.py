@@ -158,15 +158,12 @@ def test_scores_have_unit_deviation_and_poles_are_counted_over_the_frequently_ra
     assert (axes["positive_items"] > axes["negative_items"]).all()
 
 
-def test_the_longer_tail_is_the_positive_one():
+def test_the_longer_tail_of_the_frequently_rated_items_is_the_positive_one():
     fits = synthetic_fits(range(2))
     upside_down = [make_fit(-fit.item_factors, fit.user_factors) for fit in fits]
     for group in (fits, upside_down):
         scores = extract_factors(group, FREQUENT, CONFIG).scores.to_numpy()
         assert (scores.max(0) > -scores.min(0)).all()
-
-
-def test_the_tail_of_the_frequently_rated_items_is_the_longer_one():
     scores = np.repeat([[-3.0], [0.0], [3.0]], [10, 100, 10], axis=0) + np.random.default_rng(0).normal(
         0, 0.1, (120, 3)
     )

@@ -93,13 +93,18 @@ def test_an_item_in_the_middle_of_an_axis_counts_as_plus():
     assert labels.items["label"].tolist() == ["1+"]
 
 
-def test_unstable_axes_give_labels_only_if_they_may():
+def test_too_few_axes_are_refused_and_unstable_ones_give_labels_only_if_they_may():
     axes = AXES.assign(stable=[True, False, True])
     labels = label_items(SCORES, axes, FREQUENT, TWO)
     assert labels_of(labels) == {10: ["1+", "3+"], 20: ["3+", "1+"], 30: ["3+", "1-"], 40: ["1+", "3+"]}
     assert list(labels.labels.index) == ["1+", "1-", "3+", "3-"]
     allowed = label_items(SCORES, AXES.assign(stable=False), FREQUENT, TWO.model_copy(update={"only_stable": False}))
     assert labels_of(allowed) == labels_of(label_items(SCORES, AXES, FREQUENT, TWO))
+    message = (
+        r"found: 2 stable factors \(1, 3\); expected: at least 3; what to do: lower --labels.top-k.*--no-labels.only"
+    )
+    with pytest.raises(NotEnoughData, match=message):
+        label_items(SCORES, AXES.assign(stable=[True, False, True]), FREQUENT, LabelConfig(top_k=3))
 
 
 def test_only_items_with_enough_ratings_are_labelled_and_none_at_all_is_refused():
@@ -107,14 +112,6 @@ def test_only_items_with_enough_ratings_are_labelled_and_none_at_all_is_refused(
     assert list(labels_of(label_items(SCORES, AXES, n_ratings, TWO))) == [20, 30]
     with pytest.raises(NotEnoughData, match="found: at most 9 ratings; expected: 10 or more"):
         label_items(SCORES, AXES, pd.Series({10: 9, 20: 3}), TWO)
-
-
-def test_too_few_axes_are_refused():
-    message = (
-        r"found: 2 stable factors \(1, 3\); expected: at least 3; what to do: lower --labels.top-k.*--no-labels.only"
-    )
-    with pytest.raises(NotEnoughData, match=message):
-        label_items(SCORES, AXES.assign(stable=[True, False, True]), FREQUENT, LabelConfig(top_k=3))
 
 
 def test_indicators_follow_the_order_of_items_and_labels():

@@ -93,13 +93,19 @@ def brightness(page: Page, selector: str) -> float:
     return sum(float(part) for part in colour.strip("rgba()").split(",")[:3]) / 3
 
 
-def test_nothing_is_requested_from_a_network_and_nothing_fails(desktop: Opened, report: Path) -> None:
+def test_nothing_fails_or_is_requested_from_a_network_and_nothing_is_run(desktop: Opened, report: Path) -> None:
     scroll_through(desktop.page)
     desktop.page.wait_for_load_state("networkidle")
     own = report.parent.as_uri()
     assert [url for url in desktop.requests if not url.startswith((own, "data:", "blob:"))] == []
     assert f"{own}/map.html" in desktop.requests
     assert len([url for url in desktop.requests if f"{own}/items/" in url]) == N_ITEMS
+    page = desktop.page
+    scroll_through(page)
+    assert page.locator("blockquote", has_text=SCRIPT).count() >= 1
+    assert page.locator("#item-7 h3").text_content() == f"Beta {HANDLER} (1991)"
+    assert page.locator("[onerror]").count() == 0
+    assert page.locator("script").count() == 1
 
 
 def test_pictures_are_loaded_as_they_come_into_view(desktop: Opened) -> None:
@@ -117,7 +123,7 @@ def test_the_finding_is_on_the_first_screen(desktop: Opened) -> None:
         assert box["y"] + box["height"] < DESKTOP["height"]
 
 
-def test_the_search_shows_the_items_whose_title_has_the_words(desktop: Opened) -> None:
+def test_the_search_shows_the_items_whose_title_has_the_words_and_a_link_those_that_it_hid(desktop: Opened) -> None:
     page = desktop.page
     search = page.get_by_label("Search by title")
     search.fill("fILM 01")
@@ -128,10 +134,6 @@ def test_the_search_shows_the_items_whose_title_has_the_words(desktop: Opened) -
     assert page.get_by_role("status").inner_text() == "0 films"
     search.fill("")
     assert page.locator("#item-list > li:visible").count() == N_ITEMS
-
-
-def test_a_link_to_an_item_that_the_search_has_hidden_shows_it(desktop: Opened) -> None:
-    page = desktop.page
     page.get_by_label("Search by title").fill("film 01")
     page.locator("#factor-1").get_by_role("link", name="Alpha (1990)").first.click()
     page.wait_for_function("document.querySelector('#item-3').hidden === false")
@@ -209,16 +211,7 @@ def test_the_longest_titles_fit_their_boxes(browser: Browser, report: Path) -> N
                 assert place.evaluate("element => element.scrollWidth <= (element.clientWidth || 9999)")
 
 
-def test_reviews_and_titles_are_shown_and_never_run(desktop: Opened) -> None:
-    page = desktop.page
-    scroll_through(page)
-    assert page.locator("blockquote", has_text=SCRIPT).count() >= 1
-    assert page.locator("#item-7 h3").text_content() == f"Beta {HANDLER} (1991)"
-    assert page.locator("[onerror]").count() == 0
-    assert page.locator("script").count() == 1
-
-
-def test_the_page_works_with_a_keyboard(desktop: Opened) -> None:
+def test_the_page_works_with_a_keyboard_and_a_screen_reader(desktop: Opened) -> None:
     page = desktop.page
     page.keyboard.press("Tab")
     focused = page.locator(":focus")
@@ -229,10 +222,6 @@ def test_the_page_works_with_a_keyboard(desktop: Opened) -> None:
     assert focused.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     assert page.url.endswith("#content")
-
-
-def test_a_screen_reader_finds_landmarks_and_names(desktop: Opened) -> None:
-    page = desktop.page
     for role in ("banner", "navigation", "main"):
         assert page.get_by_role(role).count() == 1
     assert page.get_by_role("region", name="Factors", exact=True).count() == 1

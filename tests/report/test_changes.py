@@ -30,12 +30,14 @@ def compare(current, previous, **config):
     return compare_snapshots(current, previous, ChangesConfig(**config))
 
 
-def test_without_a_previous_report_all_tables_are_empty():
+def test_since_is_when_the_previous_run_ended_and_without_one_all_tables_are_empty():
     changes = compare(make_snapshot(names={"1+": "war"}), None)
     assert changes.since is None
     for table in (changes.factors, changes.poles, changes.histograms, changes.metrics, changes.settings):
         assert table.empty
         assert len(table.columns) >= 3
+    manifests = [MADE.model_copy(update={"made_at": f"2026-01-0{day}T00:00:00Z"}) for day in (2, 3, 1)]
+    assert compare(make_snapshot(), make_snapshot(manifests=manifests)).since == "2026-01-03T00:00:00Z"
 
 
 def test_factors_are_matched_by_their_items_whatever_their_number_and_sign():
@@ -106,11 +108,6 @@ def test_only_what_differs_is_among_scores_and_settings():
     assert settings["collab", "first_seed"] == ("0, 16", "0")
     assert settings["evaluation", "old"][0] == "[1]"
     assert pd.isna(settings["evaluation", "old"][1])
-
-
-def test_since_is_when_the_previous_run_ended():
-    manifests = [MADE.model_copy(update={"made_at": f"2026-01-0{day}T00:00:00Z"}) for day in (2, 3, 1)]
-    assert compare(make_snapshot(), make_snapshot(manifests=manifests)).since == "2026-01-03T00:00:00Z"
 
 
 @pytest.fixture

@@ -62,13 +62,16 @@ def test_an_unknown_factor_is_an_error(factors, asked):
         choose_factor(factors, asked)
 
 
-def test_scores_of_an_item_come_strongest_first(summarise):
+def test_scores_of_an_item_come_strongest_first_if_it_has_any(summarise):
     scores = summarise(40).scores
     assert [(each.label, each.score, each.stable) for each in scores] == [
         ("2-", -2.5, False),
         ("1-", pytest.approx(-1.2), True),
     ]
     assert [each.name for each in scores] == ["", NAMES["1-"]]
+    item = summarise(60)
+    assert (item.scores, item.labels, item.predicted, item.reviews, item.tconst) == ((), (), (), 0, None)
+    assert item.genres == ("Sci-Fi",)
 
 
 def test_an_item_has_its_labels_with_the_words_that_its_reviews_use_and_its_predictions(summarise):
@@ -81,9 +84,3 @@ def test_an_item_has_its_labels_with_the_words_that_its_reviews_use_and_its_pred
         ("1+", True, 1.0, None),
         ("1-", False, 0.5, 1.0),
     ]
-
-
-def test_an_item_can_have_no_reviews_labels_or_scores(summarise):
-    item = summarise(60)
-    assert (item.scores, item.labels, item.predicted, item.reviews, item.tconst) == ((), (), (), 0, None)
-    assert item.genres == ("Sci-Fi",)

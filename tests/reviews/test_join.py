@@ -143,7 +143,7 @@ def test_the_order_of_the_reviews_does_not_matter(joined, reviews, items):
     pd.testing.assert_frame_equal(again[0], joined[0])
 
 
-def test_reviews_are_joined_by_their_text():
+def test_reviews_are_joined_by_their_text_and_a_repeated_one_counts_once():
     table, coverage = join(["of heat", "of nothing", "of emma"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)])
     found = table.set_index("text")[["item_id", "tconst", "stars"]].to_dict("index")
     assert found == {
@@ -151,6 +151,9 @@ def test_reviews_are_joined_by_their_text():
         "of heat": {"item_id": 2, "tconst": "tt2", "stars": 3},
     }
     assert coverage == Coverage(items_asked=3, items_linked=2, items_with_review=2, reviews=2, ambiguous_reviews=0)
+    table, coverage = join(["of emma", "of emma"], [("of emma", "tt1", 8), ("of emma", "tt1", 8)])
+    assert list(table["text"]) == ["of emma"]
+    assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 0)
 
 
 def test_only_known_items_that_are_asked_for_count():
@@ -167,12 +170,6 @@ def test_a_text_of_several_titles_is_left_out_and_counted(other):
     )
     assert list(table["text"]) == ["of emma"]
     assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 1)
-
-
-def test_a_repeated_text_counts_once():
-    table, coverage = join(["of emma", "of emma"], [("of emma", "tt1", 8), ("of emma", "tt1", 8)])
-    assert list(table["text"]) == ["of emma"]
-    assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -224,15 +221,12 @@ def held_out(table, linked, item_ids=(1, 2)):
     return set(held_out_texts(table, ITEMS, pd.Series(item_ids), links(*linked))["text_id"])
 
 
-def test_all_texts_of_items_that_are_asked_for_are_held_out():
+def test_all_texts_of_items_that_are_asked_for_are_held_out(joined, items, reviews):
     linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3), ("of both", "tt1", 5), ("of both", "tt2", 5)]
     table, _ = join(["of heat", "of nothing", "of emma", "of both"], linked)
     assert held_out(table, linked) == {sha256("of emma"), sha256("of heat"), sha256("of both")}
     table, _ = join(["of heat", "of emma"], linked, item_ids=[2])
     assert held_out(table, linked, item_ids=[2]) == {sha256("of heat"), sha256("of both")}
-
-
-def test_all_reviews_of_movielens_are_held_out(joined, items, reviews):
     texts = set(held_out_texts(joined[0], items, pd.Series(items.index), review_links())["text_id"])
     assert set(joined[0]["review_id"]) <= texts
     assert sum(text_id(text) in texts for text in reviews["text"].unique()) == 1_340
@@ -271,11 +265,14 @@ def test_texts_without_permission_to_train_or_of_several_items_are_left_out_and_
     assert (coverage.unlicensed_reviews, coverage.ambiguous_reviews) == (2, 1)
 
 
-def test_only_the_kinds_of_the_settings_are_read(store):
+def test_only_texts_of_the_kinds_and_lengths_of_the_settings_are_read_from_a_store(store):
     store.merge([review("tt1", 2, kind="plot"), review("tt1", 3, kind="reception")], BEGAN)
     assert len(stored(store)[0]) == 2
     assert len(stored(store, kinds=("review", "plot"))[0]) == 3
     assert len(stored(store, kinds=("reception",))[0]) == 1
+    store.merge([review("tt1", 4, "<p></p>"), review("tt1", 5, "long " * 30)], BEGAN)
+    assert len(stored(store, max_characters=100)[0]) == 1
+    assert len(stored(store)[0]) == 3
 
 
 def test_the_version_of_the_store_is_part_of_the_settings_of_a_store_alone(store):
@@ -299,12 +296,6 @@ def test_a_store_that_cannot_be_used_is_refused(store, tmp_path):
         with_store_version(ReviewConfig(store=store.uri, store_version=7))
     with pytest.raises(NotEnoughData, match="no item has a review; found: 1 items asked for.*fill the store"):
         stored(store, item_ids=(3,))
-
-
-def test_empty_and_too_long_texts_of_a_store_are_left_out(store):
-    store.merge([review("tt1", 2, "<p></p>"), review("tt1", 3, "long " * 30)], BEGAN)
-    assert len(stored(store, max_characters=100)[0]) == 1
-    assert len(stored(store)[0]) == 3
 
 
 def test_texts_of_the_store_are_held_out_as_they_are_read(store):

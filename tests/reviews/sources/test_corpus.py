@@ -26,6 +26,8 @@ def test_a_film_has_the_reviews_linked_to_no_other():
     assert answer.outcome == "ok"
     assert {(review.text, review.rating) for review in answer.reviews} == {("good", 9.0), ("bad", 2.0)}
     assert all(review.training_allowed and review.kind == "review" for review in answer.reviews)
+    assert not CorpusSource(["unlinked"], links(("good", "tt1", 9))).availability().available
+    assert SMALL.availability().available
 
 
 @pytest.mark.parametrize("tconst", ["tt2", "tt3", "tt4", None])
@@ -37,11 +39,6 @@ def test_a_film_without_a_review_of_its_own_is_not_covered(tconst):
 def test_reviews_are_limited_and_never_new(since, limit, n_reviews):
     answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), since, limit)
     assert (answer.outcome, len(answer.reviews)) == ("ok", n_reviews)
-
-
-def test_a_corpus_without_linked_reviews_is_unavailable():
-    assert not CorpusSource(["unlinked"], links(("good", "tt1", 9))).availability().available
-    assert SMALL.availability().available
 
 
 def test_films_of_the_real_corpus_have_all_their_reviews():

@@ -67,9 +67,6 @@ def test_line_n_of_a_list_names_the_film_of_review_n(copy):
     assert all(review.text.startswith("Fargo ") and review.text.endswith("é<br />") for review in answer.reviews)
     assert {review.tconst for review in answer.reviews} == {FARGO.tconst}
     assert {review.url for review in answer.reviews} == {"http://www.imdb.com/title/tt0116282/usercomments"}
-
-
-def test_reviews_of_other_films_are_left_out(copy):
     found = read_large_movie(copy, {HEAT.tconst, "tt9999999"})
     assert {tconst: len(reviews) for tconst, reviews in found.items()} == {HEAT.tconst: 3}
 
@@ -86,18 +83,15 @@ def test_reviews_are_counted_limited_and_never_new(folder):
     assert len(found.fetch(FARGO, None, 2).reviews) == 2
 
 
-def test_a_copy_without_lists_of_films_is_unavailable(folder):
+def test_a_copy_without_lists_of_films_or_with_too_short_a_list_cannot_be_used(folder):
+    (folder / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
+    with pytest.raises(DataError, match=r"belongs to no line.*urls_pos.txt has 1 lines"):
+        read_large_movie(folder, {FARGO.tconst})
     for file in folder.rglob("urls_*.txt"):
         file.unlink()
     found = source(folder, FARGO).availability()
     assert not found.available
     assert "does not say which film" in found.reason
-
-
-def test_a_list_that_is_too_short_is_refused(folder):
-    (folder / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
-    with pytest.raises(DataError, match=r"belongs to no line.*urls_pos.txt has 1 lines"):
-        read_large_movie(folder, {FARGO.tconst})
 
 
 @pytest.mark.parametrize("body", [b"", b"no archive", b"\x1f\x8b\x08\x00 cut short", None], ids=str)

@@ -27,10 +27,6 @@ def test_any_text_has_a_hash(text):
     assert len(replace(REVIEW, text=text).content_sha256) == 64
 
 
-def test_the_next_source_is_queried_only_if_nobody_refused():
-    assert TRY_NEXT_SOURCE == ("empty", "not_covered")
-
-
 @pytest.mark.parametrize("tconst", [None, "", 'tt1" } DROP', "tt1/../../movie/1", "nm0000001", "tt12", "tt0116282?x"])
 def test_a_film_without_a_valid_imdb_id_is_not_covered(tconst):
     with pytest.raises(PermanentFetchError, match="IMDb id is not known") as failure:
@@ -40,9 +36,10 @@ def test_a_film_without_a_valid_imdb_id_is_not_covered(tconst):
 
 
 @pytest.mark.parametrize("outcome", ["not_covered", "blocked", "error"])
-def test_permanent_failures_are_answers(outcome):
+def test_permanent_failures_are_answers_and_the_next_source_is_queried_only_if_nobody_refused(outcome):
     source = SyntheticSource(answers={"tt0116282": [PermanentFetchError("no", outcome=outcome)]})
     assert query(source, Film("Fargo", 1996, "tt0116282"), None, 10) == Answer(outcome, reason="no")
+    assert TRY_NEXT_SOURCE == ("empty", "not_covered")
 
 
 def test_reviews_are_ordered_by_date_and_those_without_one_come_last():

@@ -66,13 +66,10 @@ def test_pages_are_limited_and_a_review_that_moved_to_the_next_one_is_returned_o
     assert len(tmdb(web, client).fetch(FARGO, None, 100).reviews) == 45
 
 
-def test_texts_are_not_changed(web, client):
+def test_a_film_without_reviews_is_empty_and_texts_are_not_changed(web, client):
     text = "<script>alert('x')</script>\x00\x07 <b>bold</b> naïve \U0001f600"
     web.films[FARGO.tconst].reviews = [review(1, text), review(2, "  \n")]
     assert [review.text for review in tmdb(web, client).fetch(FARGO, None, 100).reviews] == [text]
-
-
-def test_a_film_without_reviews_is_empty_and_one_that_tmdb_does_not_know_not_covered(web, client):
     web.films[FARGO.tconst].reviews = []
     assert tmdb(web, client).fetch(FARGO, None, 10).outcome == "empty"
     assert tmdb(web, client).fetch(Film("Fargo", 1996, "tt9999999"), None, 10).outcome == "not_covered"
