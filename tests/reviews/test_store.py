@@ -116,14 +116,18 @@ def test_compaction_changes_no_row_and_leaves_one_file_per_partition(store):
 
 
 def test_reviews_are_counted_by_film_source_and_kind_and_the_newest_dates_returned(store):
-    store.merge([*some_reviews(), review("tt0000001", 9, source="other"), review("tt2", 1, written_at=None)], BEGAN)
-    assert store.newest(["tt0000001", "tt2"]) == {
-        ("tt0000001", "synthetic"): BEGAN,
-        ("tt0000001", "other"): BEGAN - timedelta(days=9),
+    reviews = [review("tt1", 1), review("tt1", 2), review("tt1", 3, kind="plot"), review("tt2", 4, written_at=None)]
+    store.merge([*reviews, review("tt1", 9, source="other")], BEGAN)
+    day = timedelta(days=1)
+    newest = {("tt1", "synthetic"): BEGAN - day, ("tt1", "other"): BEGAN - 9 * day}
+    assert store.newest(["tt1", "tt2"]) == newest
+    counts = store.count().set_index(["tconst", "source", "kind"])["reviews"].to_dict()
+    assert counts == {
+        ("tt1", "synthetic", "review"): 2,
+        ("tt1", "synthetic", "plot"): 1,
+        ("tt1", "other", "review"): 1,
+        ("tt2", "synthetic", "review"): 1,
     }
-    store.merge([review("tt1", 1), review("tt1", 2), review("tt1", 3, kind="plot"), review("tt2", 4)], BEGAN)
-    counts = store.count().set_index(["tconst", "kind"])["reviews"].to_dict()
-    assert counts == {("tt1", "review"): 2, ("tt1", "plot"): 1, ("tt2", "review"): 1}
 
 
 def test_the_last_attempt_of_each_film_and_source_is_returned(store):
