@@ -15,10 +15,7 @@ class Film:
 
 def test_json_holds_what_python_and_numpy_hold(capsys):
     print_json([Film("Cité", np.float32(0.5)), {"n": np.int64(3), "none": float("nan"), "far": float("inf")}])
-    assert json.loads(capsys.readouterr().out) == [
-        {"title": "Cité", "score": 0.5},
-        {"n": 3, "none": None, "far": None},
-    ]
+    assert json.loads(capsys.readouterr().out) == [{"title": "Cité", "score": 0.5}, {"n": 3, "none": None, "far": None}]
 
 
 def test_a_list_is_one_value_and_its_parts_come_as_they_are_there(capsys):
@@ -33,16 +30,13 @@ def test_a_list_is_one_value_and_its_parts_come_as_they_are_there(capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_a_table_shows_what_looks_like_markup_as_it_is(capsys):
+def test_a_table_shows_what_looks_like_markup_as_it_is_and_no_line_without_heads(capsys):
     print_table(("item", "score"), [("Lost in Space [red] :smile:", "1.5"), ("x" * 150, "10.0")], right=(1,))
     head, _, *rows = capsys.readouterr().out.splitlines()
     assert head.split() == ["item", "score"]
     assert "Lost in Space [red] :smile:" in rows[0]
     assert "x" * 150 in rows[1]
     assert rows[0].rstrip().endswith(" 1.5")
-
-
-def test_a_table_without_heads_has_no_line_for_them(capsys):
     print_table(("", ""), [("words", "robot")], title="1+")
     assert [line.strip() for line in capsys.readouterr().out.splitlines()] == ["1+", "words   robot"]
 

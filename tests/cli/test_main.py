@@ -20,13 +20,6 @@ HEAVY = ("torch", "fastai", "prefect", "scipy", "sklearn", "matplotlib", "spacy"
 TABLES = ("pandas", "pyarrow", "numpy")
 
 
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("artifacts")
-    write_run(Store(folder))
-    return folder
-
-
 def commands(group=app):
     """Every command, as it is typed."""
     for command in group.registered_commands:
@@ -62,12 +55,12 @@ def test_help_imports_nothing_heavy(arguments):
     ids=" ".join,
 )
 def test_commands_that_only_read_tables_import_nothing_heavy(arguments, artifacts):
-    assert imported_by(*arguments, "--artifacts-dir", str(artifacts)).isdisjoint(HEAVY)
+    assert imported_by(*arguments, *map(str, artifacts)).isdisjoint(HEAVY)
 
 
 def test_an_unknown_item_is_an_error_without_anything_heavy(artifacts):
     program = f"{MAIN[: MAIN.index('main()')]}\ntry: main()\nfinally: print(*sys.modules)"
-    arguments = ["explain", "nothing", "--artifacts-dir", str(artifacts)]
+    arguments = ["explain", "nothing", *map(str, artifacts)]
     done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert {name.split(".")[0] for name in done.stdout.split()}.isdisjoint(HEAVY)
@@ -125,7 +118,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message):
 
 def test_an_unexpected_error_is_one_line_too(artifacts, monkeypatch):
     monkeypatch.setattr(latentflix.report.summaries, "summarise_factors", lambda *_: 1 / 0)
-    error = run_error("factors", "--artifacts-dir", artifacts)
+    error = run_error("factors", *artifacts)
     assert error.startswith("latentflix: an unexpected error; found: ZeroDivisionError: division by zero; ")
     assert "latentflix --verbose" in error
 
@@ -150,18 +143,14 @@ def test_a_closed_pipe_causes_no_traceback(artifacts):
         os.close(reads)
         command = [sys.executable, "-c", MAIN, *arguments]
         if arguments != ["--help"]:
-            command += ["--artifacts-dir", str(artifacts)]
+            command += map(str, artifacts)
         done = subprocess.run(command, cwd=ROOT, stdout=writes, stderr=subprocess.PIPE, text=True)
         os.close(writes)
         assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_shells_can_complete_commands():
-    environment = {
-        **os.environ,
-        "_LATENTFLIX_COMPLETE": "complete_bash",
-        "COMP_WORDS": "latentflix ex",
-        "COMP_CWORD": "1",
-    }
+    typed = {"_LATENTFLIX_COMPLETE": "complete_bash", "COMP_WORDS": "latentflix ex", "COMP_CWORD": "1"}
+    environment = os.environ | typed
     done = subprocess.run([sys.executable, "-c", MAIN], cwd=ROOT, capture_output=True, text=True, env=environment)
     assert done.stdout.split() == ["explain"]

@@ -10,20 +10,12 @@ import latentflix.genres.predictor
 from latentflix.artifacts import Store
 from latentflix.cli.predict import AT_ONCE, check_input, read_texts
 from latentflix.errors import DataError
-from latentflix.genres.model import train_genres
 from tests.support.cli import run_command, run_error, run_ok
 from tests.support.factories import genres, sentiment
-from tests.support.factories.run import TEXT, write_run
+from tests.support.factories.run import TEXT
 from tests.support.factories.sentiment import BAD, GOOD
 
 STORY = f"word1 {genres.WORDS['Horror']}"
-
-
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("artifacts")
-    write_run(Store(folder))
-    return ("--artifacts-dir", folder)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +28,7 @@ def sentiment_model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def genre_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    prepared = genres.prepare()
-    plots = prepared.plot_summaries
-    trained = train_genres(plots, prepared.has_genre, [genres.embed(plots["plot"])], genres.QUICK)
-    genres.save(trained.model, Store(folder), "one")
+    genres.save(genres.train_small().model, Store(folder), "one")
     with mock.patch.object(latentflix.genres.predictor, "load_encoder", lambda _: genres.WordEncoder()):
         yield ("--artifacts-dir", folder)
 
@@ -92,11 +81,15 @@ def test_a_table_that_cannot_be_read_is_an_error_and_nothing_is_written(artifact
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_a_review_gets_its_sentiment(sentiment_model):
+def test_a_review_gets_its_sentiment_and_in_json_reviews_are_one_list(sentiment_model):
     probability, label = run_ok("sentiment", GOOD, *sentiment_model).split()
     assert label == "positive"
     assert float(probability) > 0.5
     assert run_ok("sentiment", BAD, *sentiment_model).split()[1] == "negative"
+    reviews = json.loads(run_ok("sentiment", "--json", *sentiment_model, text=f"{GOOD}\n\n".encode()))
+    assert reviews[0]["label"] == "positive"
+    assert reviews[0]["probability"] == pytest.approx(float(probability), abs=1e-3)
+    assert reviews[1] == {"label": None, "probability": None, "note": "no text"}
 
 
 def test_sentiment_keeps_the_order_of_the_lines(sentiment_model, tmp_path):
@@ -113,14 +106,6 @@ def test_sentiment_keeps_the_order_of_the_lines(sentiment_model, tmp_path):
     assert [line.split()[1] for line in many] == ["positive", "negative"] * 300
 
 
-def test_sentiment_in_json_is_one_list_of_reviews(sentiment_model):
-    reviews = json.loads(run_ok("sentiment", "--json", *sentiment_model, text=f"{GOOD}\n\n".encode()))
-    assert reviews[0]["label"] == "positive"
-    expected = float(run_ok("sentiment", GOOD, *sentiment_model).split()[0])
-    assert reviews[0]["probability"] == pytest.approx(expected, abs=1e-3)
-    assert reviews[1] == {"label": None, "probability": None, "note": "no text"}
-
-
 @pytest.mark.parametrize(("source", "target"), [("csv", "parquet"), ("parquet", "csv"), ("parquet", "parquet")])
 def test_sentiment_of_a_table_goes_from_file_to_file(sentiment_model, tmp_path, source, target):
     table = pd.DataFrame({"review": [GOOD, "", BAD], "year": [1999, 2001, 2003]})
@@ -134,7 +119,7 @@ def test_sentiment_of_a_table_goes_from_file_to_file(sentiment_model, tmp_path, 
     assert predicted["label"].isna().tolist() == [False, True, False]
 
 
-def test_a_plot_gets_its_genres_the_most_probable_first_with_a_star(genre_model):
+def test_a_plot_gets_its_genres_the_most_probable_first_with_a_star_wherever_it_comes_from(genre_model, tmp_path):
     lines = run_ok("genres", STORY, *genre_model).splitlines()
     assert len(lines) == 3
     probability, star, genre = lines[0].split()
@@ -142,9 +127,6 @@ def test_a_plot_gets_its_genres_the_most_probable_first_with_a_star(genre_model)
     assert float(probability) > 0.5
     assert len(run_ok("genres", STORY, "--top", 1, *genre_model).splitlines()) == 1
     assert set(json.loads(run_ok("genres", STORY, "--json", *genre_model))) == set(genres.WORDS)
-
-
-def test_a_plot_can_come_from_a_file_or_standard_input(genre_model, tmp_path):
     (tmp_path / "plot.txt").write_text(STORY)
     expected = run_ok("genres", STORY, *genre_model)
     assert run_ok("genres", "-", *genre_model, text=STORY.encode()) == expected
@@ -181,12 +163,9 @@ def test_input_that_does_not_go_together_is_one_line(command, kind, tmp_path):
     assert missing == f"latentflix: there is no such file of {kind}; where: {tmp_path / 'none.txt'}\n"
 
 
-def test_one_text_is_one_text_whatever_is_in_it():
+def test_one_text_is_one_and_a_file_and_standard_input_hold_one_per_line(tmp_path, monkeypatch):
     assert list(read_texts("two\nlines\r\n", None)) == [["two\nlines"]]
     assert list(read_texts("", None)) == [[""]]
-
-
-def test_a_file_and_standard_input_hold_one_text_per_line(tmp_path, monkeypatch):
     raw = b"one\r\n\ncaf\xe9\nnul \x00\nlast"
     (tmp_path / "reviews.txt").write_bytes(raw)
     expected = [["one", "", b"caf\xe9", "nul \x00", "last"]]

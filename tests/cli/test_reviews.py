@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from latentflix.cli.main import app, main
 from latentflix.reviews.store import ReviewStore
+from tests.support.cli import run_error, run_ok
 from tests.support.synthetic_reviews import BEGAN, review
 
 ROOT = Path(__file__).parents[2]
@@ -23,50 +22,38 @@ def store(tmp_path):
     return store
 
 
-def run(*arguments):
-    result = CliRunner().invoke(app, ["reviews", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def test_coverage_is_said_by_source_and_kind(store):
-    head, _, *rows, whole = run("coverage", "--store", store.uri).splitlines()
+def test_coverage_is_said_by_source_and_kind_and_in_json_is_one_value(store):
+    head, _, *rows, whole = run_ok("reviews", "coverage", "--store", store.uri).splitlines()
     assert head.split() == ["source", "kind", "films", "reviews", "newest"]
     assert [row.split() for row in rows] == [
         ["other", "plot", "1", "1", "2026-01-01"],
         ["synthetic", "review", "2", "3", "2026-01-01"],
     ]
     assert whole == "2 films, 4 reviews"
-
-
-def test_coverage_in_json_is_one_value(store):
-    coverage = json.loads(run("coverage", "--store", store.uri, "--json"))
+    coverage = json.loads(run_ok("reviews", "coverage", "--store", store.uri, "--json"))
     assert (coverage["films"], coverage["reviews"]) == (2, 4)
     assert [(each["source"], each["reviews"]) for each in coverage["sources"]] == [("other", 1), ("synthetic", 3)]
     assert coverage["sources"][0]["newest"].startswith("2026-01-01")
 
 
 def test_coverage_of_each_film_goes_to_a_file(store, tmp_path):
-    run("coverage", "--store", store.uri, "--to", str(tmp_path / "films.csv"))
+    run_ok("reviews", "coverage", "--store", store.uri, "--to", str(tmp_path / "films.csv"))
     counts = pd.read_csv(tmp_path / "films.csv").set_index(["tconst", "kind"])["reviews"]
     assert counts.to_dict() == {("tt1", "plot"): 1, ("tt1", "review"): 2, ("tt2", "review"): 1}
 
 
 def test_compaction_keeps_all_reviews(store):
-    output = run("compact", "--store", store.uri, "--keep-days", "0")
+    output = run_ok("reviews", "compact", "--store", store.uri, "--keep-days", "0")
     assert output.endswith(f"version {store.version()}\n")
-    assert json.loads(run("compact", "--store", store.uri, "--json"))["version"] >= store.version() - 1
+    assert json.loads(run_ok("reviews", "compact", "--store", store.uri, "--json"))["version"] >= store.version() - 1
     assert len(store.reviews.open().file_uris()) == 2
     assert len(store.read(["tt1", "tt2"])) == 4
 
 
 @pytest.mark.parametrize("command", ["coverage", "compact"])
-def test_no_store_is_told_and_none_is_made(command, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["latentflix", "reviews", command, "--store", str(tmp_path / "none")])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith("latentflix: there is no review store; where: ")
+def test_a_missing_store_is_an_error_and_none_is_made(command, tmp_path):
+    error = run_error("reviews", command, "--store", tmp_path / "none")
+    assert error.startswith("latentflix: there is no review store; where: ")
     assert not (tmp_path / "none").exists()
 
 

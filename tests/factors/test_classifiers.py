@@ -4,7 +4,6 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.factors.classifiers import (
     ClassifierConfig,
     Classifiers,
@@ -14,12 +13,11 @@ from latentflix.factors.classifiers import (
 )
 from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.labels import indicator_matrix
-from latentflix.reviews.join import ReviewConfig, join_reviews
 from latentflix.text.classifier import backward_name, build_classifier, predict_proba, read_reviews, reverse
 from latentflix.text.language_model import LanguageModelConfig, model_weights, train_language_model
 from tests.support.factories.classifiers import draw_labels
 from tests.support.factories.corpus import SIZES, VOCABULARY, draw_reviews, make_corpus, untrained_language_model
-from tests.support.synthetic_world import make_world
+from tests.support.synthetic_world import join_world, make_world
 
 NO_EPOCHS = {f"{step}_epochs": 0 for step in ("frozen", "last_two", "last_three", "all")}
 CONFIG = ClassifierConfig()
@@ -93,10 +91,7 @@ def test_a_backward_model_gives_each_classifier_a_second_one_and_their_mean_coun
 def world_outcome():
     """Classifiers trained on a synthetic world, its reviews, their predictions, and what is true."""
     world = make_world(n_items=60, n_factors=2, reviews_per_item=8, n_filler_words=60, words_per_pole=4, word_share=0.4)
-    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
-    reviews, _ = join_reviews(
-        world.reviews, items, items.index.to_series(), world.review_films, world.item_titles, ReviewConfig()
-    )
+    reviews = join_world(world)
     leaning = np.sign(world.true_factors).stack()
     item_labels = pd.DataFrame(
         [(item_id, factor + ("+" if sign > 0 else "-")) for (item_id, factor), sign in leaning.items()],
@@ -108,15 +103,8 @@ def world_outcome():
     )
     corpus = make_corpus(list(world.reviews["text"]))
     language_model = train_language_model(corpus, corpus.rows_excluding(reviews["review_id"]), language).model
-    config = ClassifierConfig(
-        n_folds=2,
-        batch_size=16,
-        frozen_epochs=2,
-        last_two_epochs=0,
-        last_three_epochs=0,
-        all_epochs=7,
-        all_learning_rate=1e-2,
-    )
+    epochs = {**NO_EPOCHS, "frozen_epochs": 2, "all_epochs": 7}
+    config = ClassifierConfig(n_folds=2, batch_size=16, all_learning_rate=1e-2, **epochs)
     tokens = corpus.texts(corpus.rows(reviews["review_id"]), len(language_model.vocabulary), config.max_tokens)
     trained = train_classifiers(reviews, tokens, item_labels, labels, language_model, config)
     predictions = predict_held_out(
@@ -136,15 +124,12 @@ def test_planted_words_are_predicted_for_reviews_of_unseen_items(world_outcome):
             assert roc_auc_score(y_true.loc[table["review_id"], label], table[label]) > 0.8
 
 
-def test_every_classifier_comes_with_what_was_held_out_from_it(world_outcome):
+def test_every_classifier_comes_with_what_was_held_out_from_it_and_with_losses_that_fall(world_outcome):
     trained, reviews, _, _ = world_outcome
     assert list(trained.weights) == list(trained.held_out.columns) == ["0", "1", RANDOM_SPLIT]
     assert trained.held_out.index.tolist() == reviews["review_id"].tolist()
     fold = reviews["item_id"].map(trained.folds).to_numpy()
     np.testing.assert_array_equal(trained.held_out["1"], fold == 1)
     assert trained.history["classifier"].unique().tolist() == ["0", "1", RANDOM_SPLIT]
-
-
-def test_losses_fall(world_outcome):
-    for _, history in world_outcome[0].history.groupby("classifier"):
+    for _, history in trained.history.groupby("classifier"):
         assert history["train_loss"].iloc[-1] < 0.8 * history["train_loss"].iloc[0]

@@ -39,22 +39,22 @@ def found(store, *known, **changed):
     return find_new_reviews(ITEMS, read(*known), FOLDS, config(store, **changed))
 
 
-def test_new_reviews_are_those_of_the_refresh_that_the_run_has_not_read(store):
+def test_new_reviews_are_those_of_the_refresh_and_version_that_the_run_has_not_read(store):
     new = found(store, review("tt1", 3)).reviews
     assert sorted(zip(new["item_id"], new["review_id"], strict=True)) == sorted(
         [(1, review("tt1", 2).content_sha256), (2, review("tt2", 2).content_sha256)]
     )
+    assert sorted(found(store, store_version=2).reviews["item_id"]) == [1, 1]
+    assert found(store, store_version=1).reviews.empty
 
 
-def test_a_text_of_several_items_is_left_out(store):
+def test_new_reviews_are_cleaned_and_a_text_of_several_items_is_left_out(store):
     text = write("both")
     store.merge([review("tt1", 7, text), review("tt2", 8, text)], LATER)
     assert review("tt1", 7, text).content_sha256 not in set(found(store).reviews["review_id"])
-
-
-def test_only_the_version_of_the_store_that_is_named_is_read(store):
-    assert sorted(found(store, store_version=2).reviews["item_id"]) == [1, 1]
-    assert found(store, store_version=1).reviews.empty
+    store.merge([review("tt1", 5, "<script>x</script>Good <b>item</b>" + write(1))], LATER)
+    assert any(text.startswith("Good  item") for text in found(store).reviews["text"])
+    assert not found(store).reviews["text"].str.contains("<").any()
 
 
 def test_a_review_is_predicted_by_classifiers_that_have_not_read_about_its_item(store):
@@ -63,12 +63,6 @@ def test_a_review_is_predicted_by_classifiers_that_have_not_read_about_its_item(
     assert by_item.loc[1].to_dict() == {"0": True, "1": False}
     assert by_item.loc[2].to_dict() == {"0": True, "1": True}
     assert new.held_out.index.tolist() == new.reviews["review_id"].tolist()
-
-
-def test_new_reviews_are_cleaned_for_the_models(store):
-    store.merge([review("tt1", 5, "<script>x</script>Good <b>item</b>" + write(1))], LATER)
-    assert any(text.startswith("Good  item") for text in found(store).reviews["text"])
-    assert not found(store).reviews["text"].str.contains("<").any()
 
 
 def predict(*rows, classifier="0"):
@@ -90,17 +84,14 @@ def compare(new, previous=PREVIOUS, **settings):
     return compare_histograms(previous, new, LABELS, TOP_1, DriftConfig(**settings)).set_index("item_id")
 
 
-def test_a_histogram_drifts_by_the_share_of_votes_that_went_elsewhere():
+def test_a_histogram_drifts_by_the_share_of_votes_that_went_elsewhere_and_stays_if_none_did():
     drift = compare((predict(("d", "1-"), ("e", "2-")), of_items(d=1, e=1)))
     assert drift.loc[1, ["reviews", "new_reviews", "drifted", "lost"]].tolist() == [2, 2, True, "1+"]
     assert drift.loc[1, "distance"] == pytest.approx(0.5)
     assert set(drift.loc[1, "gained"].split(", ")) == {"1-", "2-"}
     assert list(drift.index) == [1]
-
-
-def test_a_histogram_stays_if_the_new_reviews_agree_with_it():
-    drift = compare((predict(("d", "1+")), of_items(d=1)))
-    assert drift.loc[1, ["distance", "drifted", "gained", "lost"]].tolist() == [0, False, "", ""]
+    same = compare((predict(("d", "1+")), of_items(d=1)))
+    assert same.loc[1, ["distance", "drifted", "gained", "lost"]].tolist() == [0, False, "", ""]
 
 
 @pytest.mark.parametrize(("drifted_from", "drifted"), [(0.3, True), (0.34, False)])
@@ -116,22 +107,16 @@ def test_an_item_drifts_with_its_first_reviews():
     assert np.isnan(drift.loc[7, "distance"])
 
 
-def test_items_that_drifted_most_come_first():
+def test_items_that_drifted_most_come_first_and_without_new_reviews_nothing_drifts():
     new = predict(("d", "1+"), ("e", "2-"), ("f", "2-"))
     assert compare((new, of_items(d=1, e=2, f=2))).index.tolist() == [2, 1]
-
-
-def test_several_classifiers_of_a_review_count_once():
-    both = pd.concat([predict(("d", "1-")), predict(("d", "1-"), classifier="1")])
-    assert compare((both, of_items(d=1))).loc[1, "distance"] == pytest.approx(1 / 3)
-
-
-def test_the_classifier_of_the_random_split_does_not_count():
-    leaking = (pd.concat([PREVIOUS[0], predict(("a", "2-"), classifier=RANDOM_SPLIT)]), PREVIOUS[1])
-    assert compare((predict(("d", "1+")), of_items(d=1)), leaking).loc[1, "distance"] == 0
-
-
-def test_without_new_reviews_nothing_drifts():
     drift = compare((predict(), of_items()))
     assert drift.empty
     assert "distance" in drift
+
+
+def test_several_classifiers_of_a_review_count_once_and_that_of_the_random_split_does_not():
+    both = pd.concat([predict(("d", "1-")), predict(("d", "1-"), classifier="1")])
+    assert compare((both, of_items(d=1))).loc[1, "distance"] == pytest.approx(1 / 3)
+    leaking = (pd.concat([PREVIOUS[0], predict(("a", "2-"), classifier=RANDOM_SPLIT)]), PREVIOUS[1])
+    assert compare((predict(("d", "1+")), of_items(d=1)), leaking).loc[1, "distance"] == 0

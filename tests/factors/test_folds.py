@@ -45,7 +45,7 @@ def test_two_items_for_each_fold_suffice_and_fewer_are_refused():
         assign_folds(items[:7], np.ones((7, 1)), 4, 0)
 
 
-def test_every_review_is_held_out_by_one_fold_together_with_its_item():
+def test_a_review_is_held_out_by_one_fold_together_with_its_item_but_a_random_split_splits_items():
     items, has_label = draw_labels()
     folds = assign(items, has_label, n_folds=3)
     masks = held_out_masks(items, folds, 3, random_split=True, seed=0)
@@ -54,14 +54,9 @@ def test_every_review_is_held_out_by_one_fold_together_with_its_item():
     for name in "012":
         assert set(items[masks[name]]) == set(folds.index[folds == int(name)])
         assert not set(items[masks[name]]) & set(items[~masks[name]])
-
-
-def test_a_random_split_holds_out_as_many_reviews_but_splits_items():
-    items, has_label = draw_labels()
-    folds = assign(items, has_label, n_folds=3)
-    mask = held_out_masks(items, folds, 3, random_split=True, seed=0)[RANDOM_SPLIT]
-    assert mask.sum() == len(items) // 3
-    assert len(set(items[mask]) & set(items[~mask])) > 10
+    random = masks[RANDOM_SPLIT]
+    assert random.sum() == len(items) // 3
+    assert len(set(items[random]) & set(items[~random])) > 10
     assert RANDOM_SPLIT not in held_out_masks(items, folds, 3, random_split=False, seed=0)
 
 

@@ -28,18 +28,15 @@ def test_an_item_gets_its_strongest_axes_with_their_poles_strongest_first():
     assert labels.items.dtypes.astype(str).to_dict() == {"item_id": "int32", "label": "str", "strength": "float32"}
 
 
-def test_labels_are_counted():
+def test_labels_are_counted_and_equally_frequent_ones_are_both_the_most_frequent():
     table = label_items(SCORES, AXES, FREQUENT, TWO).labels
     assert list(table.index) == ["1+", "1-", "2+", "2-", "3+", "3-"]
     assert table["axis"].tolist() == ["1", "1", "2", "2", "3", "3"]
     assert table["items"].tolist() == [2, 1, 0, 3, 2, 0]
     assert table["share"].tolist() == [0.5, 0.25, 0, 0.75, 0.5, 0]
     assert table.index[table["most_frequent"]].tolist() == ["2-"]
-
-
-def test_equally_frequent_labels_are_both_the_most_frequent():
-    table = label_items(SCORES.loc[[10, 40]], AXES, FREQUENT, TWO).labels
-    assert table.index[table["most_frequent"]].tolist() == ["1+", "2-"]
+    both = label_items(SCORES.loc[[10, 40]], AXES, FREQUENT, TWO).labels
+    assert both.index[both["most_frequent"]].tolist() == ["1+", "2-"]
 
 
 def test_dropping_the_most_frequent_label_drops_and_counts_exactly_the_items_with_it():
@@ -60,14 +57,11 @@ def test_with_z_scores_an_item_gets_every_label_that_is_far_enough_from_the_mean
     assert labels.items.dtypes.astype(str).to_dict() == {"item_id": "int32", "label": "str", "strength": "float32"}
 
 
-def test_items_without_a_label_are_counted_and_have_no_share():
+def test_items_without_a_label_are_counted_if_they_have_enough_ratings_and_have_no_share():
     labels = label_items(SCORES, AXES, FREQUENT.replace(100, 10), LabelConfig(rule="z_score", z_from=2.5))
     assert labels_of(labels) == {30: ["3+"], 40: ["1+", "2-"]}
     assert labels.unlabelled == 2
     assert labels.labels["share"].tolist() == [0.5, 0, 0, 0.5, 0.5, 0]
-
-
-def test_an_item_with_too_few_ratings_does_not_count_as_unlabelled():
     n_ratings = pd.Series({10: 9, 20: 100, 30: 100, 40: 100})
     assert label_items(SCORES, AXES, n_ratings, LabelConfig(rule="z_score", z_from=1.0)).unlabelled == 1
 
@@ -99,21 +93,13 @@ def test_an_item_in_the_middle_of_an_axis_counts_as_plus():
     assert labels.items["label"].tolist() == ["1+"]
 
 
-def test_unstable_axes_give_labels_only_if_they_may():
+def test_too_few_axes_are_refused_and_unstable_ones_give_labels_only_if_they_may():
     axes = AXES.assign(stable=[True, False, True])
     labels = label_items(SCORES, axes, FREQUENT, TWO)
     assert labels_of(labels) == {10: ["1+", "3+"], 20: ["3+", "1+"], 30: ["3+", "1-"], 40: ["1+", "3+"]}
     assert list(labels.labels.index) == ["1+", "1-", "3+", "3-"]
     allowed = label_items(SCORES, AXES.assign(stable=False), FREQUENT, TWO.model_copy(update={"only_stable": False}))
     assert labels_of(allowed) == labels_of(label_items(SCORES, AXES, FREQUENT, TWO))
-
-
-def test_only_items_with_enough_ratings_are_labelled():
-    n_ratings = pd.Series({10: 9, 20: 10, 30: 11})
-    assert list(labels_of(label_items(SCORES, AXES, n_ratings, TWO))) == [20, 30]
-
-
-def test_too_few_axes_are_refused():
     message = (
         r"found: 2 stable factors \(1, 3\); expected: at least 3; what to do: lower --labels.top-k.*--no-labels.only"
     )
@@ -121,7 +107,9 @@ def test_too_few_axes_are_refused():
         label_items(SCORES, AXES.assign(stable=[True, False, True]), FREQUENT, LabelConfig(top_k=3))
 
 
-def test_no_item_with_enough_ratings_is_refused():
+def test_only_items_with_enough_ratings_are_labelled_and_none_at_all_is_refused():
+    n_ratings = pd.Series({10: 9, 20: 10, 30: 11})
+    assert list(labels_of(label_items(SCORES, AXES, n_ratings, TWO))) == [20, 30]
     with pytest.raises(NotEnoughData, match="found: at most 9 ratings; expected: 10 or more"):
         label_items(SCORES, AXES, pd.Series({10: 9, 20: 3}), TWO)
 

@@ -7,12 +7,10 @@ import pandas as pd
 import pytest
 
 from latentflix.data.movielens import GENRES
-from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import NotEnoughData
 from latentflix.factors.labels import LabelConfig, label_items
 from latentflix.factors.naming import NameConfig, _distinctive_terms, _Usage, find_names, rank_items
-from latentflix.reviews.join import ReviewConfig, join_reviews
-from tests.support.synthetic_world import make_world
+from tests.support.synthetic_world import join_world, make_world, read_items
 
 CONFIG = NameConfig(n_terms=8, n_items=5)
 FACTORS = ["A", "B", "C"]
@@ -24,15 +22,13 @@ def world():
 
 
 def name_world(world, config=CONFIG, stable=(True, True, True), **changes):
-    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
-    linked = items.join(world.item_titles.set_index("item_id")["tconst"])
-    reviews, _ = join_reviews(world.reviews, linked, items.index.to_series(), world.review_films, ReviewConfig())
+    items = read_items(world)
     axes = pd.DataFrame({"stable": stable}, index=pd.Index(FACTORS, name="axis"))
     labels = label_items(
         world.true_factors, axes.assign(stable=True), items["ratings"], LabelConfig(top_k=2, min_ratings=1)
     )
     arguments = {"items": items, "item_labels": labels.items, "scores": world.true_factors} | changes
-    return find_names(reviews, axes=axes, corpus=world.reviews["text"], config=config, **arguments)
+    return find_names(join_world(world), axes=axes, corpus=world.reviews["text"], config=config, **arguments)
 
 
 def digest(text):
@@ -92,7 +88,7 @@ def test_a_item_of_many_reviews_does_not_name_a_pole_by_itself():
     assert terms_of(uncapped, "A+")[0] == "hero"
 
 
-def test_the_items_of_a_pole_are_those_with_the_highest_or_lowest_score(world):
+def test_the_items_of_a_pole_are_those_with_the_highest_or_lowest_score_among_the_frequently_rated(world):
     names = name_world(world)
     titles = world.items.set_index("item_id")["title"]
     for factor in FACTORS:
@@ -102,15 +98,11 @@ def test_the_items_of_a_pole_are_those_with_the_highest_or_lowest_score(world):
             assert shown["item_id"].tolist() == expected.index.tolist()
             assert shown["title"].tolist() == titles[expected.index].tolist()
             assert shown["score"].tolist() == pytest.approx((-expected).tolist())
-
-
-def test_rarely_rated_items_are_not_shown(world):
-    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
+    items = read_items(world)
     best = world.true_factors["A"].idxmax()
     items.loc[best, "ratings"] = CONFIG.min_ratings - 1
-    names = name_world(world, items=items)
-    assert best not in names.items["item_id"].tolist()
-    assert best in name_world(world).items["item_id"].tolist()
+    assert best not in name_world(world, items=items).items["item_id"].tolist()
+    assert best in names.items["item_id"].tolist()
 
 
 def test_synthetic_genres_name_their_pole(world):
@@ -126,35 +118,25 @@ def test_synthetic_genres_name_their_pole(world):
             assert names.names[factor + pole].startswith(genre)
 
 
-def test_genres_of_all_or_no_items_name_no_pole(world):
-    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
+def test_genres_of_all_or_no_items_name_no_pole_and_one_without_a_distinctive_word_says_so(world):
+    items = read_items(world)
     for genres in (["Drama"], []):
         names = name_world(world, items=items.assign(genres=[genres] * len(items)))
         assert names.genres.empty
         assert names.names["A+"] == ", ".join(terms_of(names, "A+")[:3])
+    labels = pd.DataFrame({"item_id": items.index[:3], "label": "A+"})
+    names = name_world(world, items=items.assign(genres=[[]] * len(items)), item_labels=labels)
+    assert names.names["A+"] == "no distinctive word"
 
 
-def test_only_stable_axes_are_named(world):
+def test_only_stable_axes_are_named_and_without_one_there_is_nothing_to_name(world):
     names = name_world(world, stable=(True, False, True))
     assert list(names.names) == ["A+", "A-", "C+", "C-"]
     for table in (names.terms, names.items, names.genres):
         assert set(table["label"]) == {"A+", "A-", "C+", "C-"}
-
-
-def test_without_a_stable_axis_there_is_nothing_to_name(world):
     axes = pd.DataFrame({"stable": False, "stability": [0.7, 0.62, 0.5]}, index=pd.Index(FACTORS, name="axis"))
     with pytest.raises(NotEnoughData, match=r"no factor is stable.*found: stability of at most 0.70"):
         find_names(*([None] * 3), axes=axes, items=None, corpus=None, config=CONFIG)
-
-
-def test_a_pole_without_a_distinctive_word_says_so(world):
-    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
-    names = name_world(
-        world,
-        items=items.assign(genres=[[]] * len(items)),
-        item_labels=pd.DataFrame({"item_id": items.index[:3], "label": "A+"}),
-    )
-    assert names.names["A+"] == "no distinctive word"
 
 
 def test_names_stop_words_short_words_and_line_breaks_are_no_terms(world):
@@ -168,15 +150,14 @@ def test_names_stop_words_short_words_and_line_breaks_are_no_terms(world):
     assert not words & {"the", "of", "br", "ab", "it", "zorro", "Zorro"}
 
 
+def distinctive(terms, counts, prior, prior_weight):
+    """The distinctive terms of the first of two items."""
+    usage = _Usage(np.array(terms), item_ids=np.array([1, 2]), counts=np.array(counts, float), prior=np.array(prior))
+    return _distinctive_terms(usage, [1], [2], NameConfig(min_items=1, prior_weight=prior_weight))
+
+
 def test_log_odds_by_hand():
-    usage = _Usage(
-        terms=np.array(["war", "love"]),
-        item_ids=np.array([1, 2]),
-        counts=np.array([[3.0, 1.0], [1.0, 3.0]]),
-        prior=np.array([0.5, 0.5]),
-    )
-    config = NameConfig(min_items=1, prior_weight=10)
-    table = _distinctive_terms(usage, [1], [2], config)
+    table = distinctive(["war", "love"], [[3, 1], [1, 3]], [0.5, 0.5], 10)
     odds = math.log(8.001 / 6.001) - math.log(6.001 / 8.001)
     assert table["term"].tolist() == ["war"]
     assert table["items"].tolist() == [1]
@@ -184,13 +165,7 @@ def test_log_odds_by_hand():
 
 
 def test_a_common_word_needs_a_larger_difference_to_be_distinctive():
-    usage = _Usage(
-        terms=np.array(["item", "galaxy", "rest"]),
-        item_ids=np.array([1, 2]),
-        counts=np.array([[9.0, 9.0, 2.0], [3.0, 3.0, 14.0]]),
-        prior=np.array([0.9, 0.01, 0.5]),
-    )
-    table = _distinctive_terms(usage, [1], [2], NameConfig(min_items=1, prior_weight=100))
+    table = distinctive(["item", "galaxy", "rest"], [[9, 9, 2], [3, 3, 14]], [0.9, 0.01, 0.5], 100)
     assert table["term"].tolist() == ["galaxy", "item"]
     galaxy = (math.log(10.001 / 151.002) - math.log(4.001 / 157.002)) / math.sqrt(1 / 10.001 + 1 / 4.001)
     item = (math.log(99.001 / 62.002) - math.log(93.001 / 68.002)) / math.sqrt(1 / 99.001 + 1 / 93.001)

@@ -14,6 +14,13 @@ from tests.support.factories.run import LABELS, LOGITS, NAMES, TEXT, write_run
 EXPECTED = expit(np.array([LOGITS["0"], LOGITS["1"]])).mean(0)
 
 
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path)
+    write_run(store)
+    return store
+
+
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("artifacts"))
@@ -26,14 +33,12 @@ def test_the_mean_of_the_classifiers_of_all_folds_counts(predictor):
     np.testing.assert_allclose(table[LABELS], [EXPECTED, EXPECTED], rtol=1e-5)
     assert len(predictor.networks) == 2
     assert table[LABELS].dtypes.tolist() == [np.float32, np.float32]
+    assert predictor.predict([]).dtypes.equals(table.dtypes)
 
 
-def test_labels_that_reach_their_thresholds_are_predicted(predictor):
+def test_labels_that_reach_their_thresholds_are_predicted_and_described(predictor):
     assert EXPECTED[0] > 0.5 > 0.4 > EXPECTED[1]
     assert predictor.predict([TEXT])["labels"].tolist() == ["1+"]
-
-
-def test_a_label_is_described_with_name_threshold_and_held_out_scores(predictor):
     first, second = predictor.describe(predictor.predict([TEXT]).iloc[0])
     assert first == {
         "label": "1+",
@@ -61,11 +66,11 @@ def test_any_text_is_predicted(predictor, text):
     np.testing.assert_allclose(table[LABELS].to_numpy()[0], EXPECTED, rtol=1e-5)
 
 
-def test_no_text_has_the_columns_of_any(predictor):
-    assert predictor.predict([]).dtypes.equals(predictor.predict([TEXT]).dtypes)
-
-
-def test_a_table_goes_from_parquet_to_parquet_some_rows_at_a_time(predictor, tmp_path):
+def test_a_table_goes_from_parquet_to_parquet_some_rows_at_a_time_if_it_has_texts(predictor, tmp_path):
+    pd.DataFrame({"year": [1]}).to_parquet(tmp_path / "in.parquet")
+    with pytest.raises(DataError, match="a table has no such column; where: .*in.parquet: text; found: year"):
+        predictor.predict_file(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
     pd.DataFrame({"text": [TEXT, None, TEXT] * 5, "year": range(15)}).to_parquet(tmp_path / "in.parquet")
     assert predictor.predict_file(tmp_path / "in.parquet", tmp_path / "out.parquet", batch_rows=4) == 15
     table = pd.read_parquet(tmp_path / "out.parquet")
@@ -75,27 +80,12 @@ def test_a_table_goes_from_parquet_to_parquet_some_rows_at_a_time(predictor, tmp
     np.testing.assert_allclose(table.loc[table["note"] == "", "1-"], EXPECTED[1], rtol=1e-5)
 
 
-def test_a_table_without_texts_is_refused_and_nothing_is_written(predictor, tmp_path):
-    pd.DataFrame({"year": [1]}).to_parquet(tmp_path / "in.parquet")
-    with pytest.raises(DataError, match="a table has no such column; where: .*in.parquet: text; found: year"):
-        predictor.predict_file(tmp_path / "in.parquet", tmp_path / "out.parquet")
-    assert not (tmp_path / "out.parquet").exists()
-
-
-def test_a_run_without_thresholds_is_refused(tmp_path):
-    store = Store(tmp_path)
-    write_run(store)
-    run = choose_run(store)
-    del run.handles["comparison"]
-    with pytest.raises(ArtifactError, match="the run made no comparison.*start it again with latentflix run"):
-        LabelPredictor.load(store, run)
-
-
-def test_classifiers_of_another_version_are_refused(tmp_path):
-    store = Store(tmp_path)
-    write_run(store)
+def test_a_run_without_thresholds_or_with_classifiers_of_another_version_is_refused(store):
     run = choose_run(store)
     path = store.path(run.handle("classifier")) / "manifest.json"
     path.write_text(path.read_text().replace('"n_folds"', '"folds"'))
     with pytest.raises(ArtifactError, match="trained by another version of .*the setting folds: Extra"):
+        LabelPredictor.load(store, run)
+    del run.handles["comparison"]
+    with pytest.raises(ArtifactError, match="the run made no comparison.*start it again with latentflix run"):
         LabelPredictor.load(store, run)

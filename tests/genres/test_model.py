@@ -8,7 +8,7 @@ from latentflix.artifacts import Store
 from latentflix.data.splits import TEST
 from latentflix.errors import ModelError
 from latentflix.genres.model import GenreConfig, GenreModel, predict_genres, train_genres
-from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, make_plots, prepare, save
+from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, make_plots, prepare, save, train_small
 
 PREPARED = prepare()
 PLOTS = PREPARED.plot_summaries
@@ -16,7 +16,7 @@ PLOTS = PREPARED.plot_summaries
 
 @pytest.fixture(scope="module")
 def trained():
-    return train_genres(PLOTS, PREPARED.has_genre, [embed(PLOTS["plot"])], QUICK)
+    return train_small()
 
 
 def test_genres_of_unread_plots_are_predicted(trained):
@@ -35,7 +35,9 @@ def test_nothing_is_learned_from_or_chosen_on_test_plots(trained):
     assert again.model.thresholds.each.tolist() == trained.model.thresholds.each.tolist()
 
 
-def test_a_saved_model_gives_the_same_predictions(trained, tmp_path):
+def test_a_model_predicts_the_same_as_when_it_was_trained_and_when_it_was_saved(trained, tmp_path):
+    predicted, _ = predict_genres(list(PLOTS["plot"]), trained.model, WordEncoder())
+    np.testing.assert_allclose(predicted, trained.probabilities, atol=1e-5)
     store = Store(tmp_path)
     model = GenreModel.load(store, save(trained.model, store, "key"))
     plots = list(make_plots(20, seed=1)["plot"])
@@ -46,17 +48,12 @@ def test_a_saved_model_gives_the_same_predictions(trained, tmp_path):
     assert model.genres == list(PREPARED.has_genre)
 
 
-def test_the_model_predicts_the_same_as_when_it_was_trained(trained):
-    predicted, _ = predict_genres(list(PLOTS["plot"]), trained.model, WordEncoder())
-    np.testing.assert_allclose(predicted, trained.probabilities, atol=1e-5)
-
-
 def test_thresholds_that_do_not_fit_the_genres_are_refused(trained):
     with pytest.raises(ModelError, match="found: 3 thresholds; expected: 1, one for each genre"):
         replace(trained.model, genres=["Western"])
 
 
-def test_the_best_trial_on_validation_is_used():
+def test_the_best_trial_on_validation_is_used_and_every_loss_and_resampling_tried_by_default():
     blind_config, blind = embed(["word1"] * len(PLOTS), long_texts="head")
     tried = QUICK.model_copy(update={"losses": ("plain", "focal"), "n_seeds": 1})
     trained = train_genres(PLOTS, PREPARED.has_genre, [(blind_config, blind), embed(PLOTS["plot"])], tried)
@@ -65,6 +62,7 @@ def test_the_best_trial_on_validation_is_used():
     assert trials["chosen"].sum() == 1
     assert trials.loc[trials["chosen"], "average_precision"].item() == trials["average_precision"].max()
     assert trained.model.embedding.long_texts == "chunks"
+    assert len(GenreConfig().losses) * len(GenreConfig().resampling) == 8
 
 
 def test_a_plot_without_words_gets_no_probabilities_and_leaves_the_others_as_they_are(trained):
@@ -80,7 +78,3 @@ def test_a_plot_in_words_that_the_encoder_does_not_know_is_noted_and_still_predi
     predicted, notes = predict_genres(["幽霊 の 話", "ghost crypt 話"], trained.model, WordEncoder())
     assert notes == ["the model does not know most of the words: is it another language?", ""]
     assert predicted.notna().all(axis=None)
-
-
-def test_every_loss_and_resampling_is_tried_by_default():
-    assert len(GenreConfig().losses) * len(GenreConfig().resampling) == 8

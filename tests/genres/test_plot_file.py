@@ -22,7 +22,7 @@ def load(path, **names):
 
 
 @pytest.mark.parametrize("name", ["plots.csv", "plots.parquet"])
-def test_columns_of_the_users_own_names_are_read(tmp_path, name):
+def test_columns_of_the_users_own_names_are_read_and_one_hot_columns_become_names(tmp_path, name):
     write_file(TABLE, tmp_path / name)
     plots = load(tmp_path / name, **NAMES, genres_column="Kind")
     assert plots.to_dict("list") == {
@@ -31,30 +31,27 @@ def test_columns_of_the_users_own_names_are_read(tmp_path, name):
         "title": ["Solaris", "Alien"],
         "genres": ["Drama; Sci-Fi", "Horror"],
     }
-
-
-@pytest.mark.parametrize("name", ["plots.csv", "plots.parquet"])
-def test_one_hot_columns_become_names(tmp_path, name):
     write_file(ONE_HOT, tmp_path / name)
     assert load(tmp_path / name, **NAMES, one_hot=True)["genres"].tolist() == [["Drama", "Sci-Fi"], ["Sci-Fi"]]
 
 
-def test_one_hot_columns_with_other_values_are_named_by_row(tmp_path):
-    ONE_HOT.astype({"Drama": "object"}).assign(Drama=[2, "yes"]).to_csv(tmp_path / "plots.csv", index=False)
-    with pytest.raises(DataError, match="row 0, Drama: 2; row 1, Drama: yes; expected: 1 for a film"):
-        load(tmp_path / "plots.csv", **NAMES, one_hot=True)
-
-
-def test_of_many_wrong_cells_the_first_ten_are_named_and_all_are_counted(tmp_path):
-    pd.concat([ONE_HOT.assign(Drama=7)] * 8).to_csv(tmp_path / "plots.csv", index=False)
-    with pytest.raises(DataError, match="row 9, Drama: 7; and 6 more"):
-        load(tmp_path / "plots.csv", **NAMES, one_hot=True)
-
-
-def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path):
-    TABLE.to_csv(tmp_path / "plots.csv", index=False)
-    with pytest.raises(DataError, match="plots.csv: plot, genres; found: Name, Story, Kind"):
-        load(tmp_path / "plots.csv")
+@pytest.mark.parametrize(
+    ("table", "names", "message"),
+    [
+        (
+            ONE_HOT.astype({"Drama": "object"}).assign(Drama=[2, "yes"]),
+            {**NAMES, "one_hot": True},
+            "row 0, Drama: 2; row 1, Drama: yes; expected: 1 for a film",
+        ),
+        (pd.concat([ONE_HOT.assign(Drama=7)] * 8), {**NAMES, "one_hot": True}, "row 9, Drama: 7; and 6 more"),
+        (TABLE, {}, "plots.csv: plot, genres; found: Name, Story, Kind"),
+    ],
+    ids=["other values in one-hot columns", "more than ten of them", "a missing column"],
+)
+def test_an_unusable_table_is_refused_and_its_cells_or_columns_are_named(tmp_path, table, names, message):
+    table.to_csv(tmp_path / "plots.csv", index=False)
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / "plots.csv", **names)
 
 
 def test_a_missing_file_is_refused_before_anything_runs(tmp_path):

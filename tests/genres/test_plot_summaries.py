@@ -52,18 +52,13 @@ def test_every_row_that_cannot_be_used_is_listed_with_the_reason():
     assert sorted([*prepared.plot_summaries.index, *prepared.left_out["plot_id"]]) == list(range(240))
 
 
-def test_a_genre_of_a_single_film_is_listed_and_its_film_stays():
+def test_the_genres_are_those_of_the_table_except_that_of_a_single_film_which_is_listed():
     table = make_plots()
     table.loc[7, "genres"] = "Biopic"
     prepared = prepare(table)
     assert prepared.rare["films"].to_dict() == {"Biopic": 1}
     assert sorted(prepared.has_genre) == ["Comedy", "Horror", "Western"]
     assert not prepared.has_genre.loc[7].any()
-
-
-def test_the_genres_are_those_of_the_table():
-    table = make_plots()
-    prepared = prepare(table)
     for genre in prepared.has_genre:
         assert prepared.has_genre[genre].tolist() == table["genres"].str.contains(genre).tolist()
 

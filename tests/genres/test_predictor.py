@@ -4,16 +4,13 @@ import pytest
 import latentflix.genres.predictor
 from latentflix.artifacts import Store
 from latentflix.errors import ArtifactError, DataError
-from latentflix.genres.model import train_genres
 from latentflix.genres.predictor import GenrePredictor
-from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, prepare, save
+from tests.support.factories.genres import WORDS, WordEncoder, save, train_small
 
 
 @pytest.fixture(scope="module")
 def model():
-    prepared = prepare()
-    plots = prepared.plot_summaries
-    return train_genres(plots, prepared.has_genre, [embed(plots["plot"])], QUICK).model
+    return train_small().model
 
 
 @pytest.fixture
@@ -39,30 +36,21 @@ def test_a_table_keeps_its_rows_and_columns_and_gets_notes_on_missing_plots(pred
     assert predicted["note"].tolist() == ["", "no text", "no text"]
     assert predicted.loc[5, list(WORDS)].to_dict() == pytest.approx(predictor.predict(WORDS["Comedy"]))
     assert predicted.loc[[6, 7], list(WORDS)].isna().all(axis=None)
-
-
-def test_an_empty_table_gets_the_columns(predictor):
     assert list(predictor.predict_table(pd.DataFrame({"plot": []}))) == ["plot", *predictor.model.genres, "note"]
 
 
-def test_an_empty_plot_is_refused(predictor):
+def test_an_empty_plot_and_a_table_that_would_lose_a_column_are_refused(predictor):
     with pytest.raises(DataError, match="a plot is empty"):
         predictor.predict(" \n")
-
-
-def test_a_table_that_would_lose_a_column_is_refused(predictor):
     with pytest.raises(DataError, match="found: Comedy, note"):
         predictor.predict_table(pd.DataFrame({"plot": ["x"], "Comedy": [1], "note": [2]}))
     with pytest.raises(DataError, match="no column of plots; found: film; expected: plot"):
         predictor.predict_table(pd.DataFrame({"film": ["x"]}))
 
 
-def test_without_a_model_the_error_says_how_to_train_one(tmp_path):
-    with pytest.raises(ArtifactError, match="no model of genres.*what to do: run python -m flows.genres"):
-        GenrePredictor.load(tmp_path)
-
-
-def test_an_altered_model_is_refused(model, predictor, tmp_path):
+def test_without_a_model_the_error_says_how_to_train_one_and_an_altered_one_is_refused(model, predictor, tmp_path):
     (tmp_path / "genres" / "one" / "model_genres.json").write_text("{}")
     with pytest.raises(ArtifactError, match="altered"):
         GenrePredictor.load(tmp_path)
+    with pytest.raises(ArtifactError, match="no model of genres.*what to do: run python -m flows.genres"):
+        GenrePredictor.load(tmp_path / "none")

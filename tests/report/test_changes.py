@@ -11,6 +11,7 @@ from tests.support.factories.report import make_manifest
 ITEMS = pd.Index(range(40), name="item_id")
 SCORES = pd.DataFrame(np.linalg.qr(np.random.default_rng(0).normal(size=(40, 3)))[0], ITEMS, ["1", "2", "3"])
 STAGES = ("factors", "evaluation", "names", "histograms")
+NEW = tuple(Handle(stage=stage, key="new") for stage in STAGES)
 
 
 def make_shares(labels, **by_item):
@@ -29,12 +30,14 @@ def compare(current, previous, **config):
     return compare_snapshots(current, previous, ChangesConfig(**config))
 
 
-def test_without_a_previous_report_all_tables_are_empty():
+def test_since_is_when_the_previous_run_ended_and_without_one_all_tables_are_empty():
     changes = compare(make_snapshot(names={"1+": "war"}), None)
     assert changes.since is None
     for table in (changes.factors, changes.poles, changes.histograms, changes.metrics, changes.settings):
         assert table.empty
         assert len(table.columns) >= 3
+    manifests = [MADE.model_copy(update={"made_at": f"2026-01-0{day}T00:00:00Z"}) for day in (2, 3, 1)]
+    assert compare(make_snapshot(), make_snapshot(manifests=manifests)).since == "2026-01-03T00:00:00Z"
 
 
 def test_factors_are_matched_by_their_items_whatever_their_number_and_sign():
@@ -45,8 +48,9 @@ def test_factors_are_matched_by_their_items_whatever_their_number_and_sign():
 
 
 def test_items_are_matched_by_their_id_and_only_those_in_both_count():
-    previous = SCORES.iloc[::-1].iloc[:30].rename(index={39: 1000})
-    assert compare(make_snapshot(), make_snapshot(previous)).factors["previous"].tolist() == ["1", "2", "3"]
+    some, none = SCORES.iloc[::-1].iloc[:30].rename(index={39: 1000}), SCORES.set_axis(ITEMS + 1000)
+    assert compare(make_snapshot(), make_snapshot(some)).factors["previous"].tolist() == ["1", "2", "3"]
+    assert compare(make_snapshot(), make_snapshot(none)).factors["previous"].tolist() == ["", "", ""]
 
 
 @pytest.mark.parametrize(("same_from", "previous"), [(0.99, ["1", "2", ""]), (0.0, ["1", "2", "3"])])
@@ -55,11 +59,6 @@ def test_a_factor_without_one_like_it_is_new(same_from, previous):
     changes = compare(make_snapshot(), make_snapshot(SCORES.assign(**{"3": other})), same_from=same_from)
     assert changes.factors["previous"].tolist() == previous
     assert changes.factors["correlation"].iloc[2] == pytest.approx(abs(np.corrcoef(SCORES["3"], other)[0, 1]))
-
-
-def test_reports_without_a_common_item_have_no_common_factor():
-    changes = compare(make_snapshot(), make_snapshot(SCORES.set_axis(ITEMS + 1000)))
-    assert changes.factors["previous"].tolist() == ["", "", ""]
 
 
 def test_a_name_is_compared_with_that_of_the_pole_where_the_same_items_stood():
@@ -81,16 +80,12 @@ def test_a_name_is_compared_with_that_of_the_pole_where_the_same_items_stood():
 def test_the_items_whose_histograms_changed_most_come_first():
     current = make_shares(["1+", "1-"], item_1=0.9, item_3=0.6)
     current.loc[(current["item_id"] == 3) & (current["label"] == "1-"), "share"] = 0.0
-    previous = make_shares(["2+", "2-"])
-    earlier = SCORES.rename(columns={"1": "2", "2": "1"})
-    changes = compare(make_snapshot(shares=current), make_snapshot(earlier, shares=previous), n_items=5)
-    assert changes.histograms["item_id"].tolist() == [1, 3]
-    assert changes.histograms["change"].tolist() == pytest.approx([0.8, 0.6])
-    most = changes.histograms.iloc[1]
-    assert (most["label"], most["share"], most["previous_share"]) == ("1-", 0.0, 0.5)
-    assert (
-        len(compare(make_snapshot(shares=current), make_snapshot(earlier, shares=previous), n_items=1).histograms) == 1
-    )
+    earlier = make_snapshot(SCORES.rename(columns={"1": "2", "2": "1"}), shares=make_shares(["2+", "2-"]))
+    histograms = compare(make_snapshot(shares=current), earlier, n_items=5).histograms
+    assert histograms["item_id"].tolist() == [1, 3]
+    assert histograms["change"].tolist() == pytest.approx([0.8, 0.6])
+    assert histograms.iloc[1][["label", "share", "previous_share"]].tolist() == ["1-", 0.0, 0.5]
+    assert len(compare(make_snapshot(shares=current), earlier, n_items=1).histograms) == 1
 
 
 def test_only_what_differs_is_among_scores_and_settings():
@@ -113,11 +108,6 @@ def test_only_what_differs_is_among_scores_and_settings():
     assert settings["collab", "first_seed"] == ("0, 16", "0")
     assert settings["evaluation", "old"][0] == "[1]"
     assert pd.isna(settings["evaluation", "old"][1])
-
-
-def test_since_is_when_the_previous_run_ended():
-    manifests = [MADE.model_copy(update={"made_at": f"2026-01-0{day}T00:00:00Z"}) for day in (2, 3, 1)]
-    assert compare(make_snapshot(), make_snapshot(manifests=manifests)).since == "2026-01-03T00:00:00Z"
 
 
 @pytest.fixture
@@ -145,41 +135,26 @@ def put_run(store, key, day, base=None):
 
 
 def test_the_previous_report_is_the_newest_that_was_made_of_something_else(store):
-    first, second = put_run(store, "a", 1), put_run(store, "b", 2)
-    new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
-    assert find_previous(store, new) == second
-    assert find_previous(store, second) == first
-    assert find_previous(store, first) == second
-
-
-def test_a_report_that_is_made_again_is_compared_with_the_same_one(store):
-    first, second = put_run(store, "a", 1), put_run(store, "b", 2)
+    assert find_previous(store, NEW) == ()
+    first = put_run(store, "a", 1)
+    assert find_previous(store, first) == ()
+    second = put_run(store, "b", 2)
+    assert find_previous(store, NEW) == second
+    assert [find_previous(store, own) for own in (first, second)] == [second, first]
+    # A report that is made again is compared with the same one as before.
     put(store, "report", "again", second, "2026-01-03T00:00:00Z")
-    assert find_previous(store, second) == first
-    assert find_previous(store, first) == second
-
-
-def test_without_another_report_there_is_no_previous_one(store):
-    new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
-    assert find_previous(store, new) == ()
-    assert find_previous(store, put_run(store, "a", 1)) == ()
+    assert [find_previous(store, own) for own in (first, second)] == [second, first]
 
 
 @pytest.mark.parametrize("missing", ["factors/factorsb/scores.parquet", "ratings/rb/manifest.json"])
-def test_a_report_whose_artifacts_are_incomplete_is_skipped(store, missing):
+def test_reports_that_are_incomplete_cannot_be_read_or_are_being_written_are_skipped(store, missing):
     first, _ = put_run(store, "a", 1), put_run(store, "b", 2)
     (store.root / missing).unlink()
-    new = tuple(Handle(stage=stage, key="new") for stage in STAGES)
-    assert find_previous(store, new) == first
-
-
-def test_reports_that_cannot_be_read_or_are_being_written_are_skipped(store):
-    first = put_run(store, "a", 1)
     for name in ("broken", ".half"):
         folder = store.root / "report" / name
         folder.mkdir()
         (folder / "manifest.json").write_text("{")
-    assert find_previous(store, tuple(Handle(stage=stage, key="new") for stage in STAGES)) == first
+    assert find_previous(store, NEW) == first
 
 
 def test_a_lineage_has_every_artifact_once(store):

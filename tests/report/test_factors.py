@@ -25,13 +25,9 @@ def pole(html, axis, place):
 
 
 def test_every_factor_has_a_card_and_a_row_at_a_glance():
-    page = Page(write())
-    assert [name for name in page.attributes("id") if re.fullmatch(r"factor-\d+", name)] == [
-        *("factor-1", "factor-2", "factor-3")
-    ]
-    assert [link for link in page.attributes("href") if link.startswith("#factor-")] == [
-        *("#factor-1", "#factor-2", "#factor-3")
-    ]
+    page, cards = Page(write()), [f"factor-{number}" for number in (1, 2, 3)]
+    assert [name for name in page.attributes("id") if re.fullmatch(r"factor-\d+", name)] == cards
+    assert [link for link in page.attributes("href") if link.startswith("#factor-")] == [f"#{card}" for card in cards]
 
 
 @pytest.mark.parametrize(
@@ -48,18 +44,15 @@ def test_a_factor_that_is_unstable_or_not_predictable_is_grey_and_says_so_in_wor
     assert ('class="card faded"' in html) == faded
 
 
-def test_a_stable_factor_shows_how_sure_it_is():
+def test_a_stable_factor_shows_how_sure_it_is_or_says_why_it_has_no_score():
     text = text_of(card(write(), "2"))
     assert "Stability 0.95" in text
     assert "randomly rotated factors reach 0.44 (95 % below 0.57)" in text
     assert "It explains 30.0 % of the variance" in text
     assert "Held-out score 0.33 [0.33, 0.33], chance 0.33 ± 0.33, p = 0.400; TF-IDF 0.33" in text
-
-
-def test_a_stable_factor_with_a_rare_label_says_why_it_has_no_score():
+    assert "No held-out score" not in text_of(card(write(), "3"))
     text = text_of(card(write(axis_scores=make_inputs().axis_scores.loc[["1"]]), "2"))
     assert "No held-out score: too few films with reviews have the label of one of its poles." in text
-    assert "No held-out score" not in text_of(card(write(), "3"))
 
 
 def test_the_score_is_drawn_with_its_chance_and_read_out():
@@ -83,8 +76,7 @@ def test_terms_are_marked_in_passages_of_items_at_that_pole():
     (quote,) = re.findall(r"<blockquote>(.*?)</blockquote>", pole(html, 1, 1), re.DOTALL)
     assert re.findall(r"<mark>(.*?)</mark>", quote) == ["war", "war"]
     assert text_of(quote) == "… A war film with a war hero. … on Alpha (1990)"
-    titles = re.findall(r'on <a href="#item-(\d+)">', pole(html, 1, 2))
-    assert titles == ["7", "7"]
+    assert re.findall(r'on <a href="#item-(\d+)">', pole(html, 1, 2)) == ["7", "7"]
 
 
 def test_no_review_is_shown_whole():
@@ -124,7 +116,6 @@ def test_reviews_and_titles_are_shown_and_never_run():
     assert "<b>" in page.text
 
 
-PADDING = "Nothing of note is said in this part of it. "
 WEIGHTS = {"war": 2.0, "love story": 3.0, "hero": 1.0}
 
 
@@ -133,12 +124,12 @@ def reviews(*texts, items=None):
     return pd.DataFrame({"review_id": [f"r{n}" for n in range(len(texts))], "item_id": item_ids, "text": texts})
 
 
-def text(passage):
-    return "".join(part for part, _ in passage.parts)
-
-
-def marked(passage):
-    return [part for part, is_term in passage.parts if is_term]
+def the_passage(written, length=60, weights=WEIGHTS):
+    """The one passage of a review, its text, and its marked terms."""
+    (passage,) = find_passages(reviews(written), weights, 1, length)
+    text = "".join(part for part, _ in passage.parts)
+    assert text in written.replace("<br /><br />", " ")
+    return passage, text, [part for part, is_term in passage.parts if is_term]
 
 
 @pytest.mark.parametrize(
@@ -158,72 +149,60 @@ def test_terms_are_found_as_whole_small_words_one_after_the_other_within_a_sente
 
 
 def test_the_passage_has_the_terms_that_weigh_most_and_they_are_marked():
-    (passage,) = find_passages(
-        reviews(f"A war. {PADDING}What a love story of a hero! {PADDING}The end."), WEIGHTS, 3, 60
-    )
-    assert text(passage) == "What a love story of a hero!"
-    assert marked(passage) == ["love story", "hero"]
-    assert passage.weight == 4
-    assert not passage.starts
-    assert not passage.ends
+    written = f"A war. {FILLER}What a love story of a hero! {FILLER}The end."
+    passage, text, marked = the_passage(written)
+    assert (text, marked) == ("What a love story of a hero!", ["love story", "hero"])
+    assert (passage.weight, passage.starts, passage.ends) == (4, False, False)
+    assert find_passages(reviews(written), WEIGHTS, 3, 60) == [passage]
 
 
-def test_a_term_counts_once_however_often_it_is_used():
-    (passage,) = find_passages(reviews(f"War, war, war is all. {PADDING}The love story. {PADDING}"), WEIGHTS, 1, 44)
-    assert marked(passage) == ["love story"]
+def test_a_term_counts_once_however_often_it_is_used_and_terms_that_overlap_are_marked_as_one():
+    assert the_passage(f"War, war, war is all. {FILLER}The love story. {FILLER}", 44)[2] == ["love story"]
+    weights = {"love": 1.0, "love story": 3.0, "story told": 2.0}
+    passage, _, marked = the_passage(f"{FILLER}A love story told again. {FILLER}", weights=weights)
+    assert (passage.weight, marked) == (6, ["love story told"])
 
 
 def test_sentences_that_stand_together_make_one_passage_and_the_shorter_of_two_alike_is_taken():
-    (passage,) = find_passages(reviews(f"{PADDING}A war. A hero. {PADDING * 4}"), WEIGHTS, 1, 200)
-    assert text(passage) == "A war. A hero."
+    assert the_passage(f"{FILLER}A war. A hero. {FILLER * 4}", 200)[1] == "A war. A hero."
 
 
 @pytest.mark.parametrize("length", [60, 200, 2000])
 def test_no_passage_is_longer_than_asked_or_than_half_of_its_review(length):
     long = "war " * 30 + "and then it goes on without a stop " * 40 + "love story"
-    for written in (long, f"{PADDING}A war. {PADDING}", "A war and a hero in a love story. " * 4):
-        (passage,) = find_passages(reviews(written), WEIGHTS, 1, length)
-        assert 0 < len(text(passage)) <= min(length, len(written) // 2)
-        assert text(passage) in written
+    for written in (long, f"{FILLER}A war. {FILLER}", "A war and a hero in a love story. " * 4):
+        assert 0 < len(the_passage(written, length)[1]) <= min(length, len(written) // 2)
 
 
 def test_a_sentence_that_is_too_long_is_cut_between_words():
-    (passage,) = find_passages(reviews("so it goes " * 30 + "war " + "on and on " * 30), WEIGHTS, 1, 50)
-    assert marked(passage) == ["war"]
-    assert text(passage).split()[0] in {"so", "it", "goes"}
-    assert text(passage).split()[-1] in {"on", "and"}
+    _, text, marked = the_passage("so it goes " * 30 + "war " + "on and on " * 30, 50)
+    assert marked == ["war"]
+    assert text.split()[0] in {"so", "it", "goes"}
+    assert text.split()[-1] in {"on", "and"}
 
 
-def test_a_review_too_short_to_be_shown_in_part_gives_nothing():
-    assert find_passages(reviews("A war hero."), WEIGHTS, 3, 200) == []
+@pytest.mark.parametrize(
+    ("written", "weights"),
+    [("A war hero.", WEIGHTS), (FILLER * 4, WEIGHTS), (f"{FILLER}A war. {FILLER}", {})],
+    ids=["too short to be shown in part", "no term in it", "a pole without terms"],
+)
+def test_a_review_without_a_passage_gives_nothing(written, weights):
+    assert find_passages(reviews(written), weights, 3, 200) == []
+    assert find_passages(reviews(written).head(0), WEIGHTS, 3, 200) == []
 
 
-def test_reviews_without_a_term_and_poles_without_terms_give_nothing():
-    assert find_passages(reviews(PADDING * 4), WEIGHTS, 3, 200) == []
-    assert find_passages(reviews(f"{PADDING}A war. {PADDING}"), {}, 3, 200) == []
-    assert find_passages(reviews(f"{PADDING}A war. {PADDING}").head(0), WEIGHTS, 3, 200) == []
+def test_line_breaks_of_the_source_are_blanks_and_other_markup_stays_text():
+    assert the_passage(f"{FILLER}A <b>war</b><br /><br />with a hero. {FILLER}")[1] == "A <b>war</b> with a hero."
 
 
 def test_every_item_gives_its_best_before_any_gives_a_second():
-    texts = [f"{PADDING}A {words} there. {PADDING}" for words in ("war hero love story", "love story", "war", "hero")]
+    texts = [f"{FILLER}A {words} there. {FILLER}" for words in ("war hero love story", "love story", "war", "hero")]
     found = find_passages(reviews(*texts, items=[1, 1, 2, 3]), WEIGHTS, 4, 200)
     assert [(passage.item_id, passage.weight) for passage in found] == [(1, 6), (2, 2), (3, 1), (1, 3)]
     assert len(find_passages(reviews(*texts, items=[1, 1, 2, 3]), WEIGHTS, 2, 200)) == 2
 
 
-def test_line_breaks_of_the_source_are_blanks_and_other_markup_stays_text():
-    (passage,) = find_passages(reviews(f"{PADDING}A <b>war</b><br /><br />with a hero. {PADDING}"), WEIGHTS, 1, 60)
-    assert text(passage) == "A <b>war</b> with a hero."
-
-
-def test_terms_that_overlap_are_marked_as_one():
-    weights = {"love": 1.0, "love story": 3.0, "story told": 2.0}
-    (passage,) = find_passages(reviews(f"{PADDING}A love story told again. {PADDING}"), weights, 1, 60)
-    assert marked(passage) == ["love story told"]
-    assert passage.weight == 6
-
-
 def test_a_passage_knows_whether_it_begins_or_ends_its_review():
-    first, last = find_passages(reviews(f"A war. {PADDING * 2}", f"{PADDING * 2}A hero."), WEIGHTS, 2, 60)
+    first, last = find_passages(reviews(f"A war. {FILLER * 2}", f"{FILLER * 2}A hero."), WEIGHTS, 2, 60)
     assert (first.starts, first.ends) == (True, False)
     assert (last.starts, last.ends) == (False, True)

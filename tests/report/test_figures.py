@@ -73,22 +73,15 @@ def test_a_png_with_something_on_it_is_written(tmp_path, evaluation, name):
 
 
 @pytest.mark.parametrize("history", [HISTORY, HISTORY.head(1), pd.concat([HISTORY] * 20, ignore_index=True)])
-def test_epochs_are_integers_however_many_there_are(history):
+def test_epochs_are_integers_and_lines_of_two_kinds_however_many_there_are(history):
     axes = Figure().subplots()
     _draw_losses(axes, history)
     axes.figure.canvas.draw()
     ticks = axes.get_xticks()
     assert (ticks == np.rint(ticks)).all()
-    assert [line.get_ydata().tolist() for line in axes.lines] == [
-        history["train_loss"].tolist(),
-        history["valid_loss"].tolist(),
-    ]
-
-
-def test_several_classifiers_make_two_kinds_of_lines_in_the_legend():
-    axes = Figure().subplots()
-    for _ in range(3):
-        _draw_losses(axes, HISTORY)
+    losses = [history["train_loss"].tolist(), history["valid_loss"].tolist()]
+    assert [line.get_ydata().tolist() for line in axes.lines] == losses
+    _draw_losses(axes, history)
     assert axes.get_legend_handles_labels()[1] == ["training", "held out"]
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from latentflix.report.formatting import NEUTRAL, Nouns, capitalise, decimals, figure, read_nouns
@@ -6,14 +7,7 @@ from latentflix.report.inputs import ReportConfig
 
 @pytest.mark.parametrize(
     ("number", "places", "expected"),
-    [
-        (0.126, 2, "0.13"),
-        (2, 3, "2.000"),
-        (None, 2, "–"),
-        (float("nan"), 2, "–"),
-        (-0.5, 1, "-0.5"),
-        (-0.001, 2, "0.00"),
-    ],
+    [(0.126, 2, "0.13"), (2, 3, "2.000"), (None, 2, "–"), (np.nan, 2, "–"), (-0.5, 1, "-0.5"), (-0.001, 2, "0.00")],
 )
 def test_decimals(number, places, expected):
     assert decimals(number, places) == expected

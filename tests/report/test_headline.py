@@ -40,22 +40,16 @@ def judge(p, stable=None, correlation=0.3):
     return judge_axes(axes, scores[axes["stable"].to_numpy()], 0.05).tolist()
 
 
-def test_an_axis_is_predictable_if_its_p_is_small_among_all():
+def test_an_axis_is_predictable_if_it_is_stable_and_its_p_is_small_among_all_that_are():
     assert judge([0.004, 0.5, 0.6]) == [PREDICTABLE, NOT_PREDICTABLE, NOT_PREDICTABLE]
     assert judge([0.04, 0.5, 0.6]) == [NOT_PREDICTABLE, NOT_PREDICTABLE, NOT_PREDICTABLE]
     assert judge([0.04]) == [PREDICTABLE]
-
-
-def test_an_unstable_axis_is_neither_predictable_nor_counted():
     assert judge([0.04, 0.5], stable=[True, False]) == [PREDICTABLE, UNSTABLE]
     assert judge([0.001, 0.001], stable=[False, False]) == [UNSTABLE, UNSTABLE]
 
 
 def test_an_axis_without_a_score_is_not_predictable():
     assert judge([0.001, 0.001], correlation=[np.nan, 0.3]) == [NOT_PREDICTABLE, PREDICTABLE]
-
-
-def test_where_no_axis_has_a_score_none_is_predictable():
     axes = pd.DataFrame({"stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
     assert judge_axes(axes, pd.DataFrame(), 0.05).tolist() == [NOT_PREDICTABLE, UNSTABLE]
 
@@ -116,9 +110,5 @@ def test_the_facts_of_a_run_are_its_date_data_and_settings():
         "Data": "MovieLens 100K (datasets); ratings of your own (ratings_)",
         "Settings": "recommender bias with 50 factors; 5 folds of films",
     }
-
-
-def test_the_facts_of_a_run_name_the_version_of_its_review_store():
-    reviews = make_manifest("reviews", {"store_version": 3})
-    assert run_facts([reviews], FILMS)["Data"] == "version 3 of the review store"
-    assert run_facts([make_manifest("reviews", {"store_version": None})], FILMS)["Data"] == ""
+    for version, said in ((3, "version 3 of the review store"), (None, "")):
+        assert run_facts([make_manifest("reviews", {"store_version": version})], FILMS)["Data"] == said

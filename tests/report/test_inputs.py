@@ -12,17 +12,10 @@ def test_the_manifest_of_a_stage_is_its_last():
     assert inputs.manifest("factors") == manifests[2]
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"n_passages": 0},
-        {"passage_length": 10},
-        {"false_discoveries": 1},
-        {"min_reviews": 0},
-        {"item_noun": ""},
-        {"excerpt": 1},
-    ],
-)
-def test_wrong_settings_are_refused(wrong):
+WRONG = {"n_passages": 0, "passage_length": 10, "false_discoveries": 1, "min_reviews": 0, "item_noun": "", "excerpt": 1}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_settings_are_refused(name):
     with pytest.raises(ValidationError):
-        ReportConfig(**wrong)
+        ReportConfig(**{name: WRONG[name]})

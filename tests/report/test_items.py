@@ -32,7 +32,7 @@ def written(tmp_path):
     return tmp_path, str(items_section(tmp_path, make_inputs(), ReportConfig()))
 
 
-def test_every_item_with_reviews_is_listed_the_most_reviewed_first(written):
+def test_every_item_is_listed_with_links_to_its_factors_the_most_reviewed_first_and_never_run(written):
     page = Page(written[1])
     assert page.attributes("data-title") == [
         'beta <img src=x onerror="alert(2)"> (1991)',
@@ -44,9 +44,8 @@ def test_every_item_with_reviews_is_listed_the_most_reviewed_first(written):
     ]
     assert "2 reviews, 60 ratings" in page.text
     assert "1 review, 50 ratings" in page.text
-
-
-def test_an_item_links_to_its_factors(written):
+    assert not page.attributes("onerror")
+    assert HANDLER in page.text
     section = re.search(r'<li class="card" id="item-3".*?</li>', written[1], re.DOTALL).group(0)
     assert re.findall(r'<a href="#factor-(\d)" title="name of [^"]*">([^<]*)</a>', section) == [
         ("1", "1+"),
@@ -54,7 +53,7 @@ def test_an_item_links_to_its_factors(written):
     ]
 
 
-def test_every_item_has_a_picture_that_is_loaded_when_it_comes_into_view(written):
+def test_every_item_has_a_picture_that_is_loaded_when_it_comes_into_view_and_all_are_on_a_poster(written):
     folder, html = written
     pictures = [attrs for tag, attrs in Page(html).tags if tag == "img"]
     assert [attrs["src"] for attrs in pictures] == ["items/7.png", "items/3.png", "items/12.png"]
@@ -63,52 +62,37 @@ def test_every_item_has_a_picture_that_is_loaded_when_it_comes_into_view(written
         width, height = Image.open(folder / attrs["src"]).size
         assert (attrs["width"], attrs["height"]) == (str(width), str(height))
     assert pictures[0]["alt"] == f"Predicted labels over the reviews of Beta {HANDLER} (1991), with and without 2+"
-
-
-def test_a_label_too_rare_to_learn_has_no_bar(tmp_path):
-    inputs = make_inputs()
-    rare = pd.DataFrame({"items": [2]}, index=pd.Index(["1-"], name="label"))
-    inputs = make_inputs(rare=rare, shares=inputs.shares[inputs.shares["label"] != "1-"])
-    items = {item.item_id: item for item in reported_items(inputs, ReportConfig())}
-    assert items[7].labels == ["1-", "2-"]
-    assert items[7].own.tolist() == [False, False, True]
-    text = Page(str(items_section(tmp_path, inputs, ReportConfig()))).text
-    assert "There is no bar for 1- because too few films with reviews have it." in text
-
-
-def test_there_is_a_poster_of_all_items(written):
-    folder, html = written
     size = Image.open(folder / "items.png").size
     assert re.search(r'<a href="items.png">All 3 films as one picture', html)
     assert f"{size[0]:,} × {size[1]:,} dots" in html
 
 
-def test_titles_are_shown_and_never_run(written):
-    page = Page(written[1])
-    assert not page.attributes("onerror")
-    assert HANDLER in page.text
-
-
-def test_items_with_too_few_reviews_are_left_out(tmp_path):
-    html = items_section(tmp_path, make_inputs(), ReportConfig(min_reviews=2))
-    assert [path.name for path in (tmp_path / "items").iterdir()] == ["7.png"]
-    assert len(Page(html).attributes("data-title")) == 1
-
-
-def test_a_page_without_any_item_has_no_poster(tmp_path):
-    html = items_section(tmp_path, make_inputs(), ReportConfig(min_reviews=5))
-    assert "items.png" not in html
-    assert list((tmp_path / "items").iterdir()) == []
+@pytest.mark.parametrize(("min_reviews", "pictures"), [(2, ["7.png"]), (5, [])])
+def test_items_with_too_few_reviews_are_left_out_and_without_any_there_is_no_poster(tmp_path, min_reviews, pictures):
+    html = items_section(tmp_path, make_inputs(), ReportConfig(min_reviews=min_reviews))
+    assert [path.name for path in (tmp_path / "items").iterdir()] == pictures
+    assert len(Page(html).attributes("data-title")) == len(pictures)
+    assert ("items.png" in html) == bool(pictures)
 
 
 def test_a_histogram_has_the_shares_and_own_labels_of_its_item():
     inputs = make_inputs()
     shares = inputs.shares.assign(share=np.arange(12) / 12, share_without=np.arange(12) / 24)
-    items = {item.item_id: item for item in reported_items(make_inputs(shares=shares), ReportConfig())}
-    item = items[7]
+    (item,) = (each for each in reported_items(make_inputs(shares=shares), ReportConfig()) if each.item_id == 7)
     assert item.before == pytest.approx(np.arange(4, 8) / 12)
     assert item.after == pytest.approx(np.arange(4, 8) / 24)
     assert item.own.tolist() == [False, True, False, True]
+
+
+def test_a_label_too_rare_to_learn_has_no_bar(tmp_path):
+    shares = make_inputs().shares
+    rare = pd.DataFrame({"items": [2]}, index=pd.Index(["1-"], name="label"))
+    inputs = make_inputs(rare=rare, shares=shares[shares["label"] != "1-"])
+    (item,) = (each for each in reported_items(inputs, ReportConfig()) if each.item_id == 7)
+    assert item.labels == ["1-", "2-"]
+    assert item.own.tolist() == [False, False, True]
+    text = Page(str(items_section(tmp_path, inputs, ReportConfig()))).text
+    assert "There is no bar for 1- because too few films with reviews have it." in text
 
 
 LABELS = [f"{axis}{pole}" for axis in range(1, 5) for pole in "+-"]
@@ -145,14 +129,11 @@ def painter():
     return HistogramPainter(LABELS, "2+", SCREEN_DPI, titled=False)
 
 
-def test_bars_are_as_high_as_the_shares_before_and_after(painter):
+def test_bars_are_as_high_as_the_shares_before_and_after_and_one_that_is_nan_has_none(painter):
     picture = painter.paint(make_histogram([1, 0.5, 0, 0.25, 0, 0, 0, 0], [0.5, 1, 0, 0, 0, 0, 0, 0.75]))
     upper, lower = bars(picture, BLUE)
     assert np.array(upper) / max(upper) == pytest.approx([1, 0.5, 0.25], abs=0.03)
     assert np.array(lower) / max(lower) == pytest.approx([0.5, 1, 0.75], abs=0.03)
-
-
-def test_a_share_that_is_nan_has_no_bar(painter):
     upper, lower = bars(painter.paint(make_histogram([1] * 8, [1, 1, np.nan, 1, 1, 1, 1, 1])), BLUE)
     assert (len(upper), len(lower)) == (8, 7)
 
@@ -174,7 +155,7 @@ def test_a_picture_depends_on_its_own_item_alone(painter):
     assert first.tobytes() != between.tobytes()
 
 
-def test_pictures_are_white_and_small(tmp_path):
+def test_pictures_are_white_and_small_and_their_palette_holds_the_colours_as_they_are(tmp_path):
     path = tmp_path / "items" / "1.png"
     draw_histograms([make_histogram([0.5] * 8)], LABELS, "2+", path.parent)
     picture = Image.open(path)
@@ -182,9 +163,6 @@ def test_pictures_are_white_and_small(tmp_path):
     assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
     assert picture.mode == "P"
     assert path.stat().st_size < 20_000
-
-
-def test_the_palette_begins_with_white_and_holds_the_colours_as_they_are():
     colours = list(zip(*[iter(PALETTE)] * 3, strict=True))
     assert colours[0] == (255, 255, 255)
     assert {tuple(round(255 * value) for value in to_rgb(colour)) for colour in (ORANGE, BLUE)} <= set(colours)
@@ -193,6 +171,8 @@ def test_the_palette_begins_with_white_and_holds_the_colours_as_they_are():
 @pytest.mark.parametrize(("items", "columns", "rows"), [(1, 1, 1), (7, 2, 4), (30, 4, 8)])
 def test_the_poster_has_every_item_in_rows_on_a_sheet_higher_than_wide(tmp_path, items, columns, rows):
     histograms = [make_histogram([1] * 8, title=f"Film {number}") for number in range(items)]
+    assert draw_poster([], LABELS, "2+", tmp_path / "poster.png") is None
+    assert not (tmp_path / "poster.png").exists()
     size = draw_poster(histograms, LABELS, "2+", tmp_path / "poster.png")
     width, height = round(WIDTH * POSTER_DPI), round((HEIGHT + TITLE_HEIGHT) * POSTER_DPI)
     assert size == (columns * width, rows * height)
@@ -210,8 +190,3 @@ def test_any_title_fits_its_cell(tmp_path, title):
     assert (pixels[:2] == 1).all()
     assert (strip[:, :2] == 1).all()
     assert (strip[:, -2:] == 1).all()
-
-
-def test_without_items_there_is_no_poster(tmp_path):
-    assert draw_poster([], LABELS, "2+", tmp_path / "poster.png") is None
-    assert not (tmp_path / "poster.png").exists()

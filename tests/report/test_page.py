@@ -12,15 +12,7 @@ from latentflix.report.inputs import ReportConfig
 from latentflix.report.page import build_report, comparison_section
 from tests.support.factories.analysis import make_analysis
 from tests.support.factories.comparison import compare, make_case
-from tests.support.factories.report import (
-    COVERAGE,
-    HANDLER,
-    LABELS,
-    SCRIPT,
-    make_inputs,
-    make_manifest,
-    make_scores,
-)
+from tests.support.factories.report import COVERAGE, HANDLER, LABELS, SCRIPT, make_inputs, make_manifest, make_scores
 from tests.support.html import Page, text_of
 
 SECTIONS = ["factors", "items", "evaluation", "comparison", "recommenders", "language-model", "reviews", "changes"]
@@ -41,6 +33,10 @@ def built(tmp_path_factory):
 
 def section(html, name):
     return re.search(rf'<section id="{name}".*?</section>', html, re.DOTALL).group(0)
+
+
+def section_text(html, name):
+    return text_of(section(html, name))
 
 
 def row_of(html, label):
@@ -109,7 +105,7 @@ def test_a_page_works_with_screen_reader_and_keyboard(built):
     assert len(ids) == len(set(ids))
 
 
-def test_everything_the_page_needs_lies_in_its_folder(built):
+def test_nothing_is_loaded_from_elsewhere_and_everything_the_page_needs_lies_in_its_folder(built):
     folder, _, html = built
     page = Page(html)
     sources = page.attributes("src")
@@ -119,13 +115,9 @@ def test_everything_the_page_needs_lies_in_its_folder(built):
     assert all((folder / name).stat().st_size > 1000 for name in [*sources, *links])
     inside = {link for link in page.attributes("href") if link.startswith("#")}
     assert {link.removeprefix("#") for link in inside} <= set(page.attributes("id"))
-
-
-def test_nothing_is_loaded_from_elsewhere(built):
-    page = Page(built[2])
     assert not [tag for tag, _ in page.tags if tag in ("link", "object", "embed", "base")]
     assert not [url for name in ("src", "href", "srcset") for url in page.attributes(name) if "//" in url]
-    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", built[2])
+    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest", html)
 
 
 def test_reviews_titles_and_manifests_are_shown_and_never_run(tmp_path):
@@ -139,45 +131,40 @@ def test_reviews_titles_and_manifests_are_shown_and_never_run(tmp_path):
     assert "alert(2)" in page.text
 
 
-def test_without_an_earlier_report_the_changes_say_so(built):
-    assert "There is no earlier report to compare with" in text_of(section(built[2], "changes"))
-
-
-def test_changes_since_the_previous_report_are_shown(tmp_path):
+def test_changes_since_the_previous_report_are_shown_if_there_is_one(tmp_path, built):
+    assert "There is no earlier report to compare with" in section_text(built[2], "changes")
     _, html = build(tmp_path, changes=make_changes())
     assert "1 of 2 poles have another name than in the previous report, of 2025-12-31 10:20:30 UTC." in text_of(html)
-    text = text_of(section(html, "changes"))
-    assert "a run that ended 2025-12-31 10:20:30 UTC" in text
-    assert "1 4 0.91 2 new –" in text
-    assert "evaluation auc 0.5123 0.6" in text
-    assert (
-        f"1 of 2 poles have another name, are new, or are gone. pole name previous its name 1+ war 4- {SCRIPT}" in text
-    )
-    assert f"Beta {HANDLER} (1991) 1.50 1+ 0.25 0.75" in text
-    assert "collab.epochs 5 –" in text
+    text = section_text(html, "changes")
+    for part in (
+        "a run that ended 2025-12-31 10:20:30 UTC",
+        "1 4 0.91 2 new –",
+        "evaluation auc 0.5123 0.6",
+        f"1 of 2 poles have another name, are new, or are gone. pole name previous its name 1+ war 4- {SCRIPT}",
+        f"Beta {HANDLER} (1991) 1.50 1+ 0.25 0.75",
+        "collab.epochs 5 –",
+    ):
+        assert part in text
     assert "same" not in text.partition("Names")[2]
 
 
-def test_scores_that_are_nan_are_dashes(tmp_path):
+def test_scores_that_are_nan_or_went_through_a_manifest_as_null_are_dashes(tmp_path):
     inputs = make_inputs()
     label_scores, axis_scores = inputs.label_scores, inputs.axis_scores
     label_scores.loc["2+", make_scores(["auc", "average_precision"], 0).keys()] = np.nan
     axis_scores.loc["2", :] = np.nan
-    _, html = build(tmp_path, label_scores=label_scores, axis_scores=axis_scores)
+    names = ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "auc_p", "words_auc", "review_auc_random")
+    overall = {**inputs.overall, **dict.fromkeys(names)}
+    figures, html = build(tmp_path, label_scores=label_scores, axis_scores=axis_scores, overall=overall)
     assert row_of(html, "2+")[3:] == ["–", "– to –", "– ± –", "–", "–"] * 2
     assert row_of(html, "1+")[3:6] == ["0.71", "0.71 to 0.71", "0.71 ± 0.71"]
     assert "nan" not in text_of(html).lower()
-
-
-def test_figures_that_went_through_a_manifest_as_null_are_dashes(tmp_path):
-    names = ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "auc_p", "words_auc", "review_auc_random")
-    figures, html = build(tmp_path, overall={**make_inputs().overall, **dict.fromkeys(names)})
     assert figures["auc"] is None
     assert "– mean AUC on unseen films, interval – to –; chance –" in text_of(html)
     assert "reaches an AUC over reviews of –; on unseen films it reaches 0.800." in text_of(html)
 
 
-def test_the_training_is_described_and_drawn(built):
+def test_the_training_is_described_and_drawn_and_what_the_language_model_writes_is_shown(built):
     shown = section(built[2], "language-model")
     text = text_of(shown)
     assert "AWD-LSTM from scratch, trained on 900 tokens of 20 reviews of other films" in text
@@ -185,49 +172,41 @@ def test_the_training_is_described_and_drawn(built):
     assert "held-out loss accuracy perplexity 1 4.000 3.000 0.200 20.1 2 3.000 2.000 0.250 7.4" in text
     assert "0 0.500 0.600" in text
     assert Page(shown).attributes("src") == ["language_model.png", "rates.png", "classifiers.png"]
-
-
-def test_one_epoch_is_listed_and_not_drawn(tmp_path):
-    _, html = build(tmp_path, language_model_history=make_inputs().language_model_history.tail(1))
-    assert "language_model.png" not in html
-    assert not (tmp_path / "language_model.png").exists()
-    assert "1 3.000 2.000 0.250 7.4" in text_of(section(html, "language-model"))
-
-
-def test_what_the_language_model_writes_is_shown_with_its_prompt(built):
-    shown = section(built[2], "language-model")
-    assert "continues “I liked this movie because” for 40 tokens at temperature 0.75." in text_of(shown)
+    assert "continues “I liked this movie because” for 40 tokens at temperature 0.75." in text
     assert "<blockquote>I liked this movie because it ends</blockquote>" in shown
     assert HANDLER in Page(shown).text
 
 
-def test_a_language_model_that_was_asked_for_neither_rates_nor_sentences_shows_none(tmp_path):
-    _, html = build(tmp_path, language_model_rates=pd.DataFrame(), sentences=pd.DataFrame({"sentence": []}))
-    assert "rates.png" not in html
+def test_one_epoch_is_listed_and_not_drawn_and_rates_and_sentences_are_shown_only_if_there_are_any(tmp_path):
+    history = make_inputs().language_model_history.tail(1)
+    nothing = {"language_model_rates": pd.DataFrame(), "sentences": pd.DataFrame({"sentence": []})}
+    _, html = build(tmp_path, language_model_history=history, **nothing)
+    assert "1 3.000 2.000 0.250 7.4" in section_text(html, "language-model")
     assert "What it writes" not in html
-    assert not (tmp_path / "rates.png").exists()
+    for picture in ("language_model.png", "rates.png"):
+        assert picture not in html
+        assert not (tmp_path / picture).exists()
 
 
 def test_methods_are_compared_and_labels_left_out_are_named(tmp_path):
     rare = pd.DataFrame({"items": [2]}, index=pd.Index(["3+"], name="label"))
-    text = text_of(section(build(tmp_path, rare=rare)[1], "comparison"))
-    assert "the language model's encoder 0." in text
-    assert "TF-IDF and logistic regression 0." in text
-    assert "the same prediction for every film 0.500 [" in text
-    assert "Left out because too few films with reviews have them: 3+ (2)." in text
+    text = section_text(build(tmp_path, rare=rare)[1], "comparison")
+    for part in (
+        "the language model's encoder 0.",
+        "TF-IDF and logistic regression 0.",
+        "the same prediction for every film 0.500 [",
+        "Left out because too few films with reviews have them: 3+ (2).",
+    ):
+        assert part in text
 
 
-def test_reviews_are_counted_by_item(built):
-    text = text_of(section(built[2], "reviews"))
+def test_reviews_are_counted_by_item_and_by_source(built, tmp_path):
+    text = section_text(built[2], "reviews")
     assert "Of 5 films asked for, 4 are linked to IMDb and 3 have a review: 4 reviews in all" in text
     assert "source films reviews corpus 3 4" in text
     assert "reviews, at least films 1 3 2 1" in text
-
-
-def test_reviews_are_counted_by_where_they_come_from(tmp_path):
     reviews = make_inputs().reviews.assign(source=["one", "one", "two", "two"])
-    text = text_of(section(build(tmp_path, reviews=reviews, changes=make_changes())[1], "reviews"))
-    assert "source films reviews one 2 2 two 2 2" in text
+    assert "source films reviews one 2 2 two 2 2" in section_text(build(tmp_path, reviews=reviews)[1], "reviews")
 
 
 def test_a_passage_is_shown_with_the_attribution_of_its_licence(tmp_path):
@@ -236,24 +215,22 @@ def test_a_passage_is_shown_with_the_attribution_of_its_licence(tmp_path):
     passages = section(html, "factors").count("</blockquote>")
     assert passages > 0
     assert section(html, "factors").count("“Beta”, CC BY-SA 4.0</footer>") == passages
-    assert "1 attribution" in text_of(section(html, "reviews"))
+    assert "1 attribution" in section_text(html, "reviews")
 
 
-def test_the_page_says_what_ran_and_under_which_licence(built):
-    text = text_of(built[2])
+def test_the_page_says_what_ran_under_which_licence_and_with_which_figures(built):
+    _, figures, html = built
+    text = text_of(html)
     assert "MovieLens 100K, https://grouplens.org/datasets/movielens/100k/. Licence: GroupLens research" in text
     assert "datasets movielens_100k datasetskey, 1.2 s, 2026-01-01T00:00:00Z" in text
     assert '"items_with_review": 3' in text
-
-
-def test_figures_are_those_of_the_stages(built):
     expected = {"items": COVERAGE["items_with_review"], "reviews": 4, "factors": 3, "stable_factors": 2, "auc": 0.61}
-    assert expected.items() <= built[1].items()
-    assert built[1]["predictable_factors"] == 1
-    assert all(label in built[2] for label in LABELS)
+    assert expected.items() <= figures.items()
+    assert figures["predictable_factors"] == 1
+    assert all(label in html for label in LABELS)
 
 
-def test_every_method_and_label_has_its_row():
+def test_every_method_and_label_has_its_row_and_rare_labels_are_named_if_there_are_any():
     comparison = compare(make_case())
     rare = pd.DataFrame({"items": [2]}, index=pd.Index(["3<"], name="label"))
     html = comparison_section(comparison, rare, NEUTRAL)
@@ -263,11 +240,7 @@ def test_every_method_and_label_has_its_row():
         assert f"{row['label']}</th><td>{row['items']}</td><td>{row['threshold']:.2f}</td>" in html
     assert "have them: 3&lt; (2)." in html
     assert "the same prediction for every item" in html
-
-
-def test_without_rare_labels_none_are_mentioned():
-    rare = pd.DataFrame({"items": []}, index=pd.Index([], name="label"))
-    assert "Left out" not in comparison_section(compare(make_case()), rare, NEUTRAL)
+    assert "Left out" not in comparison_section(comparison, rare.head(0), NEUTRAL)
 
 
 def test_a_setting_says_what_an_item_is_called(tmp_path):

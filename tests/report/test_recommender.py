@@ -27,14 +27,11 @@ def rows(page, heading):
     return [re.findall(r"<td>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
 
 
-def test_the_chosen_trials_are_compared(built):
+def test_the_chosen_trials_are_compared_and_marked_among_all(built):
     assert rows(built[2], "Recommenders</h2>") == [
         ["bias", "0.4", "2", "0.9017", "0.8988", "0.7098", "2", "3.1", "944 × 50", "1658 × 51"],
         ["neural", "0.8", "2", "0.9178", "0.8988", "0.7098", "2", "3.1", "944 × 50", "1658 × 51"],
     ]
-
-
-def test_every_trial_is_listed_and_the_chosen_ones_are_marked(built):
     listed = rows(built[2], "All 3 trials")
     assert [(row[0], row[1], row[-1]) for row in listed] == [
         *(("bias", "0.4", "yes"), ("neural", "0.8", "yes")),
@@ -42,28 +39,20 @@ def test_every_trial_is_listed_and_the_chosen_ones_are_marked(built):
     ]
 
 
-def test_predicted_ratings_are_shown_with_actual_ones(built):
+def test_predicted_ratings_are_shown_with_actual_ones_and_the_median_for_each_rating(built):
     shown = rows(built[2], "Predicted and actual ratings")
     assert len(shown) == 15
     assert shown[0] == ["Film 10", "10", "1", "3.00 ± 0.25"]
     assert shown[-1] == ["Film 9", "9", "1", "2.00 ± 0.25"]
-
-
-def test_the_median_of_the_predictions_for_each_rating_is_shown(built):
     after_first = built[2].partition("Predicted and actual ratings")[2].partition("</table>")[2]
     assert rows(after_first, "") == [["1", "20", "2.50", "2.00 to 3.00"], ["5", "20", "4.50", "4.50 to 4.50"]]
 
 
-def test_biases_are_shown_from_both_ends(built):
+def test_biases_are_shown_from_both_ends_and_a_model_without_biases_says_so(built, tmp_path):
     assert rows(built[2], "Liked beyond what")[0] == ["Alpha (1990)", "0.40 ± 0.02", "4.50", "90"]
     assert rows(built[2], "Disliked beyond that")[0] == ["Delta", "-0.35 ± 0.02", "1.50", "60"]
-
-
-def test_a_model_without_biases_says_so(tmp_path):
-    section = recommenders_section(
-        tmp_path, make_analysis(biases=make_analysis().biases.head(0)), make_trials(), NEUTRAL
-    )
-    assert "None: this model has no biases" in section
+    without = make_analysis(biases=make_analysis().biases.head(0))
+    assert "None: this model has no biases" in recommenders_section(tmp_path, without, make_trials(), NEUTRAL)
 
 
 def test_similar_items_are_listed_with_a_dash_where_one_seed_has_no_spread(built):
@@ -88,13 +77,7 @@ def test_figures_and_sentence_are_of_the_chosen_trials(built):
     assert figures["sentence"] in Page(page).text
 
 
-def test_titles_are_shown_and_never_run(built):
-    page = Page(built[2])
-    assert not page.attributes("onerror")
-    assert HANDLER in page.text
-
-
-def test_everything_the_page_needs_lies_in_its_folder(built):
+def test_everything_the_page_needs_lies_in_its_folder_and_no_title_is_run(built):
     folder, _, text = built
     page = Page(text)
     sources = page.attributes("src")
@@ -103,6 +86,8 @@ def test_everything_the_page_needs_lies_in_its_folder(built):
     assert links
     assert all((folder / name).stat().st_size > 2000 for name in [*sources, *links])
     assert not [tag for tag, _ in page.tags if tag in ("link", "script", "object", "embed", "base")]
+    assert not page.attributes("onerror")
+    assert HANDLER in page.text
 
 
 SCRIPT = "</script><script>alert(1)</script>"
@@ -150,7 +135,7 @@ def unpacked(column):
     return np.frombuffer(gzip.decompress(base64.b64decode(array["data"])), column["dtype"]).tolist()
 
 
-def test_every_dot_has_its_item_and_its_place(plot):
+def test_every_dot_has_its_item_and_place_and_shows_them_to_whoever_points_at_it(plot):
     data = {name: unpacked(column) for name, column in plot["ColumnDataSource"]["data"]["entries"]}
     assert data["title"] == POSITIONS["title"].tolist()
     assert data["year"] == ["1990", "unknown", "1992"]
@@ -158,23 +143,17 @@ def test_every_dot_has_its_item_and_its_place(plot):
         assert data[name] == POSITIONS[name].tolist()
     fields = [plot["Scatter"][name]["field"] for name in ("x", "y", "fill_color")]
     assert fields == ["axis_1", "axis_2", "axis_3"]
-
-
-def test_pointing_at_a_dot_shows_title_year_ratings_and_coordinates(plot):
     shown = " ".join(field for _, field in plot["HoverTool"]["tooltips"])
     assert re.findall(r"@(\w+)", shown) == ["title", "year", "ratings", "axis_1", "axis_2", "axis_3"]
     # What is shown as `safe` would be taken for markup.
     assert "safe" not in shown
 
 
-def test_a_title_is_never_run(page):
-    assert SCRIPT not in page
-    assert IMAGE_HANDLER not in page
-    assert not [attrs for _, attrs in Page(page).tags if "onerror" in attrs]
-
-
-def test_the_page_needs_nothing_but_itself(page):
+def test_the_page_of_the_map_needs_nothing_but_itself_and_runs_no_title(page):
     tags = Page(page).tags
     assert not [tag for tag, attrs in tags if {"src", "href", "srcset"} & attrs.keys()]
     assert not [tag for tag, _ in tags if tag in ("link", "iframe", "object", "embed", "base", "img")]
     assert "BEGIN bokeh.min.js" in page
+    assert SCRIPT not in page
+    assert IMAGE_HANDLER not in page
+    assert not [attrs for _, attrs in tags if "onerror" in attrs]

@@ -17,15 +17,11 @@ def render(sentence="all is well", recommenders=PART):
     return render_page("analysis.html", manifests, sentence=sentence, recommenders=recommenders)
 
 
-def test_a_page_is_the_layout_with_the_blocks_of_the_template():
+def test_a_page_is_the_layout_with_the_blocks_of_the_template_and_lists_what_ran_with_its_licence():
     page = render()
     assert page.startswith("<!doctype html>")
     assert re.findall("<title>(.*)</title>", page) == ["latentflix: recommenders compared"]
     assert page.index("all is well") < page.index("<b>part</b>") < page.index("What ran") < page.index("</main>")
-
-
-def test_the_page_lists_what_ran_with_its_licence():
-    page = render()
     assert "MovieLens 100K, https://grouplens.org/datasets/movielens/100k/. Licence: GroupLens research" in page
     assert "<summary>trials <span" in page
     assert "&#34;n_seeds&#34;: 2" in page

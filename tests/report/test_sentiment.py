@@ -58,15 +58,11 @@ def test_the_headline_is_that_of_the_predictor_that_was_chosen(page):
     assert "by classifier and words together, chosen on validation" in sentence
 
 
-def test_every_picture_on_the_page_is_there(page):
+def test_every_picture_is_there_and_reviews_are_shown_as_text_and_shortened(page):
     text = (page[0] / PAGE).read_text(encoding="utf-8")
     pictures = re.findall(r'src="([^"]+)"', text)
     assert sorted(pictures) == ["calibration.png", "unfreezing.png"]
     assert all((page[0] / picture).stat().st_size > 1000 for picture in pictures)
-
-
-def test_reviews_are_shown_as_text_and_shortened(page):
-    text = (page[0] / PAGE).read_text(encoding="utf-8")
     assert "&lt;b&gt;Review" in text
     assert "<b>Review" not in text
     assert text.count("<blockquote>") == 5

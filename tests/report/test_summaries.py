@@ -9,14 +9,24 @@ from tests.support.factories.run import ITEMS, NAMES, write_run
 
 
 @pytest.fixture(scope="module")
-def factors(tmp_path_factory):
+def store(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("artifacts"))
     write_run(store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def factors(store):
     return summarise_factors(store, choose_run(store))
 
 
-def test_a_stable_factor_has_two_poles_with_everything_known_about_them(factors):
-    one = factors[0]
+@pytest.fixture(scope="module")
+def summarise(store):
+    return lambda item_id: summarise_item(store, choose_run(store), ITEMS, item_id)
+
+
+def test_a_stable_factor_has_two_poles_with_everything_known_about_them_and_an_unstable_one_has_none(factors):
+    one, two = factors
     assert (one.axis, one.stable, one.stability, one.explained) == ("1", True, 0.98, 0.6)
     plus, minus = one.poles
     assert plus.name == "Sci-Fi · machine, war"
@@ -25,10 +35,7 @@ def test_a_stable_factor_has_two_poles_with_everything_known_about_them(factors)
     assert plus.genres == ("Sci-Fi",)
     assert (plus.labelled_items, minus.labelled_items) == (3, 2)
     assert plus.score == Score(0.7, pytest.approx(0.6), pytest.approx(0.8), 0.5, 0.01, 0.6)
-
-
-def test_an_unstable_factor_has_no_poles(factors):
-    assert [(each.axis, each.stable, each.poles) for each in factors[1:]] == [("2", False, ())]
+    assert (two.axis, two.stable, two.poles) == ("2", False, ())
 
 
 def test_a_label_that_was_not_evaluated_has_no_score(tmp_path):
@@ -55,39 +62,25 @@ def test_an_unknown_factor_is_an_error(factors, asked):
         choose_factor(factors, asked)
 
 
-@pytest.fixture(scope="module")
-def summarise(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("artifacts"))
-    write_run(store)
-    return lambda item_id: summarise_item(store, choose_run(store), ITEMS, item_id)
-
-
-def test_scores_of_an_item_come_strongest_first(summarise):
+def test_scores_of_an_item_come_strongest_first_if_it_has_any(summarise):
     scores = summarise(40).scores
     assert [(each.label, each.score, each.stable) for each in scores] == [
         ("2-", -2.5, False),
         ("1-", pytest.approx(-1.2), True),
     ]
     assert [each.name for each in scores] == ["", NAMES["1-"]]
+    item = summarise(60)
+    assert (item.scores, item.labels, item.predicted, item.reviews, item.tconst) == ((), (), (), 0, None)
+    assert item.genres == ("Sci-Fi",)
 
 
-def test_a_label_has_those_of_its_words_that_the_reviews_use(summarise):
+def test_an_item_has_its_labels_with_the_words_that_its_reviews_use_and_its_predictions(summarise):
     item = summarise(10)
     assert (item.title, item.tconst, item.ratings, item.reviews) == ("Matrix, The (1999)", "tt0133093", 300, 2)
     assert [(each.label, each.name, each.strength) for each in item.labels] == [("1+", NAMES["1+"], 2.0)]
     assert item.labels[0].words == ("machine", "war")
-
-
-def test_predictions_come_with_and_without_the_most_frequent_label(summarise):
-    item = summarise(10)
     assert item.most_frequent == "1+"
     assert [(each.label, each.own, each.share, each.share_without) for each in item.predicted] == [
         ("1+", True, 1.0, None),
         ("1-", False, 0.5, 1.0),
     ]
-
-
-def test_an_item_can_have_no_reviews_labels_or_scores(summarise):
-    item = summarise(60)
-    assert (item.scores, item.labels, item.predicted, item.reviews, item.tconst) == ((), (), (), 0, None)
-    assert item.genres == ("Sci-Fi",)

@@ -27,13 +27,11 @@ def test_an_edited_copy_of_a_real_review_is_found(texts, edit):
     assert find_near_duplicates([edit(text) for text in long], texts).all()
 
 
-def test_no_two_real_reviews_are_near_duplicates(texts):
+def test_no_two_real_reviews_are_near_duplicates_and_of_new_copies_the_first_is_kept(texts):
     assert not find_near_duplicates(texts, []).any()
-
-
-def test_the_first_of_several_new_copies_is_kept(texts):
     new = [texts[0], texts[1], texts[0] + "!", texts[0]]
     assert find_near_duplicates(new, []).tolist() == [False, False, True, True]
+    assert find_near_duplicates([], ["a text"]).tolist() == []
 
 
 def test_a_text_similar_only_to_a_left_out_one_is_kept():
@@ -43,7 +41,3 @@ def test_a_text_similar_only_to_a_left_out_one_is_kept():
     assert find_near_duplicates([near], [known]).tolist() == [True]
     assert find_near_duplicates([far], [near]).tolist() == [True]
     assert find_near_duplicates([near, far], [known]).tolist() == [True, False]
-
-
-def test_no_texts_give_no_duplicates():
-    assert find_near_duplicates([], ["a text"]).tolist() == []

@@ -24,6 +24,7 @@ from tests.support.synthetic_reviews import BEGAN, review, write
 ITEMS = pd.DataFrame(
     {"title": ["Emma", "Heat", "Fargo"], "tconst": ["tt1", "tt2", None]}, index=pd.Index([1, 2, 3], name="item_id")
 )
+COLUMNS = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str", "stars": "int8"}
 ARTICLE = re.compile(r", (The|A|An|Les|La|Le|Il|Das|Der)$")
 
 
@@ -60,27 +61,21 @@ def joined(reviews, items):
     return join_reviews(reviews, items, pd.Series(items.index), review_links(), ReviewConfig())
 
 
-def test_review_links_are_as_they_were_gathered():
+def test_review_links_are_as_they_were_gathered_and_all_of_reviews_of_the_data_set(reviews):
     table = review_links()
     assert table.dtypes.astype(str).to_dict() == {"review_sha256": "str", "tconst": "str", "rating": "int8"}
     assert len(table) == 24_964
     assert table["review_sha256"].str.fullmatch("[0-9a-f]{64}").all()
     assert table["tconst"].str.fullmatch(r"tt\d{7,8}").all()
     assert sorted(table["rating"].unique()) == [1, 2, 3, 4, 7, 8, 9, 10]
+    assert set(table["review_sha256"]) == set(reviews["text"].map(sha256))
 
 
 def test_only_items_with_an_imdb_id_are_linked():
     assert imdb_links(ITEMS).to_dict("list") == {"item_id": [1, 2], "tconst": ["tt1", "tt2"]}
-
-
-def test_items_without_imdb_ids_have_no_links():
     assert imdb_links(ITEMS[["title"]]).empty
     with pytest.raises(NotEnoughData, match="0 of them linked to IMDb.*that the items have IMDb ids"):
         join(["of emma"], [("of emma", "tt1", 8)], items=ITEMS[["title"]])
-
-
-def test_every_link_is_of_a_review_of_the_data_set(reviews):
-    assert set(review_links()["review_sha256"]) == set(reviews["text"].map(sha256))
 
 
 def test_items_of_the_same_imdb_title_are_merged(items):
@@ -89,8 +84,8 @@ def test_items_of_the_same_imdb_title_are_merged(items):
     assert imdb_links(items)["tconst"].is_unique
 
 
-def test_the_coverage_of_movielens_is_as_measured(joined):
-    coverage = joined[1]
+def test_the_reviews_of_movielens_are_as_measured(joined, reviews):
+    table, coverage = joined
     assert coverage == Coverage(
         items_asked=1664, items_linked=1334, items_with_review=102, reviews=1340, ambiguous_reviews=0
     )
@@ -98,20 +93,12 @@ def test_the_coverage_of_movielens_is_as_measured(joined):
         "1,664 items asked for, 1,334 of them linked to IMDb, 102 with a review, 1,340 reviews; "
         "0 reviews left out because they belong to several items"
     )
-
-
-def test_joined_reviews_have_the_columns_that_are_promised(joined):
-    table, _ = joined
-    assert table.dtypes.astype(str).to_dict() == {
-        "review_id": "str",
-        "item_id": "int32",
-        "tconst": "str",
-        "text": "str",
-        "stars": "int8",
-    }
+    assert table.dtypes.astype(str).to_dict() == COLUMNS
     assert table["review_id"].is_unique
     assert table["review_id"].is_monotonic_increasing
     assert list(table["review_id"]) == [sha256(text) for text in table["text"]]
+    positive = dict(zip(reviews["text"], reviews["positive"], strict=True))
+    assert [stars > 5 for stars in table["stars"]] == [positive[text] == 1 for text in table["text"]]
 
 
 @pytest.mark.parametrize(
@@ -150,19 +137,13 @@ def test_reviews_name_their_own_film_and_hardly_ever_another(joined, items):
     assert sum(named_other) / len(named_other) < 0.03
 
 
-def test_stars_agree_with_the_labels_of_the_data_set(joined, reviews):
-    positive = dict(zip(reviews["text"], reviews["positive"], strict=True))
-    table, _ = joined
-    assert [stars > 5 for stars in table["stars"]] == [positive[text] == 1 for text in table["text"]]
-
-
 def test_the_order_of_the_reviews_does_not_matter(joined, reviews, items):
     shuffled = reviews.sample(frac=1, random_state=1)
     again = join_reviews(shuffled, items, pd.Series(items.index), review_links(), ReviewConfig())
     pd.testing.assert_frame_equal(again[0], joined[0])
 
 
-def test_reviews_are_joined_by_their_text():
+def test_reviews_are_joined_by_their_text_and_a_repeated_one_counts_once():
     table, coverage = join(["of heat", "of nothing", "of emma"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)])
     found = table.set_index("text")[["item_id", "tconst", "stars"]].to_dict("index")
     assert found == {
@@ -170,18 +151,16 @@ def test_reviews_are_joined_by_their_text():
         "of heat": {"item_id": 2, "tconst": "tt2", "stars": 3},
     }
     assert coverage == Coverage(items_asked=3, items_linked=2, items_with_review=2, reviews=2, ambiguous_reviews=0)
+    table, coverage = join(["of emma", "of emma"], [("of emma", "tt1", 8), ("of emma", "tt1", 8)])
+    assert list(table["text"]) == ["of emma"]
+    assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 0)
 
 
-def test_only_items_that_are_asked_for_count():
-    table, coverage = join(["of emma", "of heat"], [("of emma", "tt1", 8), ("of heat", "tt2", 3)], (2, 2, 3, 99))
+def test_only_known_items_that_are_asked_for_count():
+    linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3), ("of four", "tt4", 3)]
+    table, coverage = join(["of emma", "of heat", "of four"], linked, (2, 2, 3, 4, 99))
     assert list(table["text"]) == ["of heat"]
     assert coverage == Coverage(items_asked=2, items_linked=1, items_with_review=1, reviews=1, ambiguous_reviews=0)
-
-
-def test_ids_of_unknown_items_are_ignored():
-    table, coverage = join(["of emma", "of four"], [("of emma", "tt1", 8), ("of four", "tt4", 3)], (1, 4))
-    assert list(table["text"]) == ["of emma"]
-    assert coverage.items_asked == 1
 
 
 @pytest.mark.parametrize("other", ["tt2", "tt99"], ids=["of another item", "of no item here"])
@@ -191,12 +170,6 @@ def test_a_text_of_several_titles_is_left_out_and_counted(other):
     )
     assert list(table["text"]) == ["of emma"]
     assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 1)
-
-
-def test_a_repeated_text_counts_once():
-    table, coverage = join(["of emma", "of emma"], [("of emma", "tt1", 8), ("of emma", "tt1", 8)])
-    assert list(table["text"]) == ["of emma"]
-    assert (coverage.reviews, coverage.ambiguous_reviews) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -225,25 +198,22 @@ def test_reviews_without_a_text_are_refused_with_their_row(text):
         join(["of emma", text], [("of emma", "tt1", 8)])
 
 
-def test_too_long_reviews_are_refused_with_their_row():
-    with pytest.raises(DataError) as caught:
-        check_reviews(corpus("a" * 1000, "b" * 1001), ReviewConfig(max_characters=1000))
-    assert str(caught.value).startswith(
-        "a review is too long; where: row 1 (counting from 0), column text; 1 such rows; "
-        "found: 1,001 characters; expected: at most 1,000 characters"
-    )
-
-
 @pytest.mark.parametrize(
     ("table", "message"),
     [
         (corpus("good").rename(columns={"text": "review"}), "lack a column; found: review, positive; expected: a colu"),
         (corpus(), "there are no reviews; found: 0 rows"),
+        (
+            corpus("a" * 1000, "b" * 1001),
+            r"^a review is too long; where: row 1 \(counting from 0\), column text; 1 such rows; "
+            "found: 1,001 characters; expected: at most 1,000 characters",
+        ),
     ],
+    ids=["no column of texts", "no rows", "too long a text"],
 )
-def test_tables_without_texts_are_refused(table, message):
+def test_unusable_reviews_are_refused(table, message):
     with pytest.raises(DataError, match=message):
-        check_reviews(table, ReviewConfig())
+        check_reviews(table, ReviewConfig(max_characters=1000))
 
 
 def held_out(table, linked, item_ids=(1, 2)):
@@ -251,15 +221,12 @@ def held_out(table, linked, item_ids=(1, 2)):
     return set(held_out_texts(table, ITEMS, pd.Series(item_ids), links(*linked))["text_id"])
 
 
-def test_all_texts_of_items_that_are_asked_for_are_held_out():
+def test_all_texts_of_items_that_are_asked_for_are_held_out(joined, items, reviews):
     linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3), ("of both", "tt1", 5), ("of both", "tt2", 5)]
     table, _ = join(["of heat", "of nothing", "of emma", "of both"], linked)
     assert held_out(table, linked) == {sha256("of emma"), sha256("of heat"), sha256("of both")}
     table, _ = join(["of heat", "of emma"], linked, item_ids=[2])
     assert held_out(table, linked, item_ids=[2]) == {sha256("of heat"), sha256("of both")}
-
-
-def test_all_reviews_of_movielens_are_held_out(joined, items, reviews):
     texts = set(held_out_texts(joined[0], items, pd.Series(items.index), review_links())["text_id"])
     assert set(joined[0]["review_id"]) <= texts
     assert sum(text_id(text) in texts for text in reviews["text"].unique()) == 1_340
@@ -278,15 +245,7 @@ def stored(store, item_ids=(1, 2, 3), **settings):
 
 def test_reviews_are_read_from_a_store_if_one_is_named(store):
     table, coverage = stored(store)
-    assert table.dtypes.astype(str).to_dict() == {
-        "review_id": "str",
-        "item_id": "int32",
-        "tconst": "str",
-        "text": "str",
-        "stars": "Int8",
-        "source": "str",
-        "attribution": "str",
-    }
+    assert table.dtypes.astype(str).to_dict() == {**COLUMNS, "stars": "Int8", "source": "str", "attribution": "str"}
     (row,) = table[table["item_id"] == 1].to_dict("records")
     assert (row["text"], row["stars"], row["tconst"], row["attribution"]) == ("of  emma", 8, "tt1", "by Ann")
     assert row["review_id"] == sha256("of <b>emma</b>")
@@ -297,21 +256,26 @@ def test_reviews_are_read_from_a_store_if_one_is_named(store):
     assert coverage.sentence().endswith("0 because no model may learn from them; version 1 of the review store")
 
 
-def test_texts_without_permission_to_train_are_left_out_and_counted(store):
-    store.merge([review("tt1", 2, training_allowed=False), review("tt1", 3, training_allowed=False)], BEGAN)
+def test_texts_without_permission_to_train_or_of_several_items_are_left_out_and_counted(store):
+    text = write("both")
+    store.merge([review("tt1", number, training_allowed=False) for number in (2, 3)], BEGAN)
+    store.merge([review("tt1", 4, text), review("tt2", 4, text)], BEGAN)
     table, coverage = stored(store)
     assert len(table) == coverage.reviews == 2
-    assert coverage.unlicensed_reviews == 2
+    assert (coverage.unlicensed_reviews, coverage.ambiguous_reviews) == (2, 1)
 
 
-def test_only_the_kinds_of_the_settings_are_read(store):
+def test_only_texts_of_the_kinds_and_lengths_of_the_settings_are_read_from_a_store(store):
     store.merge([review("tt1", 2, kind="plot"), review("tt1", 3, kind="reception")], BEGAN)
     assert len(stored(store)[0]) == 2
     assert len(stored(store, kinds=("review", "plot"))[0]) == 3
     assert len(stored(store, kinds=("reception",))[0]) == 1
+    store.merge([review("tt1", 4, "<p></p>"), review("tt1", 5, "long " * 30)], BEGAN)
+    assert len(stored(store, max_characters=100)[0]) == 1
+    assert len(stored(store)[0]) == 3
 
 
-def test_the_version_of_the_store_is_part_of_the_settings(store):
+def test_the_version_of_the_store_is_part_of_the_settings_of_a_store_alone(store):
     store.merge([review("tt1", 2)], BEGAN)
     newest, older = (with_store_version(ReviewConfig(store=store.uri, store_version=version)) for version in (None, 1))
     assert (newest.store_version, older.store_version) == (2, 1)
@@ -319,13 +283,10 @@ def test_the_version_of_the_store_is_part_of_the_settings(store):
     assert "store" not in newest.model_dump()
     assert len(stored(store, store_version=1)[0]) == 2
     assert len(stored(store)[0]) == 3
-
-
-def test_settings_of_the_corpus_stay_as_they_are():
     assert with_store_version(ReviewConfig()) == ReviewConfig()
 
 
-def test_a_missing_or_other_store_and_an_unknown_version_are_refused(store, tmp_path):
+def test_a_store_that_cannot_be_used_is_refused(store, tmp_path):
     with pytest.raises(StoreError, match="there is no review store; where: .*none"):
         with_store_version(ReviewConfig(store=str(tmp_path / "none")))
     assert not (tmp_path / "none").exists()
@@ -333,22 +294,6 @@ def test_a_missing_or_other_store_and_an_unknown_version_are_refused(store, tmp_
         with_store_version(ReviewConfig(store=store.uri, store_id="mine"))
     with pytest.raises(StoreError, match="no such version; where: .*; found: version 7; expected: 0 to 1"):
         with_store_version(ReviewConfig(store=store.uri, store_version=7))
-
-
-def test_empty_and_too_long_texts_of_a_store_are_left_out(store):
-    store.merge([review("tt1", 2, "<p></p>"), review("tt1", 3, "long " * 30)], BEGAN)
-    assert len(stored(store, max_characters=100)[0]) == 1
-    assert len(stored(store)[0]) == 3
-
-
-def test_a_text_of_several_items_of_a_store_is_left_out_and_counted(store):
-    text = write("both")
-    store.merge([review("tt1", 2, text), review("tt2", 3, text)], BEGAN)
-    table, coverage = stored(store)
-    assert (len(table), coverage.ambiguous_reviews) == (2, 1)
-
-
-def test_a_store_without_any_review_of_the_items_is_refused(store):
     with pytest.raises(NotEnoughData, match="no item has a review; found: 1 items asked for.*fill the store"):
         stored(store, item_ids=(3,))
 

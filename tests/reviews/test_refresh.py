@@ -43,6 +43,17 @@ def outcomes(store):
     return {(row.tconst, row.source): row.outcome for row in store.last_attempts().itertuples()}
 
 
+def last_attempt(store, tconst):
+    return store.last_attempts().set_index("tconst").loc[tconst]
+
+
+def run_and_fail(batch):
+    """Run a batch of which some films fail, and return the ids of these."""
+    with pytest.raises(TransientFetchError) as caught:
+        batch.run()
+    return list(caught.value.films)
+
+
 def failed(retry_after=None):
     return TransientFetchError("no answer", retry_after=retry_after)
 
@@ -73,9 +84,7 @@ def test_only_films_that_failed_are_queried_again(store):
     source = SyntheticSource(answers={"tt0000002": [failed(), failed()]})
     batch = batch_of(store, source)
     for _ in range(2):
-        with pytest.raises(TransientFetchError) as caught:
-            batch.run()
-        assert list(caught.value.films) == ["tt0000002"]
+        assert run_and_fail(batch) == ["tt0000002"]
         assert sorted(store.read([film.tconst for film in films(3)])["tconst"].unique()) == ["tt0000001", "tt0000003"]
     batch.run()
     assert source.asked == Counter(tt0000001=1, tt0000002=3, tt0000003=1)
@@ -84,10 +93,8 @@ def test_only_films_that_failed_are_queried_again(store):
 
 
 def test_a_film_that_keeps_failing_is_recorded_as_failed(store):
-    source = SyntheticSource(answers={"tt0000002": [failed()]})
-    batch = batch_of(store, source)
-    with pytest.raises(TransientFetchError):
-        batch.run()
+    batch = batch_of(store, SyntheticSource(answers={"tt0000002": [failed()]}))
+    run_and_fail(batch)
     batch.record_failures()
     assert outcomes(store)["tt0000002", "synthetic"] == "error"
     assert failure_reasons([batch]) == {
@@ -99,19 +106,15 @@ def test_a_film_that_keeps_failing_is_recorded_as_failed(store):
 
 
 def test_an_unforeseen_failure_affects_one_film_only(store):
-    source = SyntheticSource(answers={"tt0000001": [KeyError("reviews")]})
-    batch_of(store, source).run()
+    batch_of(store, SyntheticSource(answers={"tt0000001": [KeyError("reviews")]})).run()
     assert [outcomes(store)[film.tconst, "synthetic"] for film in films(3)] == ["error", "ok", "ok"]
-    reason = store.last_attempts().set_index("tconst").loc["tt0000001", "reason"]
-    assert reason == "KeyError: 'reviews'"
+    assert last_attempt(store, "tt0000001")["reason"] == "KeyError: 'reviews'"
 
 
 def test_a_source_that_fails_several_times_in_a_row_is_queried_in_the_next_run_only(store):
     source = SyntheticSource(answers={film.tconst: [failed()] for film in films(30)})
     batch = batch_of(store, source, count=30)
-    with pytest.raises(TransientFetchError) as caught:
-        batch.run()
-    assert len(caught.value.films) == 30
+    assert len(run_and_fail(batch)) == 30
     assert sum(source.asked.values()) == 5
     while batch.unanswered:
         with suppress(TransientFetchError):
@@ -122,8 +125,7 @@ def test_a_source_that_fails_several_times_in_a_row_is_queried_in_the_next_run_o
 def test_a_pause_that_a_source_asks_for_is_kept(store):
     batch = batch_of(store, SyntheticSource(answers={"tt0000001": [failed(retry_after=0.5)]}))
     began = time.monotonic()
-    with pytest.raises(TransientFetchError):
-        batch.run()
+    run_and_fail(batch)
     batch.run()
     assert time.monotonic() - began >= 0.5
 
@@ -132,12 +134,11 @@ def test_too_long_a_pause_leaves_the_film_to_the_next_refresh(store):
     source = SyntheticSource(answers={"tt0000001": [failed(retry_after=6)]})
     batch_of(store, source).run()
     assert source.asked["tt0000001"] == 1
-    last = store.last_attempts().set_index("tconst").loc["tt0000001"]
+    last = last_attempt(store, "tt0000001")
     assert last["outcome"] == "error"
     assert last["reason"].endswith("asks for a pause of 6 seconds")
-    assert [film.tconst for film in stale_films(films(3), store.last_attempts(), CONFIG, datetime.now(UTC))] == [
-        "tt0000001"
-    ]
+    (due,) = stale_films(films(3), store.last_attempts(), CONFIG, datetime.now(UTC))
+    assert due.tconst == "tt0000001"
 
 
 def test_nothing_is_fetched_again_if_only_writing_failed(store, monkeypatch):
@@ -160,14 +161,14 @@ def test_sources_are_queried_for_reviews_newer_than_the_newest_stored(store):
     assert set(source.since.values()) == {None}
     version = store.version()
     source.per_film = 4
-    batch = batch_of(store, source)
-    batch.run()
+    again = batch_of(store, source)
+    again.run()
     assert set(source.since.values()) == {BEGAN}
-    assert (batch.merged, store.version()) == ({}, version)
+    assert (again.merged, store.version()) == ({}, version)
     source.answers = {"tt0000001": [Answer("ok", (review("tt0000001", -1),))]}
-    batch = batch_of(store, source)
-    batch.run()
-    assert batch.merged == {("new", "synthetic"): 1}
+    newest = batch_of(store, source)
+    newest.run()
+    assert newest.merged == {("new", "synthetic"): 1}
 
 
 def test_sources_without_dates_are_queried_since_their_last_answer(store):
@@ -205,14 +206,11 @@ def test_films_without_a_fresh_answer_are_due():
     assert {film.tconst for film in due} == {"tt0000001", "tt0000003", "tt0000005", "tt0000006"}
 
 
-def test_due_films_are_ordered_by_partition_and_unique():
+def test_due_films_are_ordered_by_partition_unique_and_chunked_in_their_order():
     due = stale_films(films(200) * 2, attempts(("tt9", "one", 0, "ok")), CONFIG, BEGAN)
     places = [partition_of(film.tconst) for film in due]
     assert len(due) == 200
     assert places == sorted(places)
-
-
-def test_films_are_chunked_in_their_order():
     assert [len(group) for group in chunked(films(7), 3)] == [3, 3, 1]
     assert [film for group in chunked(films(7), 3) for film in group] == films(7)
 
@@ -304,26 +302,18 @@ def test_two_refreshes_at_once_complete_and_duplicate_nothing(processes, tmp_pat
     assert len(ReviewStore(uri).last_attempts()) == 60
 
 
-ITEMS = pd.DataFrame(
-    {
-        "title": ["Toy Story (1995)", "Postino, Il (1994)", "unknown", "Emma (1996)"],
-        "tconst": ["tt0114709", "tt0110877", None, "tt0116191"],
-    },
-    index=pd.Index([1, 14, 267, 258], name="item_id"),
-)
-
-
 TOY_STORY, POSTINO, EMMA = (Film(*film) for film in (
     ("Toy Story", 1995, "tt0114709"), ("Il Postino", 1994, "tt0110877"), ("Emma", 1996, "tt0116191"),
 ))  # fmt: skip
+ITEMS = pd.DataFrame({
+    "title": ["Toy Story (1995)", "Postino, Il (1994)", "unknown", "Emma (1996)"],
+    "tconst": [TOY_STORY.tconst, POSTINO.tconst, None, EMMA.tconst],
+}, index=pd.Index([1, 14, 267, 258], name="item_id"))  # fmt: skip
 
 
-def test_films_with_an_imdb_id_have_title_and_year():
+def test_films_with_an_imdb_id_have_title_and_year_and_may_be_chosen_by_it():
     assert films_with_imdb_id(ITEMS) == [TOY_STORY, POSTINO, EMMA]
     assert films_with_imdb_id(ITEMS[["title"]]) == []
-
-
-def test_films_may_be_chosen_by_id_whether_known_or_not():
     assert films_by_id(ITEMS, ["tt0116191", "tt9999999"]) == [EMMA, Film("", None, "tt9999999")]
 
 

@@ -3,29 +3,7 @@ import pandas as pd
 import pytest
 
 from latentflix.calibration import calibration_error
-from latentflix.sentiment.evaluation import SentimentEvaluationConfig, evaluate_sentiment
-
-
-def make_predictions(n_films=200, per_film=5, seed=0):
-    """Probabilities by predictor, logits by step, and the reviews."""
-    random = np.random.default_rng(seed)
-    n_reviews = n_films * per_film
-    index = pd.Index([f"r{number}" for number in range(n_reviews)], name="review_id")
-    predicted = random.random(n_reviews)
-    reviews = pd.DataFrame({"positive": random.random(n_reviews) < predicted}, index)
-    reviews["film"] = np.repeat([f"f{film}" for film in range(n_films)], per_film)
-    reviews["part"] = np.where(np.arange(n_reviews) < n_reviews // 4, "valid", "test")
-    words = np.where(random.random(n_reviews) < 0.3, 1 - predicted, predicted)
-    probabilities = pd.DataFrame({"combined": predicted, "baseline": words}, index)
-    steps = pd.DataFrame({"head": random.normal(size=n_reviews), "all": predicted - 0.5}, index)
-    return probabilities, steps, reviews
-
-
-def evaluate(case, **changes):
-    """Evaluate what `make_predictions` returned."""
-    config = SentimentEvaluationConfig(bootstraps=500, mistakes=5, **changes)
-    probabilities, steps, reviews = case
-    return evaluate_sentiment(probabilities, "combined", steps, reviews, config)
+from tests.support.factories.sentiment import evaluate, make_predictions
 
 
 def test_accuracy_is_that_of_the_test_reviews_alone():

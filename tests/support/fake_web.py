@@ -197,15 +197,11 @@ class FakeWeb:
         return 404, "application/json", FAILURE_MODES["404"].body.decode()
 
     def _sparql(self, query):
-        films = [self.films[tconst] for tconst in re.findall(r'"(tt\d+)"', query) if tconst in self.films]
-        bindings = [
-            {
-                "tconst": {"type": "literal", "value": film.tconst},
-                "title": {"type": "literal", "xml:lang": "en", "value": film.article},
-            }
-            for film in films
-            if film.extract is not None
-        ]
+        bindings = []
+        for film in (self.films.get(tconst) for tconst in re.findall(r'"(tt\d+)"', query)):
+            if film and film.extract is not None:
+                title = {"type": "literal", "xml:lang": "en", "value": film.article}
+                bindings.append({"tconst": {"type": "literal", "value": film.tconst}, "title": title})
         return {"head": {"vars": ["tconst", "title"]}, "results": {"bindings": bindings}}
 
     def _mediawiki(self, query):
@@ -272,8 +268,7 @@ def _handler(web):
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             request = Request(parts.path, query, {name.lower(): value for name, value in self.headers.items()})
             with web.counted(request):
-                response = web.response_to(request.path)
-                if response:
+                if response := web.response_to(request.path):
                     self.send(response)
                 else:
                     self.answer(request)

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from latentflix.data.movielens import GENRE_SEPARATOR, GENRES, rating_scale
+from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.factors.labels import POLES
+from latentflix.reviews.join import ReviewConfig, join_reviews
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,18 @@ def make_world(
     )
 
 
+def read_items(world: World) -> pd.DataFrame:
+    """The items of a world with the ids under which IMDb has them."""
+    items = read_ratings(world.ratings, world.items, RatingsConfig()).items
+    return items.join(world.item_titles.set_index("item_id")["tconst"])
+
+
+def join_world(world: World) -> pd.DataFrame:
+    """The reviews of the items of a world."""
+    items = read_items(world)
+    return join_reviews(world.reviews, items, items.index.to_series(), world.review_films, ReviewConfig())[0]
+
+
 def shuffle_links(world: World, seed: int) -> World:
     """The same world, in which every item has the reviews of another one."""
     order = np.random.default_rng(seed).permutation(len(world.item_titles))
@@ -141,15 +155,7 @@ def _rate(
 def _describe(item_ids: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     """One genre for each pole of a factor, in the order of both."""
     titles = [f"Film {number:03d} ({1990 + number % 9})" for number in range(1, len(item_ids) + 1)]
-    genres = [
-        [
-            genre
-            for factor, position in enumerate(item)
-            for genre, holds in ((GENRES[1 + 2 * factor], position > 0.5), (GENRES[2 + 2 * factor], position < -0.5))
-            if holds
-        ]
-        for item in scores
-    ]
-    return pd.DataFrame(
-        {"item_id": item_ids, "title": titles, "genres": [GENRE_SEPARATOR.join(names) for names in genres]}
-    )
+    # Of each factor, the columns of its positive and of its negative pole.
+    holds = np.stack([scores > 0.5, scores < -0.5], axis=2).reshape(len(scores), -1)
+    genres = [GENRE_SEPARATOR.join(np.array(GENRES[1 : 1 + len(row)])[row]) for row in holds]
+    return pd.DataFrame({"item_id": item_ids, "title": titles, "genres": genres})

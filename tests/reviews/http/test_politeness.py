@@ -32,24 +32,20 @@ def test_transient_failures_are_raised_after_one_request(web, client, name):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_permanent_failures_are_raised_after_one_request(web, client, name):
+def test_permanent_failures_are_raised_after_one_request_and_a_host_that_refuses_is_blocked(web, client, name):
     web.respond("/x", failure_mode(name))
     with pytest.raises(PermanentFetchError) as failure:
         client.get(f"{web.url}/x", api=True)
     assert failure.value.outcome == REFUSED[name]
+    host = web.url.removeprefix("http://")
+    assert list(client.politeness.blocked) == [host] * (REFUSED[name] == "blocked")
+    if REFUSED[name] == "blocked":
+        assert name[:3] in client.politeness.blocked[host]
+        for _ in range(2):
+            with pytest.raises(PermanentFetchError) as failure:
+                client.get(f"{web.url}/page", api=True)
+            assert failure.value.outcome == "blocked"
     assert web.count() == 1
-
-
-@pytest.mark.parametrize("name", [name for name in REFUSED if REFUSED[name] == "blocked"])
-def test_a_host_that_refuses_is_blocked_and_reported(web, client, name):
-    web.respond("/x", failure_mode(name))
-    for path in ("x", "page", "page"):
-        with pytest.raises(PermanentFetchError) as failure:
-            client.get(f"{web.url}/{path}", api=True)
-        assert failure.value.outcome == "blocked"
-    assert web.count() == 1
-    assert list(client.politeness.blocked) == [web.url.removeprefix("http://")]
-    assert name[:3] in client.politeness.blocked[web.url.removeprefix("http://")]
 
 
 def test_messages_leave_out_the_query(web, client):

@@ -41,15 +41,10 @@ def test_rows_are_read_with_all_their_columns(tmp_path):
     assert rejected == []
 
 
-def test_a_film_may_be_identified_by_title_and_year_only(tmp_path):
-    (row,), _ = read(tmp_path, "title,year,text\nFargo,1996,Good.\n")
-    assert (row.tconst, row.title, row.year) == (None, "Fargo", 1996)
-
-
 @pytest.mark.parametrize("delimiter", ["\t", "\\t"])
-def test_the_delimiter_may_be_a_tab(tmp_path, delimiter):
-    (row,), _ = read(tmp_path, "imdb_id\ttext\ntt0116282\tGood.\n", delimiter=delimiter)
-    assert row.text == "Good."
+def test_a_film_may_be_identified_by_title_and_year_only_and_columns_parted_by_tabs(tmp_path, delimiter):
+    (row,), _ = read(tmp_path, "title\tyear\ttext\nFargo\t1996\tGood.\n", delimiter=delimiter)
+    assert (row.tconst, row.title, row.year, row.text) == (None, "Fargo", 1996, "Good.")
 
 
 def test_bad_rows_are_listed_with_their_lines_and_good_ones_read(tmp_path):
@@ -80,15 +75,12 @@ def test_stars_outside_the_scale_are_rejected(tmp_path, value):
     assert rejected.reason.startswith("stars: ")
 
 
-def test_rows_of_another_encoding_are_rejected_by_line(tmp_path):
+def test_rows_of_another_encoding_are_rejected_by_line_and_a_byte_order_mark_is_ignored(tmp_path):
     lines = [HEADER.encode(), b"tt0116282,Fargo,1996,Caf\xe9.\n", "tt0116282,Fargo,1996,Café.\n".encode()]
     (row,), rejected = read(tmp_path, b"".join(lines))
     assert row.text == "Café."
     assert rejected == [Rejected(2, "the row is not utf-8-sig")]
     assert read(tmp_path, b"".join(lines[:2]), encoding="latin-1")[0][0].text == "Café."
-
-
-def test_a_byte_order_mark_is_ignored(tmp_path):
     assert len(read(tmp_path, (HEADER + GOOD).encode("utf-8-sig"))[0]) == 1
 
 
@@ -156,19 +148,20 @@ def test_a_parquet_file_is_read_by_row(tmp_path):
     assert [each.line for each in rejected] == [3, 4]
 
 
-@pytest.mark.parametrize("name", ["reviews.parquet", "nowhere.csv"])
-def test_a_file_that_cannot_be_read_is_refused(tmp_path, name):
-    (tmp_path / "reviews.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(DataError, match=f"cannot be read.*{name}"):
-        read_rows(FileConfig(path=tmp_path / name))
-
-
-@pytest.mark.parametrize("settings", [{"encoding": "utf-99"}, {"path": None}])
-def test_impossible_settings_are_refused(tmp_path, settings):
-    path = tmp_path / "reviews.csv"
-    path.write_text(HEADER + GOOD)
-    with pytest.raises(DataError):
-        read_rows(FileConfig(**{"path": path, **settings}))
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("damaged.parquet", {}, "cannot be read.*damaged.parquet"),
+        ("nowhere.csv", {}, "cannot be read.*nowhere.csv"),
+        ("reviews.csv", {"encoding": "utf-99"}, "cannot be read.*reviews.csv"),
+        ("reviews.csv", {"path": None}, "no file of reviews is named"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path, name, settings, message):
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1 no")
+    (tmp_path / "reviews.csv").write_text(HEADER + GOOD)
+    with pytest.raises(DataError, match=message):
+        read_rows(FileConfig(**{"path": tmp_path / name, **settings}))
 
 
 def test_without_ids_film_and_text_identify_a_review(tmp_path):
@@ -204,22 +197,19 @@ def texts(answer):
     return [review.text for review in answer.reviews]
 
 
-def test_a_film_is_found_by_id_and_by_title_and_year(path):
+def test_a_film_is_found_by_id_and_by_title_and_year_the_newest_reviews_first(path):
     answer = source(path).fetch(FARGO, None, 10)
     assert answer.outcome == "ok"
     assert texts(answer) == ["New.", "Old.", "Undated."]
     assert {review.tconst for review in answer.reviews} == {"tt0116282"}
+    since = datetime(2022, 1, 1, tzinfo=UTC)
+    assert texts(source(path).fetch(FARGO, since, 10)) == ["New.", "Undated."]
+    assert texts(source(path).fetch(FARGO, None, 1)) == ["New."]
 
 
 @pytest.mark.parametrize("title", ["African Queen, The (1951)", "The African Queen", "the african queen"])
 def test_titles_are_found_in_any_spelling(path, title):
     assert texts(source(path).fetch(Film(title, 1951, "tt0043265"), None, 10)) == ["Queen."]
-
-
-def test_only_newer_and_undated_reviews_are_returned(path):
-    since = datetime(2022, 1, 1, tzinfo=UTC)
-    assert texts(source(path).fetch(FARGO, since, 10)) == ["New.", "Undated."]
-    assert texts(source(path).fetch(FARGO, None, 1)) == ["New."]
 
 
 @pytest.mark.parametrize("film", [Film("Heat", 1995, "tt0113277"), Film("Fargo", 1996), Film("Fargo", 1995, "tt1")])

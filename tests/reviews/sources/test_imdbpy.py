@@ -171,12 +171,8 @@ def test_robots_txt_is_obeyed(of_pages, web):
     assert web.count("/title") == 0
 
 
-def test_no_request_is_sent_for_a_malformed_imdb_id(of_pages, web):
+def test_a_malformed_imdb_id_is_not_sent_and_a_missing_page_not_covered(of_pages, web):
     _, [[outcome, _, _]], _ = run(of_pages, web, ("Fargo", 1996, "nm0000001"))
-    assert outcome == "not_covered"
-    assert web.requests == []
-
-
-def test_a_missing_page_is_not_covered(of_pages, web):
+    assert (outcome, web.requests) == ("not_covered", [])
     _, [[outcome, _, _], [other, _, _]], _ = run(of_pages, web, ("Heat", 1995, "tt0113277"), FARGO)
     assert (outcome, other) == ("not_covered", "ok")

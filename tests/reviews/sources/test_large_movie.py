@@ -5,7 +5,7 @@ import pytest
 
 from latentflix.errors import DataError
 from latentflix.reviews.sources.large_movie import LargeMovieConfig, LargeMovieSource, read_large_movie
-from latentflix.reviews.sources.protocol import Film
+from latentflix.reviews.sources.protocol import Answer, Availability, Film
 
 FARGO, HEAT, EMMA = (Film(title, year, tconst) for title, year, tconst in (
     ("Fargo", 1996, "tt0116282"), ("Heat", 1995, "tt0113277"), ("Emma", 1996, "tt0116191"),
@@ -35,13 +35,18 @@ def folder(tmp_path):
     return root
 
 
+@pytest.fixture
+def archive(folder):
+    path = folder.with_name("aclImdb_v1.tar.gz")
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, "aclImdb")
+    return path
+
+
 @pytest.fixture(params=["folder", "folder above", "archive"])
 def copy(request, folder):
     if request.param == "archive":
-        path = folder.with_name("aclImdb_v1.tar.gz")
-        with tarfile.open(path, "w:gz") as archive:
-            archive.add(folder, "aclImdb")
-        return path
+        return request.getfixturevalue("archive")
     return folder if request.param == "folder" else folder.parent
 
 
@@ -62,9 +67,6 @@ def test_line_n_of_a_list_names_the_film_of_review_n(copy):
     assert all(review.text.startswith("Fargo ") and review.text.endswith("é<br />") for review in answer.reviews)
     assert {review.tconst for review in answer.reviews} == {FARGO.tconst}
     assert {review.url for review in answer.reviews} == {"http://www.imdb.com/title/tt0116282/usercomments"}
-
-
-def test_reviews_of_other_films_are_left_out(copy):
     found = read_large_movie(copy, {HEAT.tconst, "tt9999999"})
     assert {tconst: len(reviews) for tconst, reviews in found.items()} == {HEAT.tconst: 3}
 
@@ -74,18 +76,17 @@ def test_a_film_without_a_review_is_not_covered(folder, film):
     assert source(folder, FARGO, film).fetch(film, None, 100).outcome == "not_covered"
 
 
-def test_there_is_never_anything_new(folder):
-    answer = source(folder, FARGO).fetch(FARGO, datetime(1990, 1, 1, tzinfo=UTC), 100)
-    assert (answer.outcome, answer.reviews) == ("ok", ())
-    assert len(source(folder, FARGO).fetch(FARGO, None, 2).reviews) == 2
+def test_reviews_are_counted_limited_and_never_new(folder):
+    found = source(folder, FARGO, HEAT)
+    assert found.availability() == Availability(True, "8 reviews of 2 films")
+    assert found.fetch(FARGO, datetime(1990, 1, 1, tzinfo=UTC), 100) == Answer("ok", ())
+    assert len(found.fetch(FARGO, None, 2).reviews) == 2
 
 
-def test_availability_counts_reviews_and_films(folder):
-    found = source(folder, FARGO, HEAT).availability()
-    assert (found.available, found.reason) == (True, "8 reviews of 2 films")
-
-
-def test_a_copy_without_lists_of_films_is_unavailable(folder):
+def test_a_copy_without_lists_of_films_or_with_too_short_a_list_cannot_be_used(folder):
+    (folder / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
+    with pytest.raises(DataError, match=r"belongs to no line.*urls_pos.txt has 1 lines"):
+        read_large_movie(folder, {FARGO.tconst})
     for file in folder.rglob("urls_*.txt"):
         file.unlink()
     found = source(folder, FARGO).availability()
@@ -93,26 +94,12 @@ def test_a_copy_without_lists_of_films_is_unavailable(folder):
     assert "does not say which film" in found.reason
 
 
-def test_a_list_that_is_too_short_is_refused(folder):
-    (folder / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
-    with pytest.raises(DataError, match=r"belongs to no line.*urls_pos.txt has 1 lines"):
-        read_large_movie(folder, {FARGO.tconst})
-
-
-@pytest.mark.parametrize("body", [b"", b"no archive", b"\x1f\x8b\x08\x00 cut short"])
-def test_a_damaged_archive_is_unavailable(tmp_path, body):
-    (tmp_path / "aclImdb_v1.tar.gz").write_bytes(body)
-    found = source(tmp_path / "aclImdb_v1.tar.gz", FARGO).availability()
+@pytest.mark.parametrize("body", [b"", b"no archive", b"\x1f\x8b\x08\x00 cut short", None], ids=str)
+def test_a_damaged_or_truncated_archive_is_unavailable(archive, body):
+    archive.write_bytes(archive.read_bytes()[:-40] if body is None else body)
+    found = source(archive, FARGO).availability()
     assert not found.available
     assert "cannot be read" in found.reason
-
-
-def test_a_truncated_archive_is_unavailable(folder):
-    path = folder.with_name("aclImdb_v1.tar.gz")
-    with tarfile.open(path, "w:gz") as archive:
-        archive.add(folder, "aclImdb")
-    path.write_bytes(path.read_bytes()[:-40])
-    assert not source(path, FARGO).availability().available
 
 
 def test_a_review_that_is_not_utf_8_is_refused(folder):

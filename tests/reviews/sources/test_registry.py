@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -15,14 +17,13 @@ def web(web):
     return web
 
 
-def sources_of(web, names, **settings):
-    return SourcesConfig(
-        names=names,
-        fetching=QUICK,
-        tmdb={"url": web.url},
-        wikipedia={"wikidata_url": f"{web.url}/sparql", "wikipedia_url": f"{web.url}/w/api.php"},
-        **settings,
-    )
+@contextmanager
+def sources_of(web, names, films=(), tmdb_key=None, **settings):
+    """The sources of these names, and the client that they share."""
+    urls = {"wikidata_url": f"{web.url}/sparql", "wikipedia_url": f"{web.url}/w/api.php"}
+    config = SourcesConfig(names=names, fetching=QUICK, tmdb={"url": web.url}, wikipedia=urls, **settings)
+    with CachedClient(config.fetching) as client:
+        yield build_sources(config, client, films, tmdb_key=tmdb_key)
 
 
 def test_the_default_is_the_corpus_without_any_request():
@@ -36,15 +37,13 @@ def test_the_default_is_the_corpus_without_any_request():
 
 def test_sources_are_built_once_in_the_order_of_the_settings(web):
     names = ("wikipedia", "tmdb", "corpus", "file", "large_movie", "imdbpy")
-    config = sources_of(web, (*names, "tmdb"))
-    with CachedClient(config.fetching) as client:
-        assert tuple(source.name for source in build_sources(config, client)) == names
+    with sources_of(web, (*names, "tmdb")) as sources:
+        assert tuple(source.name for source in sources) == names
 
 
 def test_sources_without_what_they_need_are_unavailable(web):
-    config = sources_of(web, ("tmdb", "file", "large_movie"))
-    with CachedClient(config.fetching) as client:
-        checks = [source.availability() for source in build_sources(config, client)]
+    with sources_of(web, ("tmdb", "file", "large_movie")) as sources:
+        checks = [source.availability() for source in sources]
     assert [found.available for found in checks] == [False] * 3
     assert all(found.reason for found in checks)
 
@@ -54,46 +53,27 @@ def test_the_users_files_are_read(web, tmp_path):
     (tmp_path / "aclImdb" / "train" / "pos").mkdir(parents=True)
     (tmp_path / "aclImdb" / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
     (tmp_path / "aclImdb" / "train" / "pos" / "0_9.txt").write_text("Fine.")
-    config = sources_of(
-        web,
-        ("file", "large_movie"),
-        file={"path": tmp_path / "reviews.csv"},
-        large_movie={"path": tmp_path / "aclImdb"},
-    )
-    with CachedClient(config.fetching) as client:
-        answers = [source.fetch(FARGO, None, 10) for source in build_sources(config, client, [FARGO])]
+    paths = {"file": {"path": tmp_path / "reviews.csv"}, "large_movie": {"path": tmp_path / "aclImdb"}}
+    with sources_of(web, tuple(paths), [FARGO], **paths) as sources:
+        answers = [source.fetch(FARGO, None, 10) for source in sources]
     assert [[review.text for review in answer.reviews] for answer in answers] == [["Good."], ["Fine."]]
 
 
 def test_unusable_rows_of_the_users_file_are_listed_with_their_lines(web, tmp_path):
     path = tmp_path / "reviews.csv"
     path.write_text("imdb_id,text\ntt0116282,Good.\n116282,No id.\ntt0116282,\n", encoding="utf-8")
-    with CachedClient(QUICK) as client:
-        sources = build_sources(sources_of(web, ("file", "tmdb"), file={"path": path}), client)
+    with sources_of(web, ("file", "tmdb"), file={"path": path}) as sources:
         assert [row["line"] for row in rejected_rows(sources)] == [3, 4]
         assert rejected_rows(sources[1:]) == []
 
 
-def test_sources_on_the_web_are_queried_at_the_addresses_of_the_settings(web):
-    config = sources_of(web, ("tmdb", "wikipedia"))
-    with CachedClient(config.fetching) as client:
-        sources = build_sources(config, client, [FARGO], tmdb_key=SecretStr(TMDB_KEY))
+def test_sources_on_the_web_are_queried_at_the_addresses_of_the_settings_and_not_before_the_first_fetch(web):
+    with sources_of(web, ("tmdb", "wikipedia"), [FARGO], SecretStr(TMDB_KEY)) as sources:
         assert [source.availability().available for source in sources] == [True, True]
+        assert web.count() == 0
         assert [source.fetch(FARGO, None, 10).outcome for source in sources] == ["ok", "ok"]
-    assert {request.path for request in web.requests} == {
-        "/3/find/tt0116282",
-        "/3/movie/1/reviews",
-        "/sparql",
-        "/w/api.php",
-    }
-
-
-def test_no_request_is_sent_before_the_first_fetch(web):
-    config = sources_of(web, ("tmdb", "wikipedia"))
-    with CachedClient(config.fetching) as client:
-        for source in build_sources(config, client, [FARGO], tmdb_key=None):
-            source.availability()
-    assert web.count() == 0
+    paths = {"/3/find/tt0116282", "/3/movie/1/reviews", "/sparql", "/w/api.php"}
+    assert {request.path for request in web.requests} == paths
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,7 @@ from latentflix.errors import TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film, query
 from latentflix.reviews.sources.tmdb import TmdbAuth, TmdbConfig, TmdbSource
-from tests.support.fake_web import (
-    QUICK,
-    TMDB_KEY,
-    TMDB_TOKEN,
-    Response,
-    failure_mode,
-    review,
-)
+from tests.support.fake_web import QUICK, TMDB_KEY, TMDB_TOKEN, Response, failure_mode, review
 
 FARGO = Film("Fargo", 1996, "tt0116282")
 KEYS = {"version 3": TMDB_KEY, "version 4": TMDB_TOKEN}
@@ -43,13 +36,18 @@ def test_all_pages_are_read_and_the_newest_reviews_come_first(web, client, newes
     assert web.requests[0].query == {"external_source": "imdb_id"}
 
 
-def test_a_review_names_its_origin(web, client):
+def test_a_review_names_its_origin_and_training_is_allowed_only_with_a_licence(web, client):
     (found,) = tmdb(web, client).fetch(FARGO, None, 1).reviews
     assert (found.tconst, found.source, found.kind) == ("tt0116282", "tmdb", "review")
     assert (found.author, found.rating) == ("someone", 7.0)
     assert found.written_at == datetime(2024, 4, 10, tzinfo=UTC)
     assert found.url == f"https://www.themoviedb.org/review/{found.source_review_id}"
     assert "not endorsed or certified by TMDB" in found.attribution
+
+    (licensed,) = tmdb(web, client, training_licence="contract 17").fetch(FARGO, None, 1).reviews
+    assert not found.training_allowed
+    assert licensed.training_allowed
+    assert "contract 17" in licensed.attribution
 
 
 def test_only_reviews_written_or_changed_since_are_returned(web, client):
@@ -68,13 +66,10 @@ def test_pages_are_limited_and_a_review_that_moved_to_the_next_one_is_returned_o
     assert len(tmdb(web, client).fetch(FARGO, None, 100).reviews) == 45
 
 
-def test_texts_are_not_changed(web, client):
+def test_a_film_without_reviews_is_empty_and_texts_are_not_changed(web, client):
     text = "<script>alert('x')</script>\x00\x07 <b>bold</b> naïve \U0001f600"
     web.films[FARGO.tconst].reviews = [review(1, text), review(2, "  \n")]
     assert [review.text for review in tmdb(web, client).fetch(FARGO, None, 100).reviews] == [text]
-
-
-def test_a_film_without_reviews_is_empty_and_one_that_tmdb_does_not_know_not_covered(web, client):
     web.films[FARGO.tconst].reviews = []
     assert tmdb(web, client).fetch(FARGO, None, 10).outcome == "empty"
     assert tmdb(web, client).fetch(Film("Fargo", 1996, "tt9999999"), None, 10).outcome == "not_covered"
@@ -84,14 +79,6 @@ def test_a_film_without_reviews_is_empty_and_one_that_tmdb_does_not_know_not_cov
 def test_no_request_is_sent_without_an_imdb_id(web, client, tconst):
     assert query(tmdb(web, client), Film("Fargo", 1996, tconst), None, 10).outcome == "not_covered"
     assert web.count() == 0
-
-
-def test_training_is_allowed_only_with_a_licence(web, client):
-    (closed,) = tmdb(web, client).fetch(FARGO, None, 1).reviews
-    (licensed,) = tmdb(web, client, training_licence="contract 17").fetch(FARGO, None, 1).reviews
-    assert not closed.training_allowed
-    assert licensed.training_allowed
-    assert "contract 17" in licensed.attribution
 
 
 @pytest.mark.parametrize("key", [None, SecretStr(""), SecretStr("  ")])

@@ -61,18 +61,13 @@ def wikipedia(web, client, films=(), **settings):
     return WikipediaSource(WikipediaConfig(**urls, **settings), client, films)
 
 
-def test_reception_and_plot_are_separate_texts(web, client):
-    answer = wikipedia(web, client).fetch(FARGO, None, 10)
-    assert answer.outcome == "ok"
-    assert {review.kind: review.text for review in answer.reviews} == {
-        "reception": "Critics praised it.\nThey still do.",
-        "plot": "A car salesman hires two criminals.\nA police chief investigates.",
-    }
-
-
-def test_a_text_has_the_attribution_that_its_licence_asks_for(web, client):
+def test_reception_and_plot_are_separate_texts_with_the_attribution_that_their_licence_asks_for(web, client):
     web.films[FARGO.tconst].revision = 1234
-    reception, plot = wikipedia(web, client).fetch(FARGO, None, 10).reviews
+    answer = wikipedia(web, client).fetch(FARGO, None, 10)
+    reception, plot = answer.reviews
+    assert (answer.outcome, reception.kind, plot.kind) == ("ok", "reception", "plot")
+    assert reception.text == "Critics praised it.\nThey still do."
+    assert plot.text == "A car salesman hires two criminals.\nA police chief investigates."
     address = "https://en.wikipedia.org/wiki/Fargo_(1996_film)"
     assert reception.url == address
     for part in ("“Fargo (1996 film)”", "revision 1234", "CC BY-SA 4.0", address):
@@ -91,16 +86,12 @@ def test_an_edited_article_keeps_its_ids(web, client):
     assert before[0].content_sha256 != after[0].content_sha256
 
 
-def test_wikidata_is_queried_for_many_films_at_once(web, client):
+def test_wikidata_is_queried_for_many_films_at_once_and_each_text_belongs_to_the_requested_film(web, client):
     source = wikipedia(web, client, FILMS, batch_size=4)
-    outcomes = [source.fetch(film, None, 10).outcome for film in FILMS]
-    assert outcomes == ["ok"] * 6 + ["not_covered"]
+    answers = [source.fetch(film, None, 10) for film in FILMS]
+    assert [answer.outcome for answer in answers] == ["ok"] * 6 + ["not_covered"]
     batches = [re.findall(r"tt\d+", request.query["query"]) for request in web.requests if request.path == "/sparql"]
     assert batches == [[film.tconst for film in FILMS[:4]], [film.tconst for film in FILMS[4:]]]
-
-
-def test_each_text_belongs_to_the_requested_film(web, client):
-    source = wikipedia(web, client, FILMS)
     for film in reversed(FILMS[:6]):
         (plot,) = source.fetch(film, None, 10).reviews
         assert (plot.tconst, plot.text) == (film.tconst, f"The plot of {film.title}.")

@@ -16,23 +16,16 @@ def make_trials() -> Trials:
     trials = pd.DataFrame(
         [("bias", 0.4, 0.9017, True), ("neural", 0.8, 0.9178, True), ("bias", 0.1, 0.95, False)],
         columns=["model", "weight_decay", "rmse", "chosen"],
-    ).assign(
-        ensemble_rmse=0.8988,
-        ensemble_mae=0.7098,
-        n_seeds=2,
-        best_epoch=2,
-        seconds=3.14,
-        users=944,
-        user_width=50,
-        items=1658,
-        item_width=51,
-    )
+    ).assign(ensemble_rmse=0.8988, ensemble_mae=0.7098, n_seeds=2, best_epoch=2, seconds=3.14)
     curves = [
         (trial.model, trial.weight_decay, epoch, trial.rmse + 0.1 / epoch)
         for trial in trials.itertuples()
         for epoch in (1, 2, 3)
     ]
-    return Trials(trials, pd.DataFrame(curves, columns=["model", "weight_decay", "epoch", "rmse"]))
+    return Trials(
+        trials.assign(users=944, user_width=50, items=1658, item_width=51),
+        pd.DataFrame(curves, columns=["model", "weight_decay", "epoch", "rmse"]),
+    )
 
 
 def make_analysis(**changes: Any) -> Analysis:

@@ -5,26 +5,18 @@ import pandas as pd
 import torch
 
 from latentflix.artifacts import Handle
-from latentflix.config import StageConfig
 from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.genres.evaluation import COMBINED, TFIDF
 from latentflix.genres.head import HeadConfig
-from latentflix.genres.model import GenreConfig
+from latentflix.genres.model import GenreConfig, train_genres
 from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
 from latentflix.text.sentence_embeddings import EmbeddingConfig, embed_texts
+from tests.support.factories.models import save_model
 
 WORDS = {"Western": "sheriff saloon horse", "Horror": "ghost vampire crypt", "Comedy": "prank wedding laugh"}
 FILLER = [f"word{number}" for number in range(60)]
 SIZE = 16
-VOCABULARY = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "a",
-    *FILLER,
-    *(word for words in WORDS.values() for word in words.split()),
-]
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", *FILLER, *" ".join(WORDS.values()).split()]
 QUICK = GenreConfig(
     head=HeadConfig(hidden_size=32, epochs=6, dropout=0.1, learning_rate=1e-2),
     losses=("plain",),
@@ -92,13 +84,14 @@ def embed(plots, **config):
 
 def save(model, store, key, made_at=None):
     """A genres artifact with the model."""
-    handle = Handle(stage="genres", key=key)
-    with store.new(handle, {}, StageConfig()) as artifact:
-        artifact.write(model, "model_")
-    if made_at:
-        manifest = store.manifest(handle).model_copy(update={"made_at": made_at})
-        (store.path(handle) / "manifest.json").write_text(manifest.model_dump_json())
-    return handle
+    return save_model(store, Handle(stage="genres", key=key), model, "model_", made_at=made_at)
+
+
+def train_small():
+    """What was trained on the plots of `make_plots`."""
+    prepared = prepare()
+    plots = prepared.plot_summaries
+    return train_genres(plots, prepared.has_genre, [embed(plots["plot"])], QUICK)
 
 
 def make_methods(n_plots=1500, genres=("Drama", "Comedy", "War")):

@@ -100,9 +100,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
         "names",
         values={"names": NAMES},
         terms=pd.DataFrame({"term": ["machine", "war", "robot", "love", "ball"], "label": ["1+"] * 3 + ["1-"] * 2}),
-        items=pd.DataFrame(
-            {"label": LABELS, "title": ITEMS["title"].loc[[10, 30]].tolist(), "score": [2.0, 1.8]},
-        ),
+        items=pd.DataFrame({"label": LABELS, "title": ITEMS["title"].loc[[10, 30]].tolist(), "score": [2.0, 1.8]}),
         genres=pd.DataFrame({"label": LABELS, "genre": ["Sci-Fi", "Romance"]}),
     )
     scores = {"auc": auc, "auc_low": auc - 0.1, "auc_high": auc + 0.1, "auc_null": 0.5, "auc_p": 0.01, "words_auc": 0.6}

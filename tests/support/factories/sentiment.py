@@ -11,19 +11,15 @@ from fastai.text.core import defaults
 
 from latentflix.artifacts import Handle
 from latentflix.calibration import fit_stacking
-from latentflix.config import StageConfig
-from latentflix.sentiment.classifier import (
-    CLASSIFIER,
-    SentimentClassifier,
-    SentimentClassifierConfig,
-    train_sentiment,
-)
+from latentflix.sentiment.classifier import CLASSIFIER, SentimentClassifier, SentimentClassifierConfig, train_sentiment
 from latentflix.sentiment.dataset import SentimentReviewConfig, prepare_sentiment
+from latentflix.sentiment.evaluation import SentimentEvaluationConfig, evaluate_sentiment
 from latentflix.sentiment.model import PARTS, ChosenSentiment, SentimentConfig, SentimentModel, choose_predictor
 from latentflix.sentiment.tfidf import SentimentTfidf, SentimentTfidfConfig, fit_sentiment_tfidf
 from latentflix.text.classifier import read_reviews
 from latentflix.text.tokenizer import tokenize
 from tests.support.factories.corpus import untrained_language_model
+from tests.support.factories.models import save_model
 
 GOOD = "Word1 superb wonderful word2 great charming."
 BAD = "Word1 dull awful word2 boring terrible."
@@ -141,10 +137,26 @@ def untrained_model(vocabulary, seed=0):
 
 def save(small, store, key, made_at=None):
     """The artifact of a small model."""
-    handle = Handle(stage="sentiment", key=key)
-    with store.new(handle, {}, StageConfig()) as artifact:
-        artifact.write(small.chosen)
-    if made_at:
-        manifest = store.manifest(handle).model_copy(update={"made_at": made_at})
-        (store.path(handle) / "manifest.json").write_text(manifest.model_dump_json())
-    return handle
+    return save_model(store, Handle(stage="sentiment", key=key), small.chosen, made_at=made_at)
+
+
+def make_predictions(n_films=200, per_film=5, seed=0):
+    """Probabilities by predictor, logits by step, and the reviews."""
+    random = np.random.default_rng(seed)
+    n_reviews = n_films * per_film
+    index = pd.Index([f"r{number}" for number in range(n_reviews)], name="review_id")
+    predicted = random.random(n_reviews)
+    reviews = pd.DataFrame({"positive": random.random(n_reviews) < predicted}, index)
+    reviews["film"] = np.repeat([f"f{film}" for film in range(n_films)], per_film)
+    reviews["part"] = np.where(np.arange(n_reviews) < n_reviews // 4, "valid", "test")
+    words = np.where(random.random(n_reviews) < 0.3, 1 - predicted, predicted)
+    probabilities = pd.DataFrame({"combined": predicted, "baseline": words}, index)
+    steps = pd.DataFrame({"head": random.normal(size=n_reviews), "all": predicted - 0.5}, index)
+    return probabilities, steps, reviews
+
+
+def evaluate(case, **changes):
+    """Evaluate what `make_predictions` returned."""
+    config = SentimentEvaluationConfig(bootstraps=500, mistakes=5, **changes)
+    probabilities, steps, reviews = case
+    return evaluate_sentiment(probabilities, "combined", steps, reviews, config)
