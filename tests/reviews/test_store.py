@@ -117,7 +117,7 @@ def test_compaction_changes_no_row_and_leaves_one_file_per_partition(store):
 
 def test_reviews_are_counted_by_film_source_and_kind_and_the_newest_dates_returned(store):
     reviews = [review("tt1", 1), review("tt1", 2), review("tt1", 3, kind="plot"), review("tt2", 4, written_at=None)]
-    store.merge([*reviews, review("tt1", 9, source="other")], BEGAN)
+    store.merge([*reviews, review("tt1", 9, source="other"), review("tt3", 1)], BEGAN)
     day = timedelta(days=1)
     newest = {("tt1", "synthetic"): BEGAN - day, ("tt1", "other"): BEGAN - 9 * day}
     assert store.newest(["tt1", "tt2"]) == newest
@@ -127,6 +127,7 @@ def test_reviews_are_counted_by_film_source_and_kind_and_the_newest_dates_return
         ("tt1", "synthetic", "plot"): 1,
         ("tt1", "other", "review"): 1,
         ("tt2", "synthetic", "review"): 1,
+        ("tt3", "synthetic", "review"): 1,
     }
 
 
