@@ -14,7 +14,6 @@ from fastai.metrics import AccumMetric
 from sklearn.metrics import average_precision_score
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torchvision.ops import sigmoid_focal_loss
 
 from latentflix.config import StageConfig, setting
 from latentflix.training import make_learner, single_threaded
@@ -115,6 +114,9 @@ def make_loss(name: LossName, y_true: np.ndarray) -> Loss:
             logits, truth, pos_weight=weight.to(logits.device)
         )
     if name == "focal":
+        # Only this loss needs torchvision, which takes two seconds to import.
+        from torchvision.ops import sigmoid_focal_loss
+
         return lambda logits, truth: sigmoid_focal_loss(logits, truth, alpha=-1, reduction="mean")
     return _asymmetric if name == "asymmetric" else binary_cross_entropy_with_logits
 

@@ -87,9 +87,10 @@ def advice(figures: Mapping[str, Any], nouns: Nouns) -> str:
             f"So trust the factors and the {nouns.items} and genres at their poles, which come from ratings. Take the "
             "words as hints, and do not rely on the predicted histograms."
         )
+    count, stable = figures["predictable_factors"], figures["stable_factors"]
     return (
-        f"{figures['predictable_factors']} of the {figures['stable_factors']} factors are predictable one by one; the "
-        f"cards say which. The {nouns.items} and genres at their poles come from ratings and hold for all of them."
+        f"Taken one by one, {count} of the {stable} factors {'is' if count == 1 else 'are'} predictable; the cards say "
+        f"which. The {nouns.items} and genres at their poles come from ratings and hold for all of them."
     )
 
 

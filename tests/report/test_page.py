@@ -66,7 +66,7 @@ def test_the_first_screen_shows_the_finding_its_certainty_its_data_and_its_date(
     assert "they stand better than guessing." in text
     assert "picks the right one 61.0 times in a hundred; guessing picks it 61.0 ± 61.0 times (p = 0.010)" in text
     assert "0.610 mean AUC on unseen films, interval 0.610 to 0.610; chance 0.610" in text
-    assert "2 of 3 factors come out the same in every training; 1 of them are predictable from reviews" in text
+    assert "2 of 3 factors come out the same in every training; of these, 1 predictable from reviews" in text
     assert "3 films with a review, of 5 asked for and 4 linked to IMDb" in text
     assert "4 reviews of them; 1 more are listed under several films" in text
     assert "Made 2026-01-01 00:00:00 UTC Data MovieLens 100K (datasets)" in text
