@@ -106,7 +106,7 @@ def test_every_stage_is_run_by_a_flow():
     assert [name for name, stage in stages().items() if stage.make.__name__ not in used] == []
 
 
-def test_tasks_that_talk_to_no_server_only_decide_nothing():
+def test_stages_hold_no_branch_and_no_loop():
     """A branch or a loop belongs into the library."""
     for path in modules("tasks"):
         if path.stem not in ("reviews", "stage", "task_runners", "ui"):

@@ -340,7 +340,7 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("files", [0, 500], ids=["make", "mend"])
+@pytest.mark.parametrize("files", [0, 500], ids=["missing", "incomplete"])
 def test_two_processes_may_make_or_mend_one_artifact_at_once(tmp_path, files):
     handles = [Handle(stage="numbers", key=f"{number:020}") for number in range(10)]
     store = Store(tmp_path)

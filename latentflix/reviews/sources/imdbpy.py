@@ -126,7 +126,7 @@ class ImdbpySource:
 
     def _review(self, tconst: str, row: Mapping[str, Any]) -> Review:
         author = row.get("author")
-        # IMDbPY gives no number of a review, but a user writes only one of each film.
+        # IMDbPY has no ids of reviews, but a user writes only one review of each film.
         number = author if author not in (None, "urNone") else hashlib.sha256(row["content"].encode()).hexdigest()
         licence = self._config.training_licence
         return Review(
