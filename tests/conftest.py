@@ -4,11 +4,15 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from prefect.testing.utilities import prefect_test_harness
 from xdist.scheduler import LoadFileScheduling
 
+from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.ratings import Ratings, RatingsConfig, read_ratings
+from tests.support.fake_web import FakeWeb, fake_web
 from tests.support.prefect_server import QUIET_SERVER
 
 assert flows
@@ -40,6 +44,29 @@ def prefect() -> Iterator[None]:
             monkeypatch.setenv(name, value)
         with prefect_test_harness(server_startup_timeout=120):
             yield
+
+
+@pytest.fixture(scope="session")
+def movielens_tables() -> dict[str, pd.DataFrame]:
+    return load_data_set(DataSetConfig(name="movielens_100k"))
+
+
+@pytest.fixture(scope="session")
+def movielens(movielens_tables: dict[str, pd.DataFrame]) -> Ratings:
+    return read_ratings(
+        movielens_tables["ratings"], movielens_tables["items"], RatingsConfig(), movielens_tables["scale"]
+    )
+
+
+@pytest.fixture(scope="session")
+def imdb_reviews() -> pd.DataFrame:
+    return load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
+
+
+@pytest.fixture
+def web() -> Iterator[FakeWeb]:
+    with fake_web() as web:
+        yield web
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,6 @@
-import http.server
-import threading
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from unittest import mock
-
-import pytest
 
 from latentflix.cli.diagnostics import (
     CheckResult,
@@ -17,6 +13,7 @@ from latentflix.cli.diagnostics import (
     default_cache,
 )
 from latentflix.data.datasets import DATA_SETS
+from tests.support.fake_web import Response
 
 REQUIRED = [
     "numpy>=2",
@@ -24,22 +21,6 @@ REQUIRED = [
     'sentence-transformers>=5; extra == "genres"',
     'prefect-dask>=1; extra == "dask"',
 ]
-
-
-@pytest.fixture
-def server():
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/api/health" else 404)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{serving.server_port}"
-        serving.shutdown()
 
 
 def packages(installed):
@@ -86,9 +67,10 @@ def test_data_sets_are_present_missing_or_altered(tmp_path):
     assert Path(cached.detail).is_file()
 
 
-def test_a_server_is_optional_and_works_if_it_answers(server):
-    assert check_server(f"{server}/api") == CheckResult("prefect", "server", "works", f"{server}/api answers 200")
-    assert check_server(f"{server}/other").state == "broken"
+def test_a_server_is_optional_and_works_if_it_answers(web):
+    web.respond("/api/health", Response())
+    assert check_server(f"{web.url}/api") == CheckResult("prefect", "server", "works", f"{web.url}/api answers 200")
+    assert check_server(f"{web.url}/other").state == "broken"
     assert check_server("http://127.0.0.1:9/api").state == "broken"
     assert check_server("nonsense").state == "broken"
     assert check_server(None).state == "missing"

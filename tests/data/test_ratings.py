@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.movielens import rating_scale
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import DataError
@@ -31,16 +30,6 @@ def complaint(ratings, items, config=None):
     return str(caught.value)
 
 
-@pytest.fixture(scope="module")
-def movielens():
-    return load_data_set(DataSetConfig(name="movielens_100k"))
-
-
-@pytest.fixture(scope="module")
-def read(movielens):
-    return read_ratings(movielens["ratings"], movielens["items"], RatingsConfig(), movielens["scale"])
-
-
 def test_ratings_items_and_users_are_read():
     items = some_items("Emma (1996)", "Heat (1995)", "Fargo (1996)", genres=["Drama|Romance", "Crime", " Crime |"])
     read = read_ratings(some_ratings((2, 1, 4, 11), (1, 2, 5, 12), (1, 1, 3, 10)), items, RatingsConfig())
@@ -62,8 +51,8 @@ def test_numbers_written_as_text_are_numbers():
 
 
 @pytest.mark.parametrize("titles", [("Emma (1996)", "Heat (1995)"), ("Emma (1996)", "unknown")])
-def test_ratings_and_items_have_the_documented_types(read, titles):
-    assert read.ratings.dtypes.astype(str).tolist() == ["int32", "int32", "float32", "int64"]
+def test_ratings_and_items_have_the_documented_types(movielens, titles):
+    assert movielens.ratings.dtypes.astype(str).tolist() == ["int32", "int32", "float32", "int64"]
     items = read_ratings(some_ratings(), some_items(*titles), RatingsConfig()).items
     assert items.index.name == "item_id"
     assert items.index.dtype == "int32"
@@ -288,22 +277,23 @@ def test_an_item_may_have_no_genre(genres):
     assert items.loc[1, "genres"] == []
 
 
-def test_eighteen_items_of_movielens_are_merged_and_their_ratings_counted(read, movielens):
-    assert (read.merged, len(read.items)) == (18, 1664)
-    assert set(read.items["title"]) == set(movielens["items"]["title"].str.strip())
-    assert read.items["title"].is_unique
-    assert read.items.loc[246, "title"] == "Chasing Amy (1997)"
-    assert 268 not in read.items.index
-    assert read.items["ratings"].sum() == len(read.ratings)
-    assert read.items.loc[50, ["title", "ratings"]].to_list() == ["Star Wars (1977)", 583]
-    assert read.items["year"].isna().sum() == 1
+def test_eighteen_items_of_movielens_are_merged_and_their_ratings_counted(movielens, movielens_tables):
+    items = movielens.items
+    assert (movielens.merged, len(items)) == (18, 1664)
+    assert set(items["title"]) == set(movielens_tables["items"]["title"].str.strip())
+    assert items["title"].is_unique
+    assert items.loc[246, "title"] == "Chasing Amy (1997)"
+    assert 268 not in items.index
+    assert items["ratings"].sum() == len(movielens.ratings)
+    assert items.loc[50, ["title", "ratings"]].to_list() == ["Star Wars (1977)", 583]
+    assert items["year"].isna().sum() == 1
 
 
-def test_every_movielens_rating_is_kept_unless_there_is_a_later_one(read, movielens):
-    title = movielens["items"].set_index("item_id")["title"].str.strip()
-    before = movielens["ratings"].assign(title=lambda table: table["item_id"].map(title))
+def test_every_movielens_rating_is_kept_unless_there_is_a_later_one(movielens, movielens_tables):
+    title = movielens_tables["items"].set_index("item_id")["title"].str.strip()
+    before = movielens_tables["ratings"].assign(title=lambda table: table["item_id"].map(title))
     expected = before.sort_values("timestamp").groupby(["user_id", "title"]).last()["timestamp"]
-    after = read.ratings.assign(title=lambda table: table["item_id"].map(read.items["title"]))
+    after = movielens.ratings.assign(title=lambda table: table["item_id"].map(movielens.items["title"]))
     found = after.set_index(["user_id", "title"])["timestamp"].sort_index()
     assert len(found) == 99_693
     assert found.to_dict() == expected.to_dict()

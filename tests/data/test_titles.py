@@ -1,6 +1,5 @@
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.titles import CONFIDENCE, Catalog, plain_name, resolve_titles, split_title
 from tests.support.title_cases import HARD, OTHERS, films
 
@@ -17,8 +16,8 @@ def imdb():
 TRUE_TCONST = {title: tconst for title, tconst, *_ in HARD}
 
 
-def test_the_title_cases_are_those_of_movielens():
-    items = load_data_set(DataSetConfig(name="movielens_100k"))["items"].drop_duplicates("title")
+def test_the_title_cases_are_those_of_movielens(movielens_tables):
+    items = movielens_tables["items"].drop_duplicates("title")
     assert items.set_index("title")["tconst"][[*TRUE_TCONST]].to_dict() == TRUE_TCONST
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import split_ratings
 from latentflix.errors import ModelError, NotEnoughData
@@ -160,11 +159,9 @@ def test_too_few_items_with_enough_ratings_and_a_model_without_factors_are_refus
         analyse_recommender([neural], read.ratings, read.items, AnalysisConfig())
 
 
-def test_sequels_are_similar_on_real_ratings():
-    tables = load_data_set(DataSetConfig(name="movielens_100k"))
-    read = read_ratings(tables["ratings"], tables["items"], RatingsConfig())
-    fit = fit_recommender(read.ratings, CollabConfig(n_seeds=4))
-    analysis = analyse_recommender([fit], read.ratings, read.items, AnalysisConfig())
+def test_sequels_are_similar_on_real_ratings(movielens):
+    fit = fit_recommender(movielens.ratings, CollabConfig(n_seeds=4))
+    analysis = analyse_recommender([fit], movielens.ratings, movielens.items, AnalysisConfig())
     alike = analysis.similar.groupby("title")["similar_title"].agg(list)
     assert "Empire Strikes Back, The (1980)" in alike["Star Wars (1977)"][:2]
     assert "Godfather: Part II, The (1974)" in alike["Godfather, The (1972)"]

@@ -9,8 +9,6 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from numpy.testing import assert_allclose, assert_array_equal
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import Split, SplitConfig, split_ratings
 from latentflix.errors import NotFound, SettingsError, TrainingError
 from latentflix.recommender import fit as fit_module
@@ -285,15 +283,13 @@ def test_steps_are_lean_and_as_many_as_the_batches(ratings, monkeypatch):
     assert learner.train_iter == 2 * len(learner.dls.train) == 60
 
 
-def test_movielens_is_predicted_as_well_as_published():
-    tables = load_data_set(DataSetConfig(name="movielens_100k"))
-    ratings = read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"]).ratings
-    recommender, scores = fit_and_score(ratings, CollabConfig(n_seeds=2))
+def test_movielens_is_predicted_as_well_as_published(movielens):
+    recommender, scores = fit_and_score(movielens.ratings, CollabConfig(n_seeds=2))
     assert recommender.y_range == (0, 5.5)
     assert scores["rmse"] < 0.92
     assert scores["ensemble_rmse"] < 0.915
     assert scores["unseen"] > 0
-    assert scores["train"] + scores["held_out"] + scores["unseen"] == len(ratings)
+    assert scores["train"] + scores["held_out"] + scores["unseen"] == len(movielens.ratings)
 
 
 def numbered(n_ratings, batch_size, seeds=(0, 1), shuffle=True):

@@ -11,8 +11,6 @@ from pydantic import ValidationError
 from scipy.stats import spearmanr
 
 from latentflix.artifacts import Handle, Store
-from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.splits import split_ratings
 from latentflix.errors import ModelError, NotFound
 from latentflix.recommender.fit import fit_recommender
@@ -35,14 +33,8 @@ print(json.dumps(predict_ratings(recommender, *json.loads(pairs)).tolist()))
 
 
 @pytest.fixture(scope="module")
-def movielens():
-    tables = load_data_set(DataSetConfig(name="movielens_100k"))
-    return tables["items"], read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
-
-
-@pytest.fixture(scope="module")
 def movielens_fit(movielens):
-    return fit_recommender(movielens[1].ratings, QUICK.model_copy(update={"epochs": 1, "batch_size": 2048}))
+    return fit_recommender(movielens.ratings, QUICK.model_copy(update={"epochs": 1, "batch_size": 2048}))
 
 
 @pytest.fixture(scope="module")
@@ -92,18 +84,18 @@ def test_each_seed_has_its_own_factors_and_biases_of_zero_without_biases(fits):
         seed_fits(fits["neural"])
 
 
-def test_every_item_of_movielens_has_its_own_row_and_merged_ones_share_it(movielens, movielens_fit):
+def test_every_item_of_movielens_has_its_own_row_and_merged_ones_share_it(movielens_tables, movielens, movielens_fit):
     for fit in seed_fits(movielens_fit):
         for factors in (fit.user_factors, fit.item_factors):
             assert len(np.unique(factors, axis=0)) == len(factors)
-    items, ratings = movielens
+    items = movielens_tables["items"]
     doubles = items[items.duplicated("title", keep=False)].groupby("title")["item_id"].agg(["min", "max"])
-    assert len(doubles) == ratings.merged > 10
+    assert len(doubles) == movielens.merged > 10
     assert not set(doubles["max"]) & set(movielens_fit.item_ids)
 
 
 def test_users_and_items_that_are_only_held_out_have_no_row(movielens, movielens_fit):
-    ratings = movielens[1].ratings
+    ratings = movielens.ratings
     split = split_ratings(ratings, movielens_fit.config.split)
     unseen = set(ratings["item_id"]) - set(ratings.loc[split.train, "item_id"])
     assert len(unseen) > 5

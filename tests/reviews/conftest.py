@@ -2,13 +2,7 @@ import pytest
 
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.store import ReviewStore
-from tests.support.fake_web import QUICK, fake_web
-
-
-@pytest.fixture
-def web():
-    with fake_web() as web:
-        yield web
+from tests.support.fake_web import QUICK
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.reviews.deduplication import find_near_duplicates
 
 
 @pytest.fixture(scope="module")
-def texts():
-    return load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"].tolist()[:40]
+def texts(imdb_reviews):
+    return imdb_reviews["text"].tolist()[:40]
 
 
 @pytest.mark.parametrize(

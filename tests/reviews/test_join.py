@@ -4,9 +4,7 @@ import re
 import pandas as pd
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.large_movie import review_links
-from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import DataError, NotEnoughData, StoreError
 from latentflix.reviews.join import (
     Coverage,
@@ -46,29 +44,23 @@ def join(texts, linked, item_ids=(1, 2, 3), items=ITEMS):
 
 
 @pytest.fixture(scope="module")
-def reviews():
-    return load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
+def items(movielens):
+    return movielens.items
 
 
 @pytest.fixture(scope="module")
-def items():
-    tables = load_data_set(DataSetConfig(name="movielens_100k"))
-    return read_ratings(tables["ratings"], tables["items"], RatingsConfig()).items
+def joined(imdb_reviews, items):
+    return join_reviews(imdb_reviews, items, pd.Series(items.index), review_links(), ReviewConfig())
 
 
-@pytest.fixture(scope="module")
-def joined(reviews, items):
-    return join_reviews(reviews, items, pd.Series(items.index), review_links(), ReviewConfig())
-
-
-def test_review_links_are_as_they_were_gathered_and_all_of_reviews_of_the_data_set(reviews):
+def test_review_links_are_as_they_were_gathered_and_all_of_reviews_of_the_data_set(imdb_reviews):
     table = review_links()
     assert table.dtypes.astype(str).to_dict() == {"review_sha256": "str", "tconst": "str", "rating": "int8"}
     assert len(table) == 24_964
     assert table["review_sha256"].str.fullmatch("[0-9a-f]{64}").all()
     assert table["tconst"].str.fullmatch(r"tt\d{7,8}").all()
     assert sorted(table["rating"].unique()) == [1, 2, 3, 4, 7, 8, 9, 10]
-    assert set(table["review_sha256"]) == set(reviews["text"].map(sha256))
+    assert set(table["review_sha256"]) == set(imdb_reviews["text"].map(sha256))
 
 
 def test_only_items_with_an_imdb_id_are_linked():
@@ -78,13 +70,12 @@ def test_only_items_with_an_imdb_id_are_linked():
         join(["of emma"], [("of emma", "tt1", 8)], items=ITEMS[["title"]])
 
 
-def test_items_of_the_same_imdb_title_are_merged(items):
-    raw = load_data_set(DataSetConfig(name="movielens_100k"))["items"]
-    assert raw["tconst"].dropna().duplicated().sum() == 15
+def test_items_of_the_same_imdb_title_are_merged(items, movielens_tables):
+    assert movielens_tables["items"]["tconst"].dropna().duplicated().sum() == 15
     assert imdb_links(items)["tconst"].is_unique
 
 
-def test_the_reviews_of_movielens_are_as_measured(joined, reviews):
+def test_the_reviews_of_movielens_are_as_measured(joined, imdb_reviews):
     table, coverage = joined
     assert coverage == Coverage(
         items_asked=1664, items_linked=1334, items_with_review=102, reviews=1340, ambiguous_reviews=0
@@ -97,7 +88,7 @@ def test_the_reviews_of_movielens_are_as_measured(joined, reviews):
     assert table["review_id"].is_unique
     assert table["review_id"].is_monotonic_increasing
     assert list(table["review_id"]) == [sha256(text) for text in table["text"]]
-    positive = dict(zip(reviews["text"], reviews["positive"], strict=True))
+    positive = dict(zip(imdb_reviews["text"], imdb_reviews["positive"], strict=True))
     assert [stars > 5 for stars in table["stars"]] == [positive[text] == 1 for text in table["text"]]
 
 
@@ -137,8 +128,8 @@ def test_reviews_name_their_own_film_and_hardly_ever_another(joined, items):
     assert sum(named_other) / len(named_other) < 0.03
 
 
-def test_the_order_of_the_reviews_does_not_matter(joined, reviews, items):
-    shuffled = reviews.sample(frac=1, random_state=1)
+def test_the_order_of_the_reviews_does_not_matter(joined, imdb_reviews, items):
+    shuffled = imdb_reviews.sample(frac=1, random_state=1)
     again = join_reviews(shuffled, items, pd.Series(items.index), review_links(), ReviewConfig())
     pd.testing.assert_frame_equal(again[0], joined[0])
 
@@ -221,7 +212,7 @@ def held_out(table, linked, item_ids=(1, 2)):
     return set(held_out_texts(table, ITEMS, pd.Series(item_ids), links(*linked))["text_id"])
 
 
-def test_all_texts_of_items_that_are_asked_for_are_held_out(joined, items, reviews):
+def test_all_texts_of_items_that_are_asked_for_are_held_out(joined, items, imdb_reviews):
     linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3), ("of both", "tt1", 5), ("of both", "tt2", 5)]
     table, _ = join(["of heat", "of nothing", "of emma", "of both"], linked)
     assert held_out(table, linked) == {sha256("of emma"), sha256("of heat"), sha256("of both")}
@@ -229,7 +220,7 @@ def test_all_texts_of_items_that_are_asked_for_are_held_out(joined, items, revie
     assert held_out(table, linked, item_ids=[2]) == {sha256("of heat"), sha256("of both")}
     texts = set(held_out_texts(joined[0], items, pd.Series(items.index), review_links())["text_id"])
     assert set(joined[0]["review_id"]) <= texts
-    assert sum(text_id(text) in texts for text in reviews["text"].unique()) == 1_340
+    assert sum(text_id(text) in texts for text in imdb_reviews["text"].unique()) == 1_340
 
 
 @pytest.fixture

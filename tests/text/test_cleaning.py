@@ -1,6 +1,5 @@
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.text.cleaning import (
     NO_TEXT,
     NOT_UTF8,
@@ -32,9 +31,8 @@ def test_markup_is_removed(text, plain):
     assert plain_text(text) == plain
 
 
-def test_real_reviews_keep_their_tokens():
-    reviews = load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"][:200]
-    same = [tokenize(plain_text(text)) == tokenize(text) for text in reviews]
+def test_real_reviews_keep_their_tokens(imdb_reviews):
+    same = [tokenize(plain_text(text)) == tokenize(text) for text in imdb_reviews["text"][:200]]
     assert sum(same) >= 198
 
 

@@ -11,7 +11,6 @@ from fastai.text.core import SpacyTokenizer, TokenizeWithRules, defaults
 
 from latentflix.artifacts import Handle, Store
 from latentflix.config import StageConfig
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.errors import ArtifactError, DataError, TrainingError
 from latentflix.text.cleaning import text_id
 from latentflix.text.token_corpus import TokenCorpus, TokenCorpusConfig, _processes, stream_texts, tokenize_corpus
@@ -50,9 +49,8 @@ def store_corpus(store, reviews):
 
 
 @pytest.fixture(scope="module")
-def reviews():
-    table = load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
-    return table.sample(300, random_state=1).reset_index(drop=True)
+def reviews(imdb_reviews):
+    return imdb_reviews.sample(300, random_state=1).reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")

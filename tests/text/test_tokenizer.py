@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from fastai.text.core import SpacyTokenizer, TokenizeWithRules
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.text.tokenizer import CACHED_WORDS, _split_word, numericalize, padding_id, tokenize, truncate
 
 SPECIAL = ["xxunk", "xxpad", "xxbos", "xxeos", "xxfld", "xxrep", "xxwrep", "xxup", "xxmaj"]
@@ -46,17 +45,12 @@ ODD = {
 
 
 @pytest.fixture(scope="module")
-def texts():
-    reviews = load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
-    return list(reviews["text"].sample(300, random_state=0))
-
-
-@pytest.fixture(scope="module")
 def fastai():
     return TokenizeWithRules(SpacyTokenizer())
 
 
-def test_reviews_get_fastais_tokens(texts, fastai):
+def test_reviews_get_fastais_tokens(imdb_reviews, fastai):
+    texts = list(imdb_reviews["text"].sample(300, random_state=0))
     expected = [list(tokens) for tokens in fastai(texts)]
     assert sum(map(len, expected)) > 80_000
     assert [tokenize(text) for text in texts] == expected

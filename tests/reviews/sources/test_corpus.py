@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.large_movie import review_links
 from latentflix.reviews.sources.corpus import CorpusSource
 from latentflix.reviews.sources.protocol import Film
@@ -41,8 +40,8 @@ def test_reviews_are_limited_and_never_new(since, limit, n_reviews):
     assert (answer.outcome, len(answer.reviews)) == ("ok", n_reviews)
 
 
-def test_films_of_the_real_corpus_have_all_their_reviews():
-    whole = CorpusSource(load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"], review_links())
+def test_films_of_the_real_corpus_have_all_their_reviews(imdb_reviews):
+    whole = CorpusSource(imdb_reviews["text"], review_links())
     linked = review_links()
     one_film = linked[~linked["review_sha256"].duplicated(keep=False)]
     counts = one_film["tconst"].value_counts()
