@@ -1,11 +1,9 @@
-import json
-
 import pytest
 
 from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
 from latentflix.errors import ArtifactError, NotFound
 from latentflix.runs import Difference, choose_run, compare_runs, find_last_run, latest_artifact, list_runs
+from tests.support.factories.artifacts import put, set_time
 from tests.support.factories.run import write_run
 
 
@@ -18,11 +16,6 @@ def store(tmp_path_factory):
     write_run(store, "ab" * 10, epochs=5, auc=0.8)
     set_time(store, Handle(stage="report", key="ab" * 10), "2026-01-02T00:00:00Z")
     return store
-
-
-def set_time(store, handle, made_at):
-    path = store.path(handle) / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "made_at": made_at}))
 
 
 def test_without_a_report_or_model_there_is_none_and_an_error_says_how_to_make_one(tmp_path):
@@ -83,7 +76,5 @@ def test_the_model_that_was_made_last_is_taken(tmp_path):
         ("genres", "old", "1999-01-01T00:00:00Z"),
         ("sentiment", "other", "3999-01-01T00:00:00Z"),
     ):
-        handle = Handle(stage=stage, key=key)
-        store.ensure(handle, {}, StageConfig(), lambda artifact: artifact.write_json("model", {}))
-        set_time(store, handle, made_at)
+        put(store, stage, key, values={"model": {}}, made_at=made_at)
     assert latest_artifact(store, "genres", "python -m flows.genres") == Handle(stage="genres", key="late")

@@ -21,14 +21,14 @@ STORY = f"word1 {genres.WORDS['Horror']}"
 @pytest.fixture(scope="module")
 def sentiment_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    sentiment.save(sentiment.small_model("combined"), Store(folder), "one")
+    sentiment.save(sentiment.small_model("combined"), Store(folder))
     return ("--artifacts-dir", folder)
 
 
 @pytest.fixture(scope="module")
 def genre_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    genres.save(genres.train_small().model, Store(folder), "one")
+    genres.save(genres.train_small().model, Store(folder))
     with mock.patch.object(latentflix.genres.predictor, "load_encoder", lambda _: genres.WordEncoder()):
         yield ("--artifacts-dir", folder)
 

@@ -39,7 +39,7 @@ def test_a_model_predicts_the_same_as_when_it_was_trained_and_when_it_was_saved(
     predicted, _ = predict_genres(list(PLOTS["plot"]), trained.model, WordEncoder())
     np.testing.assert_allclose(predicted, trained.probabilities, atol=1e-5)
     store = Store(tmp_path)
-    model = GenreModel.load(store, save(trained.model, store, "key"))
+    model = GenreModel.load(store, save(trained.model, store))
     plots = list(make_plots(20, seed=1)["plot"])
     saved, loaded = (predict_genres(plots, each, WordEncoder())[0] for each in (trained.model, model))
     assert saved.equals(loaded)

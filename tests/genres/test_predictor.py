@@ -16,7 +16,7 @@ def model():
 @pytest.fixture
 def predictor(model, tmp_path, monkeypatch):
     monkeypatch.setattr(latentflix.genres.predictor, "load_encoder", lambda _: WordEncoder())
-    save(model, Store(tmp_path), "one")
+    save(model, Store(tmp_path))
     return GenrePredictor.load(tmp_path)
 
 

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
 from latentflix.report.changes import Changes, ChangesConfig, Snapshot, compare_snapshots, find_previous, lineage
 from tasks.report import compare_with_previous
+from tests.support.factories import artifacts
 from tests.support.factories.report import make_manifest
 
 ITEMS = pd.Index(range(40), name="item_id")
@@ -115,21 +115,14 @@ def store(tmp_path):
     return Store(tmp_path)
 
 
-def put(store, stage, key, inputs=(), made_at="2026-01-01T00:00:00Z", tables=None):
-    handle = Handle(stage=stage, key=key)
-    with store.new(handle, {each.stage: (each,) for each in inputs}, StageConfig()) as artifact:
-        for name, table in (tables or {}).items():
-            artifact.write_table(name, table)
-        artifact.write_json("names", {"1+": key})
-    path = store.path(handle) / "manifest.json"
-    path.write_text(store.manifest(handle).model_copy(update={"made_at": made_at}).model_dump_json())
-    return handle
+def put(store, stage, key, inputs=(), made_at="2026-01-01T00:00:00Z", **parts):
+    return artifacts.put(store, stage, key, inputs, made_at=made_at, values={"names": {"1+": key}}, **parts)
 
 
 def put_run(store, key, day, base=None):
     tables = {"factors": {"scores": SCORES}, "histograms": {"shares": make_shares(["1+", "1-"])}}
     base = base or put(store, "ratings", f"r{key}")
-    found = tuple(put(store, stage, f"{stage}{key}", [base], tables=tables.get(stage)) for stage in STAGES)
+    found = tuple(put(store, stage, f"{stage}{key}", [base], tables=tables.get(stage, {})) for stage in STAGES)
     put(store, "report", f"report{key}", [base, *found], f"2026-01-{day:02}T00:00:00Z")
     return found
 

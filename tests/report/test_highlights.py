@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
 from latentflix.report.formatting import Nouns
 from latentflix.report.highlights import (
     PICTURES,
@@ -21,23 +20,9 @@ from latentflix.report.highlights import (
     refresh_sentence,
     table,
 )
+from tests.support.factories.artifacts import put
 
 PNG = b"\x89PNG as good as any"
-
-
-def make(store, stage, *inputs, key="0", metrics=None, tables=None, values=None, pictures=()):
-    """An artifact that holds these."""
-    handle = Handle(stage=stage, key=key)
-    with store.new(handle, {each.stage: (each,) for each in inputs}, StageConfig()) as artifact:
-        for name, table in (tables or {}).items():
-            artifact.write_table(name, table)
-        for name, value in (values or {}).items():
-            artifact.write_json(name, value)
-        (artifact.folder / "items").mkdir()
-        for number in pictures:
-            (artifact.folder / "items" / f"{number}.png").write_bytes(PNG)
-        artifact.metrics.update(metrics or {})
-    return handle
 
 
 @pytest.fixture
@@ -47,34 +32,34 @@ def store(tmp_path):
 
 def test_the_figures_of_an_artifact_are_rows_with_names_and_numbers_short_enough_to_read(store):
     metrics = {"items": 3, "auc": 0.123456, "best": "2+", "of": {"a": 1, "b": {"c": 0.5}}, "list": [1], "none": None}
-    (table,) = highlights(store, [make(store, "factors", metrics=metrics)])
+    (table,) = highlights(store, [put(store, "factors", "0", metrics=metrics)])
     assert isinstance(table, Table)
     assert (table.name, table.title) == ("factors-metrics", "Figures of factors")
     shown = {row["metric"]: row["value"] for row in table.rows}
     assert shown == {"items": 3, "auc": 0.1235, "best": "2+", "of.a": 1, "of.b.c": 0.5}
-    assert list(highlights(store, [make(store, "embeddings")])) == []
+    assert list(highlights(store, [put(store, "embeddings", "0")])) == []
 
 
 def test_a_table_is_shown_with_its_index(store):
     labels = pd.DataFrame({"auc": [0.61239]}, index=pd.Index(["1+"], name="label"))
     axes = pd.DataFrame({"axis": ["1"], "correlation": [float("nan")]})
-    handle = make(store, "evaluation", tables={"labels": labels, "axes": axes})
+    handle = put(store, "evaluation", "0", tables={"labels": labels, "axes": axes})
     shown = {table.name: table.rows for table in highlights(store, [handle])}
     assert shown["evaluation-labels"] == [{"label": "1+", "auc": 0.6124}]
     assert [row["axis"] for row in shown["evaluation-axes"]] == ["1"]
 
 
 def test_several_artifacts_of_a_stage_are_a_row_each(store):
-    handles = [make(store, "collab", key=key, metrics={"rmse": rmse}) for key, rmse in (("a", 0.9), ("b", 0.8))]
+    handles = [put(store, "collab", key, metrics={"rmse": rmse}) for key, rmse in (("a", 0.9), ("b", 0.8))]
     manifests = [store.manifest(handle) for handle in handles]
     assert metric_rows(manifests) == [{"artifact": "a", "rmse": 0.9}, {"artifact": "b", "rmse": 0.8}]
 
 
 def name_artifact(store, name="love · <b>kiss</b>"):
     axes = pd.DataFrame({"stability": [0.95, 0.4], "stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
-    factors = make(store, "factors", tables={"axes": axes})
+    factors = put(store, "factors", "0", tables={"axes": axes})
     items = pd.DataFrame({"label": ["1+", "1+", "1-"], "title": ["Emma | (1996)", "Heat (1995)", "Alien (1979)"]})
-    return make(store, "names", factors, values={"names": {"1+": name, "1-": "war"}}, tables={"items": items})
+    return put(store, "names", "0", [factors], values={"names": {"1+": name, "1-": "war"}}, tables={"items": items})
 
 
 def test_the_poles_of_stable_factors_are_named(store):
@@ -90,12 +75,15 @@ def test_the_poles_of_stable_factors_are_named(store):
 
 def test_the_items_with_most_reviews_are_shown(store):
     ids = list(range(1, PICTURES + 4))
-    reviews = make(store, "reviews", tables={"reviews": pd.DataFrame({"item_id": [i for i in ids for _ in range(i)]})})
+    reviews = put(
+        store, "reviews", "0", tables={"reviews": pd.DataFrame({"item_id": [i for i in ids for _ in range(i)]})}
+    )
     titles = pd.DataFrame({"title": [f"Film {i} [x]" for i in ids]}, index=pd.Index(ids, name="item_id"))
-    ratings = make(store, "ratings", tables={"items": titles})
-    labels = make(store, "labels", tables={"items": pd.DataFrame({"item_id": ids, "label": "1+"})})
+    ratings = put(store, "ratings", "0", tables={"items": titles})
+    labels = put(store, "labels", "0", tables={"items": pd.DataFrame({"item_id": ids, "label": "1+"})})
     inputs = (reviews, ratings, labels, name_artifact(store))
-    (text,) = highlights(store, [make(store, "report", *inputs, pictures=ids[:-1])])
+    pictures = {f"items/{number}.png": PNG for number in ids[:-1]}
+    (text,) = highlights(store, [put(store, "report", "0", inputs, files=pictures)])
     most = ids[-2]
     assert text.markdown.count("](data:image/png;base64,") == PICTURES
     assert f"## Film {most} \\[x\\]" in text.markdown

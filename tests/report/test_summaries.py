@@ -1,10 +1,10 @@
 import pytest
 
 from latentflix.artifacts import Store
-from latentflix.config import StageConfig
 from latentflix.errors import NotFound
 from latentflix.report.summaries import Score, choose_factor, summarise_factors, summarise_item
 from latentflix.runs import choose_run
+from tests.support.factories.artifacts import put
 from tests.support.factories.run import ITEMS, NAMES, write_run
 
 
@@ -44,8 +44,7 @@ def test_a_label_that_was_not_evaluated_has_no_score(tmp_path):
     run = choose_run(store)
     scores = store.read_table(run.handle("evaluation"), "labels")
     store.path(run.handle("evaluation")).joinpath("manifest.json").unlink()
-    with store.new(run.handle("evaluation"), {}, StageConfig()) as artifact:
-        artifact.write_table("labels", scores.loc[["1+"]])
+    put(store, "evaluation", run.key, tables={"labels": scores.loc[["1+"]]})
     plus, minus = summarise_factors(store, run)[0].poles
     assert plus.score is not None
     assert minus.score is None

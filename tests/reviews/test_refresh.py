@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
+from latentflix.artifacts import Store
 from latentflix.errors import SettingsError, StoreConflict, TransientFetchError
 from latentflix.reviews.refresh import (
     Batch,
@@ -29,6 +28,7 @@ from latentflix.reviews.refresh import (
 )
 from latentflix.reviews.sources.protocol import Answer, Film, Outcome
 from latentflix.reviews.store import Attempt, Change, ReviewStore, partition_of
+from tests.support.factories.artifacts import put
 from tests.support.synthetic_reviews import BEGAN, SyntheticSource, films, review
 
 CONFIG = RefreshConfig(longest_pause=5)
@@ -318,10 +318,7 @@ def test_films_with_an_imdb_id_have_title_and_year_and_may_be_chosen_by_it():
 
 
 def test_the_films_of_a_report_are_those_with_histograms(tmp_path):
-    store, run = Store(tmp_path), {}
-    shares = pd.DataFrame({"item_id": [14, 267], "label": "1+"})
-    for stage, name, table in (("ratings", "items", ITEMS), ("histograms", "shares", shares)):
-        run[stage] = Handle(stage=stage, key="a")
-        with store.new(run[stage], {}, StageConfig()) as artifact:
-            artifact.write_table(name, table)
-    assert films_in_report(store, SimpleNamespace(handles=run)) == [POSTINO]
+    store, shares = Store(tmp_path), pd.DataFrame({"item_id": [14, 267], "label": "1+"})
+    tables = {"ratings": {"items": ITEMS}, "histograms": {"shares": shares}}
+    run = SimpleNamespace(handles={stage: put(store, stage, "a", tables=given) for stage, given in tables.items()})
+    assert films_in_report(store, run) == [POSTINO]

@@ -23,7 +23,7 @@ from tests.support.factories.sentiment import AWKWARD, BAD, GOOD, save, small_mo
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    save(small_model(COMBINED), Store(folder), "one")
+    save(small_model(COMBINED), Store(folder))
     return folder
 
 

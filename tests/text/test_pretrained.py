@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
+from latentflix.artifacts import Store
 from latentflix.data.download import FASTAI_CHECK
 from latentflix.errors import DataError
 from latentflix.text import pretrained
@@ -21,6 +20,7 @@ from latentflix.text.language_model import LanguageModelConfig
 from latentflix.text.pretrained import WIKITEXT_103, PretrainedConfig, load_wikitext, read_archive
 from latentflix.text.token_corpus import TokenCorpusConfig
 from tasks import text as tasks
+from tests.support.factories.artifacts import put
 from tests.support.factories.corpus import SIZES, fastai_model
 
 VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "film", "Amélie", "was", "good", "bad", "."]
@@ -212,10 +212,9 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_stored(monkeypa
     assert store.read_json(fetched, "vocabulary") == VOCABULARY
 
     texts = pd.DataFrame({"text": [f"the film was good . the film was bad {number}" for number in range(40)]})
-    corpus, reviews = (Handle(stage=name, key="k") for name in ("datasets", "reviews"))
     unread = pd.DataFrame({"text_id": [text_id(texts["text"][0])]})
-    store.ensure(corpus, {}, StageConfig(), lambda artifact: artifact.write_table("reviews", texts))
-    store.ensure(reviews, {}, StageConfig(), lambda artifact: artifact.write_table("unread", unread))
+    corpus = put(store, "datasets", "k", tables={"reviews": texts})
+    reviews = put(store, "reviews", "k", tables={"unread": unread})
     tokens = tasks.tokenize.run(store, {"reviews": (corpus,)}, TokenCorpusConfig())
     config = LanguageModelConfig(
         pretrained=True,

@@ -10,12 +10,12 @@ import pytest
 from fastai.text.core import SpacyTokenizer, TokenizeWithRules, defaults
 
 from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
 from latentflix.errors import ArtifactError, DataError, TrainingError
 from latentflix.text.cleaning import text_id
 from latentflix.text.token_corpus import TokenCorpus, TokenCorpusConfig, _processes, stream_texts, tokenize_corpus
 from latentflix.text.tokenizer import tokenize
 from tasks.text import tokenize as tokenize_reviews
+from tests.support.factories.artifacts import put
 from tests.support.factories.corpus import make_corpus
 
 N_SPECIAL = len(defaults.text_spec_tok)
@@ -43,9 +43,8 @@ def tokens_of(corpus, row):
 
 def store_corpus(store, reviews):
     """Run the stage on these reviews."""
-    handle = Handle(stage="datasets", key="reviews")
-    store.ensure(handle, {}, StageConfig(), lambda artifact: artifact.write_table("reviews", reviews))
-    return tokenize_reviews.run(store, {"reviews": (handle,)}, TokenCorpusConfig())
+    inputs = {"reviews": (put(store, "datasets", "reviews", tables={"reviews": reviews}),)}
+    return tokenize_reviews.run(store, inputs, TokenCorpusConfig())
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import pandas as pd
 import torch
 
 from latentflix.artifacts import Handle
+from latentflix.config import StageConfig
 from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.genres.evaluation import COMBINED, TFIDF
 from latentflix.genres.head import HeadConfig
 from latentflix.genres.model import GenreConfig, train_genres
 from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
 from latentflix.text.sentence_embeddings import EmbeddingConfig, embed_texts
-from tests.support.factories.models import save_model
 
 WORDS = {"Western": "sheriff saloon horse", "Horror": "ghost vampire crypt", "Comedy": "prank wedding laugh"}
 FILLER = [f"word{number}" for number in range(60)]
@@ -82,9 +82,10 @@ def embed(plots, **config):
     return config, embed_texts(list(plots), WordEncoder(), config)
 
 
-def save(model, store, key, made_at=None):
+def save(model, store):
     """A genres artifact with the model."""
-    return save_model(store, Handle(stage="genres", key=key), model, "model_", made_at=made_at)
+    handle = Handle(stage="genres", key="one")
+    return store.ensure(handle, {}, StageConfig(), lambda artifact: artifact.write(model, "model_"))
 
 
 def train_small():

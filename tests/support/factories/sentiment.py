@@ -11,6 +11,7 @@ from fastai.text.core import defaults
 
 from latentflix.artifacts import Handle
 from latentflix.calibration import fit_stacking
+from latentflix.config import StageConfig
 from latentflix.sentiment.classifier import CLASSIFIER, SentimentClassifier, SentimentClassifierConfig, train_sentiment
 from latentflix.sentiment.dataset import SentimentReviewConfig, prepare_sentiment
 from latentflix.sentiment.evaluation import SentimentEvaluationConfig, evaluate_sentiment
@@ -19,7 +20,6 @@ from latentflix.sentiment.tfidf import SentimentTfidf, SentimentTfidfConfig, fit
 from latentflix.text.classifier import read_reviews
 from latentflix.text.tokenizer import tokenize
 from tests.support.factories.corpus import untrained_language_model
-from tests.support.factories.models import save_model
 
 GOOD = "Word1 superb wonderful word2 great charming."
 BAD = "Word1 dull awful word2 boring terrible."
@@ -104,15 +104,12 @@ def small_model(predictor=None, backward=False):
     trained = _train(backward)
     if not predictor:
         return trained
-    return replace(trained, chosen=replace(trained.chosen, model=_model_of(predictor, trained)))
-
-
-def _model_of(predictor, trained):
     logits = trained.tfidf.logits.assign(**{CLASSIFIER: trained.classifier.logits.iloc[:, -1]})
     valid = trained.reviews.loc[logits.index, "part"] == "valid"
     y_true = trained.reviews.loc[logits.index[valid], ["positive"]].to_numpy()
     mixture = fit_stacking([logits.loc[valid, [name]].to_numpy(float) for name in PARTS[predictor]], y_true)
-    return replace(trained.model, predictor=predictor, mixture=mixture)
+    model = replace(trained.model, predictor=predictor, mixture=mixture)
+    return replace(trained, chosen=replace(trained.chosen, model=model))
 
 
 @cache
@@ -135,9 +132,10 @@ def untrained_model(vocabulary, seed=0):
     return untrained_language_model(seed, vocabulary, emb_sz=16, n_hid=16, n_layers=1)
 
 
-def save(small, store, key, made_at=None):
+def save(small, store):
     """The artifact of a small model."""
-    return save_model(store, Handle(stage="sentiment", key=key), small.chosen, made_at=made_at)
+    handle = Handle(stage="sentiment", key="one")
+    return store.ensure(handle, {}, StageConfig(), lambda artifact: artifact.write(small.chosen))
 
 
 def make_predictions(n_films=200, per_film=5, seed=0):
