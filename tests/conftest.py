@@ -2,6 +2,7 @@ import flows  # isort: skip  # its settings of the environment come before torch
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from prefect.testing.utilities import prefect_test_harness
 from xdist.scheduler import LoadFileScheduling
 
+from latentflix.artifacts import Store
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import Ratings, RatingsConfig, read_ratings
 from tests.support.fake_web import FakeWeb, fake_web
@@ -61,6 +63,11 @@ def movielens(movielens_tables: dict[str, pd.DataFrame]) -> Ratings:
 @pytest.fixture(scope="session")
 def imdb_reviews() -> pd.DataFrame:
     return load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "artifacts")
 
 
 @pytest.fixture

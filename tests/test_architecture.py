@@ -55,18 +55,6 @@ def dotted(node):
     return getattr(node, "id", "")
 
 
-def stages():
-    names = [path.stem for path in modules("tasks") if path.stem != "__init__"]
-    found = {
-        stage.name: stage
-        for name in names
-        for stage in vars(import_module(f"tasks.{name}")).values()
-        if isinstance(stage, StageTask)
-    }
-    assert len(found) > 30
-    return found
-
-
 def test_the_root_of_the_library_shows_its_rooms():
     assert len([path for path in (ROOT / "latentflix").glob("*.py") if path.stem != "__init__"]) <= MOST_ROOT_MODULES
 
@@ -97,13 +85,17 @@ def test_no_test_imports_another(path):
 
 
 def test_every_stage_is_run_by_a_flow():
+    names = [path.stem for path in modules("tasks") if path.stem != "__init__"]
+    found = [each for name in names for each in vars(import_module(f"tasks.{name}")).values()]
+    stages = {stage.name: stage.make.__name__ for stage in found if isinstance(stage, StageTask)}
+    assert len(stages) > 30
     used = {
         dotted(node).split(".")[-1]
         for path in modules("flows")
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Attribute)
     }
-    assert [name for name, stage in stages().items() if stage.make.__name__ not in used] == []
+    assert [name for name, function in stages.items() if function not in used] == []
 
 
 def test_stages_hold_no_branch_and_no_loop():

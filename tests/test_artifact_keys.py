@@ -12,6 +12,7 @@ from latentflix.config import StageConfig, setting
 from latentflix.keys import artifact_key, source_digest
 from tasks import factors
 from tasks import text as text_tasks
+from tests.support.files import write_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,11 +81,7 @@ def root(tmp_path: Path) -> Path:
             "def neighbour():\n    from latentflix.elsewhere import n\n\n    return n\n"
         ),
     }
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return tmp_path
+    return write_folder(tmp_path, {name: text.encode() for name, text in files.items()})
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -77,20 +77,22 @@ def assert_same_arrays(found, expected):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "artifacts")
-
-
-@pytest.fixture
 def folder(store):
     store.ensure(HANDLE, {"before": (INPUT,)}, Count(n=3), fill)
     return store.path(HANDLE)
 
 
+SCRIPT_IMPORTS = """
+import sys, time
+from pathlib import Path
+from latentflix.artifacts import Handle, Store
+from latentflix.config import StageConfig
+"""
+
+
 def run_script(script, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", SCRIPT_IMPORTS + script, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.usefixtures("folder")
@@ -285,11 +287,6 @@ def test_a_value_that_is_no_json_is_refused_and_leaves_nothing(store):
 
 
 KILLED = """
-import sys, time
-from pathlib import Path
-from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
-
 def write(artifact):
     artifact.write_json("value", 1)
     file = (artifact.folder / "more.json").open("w")
@@ -318,11 +315,6 @@ def test_a_process_that_is_killed_leaves_no_artifact(store):
 
 # Both wait within the stage's work until the other is there too, so that both come to its end together.
 TOGETHER = """
-import sys, time
-from pathlib import Path
-from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
-
 root, me, other, rounds = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 for number in range(rounds):
     def write(artifact):
@@ -360,11 +352,8 @@ def test_two_processes_may_make_or_mend_one_artifact_at_once(tmp_path, files):
 
 
 FULL_DISK = """
-import json, resource, signal, sys
-from pathlib import Path
+import resource, signal
 import numpy as np, pandas as pd
-from latentflix.artifacts import Handle, Store
-from latentflix.config import StageConfig
 from latentflix.errors import ArtifactError
 
 numbers = np.random.default_rng(0).random(100_000)

@@ -38,13 +38,11 @@ def test_a_config_has_its_defaults_and_no_unknown_names_and_cannot_be_changed():
         Cake(candles=3)
 
 
-@pytest.mark.parametrize(("name", "allowed"), [("layers", 1), ("layers", 9), ("share", 0.001), ("share", 0.999)])
-def test_a_value_within_the_bounds_is_accepted(name, allowed):
+@pytest.mark.parametrize(
+    ("name", "allowed", "refused"), [("layers", 1, 0), ("layers", 9, 10), ("share", 0.001, 0), ("share", 0.999, 1)]
+)
+def test_a_value_within_the_bounds_is_accepted_and_one_outside_refused(name, allowed, refused):
     assert getattr(Cake(**{name: allowed}), name) == allowed
-
-
-@pytest.mark.parametrize(("name", "refused"), [("layers", 0), ("layers", 10), ("share", 0), ("share", 1)])
-def test_a_value_outside_the_bounds_is_refused(name, refused):
     with pytest.raises(ValidationError, match=rf"^1 validation error for Cake\n{name}\n"):
         Cake(**{name: refused})
 

@@ -34,10 +34,6 @@ def configure(kind, **values):
     return asyncio.run(configuration.from_template_and_values(template(kind), values))
 
 
-def placeholders(value):
-    return set(re.findall(r"{{ (\w+) }}", json.dumps(value)))
-
-
 @pytest.mark.parametrize("kind", WORKERS)
 def test_a_template_can_be_read_by_its_worker(kind):
     own, default = template(kind), WORKERS[kind].get_default_base_job_template()
@@ -45,7 +41,7 @@ def test_a_template_can_be_read_by_its_worker(kind):
     assert own["job_configuration"].keys() == default["job_configuration"].keys()
     properties = own["variables"]["properties"]
     jsonschema.Draft202012Validator.check_schema(own["variables"])
-    assert placeholders(own["job_configuration"]) == set(properties)
+    assert set(re.findall(r"{{ (\w+) }}", json.dumps(own["job_configuration"]))) == set(properties)
     # Every variable of the worker's own template is kept, except the one that has variables of its own here.
     assert set(default["variables"]["properties"]) - set(properties) <= {"container_create_kwargs"}
 

@@ -1,8 +1,5 @@
 import logging
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -47,13 +44,6 @@ def test_a_learner_learns_with_model_and_batches_on_the_picked_device():
         learner.fit_one_cycle(10, 0.2)
     assert learner.recorder.values[-1][1] < 0.01 * learner.recorder.values[0][1]
     assert seen == {pick_device().type} == {"cuda" if torch.cuda.is_available() else "cpu"}
-
-
-def test_the_module_alone_brings_the_one_cycle_schedule():
-    script = "from latentflix.training import Learner; print(hasattr(Learner, 'fit_one_cycle'))"
-    folder = Path(__file__).parent.parent
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True)
-    assert done.stdout == "True\n", done.stderr
 
 
 def test_weight_decay_is_decoupled():
@@ -243,19 +233,9 @@ def test_a_learner_reports_the_epochs_of_all_its_fits():
     assert observed[-1].scores == {"train_loss": learner.recorder.log[1], "valid_loss": learner.recorder.log[2]}
 
 
-def line_learner(bad=None):
-    torch.manual_seed(0)
-    inputs = torch.randn(30, 64, 3)
-    targets = inputs @ torch.tensor([[1.0], [-2.0], [0.5]])
-    if bad is not None:
-        targets[:] = bad
-    batches = list(zip(inputs, targets, strict=True))
-    return make_learner("a line", batches, batches[:2], torch.nn.Linear(3, 1), loss_func=MSELossFlat())
-
-
 def test_the_curve_falls_and_the_suggestion_lies_where_it_falls(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = find_learning_rate(line_learner(), 100)
+    found = find_learning_rate(linear_learner(30), 100)
     rates, losses = found.curve["learning_rate"].to_numpy(), found.curve["loss"].to_numpy()
     assert 90 <= len(rates) <= 100
     assert (np.diff(rates) > 0).all()
@@ -265,7 +245,7 @@ def test_the_curve_falls_and_the_suggestion_lies_where_it_falls(tmp_path, monkey
 
 
 def test_the_model_is_left_as_it_was_and_trains_as_ever():
-    searched, plain = line_learner(), line_learner()
+    searched, plain = linear_learner(30), linear_learner(30)
     find_learning_rate(searched, 40)
     assert torch.equal(searched.model.weight, plain.model.weight)
     for learner in (searched, plain):
@@ -275,8 +255,11 @@ def test_the_model_is_left_as_it_was_and_trains_as_ever():
     assert any(isinstance(callback, TrainingProgress) for callback in searched.cbs)
 
 
-@pytest.mark.parametrize(("bad", "steps"), [(None, 0), (None, 19), (float("nan"), 30)])
+@pytest.mark.parametrize(("bad", "steps"), [(0, 0), (0, 19), (np.nan, 30)])
 def test_few_steps_or_a_loss_that_is_always_nan_draw_no_curve_and_suggest_nothing(bad, steps):
-    found = find_learning_rate(line_learner(bad), steps)
+    learner = linear_learner(30)
+    for _, targets in learner.dls.train:
+        targets += bad
+    found = find_learning_rate(learner, steps)
     assert found.curve.empty
     assert found.suggested is None

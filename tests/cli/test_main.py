@@ -33,15 +33,17 @@ def own_options():
     return sorted(set(commands()) - {"run", "reviews refresh"})
 
 
-def imported_by(*arguments):
+def run_python(program, *arguments, **options):
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **{"cwd": ROOT, **options})
+
+
+def imported_by(*arguments, code=0):
     """The packages that the command has imported when it ends."""
-    program = (
-        "import sys\nfrom latentflix.cli.main import app\n"
-        f"app({list(arguments)!r}, standalone_mode=False)\n"
-        "print('\\n' + ' '.join({name.split('.')[0] for name in sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    return set(done.stdout.splitlines()[-1].split())
+    program = f"{MAIN[: MAIN.index('main()')]}\ntry: main()\nfinally: print('\\n' + ' '.join(sys.modules))"
+    done = run_python(program, *arguments)
+    assert done.returncode == code, done.stderr
+    return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}
 
 
 @pytest.mark.parametrize("arguments", [[], *map(str.split, own_options())], ids=" ".join)
@@ -50,20 +52,30 @@ def test_help_imports_nothing_heavy(arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["factors"], ["explain", "the matrix"], ["similar", "the matrix"], ["report", "--no-open"], ["runs", "list"]],
-    ids=" ".join,
+    ("arguments", "code"),
+    [
+        *((command, 0) for command in ("factors", "report --no-open", "runs list")),
+        *((f"{command} matrix", 0) for command in ("explain", "similar")),
+        ("explain nothing", 1),
+    ],
 )
-def test_commands_that_only_read_tables_import_nothing_heavy(arguments, artifacts):
-    assert imported_by(*arguments, *map(str, artifacts)).isdisjoint(HEAVY)
+def test_commands_that_only_read_tables_import_nothing_heavy(arguments, code, artifacts):
+    assert imported_by(*arguments.split(), *artifacts, code=code).isdisjoint(HEAVY)
 
 
-def test_an_unknown_item_is_an_error_without_anything_heavy(artifacts):
-    program = f"{MAIN[: MAIN.index('main()')]}\ntry: main()\nfinally: print(*sys.modules)"
-    arguments = ["explain", "nothing", *map(str, artifacts)]
-    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert {name.split(".")[0] for name in done.stdout.split()}.isdisjoint(HEAVY)
+@pytest.mark.parametrize(
+    ("command", "flow", "option"),
+    [("run", "full", "--collab.epochs"), ("reviews refresh", "refresh_reviews", "--refresh.workers")],
+)
+def test_a_flow_takes_its_own_options_in_any_folder(tmp_path, command, flow, option):
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "__init__.py").write_text("raise SystemExit('these are other flows')")
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path)}
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {MAIN}"
+    done = run_python(program, *command.split(), option, 0, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = f"python -m flows.{flow}: a setting cannot be used; where: {option}"
+    assert done.stderr.splitlines()[-1].startswith(expected)
 
 
 def test_every_command_is_documented_and_every_documented_one_exists():
@@ -151,6 +163,5 @@ def test_a_closed_pipe_causes_no_traceback(artifacts):
 
 def test_shells_can_complete_commands():
     typed = {"_LATENTFLIX_COMPLETE": "complete_bash", "COMP_WORDS": "latentflix ex", "COMP_CWORD": "1"}
-    environment = os.environ | typed
-    done = subprocess.run([sys.executable, "-c", MAIN], cwd=ROOT, capture_output=True, text=True, env=environment)
+    done = run_python(MAIN, env=os.environ | typed)
     assert done.stdout.split() == ["explain"]

@@ -9,6 +9,7 @@ import pytest
 import latentflix.genres.predictor
 from latentflix.artifacts import Store
 from latentflix.cli.predict import AT_ONCE, check_input, read_texts
+from latentflix.data.tables import read_file, write_file
 from latentflix.errors import DataError
 from tests.support.cli import run_command, run_error, run_ok
 from tests.support.factories import genres, sentiment
@@ -110,10 +111,10 @@ def test_sentiment_keeps_the_order_of_the_lines(sentiment_model, tmp_path):
 def test_sentiment_of_a_table_goes_from_file_to_file(sentiment_model, tmp_path, source, target):
     table = pd.DataFrame({"review": [GOOD, "", BAD], "year": [1999, 2001, 2003]})
     read, written = tmp_path / f"in.{source}", tmp_path / f"out.{target}"
-    table.to_csv(read, index=False) if source == "csv" else table.to_parquet(read)
+    write_file(table, read)
     output = run_ok("sentiment", "--from", read, "--to", written, "--text-column", "review", *sentiment_model)
     assert output == f"3 reviews: {written}\n"
-    predicted = pd.read_csv(written) if target == "csv" else pd.read_parquet(written)
+    predicted = read_file(written)
     assert predicted["year"].astype(int).tolist() == [1999, 2001, 2003]
     assert predicted["label"].tolist()[::2] == ["positive", "negative"]
     assert predicted["label"].isna().tolist() == [False, True, False]
@@ -144,10 +145,10 @@ def test_a_plot_that_is_not_utf8_is_an_error(tmp_path):
 def test_genres_of_a_table_go_from_file_to_file(genre_model, tmp_path, form):
     table = pd.DataFrame({"story": [STORY, ""], "year": [1999, 2001]})
     source, target = tmp_path / f"in.{form}", tmp_path / f"out.{form}"
-    table.to_csv(source, index=False) if form == "csv" else table.to_parquet(source)
+    write_file(table, source)
     output = run_ok("genres", "--from", source, "--to", target, "--plot-column", "story", *genre_model)
     assert output == f"2 plots: {target}\n"
-    predicted = pd.read_csv(target) if form == "csv" else pd.read_parquet(target)
+    predicted = read_file(target)
     assert predicted["year"].tolist() == [1999, 2001]
     expected = json.loads(run_ok("genres", STORY, "--json", *genre_model))["Horror"]
     assert predicted.loc[0, "Horror"] == pytest.approx(expected, abs=1e-5)

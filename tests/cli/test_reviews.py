@@ -1,8 +1,4 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,8 +6,6 @@ import pytest
 from latentflix.reviews.store import ReviewStore
 from tests.support.cli import run_error, run_ok
 from tests.support.synthetic_reviews import BEGAN, review
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -55,14 +49,3 @@ def test_a_missing_store_is_an_error_and_none_is_made(command, tmp_path):
     error = run_error("reviews", command, "--store", tmp_path / "none")
     assert error.startswith("latentflix: there is no review store; where: ")
     assert not (tmp_path / "none").exists()
-
-
-def test_refresh_takes_the_options_of_the_flow():
-    program = "from latentflix.cli.main import main; main()"
-    command = [sys.executable, "-c", program, "reviews", "refresh", "--refresh.workers", "0"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    assert done.returncode == 2
-    error = done.stderr.splitlines()[-1]
-    assert error.startswith("python -m flows.refresh_reviews: a setting cannot be used; where: --refresh.workers")

@@ -1,24 +1,19 @@
 import json
-import subprocess
-import sys
-import time
 import webbrowser
-from pathlib import Path
 
 import pytest
 
-from latentflix.artifacts import Store
+from latentflix.artifacts import Handle, Store
 from tests.support.cli import run_error, run_ok
+from tests.support.factories.artifacts import set_time
 from tests.support.factories.run import write_run
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
     write_run(Store(folder), "b" * 20)
-    time.sleep(1.1)
+    set_time(Store(folder), Handle(stage="report", key="b" * 20), "2026-01-01T00:00:00Z")
     write_run(Store(folder), "a" * 20, epochs=5, auc=0.8)
     return ("--artifacts-dir", folder)
 
@@ -45,22 +40,6 @@ def test_two_runs_are_compared_by_settings_and_metrics_and_one_does_not_differ_f
     assert both["differences"]["settings"] == [{"stage": "language_model", "name": "epochs", "first": 3, "second": 5}]
     assert run_ok("runs", "compare", "a", *artifacts).count("none differ") == 2
     assert run_error("runs", "compare", "x", *artifacts).startswith("latentflix: no run has such a key")
-
-
-def start(folder, *arguments):
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from latentflix.cli.main import main; main()"
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(folder), "PREFECT_HOME": str(folder)}
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-
-
-def test_run_takes_the_settings_of_the_flow_from_any_folder(tmp_path):
-    (tmp_path / "flows").mkdir()
-    (tmp_path / "flows" / "__init__.py").write_text("raise SystemExit('these are other flows')")
-    done = start(tmp_path, "run", "--collab.epochs", "0")
-    assert (done.returncode, done.stdout) == (2, "")
-    error = done.stderr.splitlines()[-1]
-    assert error.startswith("python -m flows.full: a setting cannot be used; where: --collab.epochs")
 
 
 @pytest.fixture

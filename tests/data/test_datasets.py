@@ -1,7 +1,5 @@
 import hashlib
-import io
 import re
-import tarfile
 from dataclasses import replace
 
 import pandas as pd
@@ -10,7 +8,8 @@ import pytest
 from latentflix.data.datasets import DATA_SETS, DataSetConfig, load_data_set
 from latentflix.data.movielens import GENRE_SEPARATOR
 from latentflix.errors import DataError
-from tests.support.movielens_files import LAYOUTS, genre_flags, layout_csv, write_zip
+from tests.support.files import write_tar, write_zip
+from tests.support.movielens_files import LAYOUTS, genre_flags, layout_csv
 
 
 @pytest.fixture
@@ -24,14 +23,6 @@ def load_own(monkeypatch, tmp_path):
         return load_data_set(DataSetConfig(name=name, data_dir=tmp_path))
 
     return load
-
-
-def write_tar(path, members):
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
 
 
 def test_movielens_has_its_hundred_thousand_ratings_and_its_items(movielens_tables):
@@ -108,13 +99,11 @@ def test_the_original_movielens_archive_gives_the_same_tables(load_own, tmp_path
 
 def test_the_original_review_archive_gives_the_same_table(load_own, tmp_path, imdb_reviews):
     some = imdb_reviews.groupby("positive").head(25).reset_index(drop=True)
-    members = [("aclImdb/README", b"read me"), ("aclImdb/test/pos/0_10.txt", b"of the other half")]
-    members += [
-        (f"aclImdb/train/{'pos' if row.positive else 'neg'}/{row.Index}_5.txt", row.text.encode())
-        for row in some.itertuples()
-    ]
-    members += [("aclImdb/train/unsup/0_0.txt", b"without a label"), ("aclImdb/train/pos.feat", b"1:2")]
-    write_tar(tmp_path / "aclImdb_v1.tar.gz", members)
+    files = {"README": b"read me", "test/pos/0_10.txt": b"of the other half"}
+    for row in some.itertuples():
+        files[f"train/{'pos' if row.positive else 'neg'}/{row.Index}_5.txt"] = row.text.encode()
+    files |= {"train/unsup/0_0.txt": b"without a label", "train/pos.feat": b"1:2"}
+    write_tar(tmp_path / "aclImdb_v1.tar.gz", files)
     pd.testing.assert_frame_equal(load_own("imdb_reviews")["reviews"], some)
 
 
@@ -122,7 +111,7 @@ def test_archives_without_the_expected_files_are_refused(load_own, tmp_path):
     write_zip(tmp_path / "ml-100k.zip", {"README": b"no data"}, inner="ml-100k/")
     with pytest.raises(DataError, match=r"ml-100k\.zip.*; found: ml-100k/README; expected: u\.data and u\.item"):
         load_own("movielens_100k")
-    write_tar(tmp_path / "aclImdb_v1.tar.gz", [("aclImdb/test/pos/0_10.txt", b"of the other half")])
+    write_tar(tmp_path / "aclImdb_v1.tar.gz", {"test/pos/0_10.txt": b"of the other half"})
     with pytest.raises(DataError, match=r"found: .*aclImdb/train/\{neg,pos\}"):
         load_own("imdb_reviews")
 

@@ -1,8 +1,7 @@
-import tarfile
-
 import pytest
 
 from latentflix.data.large_movie import film_urls, imdb_id, review_files
+from tests.support.files import write_folder, write_tar
 
 FILES = {
     "README": b"read me",
@@ -18,14 +17,9 @@ FILES = {
 
 @pytest.fixture(params=["folder", "folder above", "archive"])
 def copy(request, tmp_path):
-    folder = tmp_path / "aclImdb"
-    for name, content in FILES.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
     if request.param == "archive":
-        with tarfile.open(tmp_path / "aclImdb_v1.tar.gz", "w:gz") as archive:
-            archive.add(folder, "aclImdb")
-        return tmp_path / "aclImdb_v1.tar.gz"
+        return write_tar(tmp_path / "aclImdb_v1.tar.gz", FILES)
+    folder = write_folder(tmp_path / "aclImdb", FILES)
     return folder if request.param == "folder" else tmp_path
 
 
@@ -48,7 +42,7 @@ def test_lists_name_the_film_of_each_review(copy):
 
 
 def test_an_archive_is_read_in_its_own_order(tmp_path):
-    with tarfile.open(tmp_path / "own.tar", "w") as archive:
-        for name in ("aclImdb/train/neg/3_1.txt", "aclImdb/test/pos/0_9.txt", "aclImdb/train/neg/1_1.txt"):
-            archive.addfile(tarfile.TarInfo(name))
-    assert [file.number for file in review_files(tmp_path / "own.tar")] == [3, 0, 1]
+    path = write_tar(
+        tmp_path / "own.tar", {f"{name}.txt": b"" for name in ("train/neg/3_1", "test/pos/0_9", "train/neg/1_1")}
+    )
+    assert [file.number for file in review_files(path)] == [3, 0, 1]

@@ -4,8 +4,8 @@ import pytest
 
 from latentflix.data.movielens import GENRES, items_of_flags, ml100k_imdb_ids, read_movielens
 from latentflix.errors import DataError
-from tests.support import movielens_files
-from tests.support.movielens_files import LAYOUTS, RATINGS, TITLES, layout_100k, layout_csv, layout_dat
+from tests.support.files import write_folder, write_zip
+from tests.support.movielens_files import LAYOUTS, RATINGS, TITLES, genre_flags, layout_100k, layout_csv, layout_dat
 
 TYPES = {"user_id": "int32", "item_id": "int32", "rating": "float32", "timestamp": "int64"}
 # How the files may be packed, and where in it they are.
@@ -14,8 +14,8 @@ PACKINGS = {"folder": "", "folder above": "ml-10M100K/", "zip with a folder": "m
 
 def pack(tmp_path, files, packing="folder"):
     if packing.startswith("zip"):
-        return movielens_files.write_zip(tmp_path / "ml.zip", files, inner=PACKINGS[packing])
-    movielens_files.write_folder(tmp_path / "ml" / PACKINGS[packing], files)
+        return write_zip(tmp_path / "ml.zip", files, inner=PACKINGS[packing])
+    write_folder(tmp_path / "ml" / PACKINGS[packing], files)
     return tmp_path / "ml"
 
 
@@ -90,9 +90,7 @@ def test_only_some_of_many_files_are_named(tmp_path, n_files, found):
 
 
 def test_a_missing_genre_flag_is_not_set():
-    table = pd.DataFrame(
-        [[7, "Emma (1996)", *movielens_files.genre_flags("Drama", "Romance")]], columns=["item_id", "title", *GENRES]
-    )
+    table = pd.DataFrame([[7, "Emma (1996)", *genre_flags("Drama", "Romance")]], columns=["item_id", "title", *GENRES])
     table = table.astype(dict.fromkeys(GENRES, "float64"))
     table.loc[0, ["Drama", "War"]] = np.nan
     assert items_of_flags(table).to_dict("list") == {"item_id": [7], "title": ["Emma (1996)"], "genres": ["Romance"]}

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.ratings_file import RatingsSource, load_ratings_source, with_fingerprint
 from latentflix.errors import DataError
-from tests.support.movielens_files import LAYOUTS, layout_csv, write_folder, write_zip
+from tests.support.files import write_folder, write_zip
+from tests.support.movielens_files import LAYOUTS, layout_csv
 
 RATINGS = pd.DataFrame(
     {"who": [7, 7, 9], "what": [1, 2, 1], "stars": [3.5, 10.0, 0.5], "when": [100, 200, 300], "note": ["a", "b", "c"]}

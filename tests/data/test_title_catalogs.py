@@ -13,6 +13,8 @@ from latentflix.data.title_catalogs import (
 )
 from latentflix.data.titles import resolve_titles
 from latentflix.errors import DataError
+from tests.support.files import write_folder
+from tests.support.movielens_files import layout_csv
 from tests.support.title_cases import HARD, OTHERS, films
 
 
@@ -81,31 +83,24 @@ def test_a_missing_or_broken_database_is_refused(tmp_path):
         catalog_of_cinemagoer(tmp_path / "empty.db", 1990, 2000)
 
 
-def movielens(folder, *, links=True):
-    folder.mkdir()
-    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,1\n")
-    (folder / "movies.csv").write_text('movieId,title,genres\n1,"Matrix, The (1999)",Action\n2,Emma (1996),Drama\n')
-    if links:
-        (folder / "links.csv").write_text("movieId,imdbId,tmdbId\n1,0133093,603\n2,,\n")
-    return folder
-
-
 def test_titles_are_found_in_the_links_of_a_newer_set(tmp_path):
-    catalog = catalog_of_links(movielens(tmp_path / "new"))
-    resolved = resolve_titles(films("Matrix, The (2000)", "Emma (1996)"), [catalog])
-    assert resolved.links[["tconst", "method"]].to_numpy().tolist() == [["tt0133093", "title, year off by one"]]
-    assert resolved.unknown["title"].tolist() == ["Emma (1996)"]
+    catalog = catalog_of_links(write_folder(tmp_path / "new", layout_csv()))
+    resolved = resolve_titles(films("Misérables, Les (1996)", "unknown"), [catalog])
+    assert resolved.links[["tconst", "method"]].to_numpy().tolist() == [["tt0113828", "title, year off by one"]]
+    assert resolved.unknown["title"].tolist() == ["unknown"]
 
 
 def test_a_set_without_links_and_a_missing_set_are_refused(tmp_path):
+    folder = write_folder(tmp_path / "old", layout_csv())
+    (folder / "links.csv").unlink()
     with pytest.raises(DataError, match=r"no links to IMDb; where: .*old; expected: links.csv"):
-        catalog_of_links(movielens(tmp_path / "old", links=False))
+        catalog_of_links(folder)
     with pytest.raises(DataError, match="a MovieLens set cannot be read"):
         catalog_of_links(tmp_path / "none.zip")
 
 
 def test_the_table_of_the_package_comes_first(tmp_path, database):
-    config = TitleConfig(links_path=movielens(tmp_path / "new"), cinemagoer_path=database)
+    config = TitleConfig(links_path=write_folder(tmp_path / "new", layout_csv()), cinemagoer_path=database)
     catalogs = open_catalogs(config, ["Emma (1996)", "unknown"])
     assert [catalog.name for catalog in catalogs] == ["latentflix", "links.csv", "cinemagoer"]
     resolved = resolve_titles(films("Toy Story (1995)", "Star Wars (1977)"), catalogs)

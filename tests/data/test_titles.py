@@ -8,11 +8,6 @@ def catalog(*titles):
     return Catalog("catalog", titles)
 
 
-def imdb():
-    names = [(name, year, tconst) for _, tconst, *both, year in HARD for name in both if name]
-    return catalog(*names, *((name, year, tconst) for tconst, name, _, year in OTHERS))
-
-
 TRUE_TCONST = {title: tconst for title, tconst, *_ in HARD}
 
 
@@ -22,7 +17,9 @@ def test_the_title_cases_are_those_of_movielens(movielens_tables):
 
 
 def test_hard_titles_are_found():
-    assert resolve_titles(films(*TRUE_TCONST), [imdb()]).links["tconst"].tolist() == list(TRUE_TCONST.values())
+    names = [(name, year, tconst) for _, tconst, *both, year in HARD for name in both if name]
+    imdb = catalog(*names, *((name, year, tconst) for tconst, name, _, year in OTHERS))
+    assert resolve_titles(films(*TRUE_TCONST), [imdb]).links["tconst"].tolist() == list(TRUE_TCONST.values())
 
 
 def test_a_missing_article_is_not_guessed():

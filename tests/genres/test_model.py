@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from latentflix.artifacts import Store
 from latentflix.data.splits import TEST
 from latentflix.errors import ModelError
 from latentflix.genres.model import GenreConfig, GenreModel, predict_genres, train_genres
@@ -35,10 +34,9 @@ def test_nothing_is_learned_from_or_chosen_on_test_plots(trained):
     assert again.model.thresholds.each.tolist() == trained.model.thresholds.each.tolist()
 
 
-def test_a_model_predicts_the_same_as_when_it_was_trained_and_when_it_was_saved(trained, tmp_path):
+def test_a_model_predicts_the_same_as_when_it_was_trained_and_when_it_was_saved(trained, store):
     predicted, _ = predict_genres(list(PLOTS["plot"]), trained.model, WordEncoder())
     np.testing.assert_allclose(predicted, trained.probabilities, atol=1e-5)
-    store = Store(tmp_path)
     model = GenreModel.load(store, save(trained.model, store))
     plots = list(make_plots(20, seed=1)["plot"])
     saved, loaded = (predict_genres(plots, each, WordEncoder())[0] for each in (trained.model, model))

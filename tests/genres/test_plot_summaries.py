@@ -38,35 +38,33 @@ def test_names_that_differ_in_case_are_one_genre_in_its_most_frequent_spelling()
     assert unify_spelling([["Drama"], ["drama", "War"], ["Drama"]]) == [["Drama"], ["Drama", "War"], ["Drama"]]
 
 
-def test_every_row_that_cannot_be_used_is_listed_with_the_reason():
+def change(**columns):
+    """The small table of plots, with cells changed by row."""
     table = make_plots()
-    table.loc[3, "plot"] = "  "
-    table.loc[4, "plot"] = None
-    table.loc[5, "genres"] = ' "" ,'
-    table.loc[9, "plot"] = table.loc[8, "plot"]
-    prepared = prepare(table)
+    for column, cells in columns.items():
+        table.loc[[*cells], column] = [*cells.values()]
+    return table
+
+
+def test_every_row_that_cannot_be_used_is_listed_with_the_reason_and_a_very_long_plot_is_kept_whole():
+    plots = {0: "word " * 100_000, 3: "  ", 4: None, 9: make_plots().loc[8, "plot"]}
+    prepared = prepare(change(plot=plots, genres={5: ' "" ,'}))
     assert prepared.left_out.to_dict("list") == {
         "plot_id": [3, 4, 5, 9],
         "reason": ["no plot", "no plot", "no genre", "same plot as an earlier row"],
     }
     assert sorted([*prepared.plot_summaries.index, *prepared.left_out["plot_id"]]) == list(range(240))
+    assert prepared.plot_summaries.loc[0, "plot"] == plots[0].strip()
 
 
 def test_the_genres_are_those_of_the_table_except_that_of_a_single_film_which_is_listed():
-    table = make_plots()
-    table.loc[7, "genres"] = "Biopic"
+    table = change(genres={7: "Biopic"})
     prepared = prepare(table)
     assert prepared.rare["films"].to_dict() == {"Biopic": 1}
     assert sorted(prepared.has_genre) == ["Comedy", "Horror", "Western"]
     assert not prepared.has_genre.loc[7].any()
     for genre in prepared.has_genre:
         assert prepared.has_genre[genre].tolist() == table["genres"].str.contains(genre).tolist()
-
-
-def test_a_very_long_plot_is_kept_whole():
-    table = make_plots()
-    table.loc[0, "plot"] = "word " * 100_000
-    assert prepare(table).plot_summaries.loc[0, "plot"] == ("word " * 100_000).strip()
 
 
 def test_too_few_genres_are_refused_with_what_there_is():

@@ -9,7 +9,6 @@ from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender,
 from latentflix.recommender.fit import fit_recommender, seed_groups
 from latentflix.recommender.latent_factors import LatentFactors
 from latentflix.recommender.model import CollabConfig, predict_ratings, seed_fits
-from tests.support.synthetic_world import make_world
 
 COLLAB = CollabConfig(
     n_factors=6, epochs=20, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=4, seeds_per_task=2
@@ -23,11 +22,6 @@ ITEMS = pd.DataFrame(
     index=pd.Index([2, 5, 6, 9, 11], name="item_id"),
 )
 ANGLES = np.radians([0, 1, 90, 40, 5])
-
-
-@pytest.fixture(scope="module")
-def world():
-    return make_world(n_users=200, n_items=60)
 
 
 @pytest.fixture(scope="module")

@@ -23,21 +23,10 @@ from latentflix.recommender.fit import (
 )
 from latentflix.recommender.model import CollabConfig, predict_ratings, seed_fits
 from latentflix.training import LeanLearner
-from tests.support.synthetic_world import make_world
 
 MODELS = ("dot", "dot_range", "bias", "neural")
 QUICK = CollabConfig(n_factors=6, epochs=5, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=3)
 SHORT = QUICK.model_copy(update={"epochs": 2})
-
-
-@pytest.fixture(scope="module")
-def world():
-    return make_world(n_users=200, n_items=60)
-
-
-@pytest.fixture(scope="module")
-def ratings(world):
-    return world.ratings
 
 
 def changed(config, **fields):
@@ -57,33 +46,28 @@ def errors_of(recommender, ratings):
     return predict_ratings(recommender, *ids_of(ratings)) - ratings["rating"].to_numpy()
 
 
-def hold_none_out(ratings):
-    everything = np.ones(len(ratings), bool)
-    return Split(everything, ~everything, ~everything)
-
-
 def assert_same_weights(left, right, seeds=slice(None), **tolerance):
     assert left.keys() == right.keys()
     for name, value in left.items():
         assert_allclose(value[seeds], right[name], err_msg=name, **tolerance)
 
 
-@pytest.mark.parametrize("name", ["dot", "dot_range", "bias"])
-def test_seeds_side_by_side_learn_what_each_learns_alone(ratings, name):
-    together = fit_recommender(ratings, changed(QUICK, model=name, seed=4))
-    for place in range(3):
-        alone = fit_recommender(ratings, changed(QUICK, model=name, seed=4 + place, n_seeds=1))
-        assert_same_weights(together.weights, alone.weights, [place], atol=1e-5)
-        assert_allclose(together.valid_loss[:, [place]], alone.valid_loss, rtol=1e-4)
-
-
-def test_seeds_of_the_neural_model_start_side_by_side_as_alone(ratings):
-    # Rounding decides which units are silenced, and its effect grows from step to step.
-    config = changed(QUICK, model="neural", epochs=1, batch_size=8192)
+# Rounding decides which units of the neural model are silenced, and its effect grows from step to step.
+@pytest.mark.parametrize(
+    ("changes", "tolerance"),
+    [
+        *(({"model": name, "seed": 4}, 1e-5) for name in ("dot", "dot_range", "bias")),
+        ({"model": "neural", "epochs": 1, "batch_size": 8192}, 1e-3),
+    ],
+    ids=MODELS,
+)
+def test_seeds_side_by_side_learn_what_each_learns_alone(ratings, changes, tolerance):
+    config = changed(QUICK, **changes)
     together = fit_recommender(ratings, config)
-    for seed in range(3):
-        alone = fit_recommender(ratings, changed(config, seed=seed, n_seeds=1))
-        assert_same_weights(together.weights, alone.weights, [seed], atol=1e-3)
+    for place in range(3):
+        alone = fit_recommender(ratings, changed(config, seed=config.seed + place, n_seeds=1))
+        assert_same_weights(together.weights, alone.weights, [place], atol=tolerance)
+        assert_allclose(together.valid_loss[:, [place]], alone.valid_loss, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -252,7 +236,9 @@ def test_ends_of_the_predictions_may_be_set_unless_they_leave_no_range(ratings, 
 @pytest.mark.parametrize("name", MODELS)
 def test_without_held_out_ratings_all_epochs_are_used_and_no_batch_has_a_single_rating(ratings, name):
     some = ratings.iloc[: len(ratings) // QUICK.batch_size * QUICK.batch_size - QUICK.batch_size + 1]
-    recommender = fit_recommender(some, changed(QUICK, model=name, patience=1, epochs=4), hold_none_out(some))
+    train = np.ones(len(some), bool)
+    config = changed(QUICK, model=name, patience=1, epochs=4)
+    recommender = fit_recommender(some, config, Split(train, held_out=~train, unseen=~train))
     assert recommender.valid_loss.shape == (4, 3)
     assert np.isnan(recommender.valid_loss).all()
     assert score_recommender(recommender, some)["rmse"] < some["rating"].std()

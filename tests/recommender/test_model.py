@@ -15,7 +15,6 @@ from latentflix.data.splits import split_ratings
 from latentflix.errors import ModelError, NotFound
 from latentflix.recommender.fit import fit_recommender
 from latentflix.recommender.model import CollabConfig, Recommender, predict_ratings, seed_fits
-from tests.support.synthetic_world import make_world
 
 MODELS = ("dot", "dot_range", "bias", "neural")
 QUICK = CollabConfig(n_factors=6, epochs=5, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=2)
@@ -35,11 +34,6 @@ print(json.dumps(predict_ratings(recommender, *json.loads(pairs)).tolist()))
 @pytest.fixture(scope="module")
 def movielens_fit(movielens):
     return fit_recommender(movielens.ratings, QUICK.model_copy(update={"epochs": 1, "batch_size": 2048}))
-
-
-@pytest.fixture(scope="module")
-def ratings():
-    return make_world(n_users=200, n_items=60).ratings
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from latentflix.data.splits import SplitConfig
 from latentflix.recommender.fit import fit_and_score
 from latentflix.recommender.model import CollabConfig, Recommender
 from latentflix.recommender.trials import TrialConfig, chosen_sentence, compare_trials, trial_configs
-from tests.support.synthetic_world import make_world
 
 TRIALS = (
     ("bias", 0.1, 0.95, 0.91),
@@ -90,8 +89,7 @@ def test_a_curve_is_the_mean_error_over_the_seeds_that_have_not_stopped():
     assert compare_trials([stopped], [score], TrialConfig()).curves["rmse"].tolist() == [1.5, 0.5]
 
 
-def test_a_weight_decay_that_suppresses_the_factors_is_not_chosen():
-    ratings = make_world(n_users=150, n_items=60).ratings
+def test_a_weight_decay_that_suppresses_the_factors_is_not_chosen(ratings):
     collab = CollabConfig(n_factors=6, epochs=12, batch_size=256, learning_rate=2e-2)
     config = TrialConfig(models=("dot_range", "bias"), weight_decays=(20.0, 0.05))
     fits = [fit_and_score(ratings, one) for one in trial_configs(collab, config)]

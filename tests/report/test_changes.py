@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.artifacts import Handle, Store
+from latentflix.artifacts import Handle
 from latentflix.report.changes import Changes, ChangesConfig, Snapshot, compare_snapshots, find_previous, lineage
 from tasks.report import compare_with_previous
 from tests.support.factories import artifacts
@@ -108,11 +108,6 @@ def test_only_what_differs_is_among_scores_and_settings():
     assert settings["collab", "first_seed"] == ("0, 16", "0")
     assert settings["evaluation", "old"][0] == "[1]"
     assert pd.isna(settings["evaluation", "old"][1])
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
 
 
 def put(store, stage, key, inputs=(), made_at="2026-01-01T00:00:00Z", **parts):

@@ -2,9 +2,8 @@ import base64
 import re
 
 import pandas as pd
-import pytest
 
-from latentflix.artifacts import Handle, Store
+from latentflix.artifacts import Handle
 from latentflix.report.formatting import Nouns
 from latentflix.report.highlights import (
     PICTURES,
@@ -23,11 +22,6 @@ from latentflix.report.highlights import (
 from tests.support.factories.artifacts import put
 
 PNG = b"\x89PNG as good as any"
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
 
 
 def test_the_figures_of_an_artifact_are_rows_with_names_and_numbers_short_enough_to_read(store):

@@ -1,4 +1,3 @@
-import hashlib
 import re
 
 import pandas as pd
@@ -17,7 +16,7 @@ from latentflix.reviews.join import (
     with_store_version,
 )
 from latentflix.text.cleaning import text_id
-from tests.support.synthetic_reviews import BEGAN, review, write
+from tests.support.synthetic_reviews import BEGAN, make_links, review, sha256, write
 
 ITEMS = pd.DataFrame(
     {"title": ["Emma", "Heat", "Fargo"], "tconst": ["tt1", "tt2", None]}, index=pd.Index([1, 2, 3], name="item_id")
@@ -26,30 +25,17 @@ COLUMNS = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str
 ARTICLE = re.compile(r", (The|A|An|Les|La|Le|Il|Das|Der)$")
 
 
-def sha256(text):
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def links(*rows):
-    table = pd.DataFrame(rows, columns=["text", "tconst", "rating"]).astype({"rating": "int8"})
-    return table.assign(review_sha256=table["text"].map(sha256))[["review_sha256", "tconst", "rating"]]
-
-
 def corpus(*texts):
     return pd.DataFrame({"text": list(texts), "positive": 1})
 
 
 def join(texts, linked, item_ids=(1, 2, 3), items=ITEMS):
-    return join_reviews(corpus(*texts), items, pd.Series(item_ids), links(*linked), ReviewConfig())
+    return join_reviews(corpus(*texts), items, pd.Series(item_ids), make_links(*linked), ReviewConfig())
 
 
 @pytest.fixture(scope="module")
-def items(movielens):
-    return movielens.items
-
-
-@pytest.fixture(scope="module")
-def joined(imdb_reviews, items):
+def joined(imdb_reviews, movielens):
+    items = movielens.items
     return join_reviews(imdb_reviews, items, pd.Series(items.index), review_links(), ReviewConfig())
 
 
@@ -70,9 +56,9 @@ def test_only_items_with_an_imdb_id_are_linked():
         join(["of emma"], [("of emma", "tt1", 8)], items=ITEMS[["title"]])
 
 
-def test_items_of_the_same_imdb_title_are_merged(items, movielens_tables):
+def test_items_of_the_same_imdb_title_are_merged(movielens, movielens_tables):
     assert movielens_tables["items"]["tconst"].dropna().duplicated().sum() == 15
-    assert imdb_links(items)["tconst"].is_unique
+    assert imdb_links(movielens.items)["tconst"].is_unique
 
 
 def test_the_reviews_of_movielens_are_as_measured(joined, imdb_reviews):
@@ -106,17 +92,18 @@ def test_the_reviews_of_movielens_are_as_measured(joined, imdb_reviews):
         ("Return of the Jedi (1983)", 30, "jedi|star wars|ewok", 0.95),
     ],
 )
-def test_reviews_of_known_films_mention_them(joined, items, title, n_reviews, word, share):
+def test_reviews_of_known_films_mention_them(joined, movielens, title, n_reviews, word, share):
     table, _ = joined
-    own = table["item_id"] == items.index[items["title"] == title][0]
+    own = table["item_id"] == movielens.items.index[movielens.items["title"] == title][0]
     speaks = table["text"].str.contains(word, case=False)
     assert own.sum() == n_reviews
     assert speaks[own].mean() >= share
     assert speaks[~own].mean() < 0.06
 
 
-def test_reviews_name_their_own_film_and_hardly_ever_another(joined, items):
+def test_reviews_name_their_own_film_and_hardly_ever_another(joined, movielens):
     table, _ = joined
+    items = movielens.items
     names = items["title"].str.replace(r"\s*\(.*", "", regex=True).str.replace(ARTICLE, "", regex=True).str.lower()
     own = table["item_id"].map(names)
     # The same names, assigned to the reviews of the films half the table away.
@@ -128,7 +115,8 @@ def test_reviews_name_their_own_film_and_hardly_ever_another(joined, items):
     assert sum(named_other) / len(named_other) < 0.03
 
 
-def test_the_order_of_the_reviews_does_not_matter(joined, imdb_reviews, items):
+def test_the_order_of_the_reviews_does_not_matter(joined, imdb_reviews, movielens):
+    items = movielens.items
     shuffled = imdb_reviews.sample(frac=1, random_state=1)
     again = join_reviews(shuffled, items, pd.Series(items.index), review_links(), ReviewConfig())
     pd.testing.assert_frame_equal(again[0], joined[0])
@@ -209,16 +197,16 @@ def test_unusable_reviews_are_refused(table, message):
 
 def held_out(table, linked, item_ids=(1, 2)):
     """The texts that no language model may read, where items 1 and 2 are tt1 and tt2."""
-    return set(held_out_texts(table, ITEMS, pd.Series(item_ids), links(*linked))["text_id"])
+    return set(held_out_texts(table, ITEMS, pd.Series(item_ids), make_links(*linked))["text_id"])
 
 
-def test_all_texts_of_items_that_are_asked_for_are_held_out(joined, items, imdb_reviews):
+def test_all_texts_of_items_that_are_asked_for_are_held_out(joined, movielens, imdb_reviews):
     linked = [("of emma", "tt1", 8), ("of heat", "tt2", 3), ("of both", "tt1", 5), ("of both", "tt2", 5)]
     table, _ = join(["of heat", "of nothing", "of emma", "of both"], linked)
     assert held_out(table, linked) == {sha256("of emma"), sha256("of heat"), sha256("of both")}
     table, _ = join(["of heat", "of emma"], linked, item_ids=[2])
     assert held_out(table, linked, item_ids=[2]) == {sha256("of heat"), sha256("of both")}
-    texts = set(held_out_texts(joined[0], items, pd.Series(items.index), review_links())["text_id"])
+    texts = set(held_out_texts(joined[0], movielens.items, pd.Series(movielens.items.index), review_links())["text_id"])
     assert set(joined[0]["review_id"]) <= texts
     assert sum(text_id(text) in texts for text in imdb_reviews["text"].unique()) == 1_340
 
@@ -231,7 +219,7 @@ def store(store):
 
 def stored(store, item_ids=(1, 2, 3), **settings):
     config = with_store_version(ReviewConfig(store=store.uri, **settings))
-    return gather_reviews(corpus("of the corpus"), ITEMS, pd.Series(item_ids), links(), config)
+    return gather_reviews(corpus("of the corpus"), ITEMS, pd.Series(item_ids), make_links(), config)
 
 
 def test_reviews_are_read_from_a_store_if_one_is_named(store):

@@ -168,12 +168,9 @@ def test_writers_of_different_partitions_and_threads_of_one_process_do_not_confl
     one, other = TCONSTS[0], next(tconst for tconst in TCONSTS if partition_of(tconst) != partition_of(TCONSTS[0]))
     merge_overtaken(store, monkeypatch, [review(one, 1)], [review(other, 1)])
     assert len(store.read([one, other])) == 2
-
-    def write_all(number):
-        store.merge([review(tconst, number) for tconst in TCONSTS], BEGAN)
-
+    batches = [[review(tconst, number) for tconst in TCONSTS] for number in range(1, 5)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write_all, range(1, 5)))
+        list(pool.map(store.merge, batches, [BEGAN] * 4))
     assert len(store.read(TCONSTS)) == 4 * len(TCONSTS)
 
 

@@ -12,6 +12,7 @@ from latentflix.sentiment.dataset import (
     with_fingerprint,
 )
 from tests.support.factories.sentiment import make_links, make_reviews, write_archive
+from tests.support.files import write_folder
 
 CONFIG = SentimentReviewConfig(max_characters=1000)
 TWO = [("good", True, "tt0000001"), ("bad", False, "tt0000002")]
@@ -29,10 +30,7 @@ def load(path):
 
 def test_reviews_have_label_part_and_film_of_their_file(tmp_path):
     write_archive(tmp_path / "aclImdb", {"train": TWO})
-    (tmp_path / "aclImdb" / "test" / "pos").mkdir(parents=True)
-    (tmp_path / "aclImdb" / "test" / "neg").mkdir()
-    (tmp_path / "aclImdb" / "test" / "pos" / "0_9.txt").write_text("fine", encoding="utf-8")
-    (tmp_path / "aclImdb" / "test" / "neg" / "0_2.txt").write_text("dull", encoding="utf-8")
+    write_folder(tmp_path / "aclImdb" / "test", {"pos/0_9.txt": b"fine", "neg/0_2.txt": b"dull"})
     for path in (tmp_path, tmp_path / "aclImdb"):
         reviews = load(path)["reviews"].set_index("text")
         assert reviews["positive"].to_dict() == {"good": True, "bad": False, "fine": True, "dull": False}

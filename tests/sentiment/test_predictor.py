@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from latentflix.artifacts import Store
+from latentflix.data.tables import read_file, write_file
 from latentflix.errors import ArtifactError, ModelError
 from latentflix.sentiment.classifier import CLASSIFIER
 from latentflix.sentiment.model import COMBINED
@@ -110,9 +111,9 @@ def test_a_file_of_any_texts_gets_columns_of_predictions(predictor, tmp_path, fo
     texts = [GOOD, "", *(text for name, text in AWKWARD.items() if "surrogate" not in name), BAD]
     table = pd.DataFrame({"review": texts, "stars": range(len(texts))})
     source, target = tmp_path / f"in.{form}", tmp_path / f"out.{form}"
-    table.to_csv(source, index=False) if form == "csv" else table.to_parquet(source, index=False)
+    write_file(table, source)
     assert predictor.predict_file(source, target, "review", batch_rows=3) == len(texts)
-    found = pd.read_csv(target) if form == "csv" else pd.read_parquet(target)
+    found = read_file(target)
     assert list(found) == ["review", "stars", "label", "probability", "note"]
     assert found["stars"].tolist() == list(range(len(texts)))
     np.testing.assert_allclose(found["probability"], predictor.predict(texts)["probability"], atol=1e-5)

@@ -41,7 +41,7 @@ class Response:
     closed: bool = False
 
 
-def retry_date(seconds):
+def http_date(seconds):
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
@@ -66,7 +66,7 @@ TRANSIENT_FAILURES = ["429 seconds", "429 date", "500", "503", "cut short", "sil
 
 def failure_mode(name):
     """The response of a failure mode, or of `429 date`, whose header names the time at which it ends."""
-    return Response(429, (("Retry-After", retry_date(3)),)) if name == "429 date" else FAILURE_MODES[name]
+    return Response(429, (("Retry-After", http_date(3)),)) if name == "429 date" else FAILURE_MODES[name]
 
 
 @dataclass

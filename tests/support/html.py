@@ -7,20 +7,18 @@ class Page(HTMLParser):
     """The tags of a page with their attributes, and its text."""
 
     def __init__(self, html: str) -> None:
-        """Read a page."""
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep a tag; what stands in another cell or line is another word."""
         self.tags.append((tag, dict(attrs)))
+        # What stands in another cell or line is another word.
         if tag in ("td", "th", "dt", "dd", "br"):
             self.text += " "
 
     def handle_data(self, data: str) -> None:
-        """Keep a text."""
         self.text += data
 
     def attributes(self, name: str) -> list[str | None]:

@@ -1,7 +1,5 @@
 """A small MovieLens set in each of the layouts in which GroupLens publishes it."""
 
-import zipfile
-from pathlib import Path
 from typing import Any
 
 from latentflix.data.movielens import GENRES
@@ -62,17 +60,3 @@ LAYOUTS = {
     "10M": layout_dat("utf-8"),
     "20M and later": layout_csv(),
 }
-
-
-def write_folder(folder: Path, files: Files) -> Path:
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def write_zip(path: Path, files: Files, inner: str = "ml-25m/") -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(inner + name, content)
-    return path

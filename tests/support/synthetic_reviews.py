@@ -1,11 +1,13 @@
 """A review source with scripted answers, and films and texts for it."""
 
+import hashlib
 import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 
 from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review
 
@@ -24,6 +26,16 @@ def write(seed, length=60):
 def review(tconst, number, text=None, source="synthetic", **fields):
     fields = {"written_at": BEGAN - timedelta(days=number), **fields}
     return Review(tconst, source, f"{tconst}-{number}", text or write(f"{tconst} {number}"), **fields)
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_links(*rows):
+    """Links as `review_links` returns them. rows: text, tconst and rating of each review."""
+    table = pd.DataFrame(rows, columns=["text", "tconst", "rating"]).astype({"rating": "int8"})
+    return table.assign(review_sha256=table["text"].map(sha256))[["review_sha256", "tconst", "rating"]]
 
 
 class SyntheticSource:

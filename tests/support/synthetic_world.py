@@ -69,11 +69,12 @@ def make_world(
     def write(item: np.ndarray, more: Sequence[str] = ()) -> str:
         chances = word_share * np.minimum(np.abs(item), 2) / 2
         kinds = random.choice(n_factors + 1, words_per_review, p=[*chances, 1 - chances.sum()])
-        chosen = [_zipf_choice(random, filler) for _ in kinds]
+        chosen = [str(filler[int(len(filler) ** random.random()) - 1]) for _ in kinds]
         for place in np.flatnonzero(kinds < n_factors):
             kind = kinds[place]
             chosen[place] = str(random.choice(pole_words[factors[kind], POLES[int(item[kind] < 0)]]))
-        return _sentences([chosen[0], *more, *chosen[1:]])
+        words = [chosen[0], *more, *chosen[1:]]
+        return " ".join(" ".join(words[at : at + 8]).capitalize() + "." for at in range(0, len(words), 8))
 
     tconsts = np.array([f"tt{number:07d}" for number in random.permutation(n_items) + 1])
     texts = [write(item, [word]) for item, word in zip(scores, own_words, strict=True) for _ in range(reviews_per_item)]
@@ -129,14 +130,6 @@ def _invent_words(random: np.random.Generator, count: int) -> list[str]:
     syllables = ["".join(letters) for letters in product("bdfgklmnprtvz", "aeiou")]
     words = ["".join(parts) for parts in product(syllables, syllables)]
     return [f"{words[index]}n" for index in random.choice(len(words), count, replace=False)]
-
-
-def _zipf_choice(random: np.random.Generator, words: np.ndarray) -> str:
-    return str(words[int(len(words) ** random.random()) - 1])
-
-
-def _sentences(words: Sequence[str], length: int = 8) -> str:
-    return " ".join(" ".join(words[at : at + length]).capitalize() + "." for at in range(0, len(words), length))
 
 
 def _rate(

@@ -20,6 +20,7 @@ from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.model import CollabConfig, Recommender
 from tasks import factors, recommender
 from tasks.stage import StageRunner
+from tests.support.factories.artifacts import put
 from tests.support.synthetic_world import make_world
 
 RATINGS = Handle(stage="ratings", key="0" * 20)
@@ -49,9 +50,7 @@ def new_store(root):
     world = make_world(n_users=100, n_items=40)
     ratings = read_ratings(world.ratings, world.items, RatingsConfig(), world.scale)
     store = Store(root)
-    with store.new(RATINGS, {}, RatingsConfig()) as artifact:
-        artifact.write_table("ratings", ratings.ratings)
-        artifact.write_table("items", ratings.items)
+    put(store, RATINGS.stage, RATINGS.key, tables={"ratings": ratings.ratings, "items": ratings.items})
     return store
 
 

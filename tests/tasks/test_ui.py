@@ -1,6 +1,7 @@
 """What happens where the server does not answer, and how often progress is published."""
 
 import logging
+from unittest.mock import Mock
 
 import pytest
 from httpx import ConnectError
@@ -13,15 +14,11 @@ from tasks.ui import progress_publisher, publish
 HIGHLIGHTS = [Table("a-table", "A table", [{"a": 1}]), Text("a-text", "A text", "words")]
 
 
-def refuse(*_: object, **__: object) -> None:
-    raise ConnectError("no answer")
-
-
 def test_a_server_that_does_not_answer_ends_no_run(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("create_table_artifact", "create_markdown_artifact", "create_progress_artifact"):
-        monkeypatch.setattr(ui, name, refuse)
+        monkeypatch.setattr(ui, name, Mock(side_effect=ConnectError("no answer")))
     with caplog.at_level(logging.WARNING, "latentflix"):
         publish(HIGHLIGHTS)
         progress_publisher()(Epoch("a training", 1, 2, {}))

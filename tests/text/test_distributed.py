@@ -42,22 +42,17 @@ def train(config, checkpoints=None):
 
 
 @pytest.fixture(scope="module")
-def epochs():
-    return []
-
-
-@pytest.fixture(scope="module")
-def together(epochs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoints")
+def together(tmp_path_factory):
+    folder, epochs = tmp_path_factory.mktemp("checkpoints"), []
     before = signal.getsignal(signal.SIGTERM)
     with observe_epochs(epochs.append):
         trained, everyone = run_processes(2, train, CONFIG, folder)
     assert signal.getsignal(signal.SIGTERM) is before
-    return trained, everyone, folder
+    return trained, everyone, folder, epochs
 
 
 def test_two_processes_train_on_their_halves_and_end_with_equal_weights(together):
-    _, (first, second), _ = together
+    _, (first, second), *_ = together
     assert (first["rank"], second["rank"]) == (0, 1)
     assert len({first["pid"], second["pid"], os.getpid()}) == 3
     assert torch.equal(first["weights"], second["weights"])
@@ -66,7 +61,7 @@ def test_two_processes_train_on_their_halves_and_end_with_equal_weights(together
 
 
 def test_two_processes_learn_what_one_learns(together):
-    trained, _, _ = together
+    trained, *_ = together
     alone, _ = run_processes(1, train, CONFIG)
     assert trained.model.vocabulary == alone.model.vocabulary
     assert trained.history["tokens"].tolist() == alone.history["tokens"].tolist()
@@ -86,15 +81,15 @@ def test_each_process_reads_its_half_of_a_batch():
         assert set(first[0].flatten().tolist()).isdisjoint(second[0].flatten().tolist())
 
 
-def test_the_epochs_of_the_first_process_are_reported_here(together, epochs):
-    trained, _, _ = together
+def test_the_epochs_of_the_first_process_are_reported_here(together):
+    trained, _, _, epochs = together
     assert [(epoch.done, epoch.planned) for epoch in epochs] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     reported = [epoch.scores["valid_loss"] for epoch in epochs]
     np.testing.assert_allclose(reported, trained.history["valid_loss"], rtol=1e-6)
 
 
 def test_one_process_continues_from_the_checkpoint_of_several(together):
-    trained, _, folder = together
+    trained, _, folder, _ = together
     assert [path.name for path in folder.iterdir()] == [NAME]
     again, _ = train(CONFIG, folder)
     np.testing.assert_equal(trained.model.weights, again.model.weights)

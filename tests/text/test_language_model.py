@@ -7,7 +7,7 @@ import torch
 from fastai.text.core import defaults
 from pydantic import ValidationError
 
-from latentflix.artifacts import Handle, Store
+from latentflix.artifacts import Handle
 from latentflix.errors import ModelError, TrainingError
 from latentflix.text import checkpoints
 from latentflix.text.checkpoints import write_checkpoint
@@ -74,9 +74,9 @@ def test_only_frequent_words_get_an_id_and_history_has_a_row_for_every_epoch_fro
     assert len(history) == 3
 
 
-def test_weights_come_back_from_disk_as_they_were(tmp_path):
+def test_weights_come_back_from_disk_as_they_were(store):
     model, other = fastai_model(50, seed=1), fastai_model(50, seed=2)
-    store, handle = Store(tmp_path), Handle(stage="language_model", key="0")
+    handle = Handle(stage="language_model", key="0")
     with store.new(handle, {}, TINY) as artifact:
         artifact.write_arrays("weights", model_weights(model))
     assert not torch.allclose(outputs(model, 50), outputs(other, 50))

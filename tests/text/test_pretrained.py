@@ -2,7 +2,6 @@ import hashlib
 import io
 import os
 import pickle
-import tarfile
 import zipfile
 from dataclasses import replace
 
@@ -22,13 +21,12 @@ from latentflix.text.token_corpus import TokenCorpusConfig
 from tasks import text as tasks
 from tests.support.factories.artifacts import put
 from tests.support.factories.corpus import SIZES, fastai_model
+from tests.support.files import write_tar
 
 VOCABULARY = ["xxunk", "xxpad", "xxbos", "the", "film", "Amélie", "was", "good", "bad", "."]
 
 
-@pytest.fixture(scope="module")
-def weights():
-    return fastai_model(len(VOCABULARY)).state_dict()
+WEIGHTS = fastai_model(len(VOCABULARY)).state_dict()
 
 
 def saved(weights):
@@ -37,24 +35,18 @@ def saved(weights):
     return file.getvalue()
 
 
-def write_archive(path, weights, vocabulary=VOCABULARY):
+def write_archive(path, weights=WEIGHTS, vocabulary=VOCABULARY):
     """Write weights and vocabulary, each as it is if it is bytes, and not at all if it is None."""
     members = {
         "pth": weights if isinstance(weights, bytes | None) else saved(weights),
         "pkl": vocabulary if isinstance(vocabulary, bytes | None) else pickle.dumps(vocabulary),
     }
-    with tarfile.open(path, "w:gz") as archive:
-        for suffix, content in members.items():
-            if content is not None:
-                member = tarfile.TarInfo(f"lstm_fwd.{suffix}")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-    return path
+    return write_tar(path, {name: content for name, content in members.items() if content is not None}, "lstm_fwd.")
 
 
 @pytest.fixture
-def archive(tmp_path, weights):
-    return write_archive(tmp_path / "wt103-fwd.tgz", weights)
+def archive(tmp_path):
+    return write_archive(tmp_path / "wt103-fwd.tgz")
 
 
 def known_by(monkeypatch, known_hash, direction="forward"):
@@ -67,23 +59,23 @@ def fastai_check(content):
     return f"{len(content)}-{hashlib.md5(content[: 2**20]).hexdigest()}"
 
 
-def test_an_archive_is_read_as_it_was_written(archive, weights):
+def test_an_archive_is_read_as_it_was_written(archive):
     model = read_archive(archive)
     assert model.vocabulary == VOCABULARY
-    assert list(model.weights) == list(weights)
-    assert all(np.array_equal(model.weights[name], weight.numpy()) for name, weight in weights.items())
+    assert list(model.weights) == list(WEIGHTS)
+    assert all(np.array_equal(model.weights[name], weight.numpy()) for name, weight in WEIGHTS.items())
 
 
-def test_weights_in_a_model_entry_are_found_and_those_of_half_precision_become_single(tmp_path, weights):
-    halves = {name: weight.half() for name, weight in weights.items()}
+def test_weights_in_a_model_entry_are_found_and_those_of_half_precision_become_single(tmp_path):
+    halves = {name: weight.half() for name, weight in WEIGHTS.items()}
     found = read_archive(write_archive(tmp_path / "a.tgz", {"model": halves})).weights
-    assert list(found) == list(weights)
+    assert list(found) == list(WEIGHTS)
     assert {weight.dtype for weight in found.values()} == {np.dtype("float32")}
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_vocabulary_of_any_pickle_protocol_is_read(tmp_path, weights, protocol):
-    path = write_archive(tmp_path / "a.tgz", weights, pickle.dumps(VOCABULARY, protocol))
+def test_a_vocabulary_of_any_pickle_protocol_is_read(tmp_path, protocol):
+    path = write_archive(tmp_path / "a.tgz", vocabulary=pickle.dumps(VOCABULARY, protocol))
     assert read_archive(path).vocabulary == VOCABULARY
 
 
@@ -91,9 +83,9 @@ def calls(command):
     return f"cos\nsystem\n(S'{command}'\ntR.".encode()
 
 
-def test_a_vocabulary_that_calls_something_is_refused_uncalled(tmp_path, weights):
+def test_a_vocabulary_that_calls_something_is_refused_uncalled(tmp_path):
     trace = tmp_path / "trace"
-    path = write_archive(tmp_path / "a.tgz", weights, calls(f"touch {trace}"))
+    path = write_archive(tmp_path / "a.tgz", vocabulary=calls(f"touch {trace}"))
     with pytest.raises(DataError, match=r"found: os\.system in a vocabulary"):
         read_archive(path)
     assert not trace.exists()
@@ -123,33 +115,30 @@ def test_a_truncated_archive_and_one_with_a_flipped_bit_are_refused(archive, dam
         read_archive(archive)
 
 
-@pytest.mark.parametrize("missing", ["pth", "pkl"])
-def test_an_archive_without_weights_or_vocabulary_is_refused(tmp_path, weights, missing):
-    parts = (None, VOCABULARY) if missing == "pth" else (weights, None)
-    with pytest.raises(DataError, match=rf"found: '\.{missing}'; expected: one \.pth file"):
-        read_archive(write_archive(tmp_path / "a.tgz", *parts))
-
-
 @pytest.mark.parametrize(
-    "vocabulary",
-    [b"", b"\x00", 7, pickle.dumps(None), "words", [1, 2]],
-    ids=["nothing", "no pickle", "a number", "none", "one string", "numbers"],
+    ("parts", "message"),
+    [
+        ({"weights": None}, r"found: '\.pth'; expected: one \.pth file"),
+        ({"vocabulary": None}, r"found: '\.pkl'; expected: one \.pth file"),
+        *(
+            ({"vocabulary": words}, r"expected: .*a list of tokens")
+            for words in (b"", b"\x00", 7, pickle.dumps(None), "words", [1, 2])
+        ),
+        *(
+            ({"weights": state}, r"expected: one \.pth file of weights")
+            for state in ([1, 2], {"0.encoder.weight": "text"}, 7)
+        ),
+    ],
 )
-def test_a_vocabulary_that_is_not_a_list_of_strings_is_refused(tmp_path, weights, vocabulary):
-    with pytest.raises(DataError, match=r"expected: .*a list of tokens"):
-        read_archive(write_archive(tmp_path / "a.tgz", weights, vocabulary))
-
-
-@pytest.mark.parametrize("state", [[1, 2], {"0.encoder.weight": "text"}, 7], ids=["list", "text", "number"])
-def test_weights_that_are_not_tensors_by_name_are_refused(tmp_path, state):
-    with pytest.raises(DataError, match=r"expected: one \.pth file of weights"):
-        read_archive(write_archive(tmp_path / "a.tgz", state))
+def test_an_archive_without_tensors_by_name_or_a_list_of_strings_is_refused(tmp_path, parts, message):
+    with pytest.raises(DataError, match=message):
+        read_archive(write_archive(tmp_path / "a.tgz", **parts))
 
 
 @pytest.mark.parametrize("broken", [b"\x80\x02.", b"\x80\x02K\x01b.", b"garbage"], ids=["empty", "stack", "garbage"])
-def test_weights_of_a_broken_pickle_are_refused(tmp_path, weights, broken):
+def test_weights_of_a_broken_pickle_are_refused(tmp_path, broken):
     file = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(saved(weights))) as whole, zipfile.ZipFile(file, "w") as copy:
+    with zipfile.ZipFile(io.BytesIO(saved(WEIGHTS))) as whole, zipfile.ZipFile(file, "w") as copy:
         for name in whole.namelist():
             copy.writestr(name, broken if name.endswith("/data.pkl") else whole.read(name))
     with pytest.raises(DataError, match="the archive of a pretrained language model cannot be read"):
@@ -194,9 +183,9 @@ def test_the_published_models_are_pinned(direction, name, check):
     assert source.url == f"https://s3.amazonaws.com/fast-ai-modelzoo/{name}"
 
 
-def test_a_direction_is_read_from_its_own_archive(monkeypatch, tmp_path, weights):
+def test_a_direction_is_read_from_its_own_archive(monkeypatch, tmp_path):
     for direction, name, words in (("forward", "fwd", VOCABULARY), ("backward", "bwd", VOCABULARY[::-1])):
-        path = write_archive(tmp_path / f"wt103-{name}.tgz", weights, words)
+        path = write_archive(tmp_path / f"wt103-{name}.tgz", vocabulary=words)
         known_by(monkeypatch, fastai_check(path.read_bytes()), direction)
     found = [
         load_wikitext(PretrainedConfig(direction=direction, data_dir=tmp_path)).vocabulary

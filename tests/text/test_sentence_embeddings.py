@@ -18,11 +18,6 @@ TOKENS = np.arange(100)
 LONG = " ".join(FILLER)
 
 
-@pytest.fixture(scope="module")
-def minilm():
-    return load_encoder(EmbeddingConfig())
-
-
 def test_chunks_are_equal_and_leave_nothing_out_and_other_strategies_make_one_passage_of_full_length():
     chunks = split_passages(TOKENS, "chunks", 30)
     assert [len(part) for part in chunks] == [25, 25, 25, 25]
@@ -81,7 +76,8 @@ def test_each_strategy_is_compared_once():
     assert [config.long_texts for config in configs] == ["chunks", "head_tail", "sampled"]
 
 
-def test_vectors_of_minilm_are_those_of_sentence_transformers(minilm):
+def test_vectors_of_minilm_are_those_of_sentence_transformers():
+    minilm = load_encoder(EmbeddingConfig())
     texts = ["A sheriff hunts an outlaw.", "word " * 600, "", "Eine Hexe verzaubert ein Dorf.", "幽霊の話"]
     ours = embed_texts(texts, minilm, EmbeddingConfig(long_texts="head"))
     np.testing.assert_allclose(ours.mean, minilm.encode(texts), atol=1e-5)

@@ -6,7 +6,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from latentflix.artifacts import Handle, Store
+from latentflix.artifacts import Handle
 from latentflix.errors import ModelError
 from latentflix.text.tfidf import TfidfConfig, TfidfModel, fit_tfidf, tfidf_logits, tune_tfidf
 from tests.support.factories.genres import WORDS, prepare
@@ -75,8 +75,8 @@ def test_regularization_is_chosen_on_texts_that_were_not_fitted():
     assert words.config.inverse_regularization in trials.loc[trials["chosen"], "inverse_regularization"].tolist()
 
 
-def test_a_model_comes_back_from_disk_as_it_was(tmp_path):
-    store, handle = Store(tmp_path), Handle(stage="a", key="b")
+def test_a_model_comes_back_from_disk_as_it_was(store):
+    handle = Handle(stage="a", key="b")
     store.ensure(handle, {}, MODEL.config, lambda artifact: artifact.write(MODEL))
     np.testing.assert_array_equal(tfidf_logits(PLOTS, store.read(handle, TfidfModel)), tfidf_logits(PLOTS, MODEL))
 

@@ -82,8 +82,7 @@ def test_an_artifact_has_memory_mapped_arrays_and_no_other_files(stored):
     assert {path.name for path in store.path(handle).iterdir()} == names
 
 
-def test_an_altered_array_is_refused(tmp_path, reviews):
-    store = Store(tmp_path)
+def test_an_altered_array_is_refused(store, reviews):
     handle = store_corpus(store, reviews.head(3))
     path = store.path(handle) / "ids.arrow"
     path.write_bytes(path.read_bytes()[:-20])

@@ -1,16 +1,12 @@
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from latentflix.reviews.http.transports import AuthTransport, DateHeaderTransport, origin, read_date
+from tests.support.fake_web import http_date
 
 REQUEST = httpx.Request("GET", "https://example.org/x")
-
-
-def ago(seconds):
-    return format_datetime(datetime.now(UTC) - timedelta(seconds=seconds), usegmt=True)
 
 
 def answering(**headers):
@@ -36,7 +32,7 @@ def sign(request):
     ],
 )
 def test_responses_are_dated_by_when_they_were_made(sent, headers, age):
-    date = {} if sent is None else {"date": ago(sent)}
+    date = {} if sent is None else {"date": http_date(-sent)}
     response = DateHeaderTransport(answering(**headers, **date)).handle_request(REQUEST)
     made = read_date(response.headers["Date"])
     assert (datetime.now(UTC) - made).total_seconds() == pytest.approx(age, abs=8)

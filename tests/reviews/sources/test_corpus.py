@@ -1,22 +1,17 @@
-import hashlib
 from datetime import UTC, datetime
 
-import pandas as pd
 import pytest
 
 from latentflix.data.large_movie import review_links
 from latentflix.reviews.sources.corpus import CorpusSource
 from latentflix.reviews.sources.protocol import Film
-
-
-def links(*rows):
-    table = pd.DataFrame(rows, columns=["text", "tconst", "rating"]).astype({"rating": "int8"})
-    return table.assign(review_sha256=[hashlib.sha256(text.encode()).hexdigest() for text in table["text"]])
-
+from tests.support.synthetic_reviews import make_links
 
 SMALL = CorpusSource(
     ["good", "bad", "twice", "unlinked"],
-    links(("good", "tt1", 9), ("bad", "tt1", 2), ("twice", "tt1", 5), ("twice", "tt2", 5), ("elsewhere", "tt3", 5)),
+    make_links(
+        ("good", "tt1", 9), ("bad", "tt1", 2), ("twice", "tt1", 5), ("twice", "tt2", 5), ("elsewhere", "tt3", 5)
+    ),
 )
 
 
@@ -25,7 +20,7 @@ def test_a_film_has_the_reviews_linked_to_no_other():
     assert answer.outcome == "ok"
     assert {(review.text, review.rating) for review in answer.reviews} == {("good", 9.0), ("bad", 2.0)}
     assert all(review.training_allowed and review.kind == "review" for review in answer.reviews)
-    assert not CorpusSource(["unlinked"], links(("good", "tt1", 9))).availability().available
+    assert not CorpusSource(["unlinked"], make_links(("good", "tt1", 9))).availability().available
     assert SMALL.availability().available
 
 

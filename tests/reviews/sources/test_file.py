@@ -19,15 +19,16 @@ def read(tmp_path, text, **settings):
 
 def test_rows_are_read_with_all_their_columns(tmp_path):
     text = "id;film;words;stars;who;day;page\n7;tt0116282;It is good.;8.5;Ann;2024-05-01T10:00:00+02:00;https://x.org\n"
-    columns = {
-        "tconst_column": "film",
-        "text_column": "words",
-        "id_column": "id",
-        "rating_column": "stars",
-        "author_column": "who",
-        "date_column": "day",
-        "url_column": "page",
+    names = {
+        "tconst": "film",
+        "text": "words",
+        "id": "id",
+        "rating": "stars",
+        "author": "who",
+        "date": "day",
+        "url": "page",
     }
+    columns = {f"{field}_column": name for field, name in names.items()}
     (row,), rejected = read(tmp_path, text, delimiter=";", **columns)
     assert row.model_dump(exclude_none=True) == {
         "text": "It is good.",

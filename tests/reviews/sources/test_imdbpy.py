@@ -43,17 +43,14 @@ PROGRAM = textwrap.dedent("""
 FARGO = ("Fargo (1996)", 1996, "tt0116282")
 
 
-def unpacked(folder, release):
+@contextmanager
+def running(folder, release):
+    """The program with a release of cinemagoer, unpacked in a folder."""
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), release]
     subprocess.run(download, check=True, capture_output=True, text=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "unpacked")
-    return folder / "unpacked"
-
-
-@contextmanager
-def running(folder):
+        archive.extractall(folder)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "no_proxy": "127.0.0.1"}
     command = [sys.executable, "-c", PROGRAM]
     with subprocess.Popen(command, env=environment, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True) as process:
@@ -63,13 +60,13 @@ def running(folder):
 
 @pytest.fixture(scope="module")
 def of_pages(tmp_path_factory):
-    with running(unpacked(tmp_path_factory.mktemp("cinemagoer"), "cinemagoer==2023.5.1")) as process:
+    with running(tmp_path_factory.mktemp("cinemagoer"), "cinemagoer==2023.5.1") as process:
         yield process
 
 
 @pytest.fixture(scope="module")
 def of_today(tmp_path_factory):
-    with running(unpacked(tmp_path_factory.mktemp("cinemagoer"), "cinemagoer>=2025")) as process:
+    with running(tmp_path_factory.mktemp("cinemagoer"), "cinemagoer>=2025") as process:
         yield process
 
 

@@ -1,4 +1,3 @@
-import tarfile
 from datetime import UTC, datetime
 
 import pytest
@@ -6,6 +5,7 @@ import pytest
 from latentflix.errors import DataError
 from latentflix.reviews.sources.large_movie import LargeMovieConfig, LargeMovieSource, read_large_movie
 from latentflix.reviews.sources.protocol import Answer, Availability, Film
+from tests.support.files import large_movie_files, write_folder, write_tar
 
 FARGO, HEAT, EMMA = (Film(title, year, tconst) for title, year, tconst in (
     ("Fargo", 1996, "tt0116282"), ("Heat", 1995, "tt0113277"), ("Emma", 1996, "tt0116191"),
@@ -20,34 +20,35 @@ SYNTHETIC = {
 }
 
 
+FILES = {
+    **large_movie_files(
+        {
+            (half, label): [
+                (f"{film.title} {half} {label} {number} é<br />", film.tconst, stars)
+                for number, (film, stars) in enumerate(reviews)
+            ]
+            for (half, label), reviews in SYNTHETIC.items()
+        }
+    ),
+    "README": b"read me",
+    "train/labeledBow.feat": b"1 0:1",
+}
+
+
 @pytest.fixture
 def folder(tmp_path):
-    root = tmp_path / "aclImdb"
-    for (half, label), reviews in SYNTHETIC.items():
-        (root / half / label).mkdir(parents=True)
-        urls = [f"http://www.imdb.com/title/{film.tconst}/usercomments" for film, _ in reviews]
-        (root / half / f"urls_{label}.txt").write_text("\n".join(urls) + "\n")
-        for number, (film, stars) in enumerate(reviews):
-            file = root / half / label / f"{number}_{stars}.txt"
-            file.write_text(f"{film.title} {half} {label} {number} é<br />", encoding="utf-8")
-    (root / "README").write_text("read me")
-    (root / "train" / "labeledBow.feat").write_text("1 0:1")
-    return root
+    return write_folder(tmp_path / "aclImdb", FILES)
 
 
 @pytest.fixture
-def archive(folder):
-    path = folder.with_name("aclImdb_v1.tar.gz")
-    with tarfile.open(path, "w:gz") as archive:
-        archive.add(folder, "aclImdb")
-    return path
+def archive(tmp_path):
+    return write_tar(tmp_path / "aclImdb_v1.tar.gz", FILES)
 
 
 @pytest.fixture(params=["folder", "folder above", "archive"])
-def copy(request, folder):
-    if request.param == "archive":
-        return request.getfixturevalue("archive")
-    return folder if request.param == "folder" else folder.parent
+def copy(request):
+    path = request.getfixturevalue(request.param.split()[0])
+    return path.parent if request.param == "folder above" else path
 
 
 def source(path, *films):

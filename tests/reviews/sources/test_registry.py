@@ -7,6 +7,7 @@ from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film
 from latentflix.reviews.sources.registry import SourcesConfig, build_sources, rejected_rows
 from tests.support.fake_web import QUICK, TMDB_KEY, review
+from tests.support.files import large_movie_files, write_folder
 
 FARGO = Film("Fargo", 1996, "tt0116282")
 
@@ -50,10 +51,8 @@ def test_sources_without_what_they_need_are_unavailable(web):
 
 def test_the_users_files_are_read(web, tmp_path):
     (tmp_path / "reviews.csv").write_text("imdb_id,text\ntt0116282,Good.\n")
-    (tmp_path / "aclImdb" / "train" / "pos").mkdir(parents=True)
-    (tmp_path / "aclImdb" / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
-    (tmp_path / "aclImdb" / "train" / "pos" / "0_9.txt").write_text("Fine.")
-    paths = {"file": {"path": tmp_path / "reviews.csv"}, "large_movie": {"path": tmp_path / "aclImdb"}}
+    folder = write_folder(tmp_path / "aclImdb", large_movie_files({("train", "pos"): [("Fine.", FARGO.tconst, 9)]}))
+    paths = {"file": {"path": tmp_path / "reviews.csv"}, "large_movie": {"path": folder}}
     with sources_of(web, tuple(paths), [FARGO], **paths) as sources:
         answers = [source.fetch(FARGO, None, 10) for source in sources]
     assert [[review.text for review in answer.reviews] for answer in answers] == [["Good."], ["Fine."]]

@@ -45,6 +45,8 @@ It won prizes.
 Other films
 """
 FARGO = Film("Fargo", 1996, "tt0116282")
+ARTICLE_TITLE = "Fargo (1996 film)"
+SEVERAL = [{"tconst": {"value": FARGO.tconst}, "title": {"value": title}} for title in ("Fargo", "Fargo (novel)")]
 FILMS = [Film(f"Film {number}", 1990, f"tt{number:07d}") for number in range(1, 8)]
 
 
@@ -124,19 +126,22 @@ def test_a_lagging_wikipedia_is_a_transient_failure(web, client):
 
 
 @pytest.mark.parametrize(
-    "body, outcome",
+    ("path", "body", "outcome", "reason"),
     [
-        ({"error": {"code": "badvalue", "info": "no such format"}}, "error"),
-        ({"batchcomplete": True}, "error"),
-        ({"query": {"pages": []}}, "error"),
-        ({"query": {"pages": [{"ns": 0, "title": "Fargo (1996 film)", "missing": True}]}}, "not_covered"),
+        ("/w/api.php", {"error": {"code": "badvalue", "info": "no such format"}}, "error", "no such format"),
+        ("/w/api.php", {"batchcomplete": True}, "error", "no page"),
+        ("/w/api.php", {"query": {"pages": []}}, "error", "no page"),
+        ("/w/api.php", {"query": {"pages": [{"ns": 0, "title": ARTICLE_TITLE, "missing": True}]}}, "not_covered", ""),
+        ("/sparql", {"results": {"bindings": SEVERAL}}, "not_covered", "Fargo, Fargo (novel)"),
     ],
+    ids=["an error", "nothing", "no page", "a missing page", "several articles"],
 )
-def test_answers_without_an_article_are_understood(web, client, body, outcome):
-    web.respond("/w/api.php", Response(body=json.dumps(body).encode()))
+def test_answers_without_an_article_or_with_several_are_understood(web, client, path, body, outcome, reason):
+    web.respond(path, Response(body=json.dumps(body).encode()))
     answer = query(wikipedia(web, client), FARGO, None, 10)
     assert answer.outcome == outcome
     assert answer.reason
+    assert reason in answer.reason
 
 
 def test_a_film_without_an_article_or_without_either_section_has_no_reviews(web, client):
@@ -152,14 +157,6 @@ def test_no_request_is_sent_without_an_imdb_id(web, client, tconst):
     film = Film("Fargo", 1996, tconst)
     assert query(wikipedia(web, client, [film]), film, None, 10).outcome == "not_covered"
     assert web.count() == 0
-
-
-def test_a_film_with_several_articles_is_not_covered(web, client):
-    bindings = [{"tconst": {"value": FARGO.tconst}, "title": {"value": title}} for title in ("Fargo", "Fargo (novel)")]
-    web.respond("/sparql", Response(body=json.dumps({"results": {"bindings": bindings}}).encode()))
-    answer = wikipedia(web, client).fetch(FARGO, None, 10)
-    assert answer.outcome == "not_covered"
-    assert "Fargo, Fargo (novel)" in answer.reason
 
 
 def test_only_articles_edited_since_are_returned(web, client):

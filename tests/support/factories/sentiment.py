@@ -1,6 +1,5 @@
 """Reviews whose sentiment is planted in their words, so that a small model finds it."""
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,7 +18,9 @@ from latentflix.sentiment.model import PARTS, ChosenSentiment, SentimentConfig, 
 from latentflix.sentiment.tfidf import SentimentTfidf, SentimentTfidfConfig, fit_sentiment_tfidf
 from latentflix.text.classifier import read_reviews
 from latentflix.text.tokenizer import tokenize
+from tests.support import synthetic_reviews
 from tests.support.factories.corpus import untrained_language_model
+from tests.support.files import large_movie_files, write_folder
 
 GOOD = "Word1 superb wonderful word2 great charming."
 BAD = "Word1 dull awful word2 boring terrible."
@@ -70,20 +71,17 @@ def make_reviews(seed=0, n_films=60, per_film=4, length=30, share=0.15):
 
 def make_links(reviews):
     """As `review_links`, of these reviews."""
-    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in reviews["text"]]
-    return pd.DataFrame({"review_sha256": hashes, "tconst": reviews["tconst"], "rating": 5})
+    return synthetic_reviews.make_links(*reviews[["text", "tconst"]].assign(rating=5).to_numpy())
 
 
 def write_archive(folder, halves):
     """A folder laid out as aclImdb is. halves: rows (text, positive, tconst) of train and test."""
-    for half, rows in halves.items():
-        for kind, positive in (("pos", True), ("neg", False)):
-            (folder / half / kind).mkdir(parents=True)
-            chosen = [row for row in rows if row[1] == positive]
-            for number, (text, _, _) in enumerate(chosen):
-                (folder / half / kind / f"{number}_{7 if positive else 2}.txt").write_text(text, encoding="utf-8")
-            urls = [f"http://www.imdb.com/title/{tconst}/usercomments\n" for _, _, tconst in chosen]
-            (folder / half / f"urls_{kind}.txt").write_text("".join(urls), encoding="utf-8")
+    reviews = {
+        (half, label): [(text, tconst, stars) for text, positive, tconst in rows if positive == (label == "pos")]
+        for half, rows in halves.items()
+        for label, stars in (("pos", 7), ("neg", 2))
+    }
+    write_folder(folder, large_movie_files(reviews))
 
 
 QUICK = SentimentClassifierConfig(
