@@ -55,9 +55,8 @@ def movielens_tables() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def movielens(movielens_tables: dict[str, pd.DataFrame]) -> Ratings:
-    return read_ratings(
-        movielens_tables["ratings"], movielens_tables["items"], RatingsConfig(), movielens_tables["scale"]
-    )
+    tables = movielens_tables
+    return read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"])
 
 
 @pytest.fixture(scope="session")

@@ -60,8 +60,7 @@ def test_an_ambiguous_or_unknown_title_is_an_error(command, artifacts):
 
 
 def test_an_altered_artifact_is_an_error(tmp_path):
-    store = Store(tmp_path)
-    write_run(store)
+    store = write_run(Store(tmp_path))
     path = store.path(choose_run(store).handle("names")) / "names.json"
     path.write_text(path.read_text().replace("war", "raw"))
     error = run_error("explain", "matrix", "--artifacts-dir", tmp_path)

@@ -4,7 +4,6 @@ import zipfile
 
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.ratings_file import RatingsSource, load_ratings_source, with_fingerprint
@@ -235,11 +234,6 @@ def test_a_missing_file_is_named(tmp_path, missing):
     paths = {"path": tmp_path / "own.csv", "items_path": tmp_path / "own.csv", missing: tmp_path / "nowhere.csv"}
     with pytest.raises(DataError, match=r"there is no such file or folder; where: .*nowhere\.csv"):
         with_fingerprint(RatingsSource(**paths))
-
-
-def test_items_without_ratings_are_refused(tmp_path):
-    with pytest.raises(ValidationError, match="path is not given"):
-        RatingsSource(items_path=tmp_path)
 
 
 def key(path, **settings):

@@ -8,15 +8,10 @@ from latentflix.genres.predictor import GenrePredictor
 from tests.support.factories.genres import WORDS, WordEncoder, save, train_small
 
 
-@pytest.fixture(scope="module")
-def model():
-    return train_small().model
-
-
 @pytest.fixture
-def predictor(model, tmp_path, monkeypatch):
+def predictor(tmp_path, monkeypatch):
     monkeypatch.setattr(latentflix.genres.predictor, "load_encoder", lambda _: WordEncoder())
-    save(model, Store(tmp_path))
+    save(train_small().model, Store(tmp_path))
     return GenrePredictor.load(tmp_path)
 
 
@@ -48,7 +43,7 @@ def test_an_empty_plot_and_a_table_that_would_lose_a_column_are_refused(predicto
         predictor.predict_table(pd.DataFrame({"film": ["x"]}))
 
 
-def test_without_a_model_the_error_says_how_to_train_one_and_an_altered_one_is_refused(model, predictor, tmp_path):
+def test_without_a_model_the_error_says_how_to_train_one_and_an_altered_one_is_refused(predictor, tmp_path):
     (tmp_path / "genres" / "one" / "model_genres.json").write_text("{}")
     with pytest.raises(ArtifactError, match="altered"):
         GenrePredictor.load(tmp_path)

@@ -14,8 +14,7 @@ CANDIDATES = [10, 20, 30, 40, 50]
 
 @pytest.fixture(scope="module")
 def fits(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("artifacts"))
-    write_run(store)
+    store = write_run(Store(tmp_path_factory.mktemp("artifacts")))
     return read_fits(store, choose_run(store))
 
 

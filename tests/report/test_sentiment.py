@@ -31,13 +31,8 @@ def page(tmp_path_factory):
             {"predictor": ["combined", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
         ),
         tfidf_trials=pd.DataFrame(
-            {
-                "method": ["tfidf", "baseline"],
-                "inverse_regularization": [1.0, 3.0],
-                "accuracy": 0.9,
-                "chosen": [False, True],
-            }
-        ),
+            {"method": ["tfidf", "baseline"], "inverse_regularization": [1.0, 3.0], "chosen": [False, True]}
+        ).assign(accuracy=0.9),
         reviews=predictions[2].assign(text=texts),
         left_out=pd.DataFrame({"row": [3, 4], "reason": ["no text", "stands under several films"]}),
         manifests=[

@@ -10,9 +10,7 @@ from tests.support.factories.run import ITEMS, NAMES, write_run
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("artifacts"))
-    write_run(store)
-    return store
+    return write_run(Store(tmp_path_factory.mktemp("artifacts")))
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +37,7 @@ def test_a_stable_factor_has_two_poles_with_everything_known_about_them_and_an_u
 
 
 def test_a_label_that_was_not_evaluated_has_no_score(tmp_path):
-    store = Store(tmp_path)
-    write_run(store)
+    store = write_run(Store(tmp_path))
     run = choose_run(store)
     scores = store.read_table(run.handle("evaluation"), "labels")
     store.path(run.handle("evaluation")).joinpath("manifest.json").unlink()

@@ -16,14 +16,11 @@ from tests.support.synthetic_reviews import BEGAN, review, write
 
 LATER = BEGAN + timedelta(days=7)
 TCONSTS = [f"tt{number:07d}" for number in range(1, 41)]
+SOME_REVIEWS = [review(tconst, number) for tconst in TCONSTS for number in range(3)]
 
 
 def table(store, tconsts=TCONSTS, version=None):
     return store.read(tconsts, version).sort_values("review_id", ignore_index=True)
-
-
-def some_reviews():
-    return [review(tconst, number) for tconst in TCONSTS for number in range(3)]
 
 
 def test_reviews_are_read_as_they_were_written(store):
@@ -38,16 +35,16 @@ def test_reviews_are_read_as_they_were_written(store):
 
 
 def test_only_the_requested_films_and_columns_are_read(store):
-    store.merge(some_reviews(), BEGAN)
+    store.merge(SOME_REVIEWS, BEGAN)
     assert sorted(store.read(["tt0000003", "tt9999999"])["tconst"]) == ["tt0000003"] * 3
     assert store.read([]).empty
     assert list(store.read(["tt0000003"], columns=["text"]).columns) == ["text"]
 
 
 def test_merging_the_same_reviews_again_only_updates_last_seen(store):
-    store.merge(some_reviews(), BEGAN)
+    store.merge(SOME_REVIEWS, BEGAN)
     before = table(store)
-    assert store.merge(some_reviews(), LATER) == {("unchanged", "synthetic"): 120}
+    assert store.merge(SOME_REVIEWS, LATER) == {("unchanged", "synthetic"): 120}
     after = table(store)
     assert (after["last_seen"] == LATER).all()
     assert after.drop(columns="last_seen").equals(before.drop(columns="last_seen"))
@@ -201,9 +198,9 @@ def bucket(monkeypatch):
 def test_a_store_may_be_on_s3(bucket, monkeypatch):
     store = ReviewStore(*bucket)
     assert not store.reviews.exists()
-    store.merge(some_reviews(), BEGAN)
+    store.merge(SOME_REVIEWS, BEGAN)
     store.record([Attempt("tt0000001", "synthetic", BEGAN, "ok", "", 3)])
-    assert store.merge(some_reviews(), LATER) == {("unchanged", "synthetic"): 120}
+    assert store.merge(SOME_REVIEWS, LATER) == {("unchanged", "synthetic"): 120}
     assert len(store.read(TCONSTS)) == 120
     assert store.compact() > 0
     assert len(store.read(TCONSTS, version=1)) == 120

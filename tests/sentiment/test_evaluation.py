@@ -5,25 +5,25 @@ import pytest
 from latentflix.calibration import calibration_error
 from tests.support.factories.sentiment import evaluate, make_predictions
 
+PROBABILITIES, STEPS, REVIEWS = CASE = make_predictions()
+EVALUATION = evaluate(CASE)
+TEST = REVIEWS["part"] == "test"
+
 
 def test_accuracy_is_that_of_the_test_reviews_alone():
-    probabilities, steps, reviews = case = make_predictions()
-    test = reviews["part"] == "test"
-    scores = evaluate(case).scores.set_index("predictor")
-    right = (probabilities[test] > 0.5).eq(reviews.loc[test, "positive"], axis=0).mean()
+    scores = EVALUATION.scores.set_index("predictor")
+    right = (PROBABILITIES[TEST] > 0.5).eq(REVIEWS.loc[TEST, "positive"], axis=0).mean()
     assert scores["accuracy"].to_dict() == pytest.approx(right.to_dict())
     assert scores.loc["combined", "over_baseline"] == pytest.approx(right["combined"] - right["baseline"])
     assert scores.loc["baseline", ["over_baseline", "over_baseline_low", "over_baseline_high"]].tolist() == [0, 0, 0]
-    swapped = reviews.assign(positive=np.where(test, reviews["positive"], ~reviews["positive"]))
-    pd.testing.assert_frame_equal(evaluate((probabilities, steps, swapped)).scores, evaluate(case).scores)
+    swapped = REVIEWS.assign(positive=np.where(TEST, REVIEWS["positive"], ~REVIEWS["positive"]))
+    pd.testing.assert_frame_equal(evaluate((PROBABILITIES, STEPS, swapped)).scores, EVALUATION.scores)
 
 
 def test_intervals_contain_the_score_and_are_wider_if_films_are_right_or_wrong_as_a_whole():
-    probabilities, steps, reviews = make_predictions()
-    together = probabilities.assign(combined=np.repeat(probabilities["combined"].to_numpy()[::5], 5))
-    as_a_whole = reviews.assign(positive=np.repeat(reviews["positive"].to_numpy()[::5], 5))
-    cases = ((together, steps, as_a_whole), (probabilities, steps, reviews))
-    loose, tight = (evaluate(case).scores.iloc[0] for case in cases)
+    together = PROBABILITIES.assign(combined=np.repeat(PROBABILITIES["combined"].to_numpy()[::5], 5))
+    as_a_whole = REVIEWS.assign(positive=np.repeat(REVIEWS["positive"].to_numpy()[::5], 5))
+    loose, tight = evaluate((together, STEPS, as_a_whole)).scores.iloc[0], EVALUATION.scores.iloc[0]
     for scores in (loose, tight):
         assert scores["low"] < scores["accuracy"] < scores["high"]
     assert loose["high"] - loose["low"] > 1.5 * (tight["high"] - tight["low"])
@@ -32,37 +32,32 @@ def test_intervals_contain_the_score_and_are_wider_if_films_are_right_or_wrong_a
 
 
 def test_confusion_counts_every_test_review_once():
-    case = make_predictions()
-    counts = evaluate(case).confusion.set_index(["y_true", "y_pred"])["reviews"]
-    test = case[2]["part"] == "test"
-    assert counts.sum() == test.sum()
-    positive, predicted = case[2].loc[test, "positive"], case[0].loc[test, "combined"] > 0.5
+    counts = EVALUATION.confusion.set_index(["y_true", "y_pred"])["reviews"]
+    assert counts.sum() == TEST.sum()
+    positive, predicted = REVIEWS.loc[TEST, "positive"], PROBABILITIES.loc[TEST, "combined"] > 0.5
     assert counts["negative", "positive"] == (~positive & predicted).sum()
     assert counts["positive", "negative"] == (positive & ~predicted).sum()
 
 
 def test_steps_are_scored_on_both_parts():
-    probabilities, _, reviews = case = make_predictions()
-    table = evaluate(case).steps.set_index("step")
+    table = EVALUATION.steps.set_index("step")
     assert list(table.index) == ["head", "all"]
     for part in ("valid", "test"):
-        inside = reviews["part"] == part
-        expected = ((probabilities.loc[inside, "combined"] > 0.5) == reviews.loc[inside, "positive"]).mean()
+        inside = REVIEWS["part"] == part
+        expected = ((PROBABILITIES.loc[inside, "combined"] > 0.5) == REVIEWS.loc[inside, "positive"]).mean()
         assert table.loc["all", part] == pytest.approx(expected)
         assert table.loc["head", part] == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_most_confident_mistakes_come_first():
-    probabilities, _, reviews = case = make_predictions()
-    mistakes = evaluate(case).mistakes
+    mistakes = EVALUATION.mistakes
     assert len(mistakes) == 5
     assert ((mistakes["probability"] > 0.5) != mistakes["positive"]).all()
     off = (mistakes["probability"] - 0.5).abs()
     assert off.is_monotonic_decreasing
-    test = reviews["part"] == "test"
-    wrong = test & ((probabilities["combined"] > 0.5) != reviews["positive"])
-    assert off.iloc[0] == pytest.approx((probabilities.loc[wrong, "combined"] - 0.5).abs().max())
-    assert (reviews.loc[mistakes["review_id"], "part"] == "test").all()
+    wrong = TEST & ((PROBABILITIES["combined"] > 0.5) != REVIEWS["positive"])
+    assert off.iloc[0] == pytest.approx((PROBABILITIES.loc[wrong, "combined"] - 0.5).abs().max())
+    assert (REVIEWS.loc[mistakes["review_id"], "part"] == "test").all()
 
 
 def test_true_probabilities_are_calibrated():

@@ -115,8 +115,6 @@ class FakeWeb:
 
     def __init__(self):
         self.films = {}
-        self.numbered = {}
-        self.articles = {}
         self.robots = None
         self.requests = []
         self.headers = {}
@@ -130,7 +128,7 @@ class FakeWeb:
     def add(self, tconst, title="Fargo", year=1996, *, reviews=(), extract=None):
         """Put a film on the web."""
         film = FakeFilm(tconst, title, year, len(self.films) + 1, list(reviews), extract)
-        self.films[tconst] = self.numbered[film.number] = self.articles[film.article] = film
+        self.films[tconst] = film
         return film
 
     def respond(self, path, response, times=None):
@@ -191,7 +189,7 @@ class FakeWeb:
             found = {"movie_results": movies, "person_results": [], "tv_results": [], "tv_episode_results": []}
             return 200, "application/json", json.dumps(found)
         if match := re.fullmatch(r"/3/movie/(\d+)/reviews", request.path):
-            film = self.numbered.get(int(match[1]))
+            film = next((film for film in self.films.values() if film.number == int(match[1])), None)
             if film:
                 return 200, "application/json", json.dumps(reviews_of(film, int(request.query.get("page", 1))))
         return 404, "application/json", FAILURE_MODES["404"].body.decode()
@@ -205,7 +203,7 @@ class FakeWeb:
         return {"head": {"vars": ["tconst", "title"]}, "results": {"bindings": bindings}}
 
     def _mediawiki(self, query):
-        film = self.articles.get(query["titles"])
+        film = next((film for film in self.films.values() if film.article == query["titles"]), None)
         if film is None:
             return {"batchcomplete": True, "query": {"pages": [{"ns": 0, "title": query["titles"], "missing": True}]}}
         page = {

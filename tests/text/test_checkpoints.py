@@ -2,7 +2,7 @@ import pytest
 import torch
 from fastai.losses import MSELossFlat
 
-from latentflix.artifacts import Handle, Store
+from latentflix.artifacts import Handle
 from latentflix.config import StageConfig
 from latentflix.text.checkpoints import NAME, read_checkpoint, restore_optimiser, write_checkpoint
 from latentflix.training import make_learner
@@ -60,9 +60,7 @@ def test_a_truncated_checkpoint_is_renamed_and_reported(tmp_path, learner, caplo
     assert f"{path} cannot be read" in caplog.text
 
 
-def test_checkpoints_outlive_a_failure_and_are_removed_with_success(tmp_path, learner):
-    store = Store(tmp_path)
-
+def test_checkpoints_outlive_a_failure_and_are_removed_with_success(store, learner):
     def make(artifact, *, fails):
         before = read_checkpoint(artifact.checkpoints)
         write_checkpoint(artifact.checkpoints, learner, [*(before.history if before else []), [1.0]])
@@ -75,4 +73,4 @@ def test_checkpoints_outlive_a_failure_and_are_removed_with_success(tmp_path, le
             store.ensure(HANDLE, {}, StageConfig(), lambda artifact: make(artifact, fails=True))
     store.ensure(HANDLE, {}, StageConfig(), lambda artifact: make(artifact, fails=False))
     assert store.read_json(HANDLE, "epochs") == 3
-    assert list(tmp_path.rglob("*.safetensors")) == []
+    assert list(store.root.rglob("*.safetensors")) == []

@@ -16,10 +16,6 @@ def hello(*headers):
     return Response(headers=headers, body=b'{"text": "hello"}')
 
 
-def to(place, status=301):
-    return Response(status, (("Location", place),))
-
-
 def test_an_answer_is_validated(web, client):
     web.respond("/x", hello(("X-Lag", "3")))
     greeting, headers = client.get_json(Greeting, f"{web.url}/x", params={"q": "a b"})
@@ -39,7 +35,7 @@ def test_an_answer_of_another_shape_is_a_permanent_error(web, client, body):
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirections_on_the_same_host_are_followed(web, client, status):
-    web.respond("/old", to("/new", status))
+    web.respond("/old", Response(status, (("Location", "/new"),)))
     web.respond("/new", hello())
     assert client.get(f"{web.url}/old").url == f"{web.url}/new"
     assert (web.count("/old"), web.count("/new")) == (1, 1)
@@ -55,7 +51,7 @@ def test_redirections_on_the_same_host_are_followed(web, client, status):
 )
 def test_redirections_elsewhere_in_circles_or_to_forbidden_pages_are_refused(web, client, target, message):
     web.robots = "User-agent: *\nDisallow: /new\n"
-    web.respond("/old", to(target))
+    web.respond("/old", Response(301, (("Location", target),)))
     with pytest.raises(PermanentFetchError, match=message):
         client.get(f"{web.url}/old")
     assert (web.count("/old"), web.count("/new")) == (6 if target == "/old" else 1, 0)

@@ -1,5 +1,7 @@
 """Plots whose words name their genres, an encoder that reads them without a model, and predictions of genres."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import torch
@@ -88,6 +90,7 @@ def save(model, store):
     return store.ensure(handle, {}, StageConfig(), lambda artifact: artifact.write(model, "model_"))
 
 
+@cache
 def train_small():
     """What was trained on the plots of `make_plots`."""
     prepared = prepare()

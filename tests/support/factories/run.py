@@ -37,7 +37,7 @@ DIRECTIONS = {10: (3, 0.1, 0), 20: (1, 0, 0.1), 30: (0, 2, 0), 40: (0.1, 1, 0), 
 
 
 def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
-    """Write a run whose every artifact has this key. report: settings of its report."""
+    """Write a run whose every artifact has this key, and return the store. report: settings of its report."""
     write = partial(put, store, key=key)
     ratings = write("ratings", tables={"items": ITEMS})
     random = np.random.default_rng(0)
@@ -89,6 +89,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
     headline = {"items": 1, "reviews": 2, "factors": 2, "stable_factors": 1, "auc_null_sd": 0.02, **scores}
     files = {"index.html": b"<p>the report</p>"}
     write("report", inputs=made, config=ReportConfig(**report), metrics=headline, files=files)
+    return store
 
 
 def _classifier(logits):
