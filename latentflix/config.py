@@ -5,6 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
 
 class StageConfig(BaseModel):
     """The settings of one stage: frozen, and closed to names it does not know."""
@@ -12,23 +14,15 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def setting(
-    default: Any,
-    description: str,
-    *,
-    unit: str = "",
-    ge: float | None = None,
-    gt: float | None = None,
-    le: float | None = None,
-    lt: float | None = None,
-) -> Any:
-    """Make a field whose description ends with its unit and bounds, which `--help` and the UI's form do not show."""
-    bounds = [
-        f"{sign} {bound:g}" for sign, bound in ((">=", ge), (">", gt), ("<=", le), ("<", lt)) if bound is not None
-    ]
-    notes = "; ".join(filter(None, [unit, " and ".join(bounds)]))
+def setting(default: Any, description: str, *, unit: str = "", **bounds: float) -> Any:
+    """Make a field whose description ends with its unit and bounds, which `--help` and the UI's form do not show.
+
+    bounds: any of ge, gt, le and lt.
+    """
+    shown = " and ".join(f"{sign} {bounds[name]:g}" for name, sign in _BOUNDS.items() if name in bounds)
+    notes = "; ".join(filter(None, [unit, shown]))
     text = f"{description} [{notes}]" if notes else description
-    return Field(default, description=text, ge=ge, gt=gt, le=le, lt=lt)
+    return Field(default, description=text, **bounds)
 
 
 class ParallelConfig(StageConfig):

@@ -1,23 +1,4 @@
-"""What can go wrong. Every message says what, where, found, expected and what to do.
-
-LatentflixError               a cause outside the program, which its user can remove
-├── SettingsError             a setting is unknown, of the wrong type, out of bounds, or contradicts another
-├── DataError                 data are not what they should be
-│   └── DataUnavailable       a data set could not be fetched now; trying again may help
-├── NotEnoughData             too few items, factors or fits for what is asked
-├── NotFound                  a name or id that this run or recommender does not know
-├── ModelError                a model and what is asked of it do not fit together
-├── TrainingError             a training, or a process that takes part in one, failed
-├── DependencyError           an optional package or a service is missing
-├── ArtifactError             an artifact is missing, was altered, or cannot be written
-├── FetchError                a request failed
-│   ├── PermanentFetchError   the same request would fail again
-│   └── TransientFetchError   the same request may succeed later
-└── StoreError                the review store cannot be read or written
-    └── StoreConflict         another writer was faster; trying again may help
-
-StageFailed                   a stage failed for a cause that the program does not foresee
-"""
+"""What can go wrong. Every message says what, where, found, expected and what to do."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -34,7 +15,6 @@ class LatentflixError(Exception):
     stage = ""
 
     def __init__(self, what: str, *, where: str = "", found: str = "", expected: str = "", hint: str = "") -> None:
-        """Put the message together from its parts; empty parts are left out."""
         parts = {"where": where, "found": found, "expected": expected, "what to do": hint}
         self.message = "; ".join([what, *(f"{name}: {text}" for name, text in parts.items() if text)])
         super().__init__(self.message)
@@ -92,17 +72,9 @@ class PermanentFetchError(FetchError):
     """
 
     def __init__(
-        self,
-        what: str,
-        *,
-        outcome: Literal["not_covered", "blocked", "error"] = "error",
-        where: str = "",
-        found: str = "",
-        expected: str = "",
-        hint: str = "",
+        self, what: str, *, outcome: Literal["not_covered", "blocked", "error"] = "error", **details: str
     ) -> None:
-        """Keep the outcome beside the message."""
-        super().__init__(what, where=where, found=found, expected=expected, hint=hint)
+        super().__init__(what, **details)
         self.outcome = outcome
 
 
@@ -115,16 +87,9 @@ class TransientFetchError(FetchError):
     """
 
     def __init__(
-        self,
-        what: str,
-        *,
-        retry_after: float | None = None,
-        films: Mapping[str, str] | None = None,
-        where: str = "",
-        found: str = "",
+        self, what: str, *, retry_after: float | None = None, films: Mapping[str, str] | None = None, **details: str
     ) -> None:
-        """Keep how long to wait and which films are unanswered."""
-        super().__init__(what, where=where, found=found, expected="an answer", hint="try again later")
+        super().__init__(what, expected="an answer", hint="try again later", **details)
         self.retry_after = retry_after
         self.films = dict(films or {})
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -97,29 +96,22 @@ def _read_library(root: Path, names: set[str]) -> list[str]:
     while waiting:
         for path in _files_of(root, waiting.pop()):
             if path not in digests:
-                module = _read_module(root / _LIBRARY, path, path.stat().st_mtime_ns)
-                digests[path] = module.digest
-                digests |= {data: file_sha256(data) for data in module.data}
-                waiting += module.imports
+                digests[path], imports, data = _read_module(root / _LIBRARY, path, path.stat().st_mtime_ns)
+                digests |= {file: file_sha256(file) for file in data}
+                waiting += imports
     return list(digests.values())
 
 
-@dataclass(frozen=True)
-class _Module:
-    """digest: of its syntax tree. imports: dotted names of the library. data: files of the library that it names."""
-
-    digest: str
-    imports: tuple[str, ...]
-    data: frozenset[Path]
-
-
 @cache
-def _read_module(library: Path, path: Path, changed: int) -> _Module:
-    """Read a module; `changed` says of which state of the file, so that the cache forgets earlier ones."""
+def _read_module(library: Path, path: Path, changed: int) -> tuple[str, list[str], set[Path]]:
+    """The digest of a module, the library names that it imports, and the library's data files that it names.
+
+    changed: says of which state of the file, so that the cache forgets earlier ones.
+    """
     tree = _parse(path, changed)
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    imports = tuple(name for node in nodes for name in _imported(node) if _belongs_to(name, _LIBRARY))
-    return _Module(_digest(tree), imports, frozenset(_data_files(library, tree)))
+    imports = [name for node in nodes for name in _imported(node) if _belongs_to(name, _LIBRARY)]
+    return _digest(tree), imports, _data_files(library, tree)
 
 
 def _files_of(root: Path, name: str) -> Iterator[Path]:

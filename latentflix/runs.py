@@ -56,14 +56,6 @@ class Difference:
     second: Any
 
 
-@dataclass(frozen=True)
-class RunDifferences:
-    """The settings and the metrics that differ between two runs."""
-
-    settings: tuple[Difference, ...]
-    metrics: tuple[Difference, ...]
-
-
 def list_runs(store: Store) -> list[Run]:
     """All runs, the latest first. A run whose manifest cannot be read is left out, with a warning."""
     runs = []
@@ -109,8 +101,8 @@ def choose_run(store: Store, key: str | None = None, before_last: int = 0) -> Ru
     )
 
 
-def compare_runs(store: Store, first: Run, second: Run) -> RunDifferences:
-    """Compare the settings and metrics of all stages of two runs. Raises as `Store.manifest` does.
+def compare_runs(store: Store, first: Run, second: Run) -> dict[str, list[Difference]]:
+    """List what differs in the `settings` and `metrics` of all stages of two runs. Raises as `Store.manifest` does.
 
     Where a stage made several artifacts that do not agree, a value is the list of theirs. The headline is left out, for
     it repeats metrics of the stages.
@@ -122,7 +114,7 @@ def compare_runs(store: Store, first: Run, second: Run) -> RunDifferences:
         for manifests, report in zip(inputs, reports, strict=True)
     ]
     metrics = [_values((manifest.stage, manifest.metrics) for manifest in manifests) for manifests in inputs]
-    return RunDifferences(_differences(*settings), _differences(*metrics))
+    return {"settings": _differences(*settings), "metrics": _differences(*metrics)}
 
 
 def _values(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[tuple[str, str], Any]:
@@ -144,10 +136,10 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _differences(first: Mapping[tuple[str, str], Any], second: Mapping[tuple[str, str], Any]) -> tuple[Difference, ...]:
+def _differences(first: Mapping[tuple[str, str], Any], second: Mapping[tuple[str, str], Any]) -> list[Difference]:
     places = sorted({*first, *second})
     every = (Difference(*place, first.get(place), second.get(place)) for place in places)
-    return tuple(each for each in every if each.first != each.second)
+    return [each for each in every if each.first != each.second]
 
 
 def latest_artifact(store: Store, stage: str, program: str) -> Handle:

@@ -123,13 +123,7 @@ class TrainingProgress(Callback):
     order = 60
 
     def __init__(self, title: str, level: int = logging.INFO, n_epochs: int | None = None) -> None:
-        """Name the training in the bar, in the log and in the error.
-
-        Args:
-            title: the training's name.
-            level: at which its epochs are logged.
-            n_epochs: epochs of all its fits together; not given, each fit counts for itself.
-        """
+        """level: at which epochs are logged. n_epochs: of all fits together; not given, each fit counts for itself."""
         self.training_name, self.title, self.level, self.n_epochs = title, title, level, n_epochs
         self.done = 0
 

@@ -17,7 +17,7 @@ from latentflix.genres.model import GenreConfig, GenreModel, train_genres
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig, compare_genres, join_plots
 from latentflix.genres.plot_file import PlotSourceConfig, load_plot_source
 from latentflix.genres.plot_summaries import PlotSummaries, PlotSummaryConfig, prepare_plots
-from latentflix.report.genres import GenrePageConfig, GenrePageInputs, build_genre_page
+from latentflix.report.genres import GenrePageConfig, build_genre_page
 from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -120,7 +120,9 @@ def write_page(
 ) -> None:
     """Build the page from the results of the stages."""
     stages = (source, plot_summaries, *embeddings, genres, evaluation, comparison)
-    inputs = GenrePageInputs(
+    figures = build_genre_page(
+        artifact.folder,
+        config,
         evaluation=store.read(evaluation, GenreEvaluation),
         trials=store.read_table(genres, "trials"),
         left_out=store.read_field(plot_summaries, PlotSummaries, "left_out"),
@@ -130,4 +132,4 @@ def write_page(
         threshold=store.manifest(genres).metrics["threshold"],
         manifests=[store.manifest(handle) for handle in stages],
     )
-    artifact.metrics.update(build_genre_page(artifact.folder, inputs, config))
+    artifact.metrics.update(figures)

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from latentflix.data.large_movie import review_links
-from latentflix.report.sentiment import SentimentPageConfig, SentimentPageInputs, build_sentiment_page
+from latentflix.report.sentiment import SentimentPageConfig, build_sentiment_page
 from latentflix.sentiment.classifier import SentimentClassifier, SentimentClassifierConfig, train_sentiment
 from latentflix.sentiment.dataset import (
     SentimentReviewConfig,
@@ -136,7 +136,9 @@ def write_page(
     """Build the page from the results of the stages."""
     stages = (source, reviews, token_corpus, *language_models, classifier, tfidf, sentiment, evaluation)
     prepared = store.read(reviews, SentimentReviews)
-    inputs = SentimentPageInputs(
+    figures = build_sentiment_page(
+        artifact.folder,
+        config,
         evaluation=store.read(evaluation, SentimentEvaluation),
         predictor=store.manifest(sentiment).metrics["predictor"],
         trials=store.read_table(sentiment, "trials"),
@@ -145,4 +147,4 @@ def write_page(
         left_out=prepared.left_out,
         manifests=[store.manifest(handle) for handle in stages],
     )
-    artifact.metrics.update(build_sentiment_page(artifact.folder, inputs, config))
+    artifact.metrics.update(figures)

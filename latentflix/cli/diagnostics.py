@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import httpx
-import pooch
 from packaging.requirements import Requirement
 
 from latentflix.artifacts import Store
@@ -44,30 +43,15 @@ class CheckResult:
     detail: str
 
 
-@dataclass(frozen=True)
-class Paths:
-    """Where files are. data_dir: data sets that were fetched by hand. store: the review store."""
-
-    artifacts_dir: Path
-    data_dir: Path | None
-    cache_dir: Path
-    store: str
-
-
-def default_cache() -> Path:
-    """Where downloads are kept unless another folder is named."""
-    return Path(pooch.os_cache("latentflix"))
-
-
-def check_all(paths: Paths) -> Iterator[CheckResult]:
-    """Every result, as soon as it is known."""
+def check_all(artifacts_dir: Path, data_dir: Path | None, cache_dir: Path, store: str) -> Iterator[CheckResult]:
+    """Every result, as soon as it is known. data_dir: data sets that were fetched by hand. store: the review store."""
     yield CheckResult("python", platform.python_version(), "works", sys.executable)
     yield from check_packages()
     yield check_device()
-    for name, folder in (("artifacts", paths.artifacts_dir), ("downloads", paths.cache_dir)):
+    for name, folder in (("artifacts", artifacts_dir), ("downloads", cache_dir)):
         yield check_disk(name, folder)
-    yield from check_data_sets(paths.data_dir, paths.cache_dir)
-    yield from check_results(paths)
+    yield from check_data_sets(data_dir, cache_dir)
+    yield from check_results(artifacts_dir, store)
     yield check_server(_prefect_url())
     yield from check_sources()
 
@@ -140,18 +124,18 @@ def check_data_sets(data_dir: Path | None, cache_dir: Path) -> Iterator[CheckRes
         yield CheckResult("data", name, "works" if found else "missing", str(found[1]) if found else sources)
 
 
-def check_results(paths: Paths) -> Iterator[CheckResult]:
+def check_results(artifacts_dir: Path, uri: str) -> Iterator[CheckResult]:
     """Check whether there are finished runs and a review store."""
-    runs = list_runs(Store(paths.artifacts_dir))
+    runs = list_runs(Store(artifacts_dir))
     last = f"{len(runs):,}, the last of {runs[0].made_at}" if runs else "none yet: latentflix run"
     yield CheckResult("results", "runs", "works" if runs else "missing", last)
-    store = ReviewStore(paths.store)
+    store = ReviewStore(uri)
     try:
-        found = f"version {store.version():,} at {paths.store}" if store.reviews.exists() else ""
+        found = f"version {store.version():,} at {uri}" if store.reviews.exists() else ""
     except LatentflixError as error:
         yield CheckResult("results", "review store", "broken", str(error))
         return
-    none = f"none at {paths.store}: latentflix reviews refresh"
+    none = f"none at {uri}: latentflix reviews refresh"
     yield CheckResult("results", "review store", "works" if found else "missing", found or none)
 
 

@@ -21,9 +21,10 @@ def doctor(
 
     What is missing is optional or will be fetched; what is broken has to be fixed, and makes the exit code 1.
     """
-    from latentflix.cli.diagnostics import Paths, check_all, default_cache
+    from latentflix.cli.diagnostics import check_all
+    from latentflix.data.download import default_cache
 
-    results = list(check_all(Paths(artifacts_dir, data_dir, cache_dir or default_cache(), store)))
+    results = list(check_all(artifacts_dir, data_dir, cache_dir or default_cache(), store))
     if as_json:
         print_json(results)
     else:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,7 +91,9 @@ def sentiment(
         _print_written("reviews", predictor.predict_file(source, target, text_column), target, as_json=as_json)
         return
     predicted = (
-        _sentiment(row) for texts in read_texts(text, source) for row in predictor.predict(texts).to_dict("records")
+        {str(name): value for name, value in row.items()}
+        for texts in read_texts(text, source)
+        for row in predictor.predict(texts).astype({"probability": float}).round(6).to_dict("records")
     )
     if as_json:
         print_json_list(predicted)
@@ -116,15 +119,12 @@ def genres(
     check_input("plots", plot, source, target)
     text = "" if target else _read_plot(plot, source)
 
-    from latentflix.data.tables import read_file, write_file
     from latentflix.genres.predictor import GenrePredictor
 
-    if source is not None and target is not None:
-        table = read_file(source)
-        write_file(GenrePredictor.load(artifacts_dir, data_dir).predict_table(table, plot_column), target)
-        _print_written("plots", len(table), target, as_json=as_json)
-        return
     predictor = GenrePredictor.load(artifacts_dir, data_dir)
+    if source is not None and target is not None:
+        _print_written("plots", predictor.predict_file(source, target, plot_column), target, as_json=as_json)
+        return
     probabilities = predictor.predict(text)
     reached = set(predictor.above_threshold(probabilities))
     if as_json:
@@ -201,14 +201,8 @@ def _starred(label: dict[str, Any]) -> str:
     return f"{label['label']}{'*' if label['predicted'] else ''}"
 
 
-def _sentiment(row: dict[str, Any]) -> dict[str, Any]:
-    known = isinstance(row["label"], str)
-    label, probability = (row["label"], round(float(row["probability"]), 6)) if known else (None, None)
-    return {"label": label, "probability": probability, "note": row["note"]}
-
-
-def _sentiment_line(label: str | None, probability: float | None, note: str) -> str:
-    return f"-{_because(note)}" if probability is None else f"{probability:.3f} {label}{_because(note)}"
+def _sentiment_line(label: str, probability: float, note: str) -> str:
+    return f"-{_because(note)}" if isnan(probability) else f"{probability:.3f} {label}{_because(note)}"
 
 
 def _because(note: str) -> str:

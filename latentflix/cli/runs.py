@@ -80,9 +80,9 @@ def compare(
         print_json({"first": runs[0].key, "second": runs[1].key, "differences": differences})
         return
     heads = [f"{run.key[:_KEY_SHOWN]} of {run.made_at}" for run in runs]
-    for title, table in (("Settings", differences.settings), ("Metrics", differences.metrics)):
+    for title, table in differences.items():
         rows = [(f"{each.stage}.{each.name}", _shown(each.first), _shown(each.second)) for each in table]
-        print_table(("", *heads), rows or [("none differ", "", "")], title=title, right=(1, 2))
+        print_table(("", *heads), rows or [("none differ", "", "")], title=title.capitalize(), right=(1, 2))
 
 
 def _shown(value: Any) -> str:

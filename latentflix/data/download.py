@@ -50,7 +50,7 @@ def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) 
 
     Raises DataError if a file in `data_dir` has another hash, DataUnavailable if nothing could be fetched.
     """
-    cache = cache_dir or Path(pooch.os_cache("latentflix"))
+    cache = cache_dir or default_cache()
     if cached := find_cached(data_set, data_dir, cache):
         return cached
     failures = []
@@ -68,6 +68,11 @@ def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) 
         expected=names,
         hint=f"put {names} in a folder and name it with --data-dir",
     )
+
+
+def default_cache() -> Path:
+    """Where downloads are kept unless another folder is named."""
+    return Path(pooch.os_cache("latentflix"))
 
 
 def find_cached(data_set: DataSet, data_dir: Path | None, cache: Path) -> tuple[SourceFile, Path] | None:

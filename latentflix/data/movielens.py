@@ -20,6 +20,7 @@ from latentflix.errors import DataError
 
 # What MovieLens calls the columns of items, and what they are called here.
 ITEM_COLUMNS = {"movie_id": "item_id", "movie_title": "title"}
+_CSV_COLUMNS = {"userId": "user_id", "movieId": "item_id"}
 RATING_TYPES = {"user_id": "int32", "item_id": "int32", "rating": "float32", "timestamp": "int64"}
 OFFICIAL_FOLDS = range(1, 6)
 # Between the genres of an item, in the items of every source.
@@ -144,18 +145,11 @@ def _read_double_colon_items(path: Traversable) -> pd.DataFrame:
     return _tidy(lines.str.extract("^(?P<item_id>[0-9]+)::(?P<title>.*)::(?P<genres>.*)$"))
 
 
-def _read_csv_ratings(path: Traversable) -> pd.DataFrame:
-    return _read_csv(path, dict(zip(("userId", "movieId", "rating", "timestamp"), RATING_TYPES, strict=True)))
-
-
-def _read_csv_items(path: Traversable) -> pd.DataFrame:
-    return _tidy(_read_csv(path, {"movieId": "item_id", "title": "title", "genres": "genres"}))
-
-
-def _read_csv(path: Traversable, columns: dict[str, str]) -> pd.DataFrame:
+def _read_csv(path: Traversable, *names: str) -> pd.DataFrame:
+    columns = {name: _CSV_COLUMNS.get(name, name) for name in names}
     types = {name: RATING_TYPES[column] for name, column in columns.items() if column in RATING_TYPES}
     with path.open("rb") as file:
-        return pd.read_csv(file, usecols=list(columns), dtype=types)[list(columns)].rename(columns=columns)
+        return pd.read_csv(file, usecols=list(names), dtype=types)[list(names)].rename(columns=columns)
 
 
 def _tidy(items: pd.DataFrame) -> pd.DataFrame:
@@ -201,5 +195,10 @@ def _mark_official_folds(ratings: pd.DataFrame, folder: Traversable) -> pd.DataF
 FILE_LAYOUTS = (
     FileLayout("u.data", "u.item", _read_tabbed_ratings, _read_items_with_flags),
     FileLayout("ratings.dat", "movies.dat", _read_double_colon_ratings, _read_double_colon_items),
-    FileLayout("ratings.csv", "movies.csv", _read_csv_ratings, _read_csv_items),
+    FileLayout(
+        "ratings.csv",
+        "movies.csv",
+        lambda path: _read_csv(path, "userId", "movieId", "rating", "timestamp"),
+        lambda path: _tidy(_read_csv(path, "movieId", "title", "genres")),
+    ),
 )

@@ -54,11 +54,9 @@ class PlotBatches:
         self.batch_size, self.sampling, self.random = batch_size, sampling, np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        """Batches per epoch."""
         return -(-len(self.features) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One epoch."""
         n = len(self.features)
         order = self.random.permutation(n) if self.sampling is None else self.random.choice(n, n, p=self.sampling)
         # Batches of equal size: batch norm cannot use a last batch of one.
@@ -75,7 +73,6 @@ class RestoreBestEpoch(Callback):
     order = 70
 
     def __init__(self, patience: int) -> None:
-        """No epoch yet."""
         self.patience, self.best_epoch, self.best_value = patience, 0, math.inf
 
     def after_epoch(self) -> None:

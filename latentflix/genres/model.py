@@ -17,9 +17,10 @@ from latentflix.artifacts import Handle, Store
 from latentflix.calibration import Thresholds, apply_stacking, fit_stacking, tune_thresholds
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TRAIN, VALID
+from latentflix.data.tables import MaybeText
 from latentflix.errors import ModelError
 from latentflix.genres.head import Head, HeadConfig, LossName, head_logits, train_head
-from latentflix.text.cleaning import NO_TEXT, note_unknown, note_unreadable
+from latentflix.text.cleaning import note_unknown, note_unreadable
 from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings, embed_texts
 from latentflix.text.tfidf import TfidfConfig, TfidfModel, fit_tfidf, tfidf_logits
 
@@ -64,7 +65,6 @@ class GenreModel:
     embedding: EmbeddingConfig
 
     def __post_init__(self) -> None:
-        """Raise ModelError if there is not a threshold for each genre."""
         if len(self.thresholds.each) != len(self.genres):
             raise ModelError(
                 "the thresholds of a model do not fit its genres",
@@ -164,19 +164,20 @@ def _standardise(embeddings: Embeddings, train: np.ndarray) -> tuple[np.ndarray,
     return (features - centre) / scale, centre, scale
 
 
-def predict_genres(plots: Sequence[str], model: GenreModel, encoder: Any) -> tuple[pd.DataFrame, list[str]]:
+def predict_genres(plots: Sequence[MaybeText], model: GenreModel, encoder: Any) -> tuple[pd.DataFrame, list[str]]:
     """Predict the genres of plots.
 
     encoder: as from `load_encoder` for `model.embedding`. Returns one row per plot, one float32 column per genre, NaN
-    for a plot without a word; and a note on each plot that says what is wrong with it, empty if nothing is.
+    for a plot that cannot be read; and a note on each plot that says what is wrong with it, empty if nothing is.
     """
     if not plots:
         return pd.DataFrame(columns=model.genres, dtype=np.float32), []
-    embeddings = embed_texts(plots, encoder, model.embedding)
+    notes = [note_unreadable(plot) for plot in plots]
+    texts = [plot if isinstance(plot, str) else "" for plot in plots]
+    embeddings = embed_texts(texts, encoder, model.embedding)
     features = (embeddings.features() - model.centre) / model.scale
     logits = [head_logits(features, head, len(model.genres), model.head) for head in model.heads.values()]
-    probabilities = apply_stacking([np.mean(logits, axis=0), tfidf_logits(plots, model.tfidf)], model.mixture)
-    unknown = zip(plots, embeddings.unknown, strict=True)
-    notes = [note_unreadable(plot) or note_unknown(share) for plot, share in unknown]
-    probabilities[[note == NO_TEXT for note in notes]] = np.nan
+    probabilities = apply_stacking([np.mean(logits, axis=0), tfidf_logits(texts, model.tfidf)], model.mixture)
+    probabilities[[bool(note) for note in notes]] = np.nan
+    notes = [note or note_unknown(share) for note, share in zip(notes, embeddings.unknown, strict=True)]
     return pd.DataFrame(probabilities.astype(np.float32), columns=model.genres), notes

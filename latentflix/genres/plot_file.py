@@ -9,7 +9,7 @@ import pooch
 from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.tables import Tables, read_file
+from latentflix.data.tables import Tables, read_file, require_columns
 from latentflix.errors import DataError
 
 # Wrong cells that an error lists.
@@ -64,18 +64,10 @@ def load_plot_source(config: PlotSourceConfig) -> Tables:
     table = read_file(config.path)
     columns = ((config.plot_column, "plot"), (config.title_column, "title"), (config.year_column, "year"))
     named = {column: name for column, name in columns if column}
-    if config.one_hot:
-        genres = [column for column in table.columns if column not in named]
-    else:
-        genres = [str(config.genres_column)]
-    missing = [column for column in (*named, *genres) if column not in table]
-    if missing:
-        raise DataError(
-            "a table lacks columns",
-            where=f"{config.path}: {', '.join(missing)}",
-            found=", ".join(map(str, table.columns)),
-            hint="name them with --plot-source.plot-column and the like",
-        )
+    one_hot = [column for column in table.columns if column not in named]
+    genres = one_hot if config.one_hot else [str(config.genres_column)]
+    hint = "name them with --plot-source.plot-column and the like"
+    require_columns(str(config.path), table.columns, (*named, *genres), hint)
     plots = table[list(named)].rename(columns=named)
     plots.insert(0, "plot_id", np.arange(len(plots)))
     plots["genres"] = _names_of_ones(table[genres]) if config.one_hot else table[genres[0]]

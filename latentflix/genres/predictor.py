@@ -1,6 +1,7 @@
 """Genres of any plot, predicted by the model of a genres artifact."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +9,7 @@ from typing import Any, Self
 import pandas as pd
 
 from latentflix.artifacts import Store
+from latentflix.data.tables import MaybeText, append_columns
 from latentflix.errors import DataError
 from latentflix.genres.model import GenreModel, predict_genres
 from latentflix.runs import latest_artifact
@@ -44,20 +46,17 @@ class GenrePredictor:
         ranked = table.iloc[0].sort_values(ascending=False)
         return {str(genre): float(probability) for genre, probability in ranked.items()}
 
-    def predict_table(self, table: pd.DataFrame, plot_column: str = "plot") -> pd.DataFrame:
-        """Add a float32 column for each genre to a table of plots, and `note`, which says what is wrong with a plot.
+    def predict_file(self, source: Path, target: Path, plot_column: str = "plot", batch_rows: int = 2048) -> int:
+        """Copy a csv or parquet file with a float32 column for each genre and `note`, as `predict_genres` returns them.
 
-        Raises DataError if there is no column of plots, or one that would be overwritten.
+        Returns the number of rows. Raises as `append_columns` does.
         """
-        if plot_column not in table:
-            found = ", ".join(map(str, table.columns))
-            raise DataError("a table has no column of plots", found=found, expected=plot_column)
-        taken = sorted(set(map(str, table.columns)) & {*self.model.genres, "note"})
-        if taken:
-            raise DataError("a table already has columns of the names to be added", found=", ".join(taken))
-        plots = [plot if isinstance(plot, str) else "" for plot in table[plot_column]]
-        predicted, notes = predict_genres(plots, self.model, self.encoder)
-        return pd.concat([table, predicted.set_axis(table.index), pd.Series(notes, table.index, name="note")], axis=1)
+
+        def predict(plots: Sequence[MaybeText]) -> pd.DataFrame:
+            table, notes = predict_genres(plots, self.model, self.encoder)
+            return table.assign(note=pd.Series(notes, dtype="str"))
+
+        return append_columns(source, target, plot_column, predict, batch_rows)
 
     def above_threshold(self, probabilities: dict[str, float]) -> list[str]:
         """The genres whose probability reaches their own threshold, in the same order."""

@@ -192,11 +192,9 @@ class RatingBatches:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __len__(self) -> int:
-        """Batches per epoch."""
         return -(-len(self.ratings) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """One epoch: every rating once."""
         n_ratings, n_seeds = len(self.ratings), len(self.generators)
         if not n_ratings:
             return  # PyTorch would split nothing into one empty batch.
@@ -217,7 +215,6 @@ class SeedErrors(Metric):
     name = "mse"
 
     def __init__(self, n_seeds: int) -> None:
-        """Start without an epoch."""
         self.n_seeds = n_seeds
         self.sums: list[torch.Tensor] = []
 
@@ -255,7 +252,6 @@ class BestEpochPerSeed(Callback):
     order = 70
 
     def __init__(self, errors: SeedErrors, patience: int) -> None:
-        """The model is a `SeedEnsemble`, and `errors` a metric of its Learner."""
         self.errors, self.patience = errors, patience
         self.best_epoch = np.zeros(errors.n_seeds, int)
         self.best_error = np.full(errors.n_seeds, np.inf)

@@ -72,8 +72,12 @@ def predict_ratings(recommender: Recommender, user_ids: np.ndarray, item_ids: np
     Raises NotFound, naming them, if the model has never seen some.
     """
     pairs = torch.from_numpy(_rows(recommender, user_ids, item_ids))
-    ensemble = _build_ensemble(recommender)
-    n_seeds, device = ensemble.n_seeds, pick_device()
+    n_seeds, device = len(next(iter(recommender.weights.values()))), pick_device()
+    sizes = len(recommender.user_ids), len(recommender.item_ids)
+    # One model stands for all seeds, because its weights are replaced.
+    ensemble = SeedEnsemble(build_models(recommender.config, recommender.y_range, *sizes, seeds=[0]) * n_seeds)
+    ensemble.load_state({name: torch.from_numpy(value) for name, value in recommender.weights.items()})
+    ensemble.to(device).eval()
     with torch.inference_mode():
         parts = pairs.split(max(2**20 // n_seeds, 1))
         stars = [ensemble(part.expand(n_seeds, -1, -1).to(device)).float().cpu() for part in parts]
@@ -91,16 +95,6 @@ def build_models(
     """Build the untrained model of each seed, for the numbers of known users and items."""
     sizes = (n_users, n_items, config.n_factors, config.layers)
     return [build_model(config.model, *sizes, y_range, seed) for seed in seeds]
-
-
-def _build_ensemble(recommender: Recommender) -> SeedEnsemble:
-    n_seeds = len(next(iter(recommender.weights.values())))
-    sizes = len(recommender.user_ids), len(recommender.item_ids)
-    # One model stands for all seeds, because its weights are replaced.
-    (model,) = build_models(recommender.config, recommender.y_range, *sizes, seeds=[0])
-    ensemble = SeedEnsemble([model] * n_seeds)
-    ensemble.load_state({name: torch.from_numpy(value) for name, value in recommender.weights.items()})
-    return ensemble.to(pick_device()).eval()
 
 
 def _rows(recommender: Recommender, user_ids: np.ndarray, item_ids: np.ndarray) -> np.ndarray:

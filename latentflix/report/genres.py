@@ -1,7 +1,6 @@
 """The page about genres: how well they are predicted, where thresholds lie, what is confused, and real films."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +36,6 @@ class GenrePageConfig(StageConfig):
     left_out: int = setting(50, "rows listed of those that were left out", ge=0)
 
 
-@dataclass(frozen=True)
-class GenrePageInputs:
-    """Everything the page is made of: tables of the stages as those write them, and their manifests.
-
-    films: as `compare_genres` gives it, with part.
-    """
-
-    evaluation: GenreEvaluation
-    trials: pd.DataFrame
-    left_out: pd.DataFrame
-    rare: pd.DataFrame
-    films: pd.DataFrame
-    ambiguous: int
-    threshold: float
-    manifests: Sequence[Manifest]
-
-
 def genre_figures(evaluation: GenreEvaluation) -> dict[str, float]:
     """The headline's figures: F1 under the better thresholds and mean average precision, and those of TF-IDF."""
     kinds = dict.fromkeys(METRICS, "each") | {"micro_f1": "shared", "average_precision": "none"}
@@ -74,36 +56,49 @@ def genre_sentence(figures: Mapping[str, Any]) -> str:
     return f"{figures['plots']:,} plots, {figures['genres']} genres; {combined}; TF-IDF and logistic regression {words}"
 
 
-def build_genre_page(folder: Path, inputs: GenrePageInputs, config: GenrePageConfig) -> dict[str, Any]:
-    """Write the page into `folder` and return its headline's figures."""
-    evaluation = inputs.evaluation
-    plots = next(manifest.metrics for manifest in inputs.manifests if manifest.stage == "plot_summaries")
+def build_genre_page(
+    folder: Path,
+    config: GenrePageConfig,
+    *,
+    evaluation: GenreEvaluation,
+    trials: pd.DataFrame,
+    left_out: pd.DataFrame,
+    rare: pd.DataFrame,
+    films: pd.DataFrame,
+    ambiguous: int,
+    threshold: float,
+    manifests: Sequence[Manifest],
+) -> dict[str, Any]:
+    """Write the page into `folder` and return its headline's figures.
+
+    The tables are those of the stages; films: as `compare_genres` returns it, with part.
+    """
+    plots = next(manifest.metrics for manifest in manifests if manifest.stage == "plot_summaries")
     figures = {"plots": plots["plots"], "genres": plots["genres"], **genre_figures(evaluation)}
     draw_genre_bars(evaluation.genres, folder / "genres.png")
-    draw_threshold_curve(evaluation.curve, inputs.threshold, folder / "thresholds.png")
+    draw_threshold_curve(evaluation.curve, threshold, folder / "thresholds.png")
     draw_calibration(evaluation.calibration, "share of test plots that have the genre", folder / "calibration.png")
     draw_confusion(evaluation.confusion, folder / "confusion.png")
-    films, has_genre = inputs.films, inputs.films["has_genre"]
-    unseen, without_genres = films[has_genre & (films["part"] == TEST)], films[~has_genre]
+    unseen, without_genres = films[films["has_genre"] & (films["part"] == TEST)], films[~films["has_genre"]]
     write_page(
         folder,
         "genres.html",
-        inputs.manifests,
+        manifests,
         sentence=genre_sentence(figures),
         figures=figures,
         parts=plots["parts"],
         scores=evaluation.scores.assign(name=evaluation.scores["method"].map(_METHODS)),
         genres=evaluation.genres.sort_values("films", ascending=False),
-        trials=inputs.trials.sort_values("average_precision", ascending=False),
-        left_out=inputs.left_out.head(config.left_out),
-        n_left_out=len(inputs.left_out),
-        rare=inputs.rare,
+        trials=trials.sort_values("average_precision", ascending=False),
+        left_out=left_out.head(config.left_out),
+        n_left_out=len(left_out),
+        rare=rare,
         films=unseen.head(config.films),
         without_genres=without_genres.head(config.films),
         n_without_genres=len(without_genres),
         n_films=len(films),
         n_unseen=len(unseen),
         agreement={name: int(unseen[name].sum()) for name in ("true_positives", "false_negatives", "false_positives")},
-        ambiguous=inputs.ambiguous,
+        ambiguous=ambiguous,
     )
     return figures

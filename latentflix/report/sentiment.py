@@ -1,7 +1,6 @@
 """The page about sentiment: how well it is predicted, what unfreezing brought, and where it goes wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,23 +32,6 @@ class SentimentPageConfig(StageConfig):
     left_out: int = setting(50, "rows listed of those that were left out", ge=0)
 
 
-@dataclass(frozen=True)
-class SentimentPageInputs:
-    """Everything the page is made of: tables of the stages as those write them, and their manifests.
-
-    predictor: the chosen one. trials, tfidf_trials: those of the predictor and of the words. reviews: index review_id;
-    text, film.
-    """
-
-    evaluation: SentimentEvaluation
-    predictor: str
-    trials: pd.DataFrame
-    tfidf_trials: pd.DataFrame
-    reviews: pd.DataFrame
-    left_out: pd.DataFrame
-    manifests: Sequence[Manifest]
-
-
 def sentiment_figures(evaluation: SentimentEvaluation, predictor: str, parts: Mapping[str, Any]) -> dict[str, Any]:
     """The headline's figures: those of the chosen predictor, and the accuracy of all."""
     scores = evaluation.scores.set_index("predictor")
@@ -74,17 +56,31 @@ def sentiment_sentence(figures: Mapping[str, Any]) -> str:
     )
 
 
-def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: SentimentPageConfig) -> dict[str, Any]:
-    """Write the page into `folder` and return its headline's figures."""
-    evaluation = inputs.evaluation
-    split = next(manifest.metrics for manifest in inputs.manifests if manifest.stage == "sentiment_reviews")
-    figures = sentiment_figures(evaluation, inputs.predictor, split["parts"])
+def build_sentiment_page(
+    folder: Path,
+    config: SentimentPageConfig,
+    *,
+    evaluation: SentimentEvaluation,
+    predictor: str,
+    trials: pd.DataFrame,
+    tfidf_trials: pd.DataFrame,
+    reviews: pd.DataFrame,
+    left_out: pd.DataFrame,
+    manifests: Sequence[Manifest],
+) -> dict[str, Any]:
+    """Write the page into `folder` and return its headline's figures.
+
+    predictor: the chosen one. trials, tfidf_trials: those of the predictor and of the words. reviews: index review_id;
+    text, film.
+    """
+    split = next(manifest.metrics for manifest in manifests if manifest.stage == "sentiment_reviews")
+    figures = sentiment_figures(evaluation, predictor, split["parts"])
     draw_calibration(evaluation.calibration, "share of test reviews that are positive", folder / "calibration.png")
     draw_unfreezing(evaluation.steps, figures["baseline_accuracy"], folder / "unfreezing.png")
     write_page(
         folder,
         "sentiment.html",
-        inputs.manifests,
+        manifests,
         sentence=sentiment_sentence(figures),
         figures=figures,
         names=_PREDICTORS,
@@ -92,12 +88,12 @@ def build_sentiment_page(folder: Path, inputs: SentimentPageInputs, config: Sent
         parts=split["parts"],
         shared_films=split["shared_films"],
         evaluation=evaluation,
-        trials=inputs.trials,
-        tfidf_trials=inputs.tfidf_trials,
+        trials=trials,
+        tfidf_trials=tfidf_trials,
         confusion=evaluation.confusion.set_index(["y_true", "y_pred"])["reviews"].to_dict(),
-        mistakes=[_excerpt(row, inputs.reviews, config) for row in records(evaluation.mistakes)],
-        left_out=inputs.left_out.head(config.left_out),
-        n_left_out=len(inputs.left_out),
+        mistakes=[_excerpt(row, reviews, config) for row in records(evaluation.mistakes)],
+        left_out=left_out.head(config.left_out),
+        n_left_out=len(left_out),
     )
     return figures
 

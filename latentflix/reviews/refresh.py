@@ -135,7 +135,11 @@ class Batch:
         self._failures.clear()
         for film in waiting:
             self._query(film, self._newest)
-        self._write()
+        # The reviews first: should recording the attempts fail, they are only fetched once more.
+        self.merged += self._store.merge(self._new_reviews, datetime.now(UTC))
+        self._store.record(self._new_attempts)
+        self.attempts += self._new_attempts
+        self._new_attempts, self._new_reviews = [], []
         if self.unanswered:
             films = {tconst: reason for tconst, (_, reason) in self.unanswered.items()}
             first = next(iter(films.values()))
@@ -187,13 +191,6 @@ class Batch:
             answer = Answer("error", reason=f"{type(error).__name__}: {error}")
         self._failures[source.name] = 0
         return answer
-
-    def _write(self) -> None:
-        """Write the reviews first: should recording the attempts fail, they are only fetched once more."""
-        self.merged += self._store.merge(self._new_reviews, datetime.now(UTC))
-        self._store.record(self._new_attempts)
-        self.attempts += self._new_attempts
-        self._new_attempts, self._new_reviews = [], []
 
 
 def summarise(batches: Sequence[Batch], sources: Sequence[str]) -> pd.DataFrame:

@@ -13,16 +13,22 @@ from operator import itemgetter
 from threading import Lock
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
+from rapidfuzz import fuzz, process
 
 from latentflix.config import StageConfig, setting
-from latentflix.reviews.deduplication import find_near_duplicates
 from latentflix.reviews.delta import COMMIT, LAYOUT, Table, one_of, read_errors, select, write_errors
 from latentflix.reviews.sources.protocol import Outcome, Review
 
 N_PARTITIONS = 32
+# Share of the letters of two texts in a longest common subsequence from which on they are one text, posted twice with
+# a word corrected or a line added. Of the 24,301 linked reviews of the Large Movie Review Dataset, 99 of 100 have a
+# similarity below 0.48 to any other one of their film; the pairs above 0.9 are one text each (18 pairs at 0.96 or more,
+# two at 0.92, where one text continues the other).
+_MIN_SIMILARITY = 0.9
 
 Change = Literal["new", "changed", "unchanged", "repeated"]
 # How many reviews of a source were changed so. A repeated one is left out, since nearly the same text of the film is
@@ -207,6 +213,28 @@ def _repeated(new: Sequence[Review], table: DeltaTable) -> set[str]:
         repeats = find_near_duplicates([review.text for review in reviews], known[tconst])
         repeated |= {review.review_id for review, repeat in zip(reviews, repeats, strict=True) if repeat}
     return repeated
+
+
+def find_near_duplicates(texts: Sequence[str], known: Sequence[str]) -> np.ndarray:
+    """Find the texts that nearly repeat one of `known` or an earlier one of `texts`: bool (texts,).
+
+    Case and white space do not count.
+    Source: the normalised Indel similarity, https://rapidfuzz.github.io/RapidFuzz/Usage/fuzz.html#ratio
+    """
+    own, others = (
+        [" ".join(text.replace("<br />", " ").casefold().split()) for text in each] for each in (texts, known)
+    )
+    repeats = np.zeros(len(own), bool)
+    if known:
+        repeats |= _are_similar(own, others).any(axis=1)
+    for row, similar in enumerate(np.tril(_are_similar(own, own), -1)):
+        repeats[row] |= (similar & ~repeats).any()
+    return repeats
+
+
+def _are_similar(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    percent = 100 * _MIN_SIMILARITY
+    return process.cdist(texts, others, scorer=fuzz.ratio, score_cutoff=percent, dtype=np.float32) >= percent
 
 
 def _merge(table: DeltaTable, reviews: Collection[Review], at: datetime) -> None:

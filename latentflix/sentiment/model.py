@@ -52,7 +52,6 @@ class SentimentModel:
     tfidf: TfidfModel
 
     def __post_init__(self) -> None:
-        """Check that the parts are there and that the mixture is theirs."""
         n_weights, n_labels = len(PARTS.get(self.predictor, [])) + 1, len(self.tfidf.intercepts)
         if CLASSIFIER not in self.classifiers or len(self.mixture) != n_weights or n_labels != 1:
             raise ModelError(

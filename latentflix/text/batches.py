@@ -33,13 +33,10 @@ class LanguageModelBatches:
         part: int = 0,
         parts: int = 1,
     ) -> None:
-        """Keep the ids of the texts.
+        """Raise NotEnoughData if the texts, as token ids, do not fill one step.
 
-        Raises NotEnoughData if the texts do not fill one step.
-
-        Args:
-            shuffle: draws a new order of the texts for each epoch.
-            part: which of `parts` equal shares of the streams the batches hold, counting from 0.
+        shuffle: draws a new order of the texts for each epoch. part: which of `parts` equal shares of the streams the
+        batches hold, counting from 0.
         """
         self.texts, self.sequence_length, self.shuffle = texts, sequence_length, shuffle
         n_tokens = sum(map(len, texts)) - 1
@@ -54,11 +51,9 @@ class LanguageModelBatches:
             )
 
     def __len__(self) -> int:
-        """Batches per epoch."""
         return -(-self.stream_length // self.sequence_length)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One epoch."""
         order = self.shuffle.permutation(len(self.texts)) if self.shuffle else range(len(self.texts))
         stream = torch.from_numpy(np.concatenate([self.texts[index] for index in order]))
         end = self.stream_length * self.batch_size
@@ -85,13 +80,11 @@ class ClassifierBatches:
         padding: int,
         shuffle: np.random.Generator | None = None,
     ) -> None:
-        """Keep the token ids and labels of the texts; they are padded one batch at a time."""
         self.texts, self.labels, self.padding, self.shuffle = texts, labels, padding, shuffle
         self.n_batches = -(-len(texts) // batch_size)
         self.lengths = np.array([len(text) for text in texts])
 
     def __len__(self) -> int:
-        """Batches per epoch."""
         return self.n_batches
 
     def order(self) -> list[np.ndarray]:
@@ -104,7 +97,6 @@ class ClassifierBatches:
         return [batches[index] for index in self.shuffle.permutation(len(batches))] if self.shuffle else batches
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One epoch."""
         for batch in self.order():
             lengths = self.lengths[batch]
             width = int(lengths.max())

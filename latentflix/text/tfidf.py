@@ -46,7 +46,6 @@ class TfidfModel:
     config: TfidfConfig
 
     def __post_init__(self) -> None:
-        """Check that all arrays are about the same words and labels."""
         n_words, n_labels = len(self.vocabulary), len(self.intercepts)
         for name, shape in {"idf": (n_words,), "coefficients": (n_labels, n_words)}.items():
             if (found := getattr(self, name).shape) != shape:

@@ -4,15 +4,14 @@ from unittest import mock
 
 from latentflix.cli.diagnostics import (
     CheckResult,
-    Paths,
     check_all,
     check_data_sets,
     check_disk,
     check_packages,
     check_server,
-    default_cache,
 )
 from latentflix.data.datasets import DATA_SETS
+from latentflix.data.download import default_cache
 from tests.support.fake_web import Response
 
 REQUIRED = [
@@ -79,8 +78,7 @@ def test_a_server_is_optional_and_works_if_it_answers(web):
 def test_everything_is_checked_and_nothing_is_created(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    paths = Paths(tmp_path / "artifacts", None, tmp_path / "cache", str(tmp_path / "reviews"))
-    results = list(check_all(paths))
+    results = list(check_all(tmp_path / "artifacts", None, tmp_path / "cache", str(tmp_path / "reviews")))
     parts = ["python", "packages", "torch", "disk", "data", "results", "prefect", "sources"]
     assert list(dict.fromkeys(each.part for each in results)) == parts
     by_name = {each.name: each for each in results}

@@ -44,7 +44,7 @@ def test_columns_of_the_users_own_names_are_read_and_one_hot_columns_become_name
             "row 0, Drama: 2; row 1, Drama: yes; expected: 1 for a film",
         ),
         (pd.concat([ONE_HOT.assign(Drama=7)] * 8), {**NAMES, "one_hot": True}, "row 9, Drama: 7; and 6 more"),
-        (TABLE, {}, "plots.csv: plot, genres; found: Name, Story, Kind"),
+        (TABLE, {}, "plots.csv; where: plot, genres; found: Name, Story, Kind"),
     ],
     ids=["other values in one-hot columns", "more than ten of them", "a missing column"],
 )

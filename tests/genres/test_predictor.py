@@ -24,23 +24,28 @@ def test_probabilities_come_by_name_the_most_probable_first(predictor, genre):
     assert genre in predictor.above_threshold(probabilities)
 
 
-def test_a_table_keeps_its_rows_and_columns_and_gets_notes_on_missing_plots(predictor):
+def test_a_table_keeps_its_rows_and_columns_and_gets_notes_on_missing_plots(predictor, tmp_path):
     table = pd.DataFrame({"film": ["a", "b", "c"], "story": [WORDS["Comedy"], None, " "]}, index=[5, 6, 7])
-    predicted = predictor.predict_table(table, "story")
+    table.to_parquet(tmp_path / "in.parquet")
+    assert predictor.predict_file(tmp_path / "in.parquet", tmp_path / "out.parquet", "story") == 3
+    predicted = pd.read_parquet(tmp_path / "out.parquet")
     pd.testing.assert_frame_equal(predicted[["film", "story"]], table)
     assert predicted["note"].tolist() == ["", "no text", "no text"]
     assert predicted.loc[5, list(WORDS)].to_dict() == pytest.approx(predictor.predict(WORDS["Comedy"]))
     assert predicted.loc[[6, 7], list(WORDS)].isna().all(axis=None)
-    assert list(predictor.predict_table(pd.DataFrame({"plot": []}))) == ["plot", *predictor.model.genres, "note"]
+    (tmp_path / "in.csv").write_text("plot\n")
+    assert predictor.predict_file(tmp_path / "in.csv", tmp_path / "out.parquet") == 0
+    assert list(pd.read_parquet(tmp_path / "out.parquet")) == ["plot", *predictor.model.genres, "note"]
 
 
-def test_an_empty_plot_and_a_table_that_would_lose_a_column_are_refused(predictor):
+def test_an_empty_plot_and_a_table_that_would_lose_a_column_are_refused(predictor, tmp_path):
     with pytest.raises(DataError, match="a plot is empty"):
         predictor.predict(" \n")
+    (tmp_path / "in.csv").write_text("plot,Comedy,note\nx,1,2\n")
     with pytest.raises(DataError, match="found: Comedy, note"):
-        predictor.predict_table(pd.DataFrame({"plot": ["x"], "Comedy": [1], "note": [2]}))
-    with pytest.raises(DataError, match="no column of plots; found: film; expected: plot"):
-        predictor.predict_table(pd.DataFrame({"film": ["x"]}))
+        predictor.predict_file(tmp_path / "in.csv", tmp_path / "out.csv")
+    with pytest.raises(DataError, match="no such column; where: .*: story; found: plot, Comedy, note"):
+        predictor.predict_file(tmp_path / "in.csv", tmp_path / "out.csv", "story")
 
 
 def test_without_a_model_the_error_says_how_to_train_one_and_an_altered_one_is_refused(predictor, tmp_path):

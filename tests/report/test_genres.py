@@ -5,7 +5,7 @@ import pytest
 
 from latentflix.genres.evaluation import COMBINED, TFIDF, GenreEvaluationConfig, evaluate_genres
 from latentflix.report.formatting import PAGE
-from latentflix.report.genres import GenrePageConfig, GenrePageInputs, build_genre_page, genre_sentence
+from latentflix.report.genres import GenrePageConfig, build_genre_page, genre_sentence
 from tests.support.factories.genres import make_methods
 from tests.support.factories.report import make_manifest
 
@@ -25,11 +25,14 @@ FILMS = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The folder of a page, its text, its inputs and its figures."""
+    """The folder of a page, its text, the evaluation that it shows and its figures."""
     folder = tmp_path_factory.mktemp("page")
     parts = dict.fromkeys(("train", "valid", "test"), 300)
-    inputs = GenrePageInputs(
-        evaluation=evaluate_genres(*make_methods(600), 20, GenreEvaluationConfig(bootstraps=20)),
+    evaluation = evaluate_genres(*make_methods(600), 20, GenreEvaluationConfig(bootstraps=20))
+    figures = build_genre_page(
+        folder,
+        GenrePageConfig(left_out=1),
+        evaluation=evaluation,
         trials=pd.DataFrame(
             [["slices", "focal", True, 0.345, 7, True]],
             columns=["reading", "loss", "resampled", "average_precision", "best_epoch", "chosen"],
@@ -41,16 +44,15 @@ def page(tmp_path_factory):
         threshold=0.3,
         manifests=[make_manifest("plot_summaries", metrics={"plots": 900, "genres": 3, "parts": parts})],
     )
-    figures = build_genre_page(folder, inputs, GenrePageConfig(left_out=1))
-    return folder, (folder / PAGE).read_text(encoding="utf-8"), inputs, figures
+    return folder, (folder / PAGE).read_text(encoding="utf-8"), evaluation, figures
 
 
 def test_headline_and_tables_have_the_scores_of_the_evaluation_and_the_chosen_trial(page):
-    _, text, inputs, figures = page
-    assert figures["macro_f1"] == inputs.evaluation.score(COMBINED, "each", "macro_f1")
-    assert figures["tfidf_micro_f1"] == inputs.evaluation.score(TFIDF, "shared", "micro_f1")
+    _, text, evaluation, figures = page
+    assert figures["macro_f1"] == evaluation.score(COMBINED, "each", "macro_f1")
+    assert figures["tfidf_micro_f1"] == evaluation.score(TFIDF, "shared", "micro_f1")
     assert genre_sentence(figures).startswith(f"900 plots, 3 genres; micro F1 {figures['micro_f1']:.3f}, macro F1")
-    assert all(f"<td>{score:.3f} [" in text for score in inputs.evaluation.scores["score"])
+    assert all(f"<td>{score:.3f} [" in text for score in evaluation.scores["score"])
     assert "<b>slices</b></td><td>focal</td><td>yes</td><td>0.345</td><td>7</td>" in text
 
 

@@ -6,7 +6,6 @@ import pytest
 from latentflix.report.formatting import PAGE
 from latentflix.report.sentiment import (
     SentimentPageConfig,
-    SentimentPageInputs,
     build_sentiment_page,
     sentiment_sentence,
 )
@@ -24,8 +23,11 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     predictions = make_predictions()
     texts = [f"<b>Review {row}</b> " + "word " * 200 for row in range(len(predictions[2]))]
-    inputs = SentimentPageInputs(
-        evaluation=evaluate(predictions),
+    evaluation = evaluate(predictions)
+    figures = build_sentiment_page(
+        folder,
+        SentimentPageConfig(left_out=1, excerpt_length=50),
+        evaluation=evaluation,
         predictor="combined",
         trials=pd.DataFrame(
             {"predictor": ["combined", "baseline"], "accuracy": 0.9, "log_loss": 0.3, "chosen": [True, False]}
@@ -40,12 +42,12 @@ def page(tmp_path_factory):
             make_manifest("sentiment"),
         ],
     )
-    return folder, inputs, build_sentiment_page(folder, inputs, SentimentPageConfig(left_out=1, excerpt_length=50))
+    return folder, evaluation, figures
 
 
 def test_the_headline_is_that_of_the_predictor_that_was_chosen(page):
-    _, inputs, figures = page
-    scores = inputs.evaluation.scores.set_index("predictor")
+    _, evaluation, figures = page
+    scores = evaluation.scores.set_index("predictor")
     assert figures["accuracy"] == scores.loc["combined", "accuracy"]
     assert figures["baseline_accuracy"] == scores.loc["baseline", "accuracy"]
     sentence = sentiment_sentence(figures)
@@ -65,11 +67,11 @@ def test_every_picture_is_there_and_reviews_are_shown_as_text_and_shortened(page
 
 
 def test_scores_steps_and_rows_left_out_are_listed(page):
-    folder, inputs, _ = page
+    folder, evaluation, _ = page
     text = (folder / PAGE).read_text(encoding="utf-8")
-    for row in inputs.evaluation.scores.to_dict("records"):
+    for row in evaluation.scores.to_dict("records"):
         assert f"<td>{row['accuracy']:.4f} [{row['low']:.4f}, {row['high']:.4f}]</td>" in text
-    for row in inputs.evaluation.steps.to_dict("records"):
+    for row in evaluation.steps.to_dict("records"):
         assert f"<td>{row['step']}</td><td>{row['valid']:.4f}</td><td>{row['test']:.4f}</td>" in text
     assert "2 rows: row 3, no text." in text
     assert "3,000 reviews of 600 films (1,500 positive) in train" in text

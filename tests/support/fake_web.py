@@ -172,8 +172,6 @@ class FakeWeb:
             return 200, "application/sparql-results+json", json.dumps(self._sparql(request.query["query"]))
         if path == "/w/api.php":
             return 200, "application/json", json.dumps(self._mediawiki(request.query))
-        if path == "/find/":
-            return 200, "text/html; charset=utf-8", self._find_page(request.query["q"])
         if match := re.fullmatch(r"/title/(tt\d+)/reviews", path):
             film = self.films.get(match[1])
             return (200, "text/html; charset=utf-8", reviews_page(film)) if film else (404, "text/html", "")
@@ -215,17 +213,6 @@ class FakeWeb:
             "canonicalurl": f"https://en.wikipedia.org/wiki/{film.article.replace(' ', '_')}",
         }
         return {"batchcomplete": True, "query": {"pages": [page]}}
-
-    def _find_page(self, title):
-        items = "".join(
-            '<li class="ipc-metadata-list-summary-item find-title-result">'
-            f'<a class="ipc-metadata-list-summary-item__t" href="/title/{film.tconst}/?ref_=fn">'
-            f"{html.escape(film.title)}</a>"
-            f'<ul><li><span class="ipc-metadata-list-summary-item__li">{film.year}</span></li></ul></li>'
-            for film in self.films.values()
-            if film.title.casefold() in title.casefold()
-        )
-        return f"<html><body><ul>{items}</ul></body></html>"
 
 
 def reviews_of(film, page):

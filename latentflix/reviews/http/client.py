@@ -22,7 +22,6 @@ class CachedClient:
     """Fetches pages for one run, from any number of threads."""
 
     def __init__(self, config: HttpConfig, cache_dir: Path | None = None) -> None:
-        """Cache responses in `cache_dir`, if it is given."""
         self.config = config
         self._connections = httpx.HTTPTransport(proxy=config.proxy)
         self.auth = AuthTransport(self._connections)
@@ -37,11 +36,9 @@ class CachedClient:
         self._client = httpx.Client(transport=transport, headers={"User-Agent": config.user_agent}, timeout=timeout)
 
     def __enter__(self) -> Self:
-        """Return the client itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the cache and the connections."""
         self._client.close()
         self._connections.close()
 

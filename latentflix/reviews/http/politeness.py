@@ -77,7 +77,6 @@ class PoliteTransport(httpx.BaseTransport):
     """
 
     def __init__(self, transport: httpx.BaseTransport, config: HttpConfig) -> None:
-        """Send through `transport`."""
         self.requests = 0
         self._transport = transport
         self._config = config

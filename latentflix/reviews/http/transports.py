@@ -13,7 +13,6 @@ class AuthTransport(httpx.BaseTransport):
     """Authenticates requests last of all transports, so that no cache, log or error sees the key."""
 
     def __init__(self, transport: httpx.BaseTransport) -> None:
-        """Send through `transport`."""
         self._transport = transport
         self._authenticate: dict[str, Authenticate] = {}
 
@@ -41,7 +40,6 @@ class DateHeaderTransport(httpx.BaseTransport):
     """
 
     def __init__(self, transport: httpx.BaseTransport) -> None:
-        """Send through `transport`."""
         self._transport = transport
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

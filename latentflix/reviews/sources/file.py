@@ -201,9 +201,7 @@ def _csv_cells(path: Path, config: FileConfig) -> Iterator[tuple[int, dict[str, 
 def _parquet_cells(path: Path, config: FileConfig) -> Iterator[tuple[int, dict[str, Any] | str]]:
     table = pq.read_table(path)
     places = _places(table.column_names, config)
-    columns = {name: table.column(place).to_pylist() for name, place in places.items()}
-    for row in range(table.num_rows):
-        yield row + 1, {name: cells[row] for name, cells in columns.items()}
+    yield from enumerate(table.select(list(places.values())).rename_columns(list(places)).to_pylist(), start=1)
 
 
 def _places(header: Sequence[str], config: FileConfig) -> dict[str, int]:
@@ -234,7 +232,6 @@ class FileSource:
     name = "file"
 
     def __init__(self, config: FileConfig) -> None:
-        """Read the file when it is first needed."""
         self._config = config
 
     @cached_property

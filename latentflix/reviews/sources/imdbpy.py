@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.titles import plain_name, split_title
 from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.http.politeness import ABSENT, REFUSALS, WebAddress, retry_after
@@ -36,12 +35,11 @@ class ImdbpyConfig(StageConfig):
 
 
 class ImdbpySource:
-    """Answers through cinemagoer's own `search_movie` and `get_movie_reviews`."""
+    """Answers through cinemagoer's own `get_movie_reviews`."""
 
     name = "imdbpy"
 
     def __init__(self, config: ImdbpyConfig, client: CachedClient) -> None:
-        """Query under the name and within the rate limits of `client`."""
         self._config = config
         self._client = client
 
@@ -70,41 +68,20 @@ class ImdbpySource:
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """Fetch the film's reviews, newest first. A page without any counts as the bot wall's: they look the same."""
-        tconst = film.imdb_id if film.tconst is not None else self._find(film)
-        found = self._call(f"title/{tconst}/reviews", "get_movie_reviews", tconst.removeprefix("tt"))
+        from imdb import IMDbError
+
+        tconst = film.imdb_id
+        url = f"{self._config.url}/title/{tconst}/reviews"
+        with self._client.politeness.acquire(url):
+            try:
+                found = self._imdb.get_movie_reviews(tconst.removeprefix("tt"))
+            except (IMDbError, HTTPException, OSError) as error:
+                raise self._failure(url, error) from error
         rows = found.get("data", {}).get("reviews")
         if not rows:
             raise self._blocked("IMDb showed no reviews, as its bot wall does")
         reviews = (self._review(tconst, row) for row in rows if (row.get("content") or "").strip())
         return newest_first(reviews, since, limit)
-
-    def _find(self, film: Film) -> str:
-        """Find the IMDb id of the one title that has the film's name and year."""
-        names, year = split_title(film.title)
-        year = film.year or year
-        found = self._call("find/", "search_movie", names[0] if names else film.title)
-        if not found:
-            raise self._blocked("IMDb found nothing, as behind its bot wall")
-        wanted = {(plain_name(name), year) for name in names}
-        same = {each.movieID for each in found if (plain_name(each.get("title", "")), each.get("year")) in wanted}
-        if len(same) != 1:
-            raise PermanentFetchError(
-                "IMDb finds no title of that name and year, or several",
-                outcome="not_covered",
-                where=film.title,
-                found=", ".join(f"tt{number}" for number in sorted(same)) or "none",
-            )
-        return f"tt{same.pop()}"
-
-    def _call(self, path: str, method: str, argument: str) -> Any:
-        from imdb import IMDbError
-
-        url = f"{self._config.url}/{path}"
-        with self._client.politeness.acquire(url):
-            try:
-                return getattr(self._imdb, method)(argument)
-            except (IMDbError, HTTPException, OSError) as error:
-                raise self._failure(url, error) from error
 
     def _failure(self, url: str, error: Exception) -> TransientFetchError | PermanentFetchError:
         details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}

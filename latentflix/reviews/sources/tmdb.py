@@ -5,6 +5,7 @@ Source: https://developer.themoviedb.org/reference/find-by-id, https://developer
 
 import re
 from datetime import datetime
+from functools import partial
 
 import httpx
 from pydantic import AliasPath, AwareDatetime, BaseModel, Field, SecretStr
@@ -65,7 +66,7 @@ class TmdbSource:
         self._client = client
         self._has_key = bool(key and key.get_secret_value().strip())
         if key and self._has_key:
-            client.auth.register(config.url, TmdbAuth(key))
+            client.auth.register(config.url, partial(authenticate, key))
 
     def availability(self) -> Availability:
         """Available if there is a key."""
@@ -119,22 +120,14 @@ class TmdbSource:
         )
 
 
-class TmdbAuth:
-    """Puts the key into a request: a token of version 4 as a header, a key of version 3 as a query parameter.
+def authenticate(secret: SecretStr, request: httpx.Request) -> httpx.Request:
+    """Add the key to a request: a token of version 4 as a header, a key of version 3 as a query parameter.
 
     Source: https://developer.themoviedb.org/docs/authentication-application
     """
-
-    def __init__(self, key: SecretStr) -> None:
-        """Keep the key."""
-        self._key = key
-
-    def __call__(self, request: httpx.Request) -> httpx.Request:
-        """Make the same request with the key."""
-        key = self._key.get_secret_value().strip()
-        url, headers = request.url, request.headers.copy()
-        if _KEY.fullmatch(key):
-            url = url.copy_set_param("api_key", key)
-        else:
-            headers["Authorization"] = f"Bearer {key}"
-        return httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)
+    key, url, headers = secret.get_secret_value().strip(), request.url, request.headers.copy()
+    if _KEY.fullmatch(key):
+        url = url.copy_set_param("api_key", key)
+    else:
+        headers["Authorization"] = f"Bearer {key}"
+    return httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)

@@ -116,15 +116,11 @@ def test_the_last_release_that_reads_pages_returns_reviews(of_pages, web):
     assert {request.headers["user-agent"].split()[0] for request in web.requests} == {"latentflix"}
 
 
-def test_a_film_without_an_id_is_searched_for_by_title_and_year(of_pages, web):
-    web.add("tt2802850", "Fargo", 2014)
-    _, [[outcome, _, reviews], [unknown, reason, _]], _ = run(
-        of_pages, web, ("Fargo (1996)", None, None), ("Fargo (1960)", None, None)
-    )
-    assert (outcome, {each["tconst"] for each in reviews}) == ("ok", {"tt0116282"})
-    assert unknown == "not_covered"
-    assert "found: none" in reason
-    assert [request.query["q"] for request in web.requests if request.path == "/find/"] == ["Fargo", "Fargo"]
+def test_a_film_without_an_id_is_not_covered(of_pages, web):
+    _, [[outcome, reason, _]], _ = run(of_pages, web, ("Fargo (1996)", 1996, None))
+    assert outcome == "not_covered"
+    assert "IMDb id is not known" in reason
+    assert web.requests == []
 
 
 def test_reviews_are_limited_by_date_and_number(of_pages, web):
@@ -151,13 +147,6 @@ def test_transient_failures_are_raised_after_one_request(of_pages, web, name):
     assert (retry_after is not None) == name.startswith("429")
     assert blocked == {}
     assert web.count("/title") == 1
-
-
-def test_a_bot_wall_before_the_search_blocks_too(of_pages, web):
-    web.respond("/find", failure_mode("202 empty"))
-    _, answers, _ = run(of_pages, web, ("Fargo", 1996, None), FARGO)
-    assert [outcome for outcome, _, _ in answers] == ["blocked", "blocked"]
-    assert web.count() == 1
 
 
 def test_robots_txt_is_obeyed(of_pages, web):
