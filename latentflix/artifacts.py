@@ -1,8 +1,6 @@
-"""Results on disk: folders named by what made them, complete or not there at all.
+"""Results on disk, complete or not there at all: an artifact is the folder `<root>/<stage>/<key>`.
 
-An artifact is the folder `<root>/<stage>/<key>`. Its key is a hash of the inputs' keys, the stage's config and
-the source of the library that the stage uses, so whatever would make another result makes another key. Its
-`manifest.json` names every file with its SHA-256.
+`latentflix.keys` computes the key. The artifact's `manifest.json` names every file with its SHA-256.
 """
 
 import errno
@@ -36,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 CHECKPOINTS = ".checkpoints"
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _VERSIONS_OF = ("torch", "fastai", "pandas", "numpy", "scikit-learn", "spacy")
 
 
@@ -214,13 +213,15 @@ class Store:
             folder = Path(mkdtemp(prefix=f".{handle.key}-", dir=destination.parent))
         except OSError as error:
             raise _unwritable(destination.parent, error) from error
+        artifact = Artifact(handle, folder, self.root / CHECKPOINTS / handle.stage / handle.key)
         try:
-            artifact = Artifact(handle, folder, self.root / CHECKPOINTS / handle.stage / handle.key)
             yield artifact
             self._publish(artifact, inputs, config, time.monotonic() - started)
             shutil.rmtree(artifact.checkpoints, ignore_errors=True)
         except (OSError, SafetensorError) as error:
-            if _is_about_disk(error):
+            # safetensors and pyarrow pass the system's error on as text only.
+            as_text = any(os.strerror(number) in str(error) for number in _DISK_ERRORS)
+            if as_text or getattr(error, "errno", None) in _DISK_ERRORS:
                 raise _unwritable(folder, error) from error
             raise
         finally:
@@ -240,10 +241,9 @@ class Store:
             made_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             seconds=round(seconds, 3),
         )
-        path = folder / MANIFEST
-        path.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        for name in [*files, path]:
-            with name.open("rb") as file:
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        for path in [*files, folder / MANIFEST]:
+            with path.open("rb") as file:
                 # Else the rename could reach the disk before the contents.
                 os.fsync(file.fileno())
         folder.chmod(0o755)
@@ -328,15 +328,6 @@ def _discard(path: Path, aside: Path) -> None:
         shutil.rmtree(aside)
     else:
         aside.unlink()
-
-
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-
-
-def _is_about_disk(error: Exception) -> bool:
-    # safetensors and pyarrow pass the system's error on as text only.
-    as_text = any(os.strerror(number) in str(error) for number in _DISK_ERRORS)
-    return as_text or getattr(error, "errno", None) in _DISK_ERRORS
 
 
 def _unwritable(folder: Path, error: Exception) -> ArtifactError:

@@ -44,10 +44,8 @@ def tune_thresholds(y_true: np.ndarray, probabilities: np.ndarray, shrinkage: fl
     would be best if the probabilities were true, which needs no truth and is far less noisy. Source: Lipton et al.
     2014, optimal thresholding of classifiers to maximize F1, for the best threshold given probabilities.
 
-    Args:
-        y_true: bool (items, labels).
-        probabilities: same shape.
-        shrinkage: how many positives the threshold that the probabilities suggest is worth.
+    y_true: bool (items, labels), as probabilities. shrinkage: how many positives the threshold that the probabilities
+    suggest is worth.
     """
     true_positives, predicted, positives = _counts(y_true, probabilities)
     shared = GRID[np.argmax(_f1(true_positives.sum(1), predicted.sum(1), positives.sum()))]

@@ -1,8 +1,6 @@
 """The key of an artifact: a hash of its stage, its inputs, its settings and the code that makes it.
 
-The code is read, not run: the function that makes the artifact, whatever it uses of its own package, and each library
-module that these name, with all that those import. So no list of modules has to be kept, and a helper that moves to
-another file still counts.
+The code is read, not run, so that no list of modules has to be kept.
 """
 
 import ast
@@ -21,17 +19,7 @@ _LIBRARY = Path(__file__).parent.name
 
 
 def artifact_key(stage: str, inputs: Inputs, config: StageConfig, source: str) -> str:
-    """Compute the key of what a stage makes.
-
-    Args:
-        stage: the stage's name.
-        inputs: by parameter, the artifacts that it reads.
-        config: its settings.
-        source: the digest of its code, as `source_digest` computes it.
-
-    Returns:
-        20 hexadecimal digits.
-    """
+    """Compute the key of what a stage makes, 20 hexadecimal digits. source: as `source_digest` computes it."""
     made_of = {
         "stage": stage,
         "inputs": {name: [(handle.stage, handle.key) for handle in handles] for name, handles in inputs.items()},
@@ -46,13 +34,8 @@ def source_digest(function: Callable[..., Any]) -> str:
 
     It covers the function, the definitions of its own package that it uses, the library modules that these name with
     everything of the library that those import, the `__init__` files on the way, and the library's data files that any
-    of these modules name. The library is looked for beside the function's own package.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        ValueError: the function is not defined at the top level of a module.
+    of these modules name. The library is looked for beside the function's own package. Returns 64 hexadecimal digits.
+    Raises ValueError if the function is not defined at the top level of a module.
     """
     module = function.__module__
     root = Path(function.__code__.co_filename).parents[module.count(".")]

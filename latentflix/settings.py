@@ -1,7 +1,6 @@
 """The settings of every flow, in the order in which the command line and the form of the Prefect UI show them.
 
-What a user is likely to change comes first: the data, the reviews, the factors, their labels and names. Folders,
-processes and the like come last.
+What a user is likely to change comes first; folders, processes and the like come last.
 """
 
 from collections.abc import Mapping
@@ -97,7 +96,7 @@ class RatedSettings(BaseModel):
     @property
     def data(self) -> str:
         """What a run is named after: the data that it reads."""
-        return _data_name(self.ratings_source.path, self.ratings_source.data_set)
+        return self.ratings_source.path.name if self.ratings_source.path else self.ratings_source.data_set
 
 
 class ProfileSettings(BaseModel):
@@ -220,7 +219,7 @@ class GenreSettings(FlowSettings, RatedSettings, _GenreStages):
     @property
     def data(self) -> str:
         """What a run is named after: the plots that it reads."""
-        return _data_name(self.plot_source.path, "film_plots")
+        return self.plot_source.path.name if self.plot_source.path else "film_plots"
 
 
 class _SentimentStages(BaseModel):
@@ -258,7 +257,7 @@ class SentimentSettings(FlowSettings, LanguageModelSettings, _SentimentStages, P
     @property
     def data(self) -> str:
         """What a run is named after: the reviews that it reads."""
-        return _data_name(self.sentiment_source.path, "imdb_reviews")
+        return self.sentiment_source.path.name if self.sentiment_source.path else "imdb_reviews"
 
 
 class _RefreshStages(BaseModel):
@@ -282,10 +281,6 @@ class RefreshSettings(FlowSettings, RatedSettings, _RefreshStages):
     def data(self) -> str:
         """What a run is named after: the sources that it queries."""
         return "-".join(self.sources.names)
-
-
-def _data_name(path: Path | None, data_set: str) -> str:
-    return path.name if path else data_set
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

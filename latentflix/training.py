@@ -31,14 +31,7 @@ from latentflix.errors import TrainingError
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch that has ended.
-
-    Attributes:
-        training: the name of the training.
-        done: epochs of the whole training that have ended.
-        planned: epochs of the whole training.
-        scores: losses and metrics by name.
-    """
+    """An epoch that has ended, by the name of its training: `done` of `planned`, with losses and metrics by name."""
 
     training: str
     done: int
@@ -113,11 +106,7 @@ def single_threaded() -> Iterator[None]:
 class TrainingProgress(Callback):
     """Shows a bar in a terminal, logs a line per epoch, and reports epochs to the observer.
 
-    Attributes:
-        done: epochs of the training that have ended.
-
-    Raises:
-        TrainingError: at the first loss that is NaN or infinite.
+    done: epochs of the training that have ended. Raises TrainingError at the first loss that is NaN or infinite.
     """
 
     order = 60
@@ -131,8 +120,7 @@ class TrainingProgress(Callback):
         """Open the bar."""
         if self.n_epochs is None:
             self.done = 0
-        total = self.n_epoch * len(self.dls.train)
-        self.next_check = 0
+        self.next_check, total = 0, self.n_epoch * len(self.dls.train)
         self.bar = tqdm(total=total, desc=self.title, unit="batch", leave=False, disable=not sys.stderr.isatty())
 
     def after_loss(self) -> None:
@@ -230,15 +218,11 @@ def make_learner(
     """Make a Learner that shows its progress through `TrainingProgress` alone; on a GPU in mixed precision.
 
     Args:
-        name: the training's name.
-        train: an iterable of batches.
-        valid: an iterable of batches.
+        name: the training's name, for `TrainingProgress` as are level and n_epochs.
+        train: an iterable of batches, as is valid.
         model: it is moved to the device.
         device: the GPU if there is one, unless given.
-        opt_func: makes the optimiser.
         small_steps: take a `LeanLearner` where the device allows it.
-        level: at which epochs are logged.
-        n_epochs: epochs of all fits together, if there are several.
         **options: for `Learner`.
     """
     device = device or pick_device()
@@ -259,9 +243,8 @@ LEAST_STEPS = 20
 class LRFinderResult:
     """What the learning-rate finder saw.
 
-    Attributes:
-        curve: one row per step: learning_rate, loss (smoothed).
-        suggested: the rate in the valley where the loss falls longest; None without a curve.
+    curve: one row per step: learning_rate, loss (smoothed). suggested: the rate in the valley where the loss falls
+    longest; None without a curve.
     """
 
     curve: pd.DataFrame

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -114,7 +115,7 @@ def make_loss(name: LossName, y_true: np.ndarray) -> Loss:
         # Only this loss needs torchvision, which takes two seconds to import.
         from torchvision.ops import sigmoid_focal_loss
 
-        return lambda logits, truth: sigmoid_focal_loss(logits, truth, alpha=-1, reduction="mean")
+        return partial(sigmoid_focal_loss, alpha=-1, reduction="mean")
     return _asymmetric if name == "asymmetric" else binary_cross_entropy_with_logits
 
 
@@ -149,12 +150,8 @@ def train_head(
 ) -> Head:
     """Train until the mean average precision on the validation plots stops improving, and keep the best epoch.
 
-    Raises TrainingError if the loss is NaN or infinite.
-
-    Args:
-        features: float32 (plots, size).
-        y_true: bool (plots, genres).
-        valid: bool (plots,); the network learns from the others.
+    features: float32 (plots, size). y_true: bool (plots, genres). valid: bool (plots,); the network learns from the
+    others. Raises TrainingError if the loss is NaN or infinite.
     """
     torch.manual_seed(seed)
     y_train = y_true[~valid]
@@ -171,10 +168,8 @@ def train_head(
     )
     with learner.no_logging(), single_threaded():
         learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
-    weights = {name: value.cpu().numpy() for name, value in learner.model.state_dict().items()}
-    return Head(
-        weights, pd.DataFrame(list(learner.recorder.values), columns=["train_loss", "valid_loss", "one_minus_map"])
-    )
+    history = pd.DataFrame(list(learner.recorder.values), columns=["train_loss", "valid_loss", "one_minus_map"])
+    return Head({name: value.cpu().numpy() for name, value in learner.model.state_dict().items()}, history)
 
 
 def _one_minus_map(logits: torch.Tensor, truth: torch.Tensor) -> float:

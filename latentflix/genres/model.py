@@ -1,7 +1,6 @@
 """The genres of a film from its plot: networks on the plot's embedding and TF-IDF, stacked.
 
-An embedding represents what a plot is about, TF-IDF which names and things occur in it; neither has what the other has.
-Three numbers, fitted on the validation plots and shared by all genres, weigh the two and make their sum a probability.
+An embedding represents what a plot is about, TF-IDF which names and things occur in it.
 """
 
 from collections.abc import Sequence
@@ -48,10 +47,9 @@ class GenreModel:
     """Everything that predicts genres.
 
     Attributes:
-        centre: float32 (size,), mean of the training plots' embeddings.
-        scale: float32 (size,), their standard deviation.
+        centre, scale: float32 (size,), mean and standard deviation of the training plots' embeddings.
         heads: by seed, the weights of a network.
-        mixture: float64 (3,), weight of the networks, weight of TF-IDF, intercept.
+        mixture: float64 (3,), shared by all genres: weight of the networks, weight of TF-IDF, intercept.
     """
 
     genres: list[str]
@@ -104,12 +102,8 @@ def train_genres(
 ) -> TrainedGenres:
     """Learn genres from the training plots; everything that is chosen is chosen on the validation plots.
 
-    Raises TrainingError if a loss is NaN or infinite.
-
-    Args:
-        plots: index plot_id; plot, part. Test plots are predicted, never learned from.
-        has_genre: same index, a bool column per genre.
-        embedded: the embeddings of the plots, in each way of reading that is compared.
+    plots: index plot_id; plot, part. has_genre: same index, a bool column per genre. embedded: the embeddings of the
+    plots, in each way of reading that is compared. Raises TrainingError if a loss is NaN or infinite.
     """
     train, valid = ((plots["part"] == part).to_numpy() for part in (TRAIN, VALID))
     y_true, seen = has_genre.to_numpy(), train | valid

@@ -31,14 +31,9 @@ def join_plots(films: pd.DataFrame, plots: pd.DataFrame, config: MovieLensCompar
 
     Titles match if they differ only in case, accents, punctuation and the place of the article, and if there is one on
     both sides; if both years are known they must be as near as the config says.
-
-    Args:
-        films: index item_id; title (as "Postman, The (1997)"), year (nullable), genres.
-        plots: index plot_id; title, year (both nullable).
-
-    Returns:
-        item_id, plot_id, title, genres (MovieLens's, a list of str) of the films whose plot is known; and how many were
-        left out because several films or plots have their title, or because the years differ.
+    films: index item_id; title (as "Postman, The (1997)"), year (nullable), genres. plots: index plot_id; title, year
+    (both nullable). Returns item_id, plot_id, title, genres (MovieLens's, a list of str) of the films whose plot is
+    known; and how many were left out because several films or plots have their title, or because the years differ.
     """
     left = films.loc[films["title"] != _UNKNOWN, ["title", "year", "genres"]].reset_index()
     left["key"] = pd.array([title_key(title) for title in left["title"]], dtype="str")
@@ -64,11 +59,9 @@ def title_key(title: str) -> str:
 def compare_genres(joined: pd.DataFrame, probabilities: pd.DataFrame, thresholds: pd.Series) -> pd.DataFrame:
     """Compare the predicted genres of the films that `join_plots` joined with those that MovieLens names.
 
-    probabilities: index plot_id, a column for each genre. thresholds: index genre.
-
-    Returns:
-        joined with predicted (a list of genres, the most probable first), has_genre bool (whether MovieLens names any)
-        and, over the genres that both know, true_positives, false_negatives and false_positives.
+    probabilities: index plot_id, a column for each genre. thresholds: index genre. Returns `joined` with predicted (a
+    list of genres, the most probable first), has_genre bool (whether MovieLens names any) and, over the genres that
+    both know, true_positives, false_negatives and false_positives.
     """
     shared = {name: genre for name, genre in SAME_GENRE.items() if genre in probabilities}
     rows = []

@@ -1,7 +1,4 @@
-"""Plot summaries with their genres, cleaned, and split into train, valid and test.
-
-Every row that cannot be used is listed with the reason, and so is every genre that is too rare to learn.
-"""
+"""Plot summaries with their genres, cleaned, and split into train, valid and test."""
 
 import logging
 import re

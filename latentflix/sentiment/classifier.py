@@ -51,12 +51,8 @@ def train_sentiment(
 ) -> SentimentClassifier:
     """Train on the reviews of `train`, and predict those of `valid` and `test` after each step.
 
-    Raises ModelError, TrainingError as `train_classifier` raises them.
-
-    Args:
-        reviews: review_id, positive, part.
-        tokens: the ids of each review in the language model's vocabulary.
-        backward: a language model that reads backward; then a second classifier is made of it.
+    reviews: review_id, positive, part. tokens: the ids of each review in the language model's vocabulary. backward: a
+    language model that reads backward; then a second classifier is made of it. Raises as `train_classifier` does.
     """
     part = reviews["part"]
     used, predicted = (np.flatnonzero(part.isin(parts)).tolist() for parts in ([TRAIN, VALID], [VALID, TEST]))

@@ -1,8 +1,4 @@
-"""Labelled reviews, split so that no film is both trained on and scored.
-
-Reviews of one film share its title, its actors and often its verdict, so a classifier that was trained on some of them
-knows more about the others than about those of a new film.
-"""
+"""Labelled reviews, split so that no film is both trained on and scored: its reviews often share their verdict."""
 
 import hashlib
 import logging
@@ -155,7 +151,16 @@ def prepare_sentiment(
     ids = source["review_id"].dropna().unique()
     unread = pd.DataFrame({"text_id": ids[~np.isin(ids, reviews.loc[reviews["part"] == TRAIN, "review_id"])]})
     prepared = SentimentReviews(reviews, unread.astype("str"), left_out.astype({"reason": "str"}), shared)
-    _check_parts(prepared)
+    kinds = reviews.groupby("part")["positive"].nunique().reindex([TRAIN, VALID, TEST], fill_value=0)
+    if kinds.min() < 2:
+        counts = prepared.counts().items()
+        raise DataError(
+            "a part has no positive or no negative reviews",
+            where=str(kinds.idxmin()),
+            found="; ".join(f"{part}: {n['positive']} positive of {n['reviews']} reviews" for part, n in counts),
+            expected="positive and negative reviews in train, valid and test",
+            hint="bring more reviews, or change --sentiment-reviews.valid-share and --sentiment-reviews.test-share",
+        )
     logger.info("sentiment: %d reviews, %d left out: %s", len(reviews), len(left_out), prepared.counts())
     return prepared
 
@@ -192,16 +197,3 @@ def split_by_group(groups: pd.Series, shares: dict[str, float], seed: int) -> np
     place = np.searchsorted(np.cumsum(list(shares.values())), middle.to_numpy(), side="right")
     part_of = pd.Series(np.array([*shares, TRAIN], dtype=object)[place], sizes.index)
     return groups.map(part_of).to_numpy(dtype=object)
-
-
-def _check_parts(prepared: SentimentReviews) -> None:
-    kinds = prepared.reviews.groupby("part")["positive"].nunique().reindex([TRAIN, VALID, TEST], fill_value=0)
-    if kinds.min() < 2:
-        counts = prepared.counts().items()
-        raise DataError(
-            "a part has no positive or no negative reviews",
-            where=str(kinds.idxmin()),
-            found="; ".join(f"{part}: {n['positive']} positive of {n['reviews']} reviews" for part, n in counts),
-            expected="positive and negative reviews in train, valid and test",
-            hint="bring more reviews, or change --sentiment-reviews.valid-share and --sentiment-reviews.test-share",
-        )

@@ -36,12 +36,8 @@ class SentimentConfig(StageConfig):
 class SentimentModel:
     """Everything that predicts sentiment. Raises ModelError if its parts do not fit.
 
-    Attributes:
-        predictor: a key of PARTS.
-        mixture: the weight of each of its parts' logits, and the intercept; float64.
-        vocabulary: the classifier's.
-        classifiers: as in `SentimentClassifier.weights`.
-        classifier_config: how they were trained.
+    predictor: a key of PARTS. mixture: the weight of each of its parts' logits, and the intercept; float64. vocabulary:
+    the classifier's. classifiers: as in `SentimentClassifier.weights`.
     """
 
     predictor: str
@@ -87,8 +83,7 @@ def choose_predictor(
     """Fit each predictor's mixture on the validation reviews, and choose the one with the least log loss on them.
 
     The log loss of some thousand reviews distinguishes predictors whose accuracies still differ by chance only.
-
-    classifier_config: how the classifier was trained. reviews: index review_id; positive, film, part.
+    reviews: index review_id; positive, film, part.
     """
     logits = tfidf.logits.assign(**{CLASSIFIER: classifier.logits.iloc[:, -1]})
     known = reviews.loc[logits.index]

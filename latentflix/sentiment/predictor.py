@@ -32,11 +32,7 @@ class SentimentPredictor:
 
     @classmethod
     def load(cls, artifacts_dir: Path = Path("artifacts")) -> Self:
-        """Load the latest sentiment artifact.
-
-        Raises ArtifactError if there is none, or a file of it was altered or cut short, and ModelError if its weights
-        do not belong together.
-        """
+        """Load the latest artifact. Raises ArtifactError if there is none or it was altered, ModelError as `build`."""
         store = Store(artifacts_dir)
         return cls.build(store.read_field(latest_artifact(store, STAGE, PROGRAM), ChosenSentiment, "model"))
 
@@ -63,10 +59,7 @@ class SentimentPredictor:
         return pd.DataFrame({**columns, "note": pd.Series(notes, dtype="str")})
 
     def predict_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
-        """Write the csv or parquet table in `source` to `target`, with the columns of `predict` added.
-
-        Reads and writes `batch_rows` rows at a time. Returns the number of rows. Raises as `append_columns` does.
-        """
+        """Copy a csv or parquet file with the columns of `predict` added; see `append_columns`."""
         return append_columns(source, target, text_column, self.predict, batch_rows)
 
     def _probabilities(self, texts: list[str], tokens: list[np.ndarray]) -> np.ndarray:

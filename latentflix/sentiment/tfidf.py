@@ -50,13 +50,9 @@ def fit_sentiment_tfidf(reviews: pd.DataFrame, config: SentimentTfidfConfig) -> 
     predicted = reviews[reviews["part"].isin([VALID, TEST]).to_numpy()]
     models, trials, logits = {}, [], {}
     for method, method_config in ((TFIDF, config.tfidf), (BASELINE, config.baseline)):
-        models[method], tried = tune_tfidf(
-            list(used["text"]),
-            used[["positive"]],
-            (used["part"] == VALID).to_numpy(),
-            method_config,
-            config.inverse_regularizations,
-        )
+        texts, valid = list(used["text"]), (used["part"] == VALID).to_numpy()
+        tried_values = config.inverse_regularizations
+        models[method], tried = tune_tfidf(texts, used[["positive"]], valid, method_config, tried_values)
         trials.append(tried.assign(method=method))
         logits[method] = tfidf_logits(list(predicted["text"]), models[method])[:, 0]
     index = pd.Index(predicted["review_id"], name="review_id")
