@@ -14,10 +14,7 @@ GRID = expit(np.linspace(-5, 3, 161))
 
 
 def calibration_curve(y_true: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
-    """Compare probabilities with frequencies, bin by bin.
-
-    Returns one row per bin of probabilities: mean_predicted, fraction_positive, pairs (of text and label).
-    """
+    """Compare probabilities with frequencies by bin: mean_predicted, fraction_positive, pairs (of text and label)."""
     pairs = pd.DataFrame({"mean_predicted": probabilities.ravel(), "fraction_positive": y_true.ravel()})
     grouped = pairs.groupby(np.digitize(pairs["mean_predicted"], _BINS[1:-1]))
     return grouped.mean().assign(pairs=grouped.size()).reset_index(drop=True)

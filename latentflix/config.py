@@ -15,10 +15,7 @@ class StageConfig(BaseModel):
 
 
 def setting(default: Any, description: str, *, unit: str = "", **bounds: float) -> Any:
-    """Make a field whose description ends with its unit and bounds, which `--help` and the UI's form do not show.
-
-    bounds: any of ge, gt, le and lt.
-    """
+    """Make a field whose description ends with its unit and bounds (ge, gt, le, lt), for `--help` and the UI's form."""
     shown = " and ".join(f"{sign} {bounds[name]:g}" for name, sign in _BOUNDS.items() if name in bounds)
     notes = "; ".join(filter(None, [unit, shown]))
     text = f"{description} [{notes}]" if notes else description

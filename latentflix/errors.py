@@ -5,12 +5,7 @@ from typing import Literal
 
 
 class LatentflixError(Exception):
-    """An error whose cause lies outside the program and which its user can remove.
-
-    Attributes:
-        message: what, where, found, expected and what to do, in one line.
-        stage: the stage in which it occurred, empty outside of stages.
-    """
+    """An error whose cause lies outside the program and which its user can remove. stage: empty outside of stages."""
 
     stage = ""
 
@@ -65,11 +60,7 @@ class FetchError(LatentflixError):
 
 
 class PermanentFetchError(FetchError):
-    """A request failed, and the same request would fail again.
-
-    Attributes:
-        outcome: what that means for the film that was asked about.
-    """
+    """A request failed, and the same would fail again. outcome: what that means for the film that was asked about."""
 
     def __init__(
         self, what: str, *, outcome: Literal["not_covered", "blocked", "error"] = "error", **details: str

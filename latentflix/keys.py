@@ -1,7 +1,4 @@
-"""The key of an artifact: a hash of its stage, its inputs, its settings and the code that makes it.
-
-The code is read, not run, so that no list of modules has to be kept.
-"""
+"""The key of an artifact: a hash of its stage, its inputs, its settings and the code that makes it."""
 
 import ast
 import hashlib
@@ -87,10 +84,7 @@ def _read_library(root: Path, names: set[str]) -> list[str]:
 
 @cache
 def _read_module(library: Path, path: Path, changed: int) -> tuple[str, list[str], set[Path]]:
-    """The digest of a module, the library names that it imports, and the library's data files that it names.
-
-    changed: says of which state of the file, so that the cache forgets earlier ones.
-    """
+    """The digest of a module as it was `changed`, what it imports of the library, and the data files that it names."""
     tree = _parse(path, changed)
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     imports = [name for node in nodes for name in _imported(node) if _belongs_to(name, _LIBRARY)]

@@ -51,10 +51,7 @@ def grouped_average_precision(
 
 
 def grouped_correlation(scores: np.ndarray, groups: np.ndarray, y_true: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Compute Spearman's correlation of scores and truth, which may be any number, ranked and centred in each group.
-
-    Arguments as for `grouped_auc`.
-    """
+    """Compute Spearman's correlation within groups of scores and truth, any number; arguments as for `grouped_auc`."""
     left = np.zeros((1, len(scores)))
     right = np.zeros(y_true.shape)
     for group in np.unique(groups):

@@ -71,9 +71,10 @@ _ULMFIT = {
 
 
 class FlowSettings(BaseModel):
-    """Where a flow runs, reads and writes."""
+    """Where a flow runs, reads and writes. PROFILES: named sets of values, which single settings override."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    PROFILES: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 
     parallel: ParallelConfig = Field(ParallelConfig(), description="where fits that need not wait for one another run")
     artifacts_dir: Path = Field(Path("artifacts"), description="where artifacts and the report are written")
@@ -83,6 +84,13 @@ class FlowSettings(BaseModel):
         None, description="address under which artifacts_dir is served, if it is: the run then links to its page"
     )
     json_: bool = Field(False, alias="json", description="print one JSON object instead of lines")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_profile(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return _merge(cls.PROFILES.get(str(given.get("profile", "sample")), {}), given)
 
 
 class RatedSettings(BaseModel):
@@ -100,22 +108,13 @@ class RatedSettings(BaseModel):
 
 
 class ProfileSettings(BaseModel):
-    """A profile: a named set of values, which single settings override."""
-
-    PROFILES: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    """The profile of a flow that has several."""
 
     profile: Profile = Field(
         "sample",
         description="a named set of values: sample, two CPU cores and minutes; ulmfit, a GPU and WikiText-103. A form "
         "sends every value that it shows, and those win over the profile: for another profile run its deployment",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_profile(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return _merge(cls.PROFILES.get(str(given.get("profile", "sample")), {}), given)
 
 
 class LanguageModelSettings(BaseModel):
@@ -184,12 +183,7 @@ class _CollabStudyStages(BaseModel):
 class CollabStudySettings(FlowSettings, _CollabStudyStages, RatedSettings):
     """The settings of the collab study."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_weight_decays(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return _merge({"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}, given)
+    PROFILES: ClassVar = {"sample": {"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}}
 
 
 class _GenreStages(BaseModel):

@@ -59,10 +59,7 @@ def check_all(artifacts_dir: Path, data_dir: Path | None, cache_dir: Path, store
 def check_packages(
     required: Callable[[str], list[str] | None] = requires, installed: Callable[[str], str] = version
 ) -> Iterator[CheckResult]:
-    """Check that the packages of latentflix and its extras are installed in the required versions.
-
-    required, installed: as in `importlib.metadata`.
-    """
+    """Check the packages of latentflix and its extras; `required`, `installed`: as in `importlib.metadata`."""
     try:
         requirements = [Requirement(text) for text in required("latentflix") or []]
     except PackageNotFoundError:

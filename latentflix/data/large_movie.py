@@ -51,10 +51,7 @@ def review_files(path: Path) -> Iterator[ReviewFile]:
 
 
 def film_urls(path: Path) -> dict[tuple[str, str], list[str]]:
-    """By split and label, the address of the film of each review by number; empty if the copy lacks these lists.
-
-    Raises as `review_files` does.
-    """
+    """The address of the film of each review, by split and label, in lists by number; empty in a copy without them."""
     return {
         (match["split"], match["label"]): read().decode("utf-8", errors="replace").splitlines()
         for match, read in _files(path, _URLS)

@@ -5,12 +5,13 @@ Source: the README of each set, https://grouplens.org/datasets/movielens/
 
 import csv
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from itertools import product
+from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
@@ -63,18 +64,16 @@ def read_movielens(path: Path) -> Tables:
 
 
 def find_layout(root: Traversable) -> tuple[FileLayout, Traversable]:
-    """The layout in which a folder, or one directly in it, holds MovieLens, and that folder.
-
-    Raises DataError, naming the files that are there, if none does.
-    """
-    folders = [root, *_sorted(entry for entry in root.iterdir() if entry.is_dir())]
+    """The layout of MovieLens in a folder or one directly in it, and that folder. Raises DataError if there is none."""
+    by_name = attrgetter("name")
+    folders = [root, *sorted((entry for entry in root.iterdir() if entry.is_dir()), key=by_name)]
     for folder, layout in product(folders, FILE_LAYOUTS):
         if (folder / layout.ratings).is_file() and (folder / layout.items).is_file():
             return layout, folder
     names = [
         f"{folder.name}/{entry.name}" if folder is not root else entry.name
         for folder in folders
-        for entry in _sorted(folder.iterdir())
+        for entry in sorted(folder.iterdir(), key=by_name)
         if entry.is_file()
     ]
     more = [f"and {len(names) - 12} more"] if len(names) > 12 else []
@@ -86,10 +85,6 @@ def find_layout(root: Traversable) -> tuple[FileLayout, Traversable]:
         expected=", or ".join(expected),
         hint="name the folder or the zip of a MovieLens set, or one table of ratings",
     )
-
-
-def _sorted(entries: Iterable[Traversable]) -> list[Traversable]:
-    return sorted(entries, key=lambda entry: entry.name)
 
 
 def rating_scale(lowest: float, highest: float) -> pd.DataFrame:

@@ -73,8 +73,11 @@ def read_ratings(
     if "official_fold" in ratings:
         table["official_fold"] = ratings["official_fold"].to_numpy("int8")
     lowest, highest = _check_scale(ratings["rating"], table["rating"], config, scale)
-    _reject_repeated(ratings, _pairs(table))
-
+    in_order = np.sort(_pairs(table))
+    if (in_order[1:] == in_order[:-1]).any():
+        repeated = pd.Series(_pairs(table)).duplicated()
+        _reject([ratings["user_id"], ratings["item_id"]], repeated, "a user rates an item twice", "one rating each")
+    del in_order
     merged_into = items.index.to_series().groupby(_item_keys(items, config), sort=False).transform("min")
     table["item_id"] = merged_into.to_numpy("int32")[item_rows]
     _check_variety(table)
@@ -97,13 +100,14 @@ def _check_items(items: pd.DataFrame) -> pd.DataFrame:
     require_columns("the items", items.columns, ["item_id", "title", "genres"])
     item_id, names = _number(items["item_id"])
     _reject([items["item_id"]], pd.Series(item_id).duplicated(), "two items have one id", "one row per item")
+    genres = [value.split(GENRE_SEPARATOR) if isinstance(value, str) else [] for value in items["genres"]]
     title = items["title"].where(items["title"].map(lambda value: isinstance(value, str)), "").str.strip()
     _reject([items["title"]], title == "", "an item has no title", "a title")
     checked = pd.DataFrame(
         {
             "title": title.array,
             "year": pd.to_numeric(title.str.extract(r"\((\d{4})\)")[0]).astype("Int16").array,
-            "genres": [_split_genres(value) for value in items["genres"]],
+            "genres": [[name.strip() for name in names if name.strip()] for names in genres],
         },
         index=pd.Index(item_id, name="item_id"),
     )
@@ -112,11 +116,6 @@ def _check_items(items: pd.DataFrame) -> pd.DataFrame:
     if names is not None:
         checked["source_id"] = names[item_id - 1].astype("str")
     return checked
-
-
-def _split_genres(value: Any) -> list[str]:
-    names = value.split(GENRE_SEPARATOR) if isinstance(value, str) else []
-    return [name.strip() for name in names if name.strip()]
 
 
 def _number(column: pd.Series) -> tuple[np.ndarray, pd.Index | None]:
@@ -154,13 +153,6 @@ def _check_scale(
 def _pairs(table: Mapping[str, np.ndarray]) -> np.ndarray:
     """User and item as one number, in the order of both."""
     return table["user_id"].astype(np.int64) * 2**32 + table["item_id"]
-
-
-def _reject_repeated(ratings: pd.DataFrame, pairs: np.ndarray) -> None:
-    in_order = np.sort(pairs)
-    if (in_order[1:] == in_order[:-1]).any():
-        repeated = pd.Series(pairs).duplicated()
-        _reject([ratings["user_id"], ratings["item_id"]], repeated, "a user rates an item twice", "one rating each")
 
 
 def _check_variety(table: Mapping[str, np.ndarray]) -> None:

@@ -120,7 +120,11 @@ def _read_own(config: RatingsSourceConfig) -> Tables:
     else:
         unique = pd.Series(ratings["item_id"].dropna().unique())
         items = pd.DataFrame({"item_id": unique, "title": unique.astype("str"), "genres": ""})
-    ratings["timestamp"] = _seconds(ratings["timestamp"]) if config.timestamp_column else 0
+    if not config.timestamp_column:
+        ratings["timestamp"] = 0
+    elif not is_numeric_dtype(ratings["timestamp"]):
+        times = pd.to_datetime(ratings["timestamp"], utc=True, format="ISO8601")
+        ratings["timestamp"] = (times - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)
     (ratings["user_id"],) = _ids(ratings["user_id"])
     ratings["item_id"], items["item_id"] = _ids(ratings["item_id"], items["item_id"])
     rating = pd.to_numeric(ratings["rating"], errors="coerce")
@@ -193,11 +197,3 @@ def _ids(*columns: pd.Series) -> list[pd.Series]:
     if all(is_integer_dtype(column) and column.between(bounds.min, bounds.max).all() for column in columns):
         return [column.astype("int32") for column in columns]
     return [column.astype("str").astype("category") for column in columns]
-
-
-def _seconds(times: pd.Series) -> pd.Series:
-    """Times as seconds since 1970; numbers stay as they are."""
-    if is_numeric_dtype(times):
-        return times
-    moments = pd.to_datetime(times, utc=True, format="ISO8601")
-    return (moments - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)

@@ -70,7 +70,10 @@ def append_columns(
             write = pq.ParquetWriter if target.suffix == ".parquet" else pc.CSVWriter
             with write(partial, whole) as file:
                 for batch in tqdm(batches, "rows", unit="batch", leave=False, disable=None):
-                    predicted = predict(_texts(batch[column]))
+                    texts = batch[column]
+                    texts = texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
+                    # As bytes, because one text that is not UTF-8 would otherwise fail the whole batch.
+                    predicted = predict([decode(raw) for raw in texts.cast(pa.large_binary()).to_pylist()])
                     more = pa.RecordBatch.from_pandas(predicted, added, preserve_index=False)
                     file.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *more.columns], schema=whole))
                     rows += len(batch)
@@ -137,13 +140,6 @@ def _check_columns(schema: pa.Schema, source: Path, column: str, added: pa.Schem
             hint="rename them",
         )
     return schema
-
-
-def _texts(column: pa.Array) -> list[MaybeText]:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    # As bytes, because one text that is not UTF-8 would otherwise fail the whole batch.
-    return [decode(raw) for raw in column.cast(pa.large_binary()).to_pylist()]
 
 
 def decode(raw: bytes | None) -> MaybeText:

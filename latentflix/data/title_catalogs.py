@@ -39,10 +39,7 @@ class TitleConfig(StageConfig):
 def open_catalogs(
     config: TitleConfig, titles: Collection[str], data_dir: Path | None = None, cache_dir: Path | None = None
 ) -> list[Catalog]:
-    """Open the catalogs for `titles` in the order in which they are asked: that of the package, then of the settings.
-
-    Raises DataError if one that the settings name cannot be read.
-    """
+    """Open the catalogs in the order in which they are asked. Raises DataError if one cannot be read."""
     shipped = load_data_set(DataSetConfig(name="movielens_100k", data_dir=data_dir, cache_dir=cache_dir))
     catalogs = [catalog_of_items("latentflix", shipped["items"])]
     if config.links_path:

@@ -1,7 +1,6 @@
-"""Which IMDb title a film of MovieLens is, by its title and year.
+"""Which IMDb title a film of MovieLens is, by its title and year, which is now and then wrong by one.
 
-MovieLens writes "African Queen, The (1951)", puts other names in parentheses, "Cité des enfants perdus, La (City of
-Lost Children, The) (1995)", marks videos with (V), and is now and then wrong by a year.
+A title is written "Cité des enfants perdus, La (City of Lost Children, The) (1995)"; (V) marks a video.
 """
 
 import re

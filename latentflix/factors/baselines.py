@@ -64,10 +64,7 @@ def predict_by_embeddings(
     held_out: pd.DataFrame,
     config: EmbeddingBaselineConfig,
 ) -> pd.DataFrame:
-    """Predict held-out reviews by their embeddings and logistic regression.
-
-    Arguments and result as for `predict_by_tfidf`; embeddings: float (reviews, size).
-    """
+    """Predict held-out reviews by their embeddings, float (reviews, size); else as `predict_by_tfidf`."""
 
     def fit_predict(test: np.ndarray, y_true: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
         probabilities = np.zeros((test.sum(), len(labels)), np.float32)

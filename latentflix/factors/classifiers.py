@@ -64,7 +64,6 @@ def train_classifiers(
         reviews: review_id, item_id.
         tokens: the ids of each review in the language model's vocabulary.
         item_labels: item_id, label.
-        labels: those to predict, in the order of the outputs.
         backward: a language model that reads backward; then each classifier gets a second one, made of it.
     """
     item_ids = reviews["item_id"]

@@ -1,8 +1,4 @@
-"""Methods of prediction compared on the same held-out items, with labels predicted from thresholds on.
-
-The thresholds for the items of a fold are tuned on the items of all other folds, each of which was predicted by a
-classifier that had not read about it; so nothing of the fold's own items is known to them.
-"""
+"""Methods of prediction compared on the same held-out items, with labels predicted from thresholds on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,10 +48,7 @@ def compare_methods(
     labels: list[str],
     config: ComparisonConfig,
 ) -> Comparison:
-    """Score every method's predictions, by method, of held-out items; CLASSIFIER's are among them.
-
-    The other arguments are those of `evaluate_predictions`. An item's probability is the mean of its reviews'.
-    """
+    """Score every method's predictions of held-out items, CLASSIFIER's among them; else as `evaluate_predictions`."""
     items = {method: average_by_item(table, item_ids, labels) for method, table in predictions.items()}
     index = items[CLASSIFIER].index
     groups = folds.loc[index].to_numpy()

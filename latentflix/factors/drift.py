@@ -1,8 +1,4 @@
-"""Drift: how new reviews, which alone are predicted, change the histograms of the last report.
-
-The distance between two histograms is half the sum of what each label's share gained or lost, divided by the number of
-labels that a review votes for: 0 if nothing changed, 1 if no label kept a vote.
-"""
+"""Drift: how new reviews, which alone are predicted, change the histograms of the last report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

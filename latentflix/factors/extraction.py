@@ -1,11 +1,8 @@
 """Axes that mean the same on every run: the item factors of several fits, in one common rotation.
 
-The product of user and item factors does not change when both are rotated, so a raw axis of one fit is no axis of
-the next. What is the same in every fit is how items differ in the predictions they get. So the item loadings of all
-seeds are put side by side, and their principal axes span the space that is examined. Principal axes of similar weight
-are still mixed arbitrarily: on MovieLens 100K two groups of eight seeds share 16 of 20 directions at |r| of 0.9 or
-more, but only 7 to 9 of their principal axes. Varimax settles the mixture, for it rotates the axes until each is
-strong in few items; if items are weighted by their ratings, 10 or 11 axes then agree.
+A raw axis of one fit is no axis of the next; what is the same in every fit is how items differ in the predictions they
+get. On MovieLens 100K two groups of eight seeds share 16 of 20 directions at |r| of 0.9 or more, but only 7 to 9 of
+their principal axes, since those of similar weight are mixed arbitrarily; of varimax axes they share 10 or 11.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,4 @@
-"""Which items are held out from which classifier.
-
-All reviews of an item have its labels, so a classifier that was trained on one of them knows the item. Therefore items
-are assigned to folds, and each fold is predicted by a classifier that was trained on none of its items.
-"""
+"""Which items are held out from which classifier: one that has read a review of an item knows the item's labels."""
 
 import logging
 from collections.abc import Callable, Sequence

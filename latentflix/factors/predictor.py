@@ -1,8 +1,6 @@
-"""Labels of any review, predicted by the trained classifiers of a run.
+"""Labels of any review, predicted by the trained classifiers of a run: the mean of all folds.
 
-No classifier was trained on all items: each holds out the items of one fold. A new review is read by all of them, and
-the mean of their probabilities counts. So most of them have read other reviews of an item that the run knew, and their
-predictions for it are no test; the scores that come with the labels are of held-out items.
+Most of them have read other reviews of an item that the run knew, so their predictions for it are no test.
 """
 
 from collections.abc import Sequence

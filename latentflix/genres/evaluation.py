@@ -110,10 +110,7 @@ def evaluate_genres(
 
 
 def confuse(y_true: np.ndarray, y_pred: np.ndarray, genres: list[str]) -> pd.DataFrame:
-    """Compute which genres go together, and which are predicted together.
-
-    Returns genre, other, and shares of the genre's plots: has_other, and predicted_other.
-    """
+    """Compute shares of each genre's plots by genre and other: has_other, and predicted_other."""
     positives = y_true.sum(0)[:, None]
     with np.errstate(invalid="ignore"):
         has_other, predicted_other = (y_true.T.astype(float) @ other / positives for other in (y_true, y_pred))

@@ -66,10 +66,7 @@ class PlotBatches:
 
 
 class RestoreBestEpoch(Callback):
-    """Stops when the Learner's first metric has not fallen for `patience` epochs, and restores its best epoch.
-
-    fastai's own callback keeps the weights in a pickle on disk.
-    """
+    """Stops when the Learner's first metric has not fallen for `patience` epochs, and restores its best epoch."""
 
     order = 70
 

@@ -1,7 +1,4 @@
-"""The genres of a film from its plot: networks on the plot's embedding and TF-IDF, stacked.
-
-An embedding represents what a plot is about, TF-IDF which names and things occur in it.
-"""
+"""The genres of a film from its plot: networks on the plot's embedding and TF-IDF, stacked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -28,10 +28,7 @@ class GenrePredictor:
 
     @classmethod
     def load(cls, artifacts_dir: Path = Path("artifacts"), data_dir: Path | None = None) -> Self:
-        """Load the model of the latest genres artifact; `data_dir` is searched first for the encoder's wheel.
-
-        Raises ArtifactError if there is no such artifact or it was altered, and what `load_encoder` raises.
-        """
+        """Load the latest genres artifact. Raises ArtifactError, and what `load_encoder` raises."""
         store = Store(artifacts_dir)
         model = GenreModel.load(store, latest_artifact(store, STAGE, PROGRAM))
         return cls(model, load_encoder(model.embedding.model_copy(update={"data_dir": data_dir})))
@@ -47,10 +44,7 @@ class GenrePredictor:
         return {str(genre): float(probability) for genre, probability in ranked.items()}
 
     def predict_file(self, source: Path, target: Path, plot_column: str = "plot", batch_rows: int = 2048) -> int:
-        """Copy a csv or parquet file with a float32 column for each genre and `note`, as `predict_genres` returns them.
-
-        Returns the number of rows. Raises as `append_columns` does.
-        """
+        """Copy a csv or parquet file with the genres of `predict_genres` and `note` added; see `append_columns`."""
 
         def predict(plots: Sequence[MaybeText]) -> pd.DataFrame:
             table, notes = predict_genres(plots, self.model, self.encoder)

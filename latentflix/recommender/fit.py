@@ -96,10 +96,9 @@ def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommen
 
 
 def score_recommender(recommender: Recommender, ratings: pd.DataFrame) -> dict[str, float]:
-    """Measure how far the predictions are from ratings, in stars.
+    """Measure how far the predictions are from ratings, in stars. Raises as `predict_ratings` does.
 
     rmse: root mean squared error of each seed, averaged. ensemble_rmse, ensemble_mae: of the seeds' mean prediction.
-    Raises NotFound if a user or item was not in the training ratings.
     """
     stars = predict_ratings(recommender, ratings["user_id"].to_numpy(), ratings["item_id"].to_numpy())
     actual = ratings["rating"].to_numpy()
@@ -141,7 +140,8 @@ def _fit_ensemble(
 ) -> np.ndarray:
     """Train the ensemble and return its validation curves, float32 (epochs, seeds)."""
     device = pick_device(config.seed // config.seeds_per_task)
-    batch_size = config.batch_size or _default_batch_size(len(train[0]))
+    # A step costs more with more users and items: with a fixed batch, epochs would grow faster than the ratings.
+    batch_size = config.batch_size or max(512, 2 ** round(math.log2(0.55 * len(train[0]) ** 0.6)))
     # Batch normalisation cannot handle a batch of one rating.
     while len(train[0]) % batch_size == 1 < len(train[0]):
         batch_size += 1
@@ -167,22 +167,13 @@ def _fit_ensemble(
     return errors.curves()
 
 
-def _default_batch_size(n_ratings: int) -> int:
-    """512 for 100 thousand ratings, 16,384 for 25 million."""
-    # A step costs more with more users and items: with a fixed batch, epochs would grow faster than the ratings.
-    return max(512, 2 ** round(math.log2(0.55 * n_ratings**0.6)))
-
-
 def _sum_over_seeds(stars: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
     """The sum, so that what a seed learns does not depend on how many are trained with it."""
     return mse_loss(stars, ratings, reduction="sum") / ratings.shape[1]
 
 
 class RatingBatches:
-    """Batches of (user and item rows int32 (seeds, batch, 2), rating float32 (seeds, batch)).
-
-    Many are gathered at a time, for all seeds, on the tensors' device; fastai's loader takes each through pandas.
-    """
+    """Batches of rows of user and item, int32 (seeds, batch, 2), and ratings, float32 (seeds, batch)."""
 
     def __init__(
         self, pairs: torch.Tensor, ratings: torch.Tensor, batch_size: int, seeds: Sequence[int], *, shuffle: bool

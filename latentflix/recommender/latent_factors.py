@@ -31,10 +31,7 @@ class LatentFactors:
 def split_seeds(
     user_ids: np.ndarray, item_ids: np.ndarray, weights: Mapping[str, np.ndarray], model: str
 ) -> list[LatentFactors]:
-    """The factors of each seed, from ids and weights as in `Recommender`.
-
-    Raises ModelError if users and items have no factors in common (`neural`).
-    """
+    """The factors of each seed of a `Recommender`. Raises ModelError if there are none in common (`neural`)."""
     if "u_weight.weight" not in weights:
         raise ModelError(
             "users and items have no factors in common",

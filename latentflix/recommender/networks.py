@@ -43,23 +43,16 @@ class DotProduct(nn.Module):
 def build_model(
     name: ModelName, n_users: int, n_items: int, n_factors: int, layers: Sequence[int], y_range: Range, seed: int
 ) -> nn.Module:
-    """Build a model for the numbers of known users and items, with initial weights drawn from `seed`.
-
-    n_factors: not used by the neural model, whose embeddings have the sizes of fastai's rule of thumb.
-    """
+    """Build a model for so many known users and items from `seed`; the neural one chooses its own widths."""
     n_users, n_items = n_users + UNKNOWN_ROWS, n_items + UNKNOWN_ROWS
     with _initial_weights:
         torch.manual_seed(seed)
         if name == "neural":
-            return EmbeddingNN(embedding_sizes(n_users, n_items), layers=list(layers), y_range=y_range)
+            sizes = [(n_rows, emb_sz_rule(n_rows)) for n_rows in (n_users, n_items)]
+            return EmbeddingNN(sizes, layers=list(layers), y_range=y_range)
         if name == "bias":
             return EmbeddingDotBias(n_factors, n_users, n_items, y_range=y_range)
         return DotProduct(n_factors, n_users, n_items, y_range if name == "dot_range" else None)
-
-
-def embedding_sizes(n_users: int, n_items: int) -> list[tuple[int, int]]:
-    """Rows and width of the neural model's two embeddings, as in fastai's `get_emb_sz`."""
-    return [(n_rows, emb_sz_rule(n_rows)) for n_rows in (n_users, n_items)]
 
 
 class SeedEnsemble(nn.Module):

@@ -13,10 +13,7 @@ from latentflix.runs import Run
 
 
 def read_fits(store: Store, run: Run) -> list[LatentFactors]:
-    """Read the factors of all seeds that a run's factors were made from, without their network.
-
-    Raises ArtifactError as `Store.read_arrays` does, ModelError if the recommender has none.
-    """
+    """Read the factors of all seeds that a run's factors were made from. Raises ArtifactError or ModelError."""
     fits: list[LatentFactors] = []
     for handle in store.manifest(run.handle("factors")).input_handles:
         if handle.stage == "collab":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,17 +80,11 @@ def find_previous(store: Store, present: Sequence[Handle]) -> tuple[Handle, ...]
     """
     for run in list_runs(store):
         found = tuple(run.handles[handle.stage] for handle in present if handle.stage in run.handles)
-        if len(found) == len(present) and found != tuple(present) and _is_complete(store, found):
-            return found
+        if len(found) == len(present) and found != tuple(present) and not any(map(store.find_problem, found)):
+            with suppress(ArtifactError):
+                lineage(store, found)
+                return found
     return ()
-
-
-def _is_complete(store: Store, handles: Sequence[Handle]) -> bool:
-    try:
-        lineage(store, handles)
-    except ArtifactError:
-        return False
-    return all(store.find_problem(handle) is None for handle in handles)
 
 
 def read_snapshot(store: Store, handles: Sequence[Handle]) -> Snapshot:

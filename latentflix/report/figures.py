@@ -79,10 +79,7 @@ def draw_rates(curve: pd.DataFrame, suggested: float | None, used: Sequence[floa
 
 
 def draw_stability(table: pd.DataFrame, stable_from: float, path: Path) -> None:
-    """Draw how stable each factor is, and how stable randomly rotated factors would be.
-
-    table: index axis; stability, stability_null, stability_null_95, stable.
-    """
+    """Draw the stability of each factor, and that of randomly rotated factors; table: as `Factors.axes`."""
     axes = _panel("factor", "|r| between groups of seeds")
     positions = np.arange(len(table))
     axes.bar(positions, table["stability"], color=[BLUE if stable else GREY for stable in table["stable"]])
@@ -140,10 +137,7 @@ def draw_curves(curves: pd.DataFrame, chosen: pd.DataFrame, path: Path) -> None:
 
 
 def draw_map(positions: pd.DataFrame, path: Path) -> None:
-    """Draw items on the axes 1 and 2, with the titles for which there is room, those of the first rows first.
-
-    positions: title, axis_1, axis_2.
-    """
+    """Draw items by axis_1 and axis_2, with each title for which there is room, those of the first rows first."""
     figure = Figure(figsize=(10, 7))
     figure.subplots_adjust(left=0.06, right=0.99, bottom=0.07, top=0.99)
     axes = figure.subplots()
@@ -199,10 +193,7 @@ def draw_threshold_curve(curve: pd.DataFrame, threshold: float, path: Path) -> N
 
 
 def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
-    """Draw which other genres the plots of each of the most frequent genres have, and which are predicted for them.
-
-    confusion: genre, other, has_other, predicted_other.
-    """
+    """Draw which other genres the plots of each frequent genre have and are predicted. confusion: as `confuse`."""
     genres = list(dict.fromkeys(confusion["genre"]))[:_GENRES_SHOWN]
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)

@@ -69,10 +69,7 @@ def build_genre_page(
     threshold: float,
     manifests: Sequence[Manifest],
 ) -> dict[str, Any]:
-    """Write the page into `folder` and return its headline's figures.
-
-    The tables are those of the stages; films: as `compare_genres` returns it, with part.
-    """
+    """Write the page into `folder` and return its headline's figures. films: as from `compare_genres`, with part."""
     plots = next(manifest.metrics for manifest in manifests if manifest.stage == "plot_summaries")
     figures = {"plots": plots["plots"], "genres": plots["genres"], **genre_figures(evaluation)}
     draw_genre_bars(evaluation.genres, folder / "genres.png")

@@ -1,7 +1,4 @@
-"""What the page of a run in the UI shows of artifacts: texts and tables, small enough to be read there.
-
-The figures of every stage are a table. Some stages have more to show, which is read from their artifact and its inputs.
-"""
+"""What the page of a run in the UI shows of artifacts: texts and tables, small enough to be read there."""
 
 import base64
 import re

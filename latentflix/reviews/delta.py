@@ -1,7 +1,4 @@
-"""Delta tables whose errors are explained in one line.
-
-Source: https://delta-io.github.io/delta-rs/
-"""
+"""Delta tables whose errors are explained in one line."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

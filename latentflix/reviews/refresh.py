@@ -1,7 +1,4 @@
-"""Refreshing the review store: which films are due, which sources are queried, what is stored, and a summary.
-
-Films are queried in batches. A batch remembers what it has done, so it can be run again until it is complete.
-"""
+"""Refreshing the review store: which films are due, which sources are queried, what is stored, and a summary."""
 
 import logging
 import time

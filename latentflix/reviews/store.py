@@ -1,7 +1,6 @@
-"""The review store: every review that was ever fetched, and when each film was last queried.
+"""The review store, two Delta tables: every review that was ever fetched, and when each film was last queried.
 
-Both are Delta tables. A batch of reviews is one MERGE: it is stored entirely or not at all, and every earlier version
-can be read. Reviews are partitioned by film, so that a batch rewrites only the partitions of its own films.
+A batch of reviews is one MERGE. They are partitioned by film, so that it rewrites only its own films' partitions.
 """
 
 import zlib
@@ -159,7 +158,11 @@ class ReviewStore:
             kept = [review for key, review in by_id.items() if key not in repeated]
             if kept:
                 _merge(table, kept, at)
-        return Counter((_change(key, review, known, repeated), review.source) for key, review in by_id.items())
+        changes: dict[str, Change] = {
+            key: "unchanged" if known[key] == by_id[key].content_sha256 else "changed" for key in by_id.keys() & known
+        }
+        changes |= dict.fromkeys(repeated, "repeated")
+        return Counter((changes.get(key, "new"), review.source) for key, review in by_id.items())
 
     def record(self, attempts: Collection[Attempt]) -> None:
         """Add attempts."""
@@ -269,11 +272,3 @@ def to_arrow(reviews: Collection[Review], at: datetime) -> pa.Table:
 def _storable(value: object) -> object:
     """Replace lone surrogates, which UTF-8 cannot hold."""
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
-
-
-def _change(key: str, review: Review, known: Mapping[str, str], repeated: Collection[str]) -> Change:
-    if key in repeated:
-        return "repeated"
-    if key not in known:
-        return "new"
-    return "unchanged" if known[key] == review.content_sha256 else "changed"

@@ -187,10 +187,7 @@ def _reasons(source: pd.DataFrame, n_titles: pd.Series, config: SentimentReviewC
 
 
 def split_by_group(groups: pd.Series, shares: dict[str, float], seed: int) -> np.ndarray:
-    """Split rows into parts of about these shares, the rest for training, so that no group is in two parts.
-
-    The order of the rows does not matter. Returns the part of each row: str (rows,).
-    """
+    """Split groups into parts of about these shares, the rest for training: str (rows,), the part of each row."""
     sizes = groups.value_counts().sort_index()
     sizes = sizes.iloc[np.random.default_rng(seed).permutation(len(sizes))]
     middle = (sizes.cumsum() - sizes / 2) / sizes.sum()

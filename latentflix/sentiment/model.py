@@ -1,8 +1,4 @@
-"""The sentiment of a review: classifier, TF-IDF, or both combined, whichever is best on reviews of other films.
-
-Candidates are scored on validation films by cross-validation: the few numbers that turn logits into probabilities are
-fitted on the other validation films, so that the combination has no advantage from having more of them.
-"""
+"""The sentiment of a review: classifier, TF-IDF, or both combined, whichever is best on reviews of other films."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,4 @@
-"""The state of a training after each epoch, on disk, so that a killed run continues from there.
-
-A checkpoint is one safetensors file: the weights and the optimiser's state, and as JSON in its header the losses and
-metrics of each epoch so far.
-"""
+"""The state of a training after each epoch, in one safetensors file, so that a killed run continues from there."""
 
 import json
 import logging
@@ -34,10 +30,7 @@ class Checkpoint:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """The checkpoint of a folder, or None if there is none.
-
-    One that cannot be read is logged and renamed to `training.broken`, and the training starts anew.
-    """
+    """The checkpoint of a folder, if there is one; one that cannot be read is logged and set aside."""
     path = folder / NAME
     try:
         with safe_open(path, "pt") as file:

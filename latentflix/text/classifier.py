@@ -167,10 +167,7 @@ def build_classifier(
 def restore_classifier(
     weights: Mapping[str, np.ndarray], vocabulary: Sequence[str], config: FineTuningConfig
 ) -> SequentialRNN:
-    """The classifier with these weights on the best device, in evaluation mode.
-
-    Raises ModelError if these are not the weights of a classifier, or belong to another vocabulary.
-    """
+    """The classifier with these weights on the best device. Raises ModelError if they are not its vocabulary's."""
     heads = sorted(name for name in weights if name.startswith("1.layers.") and weights[name].ndim == 2)
     if not heads:
         found = ", ".join(list(weights)[:5])

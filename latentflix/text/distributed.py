@@ -1,7 +1,6 @@
 """Data-parallel training in several processes, one per GPU, launched as `torchrun` launches them.
 
-Each computes the gradients of its part of a batch, and all learn from their mean, so that all have the same weights
-after each step. Sources: PyTorch, "Torch Distributed Elastic" and `DistributedDataParallel`.
+Sources: PyTorch, "Torch Distributed Elastic" and `DistributedDataParallel`.
 """
 
 import logging

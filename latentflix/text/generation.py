@@ -12,10 +12,7 @@ from latentflix.text.tokenizer import numericalize, tokenize
 def generate_texts(
     model: SequentialRNN, vocabulary: Sequence[str], prompt: str, n_words: int, temperature: float, n_texts: int
 ) -> list[str]:
-    """Sample continuations of a prompt, of `n_words` tokens each, never `xxunk`. Source: fastai `LMLearner.predict`.
-
-    temperature: below 1, likely tokens become likelier.
-    """
+    """Sample continuations of a prompt, `n_words` tokens each, never `xxunk`. Source: fastai `LMLearner.predict`."""
     if not n_texts:
         return []
     device = next(model.parameters()).device

@@ -1,7 +1,4 @@
-"""Texts as vectors of a sentence transformer, also those that are longer than the model can read at once.
-
-sentence-transformers is an optional package: only `load_encoder` imports it.
-"""
+"""Texts as vectors of a sentence transformer, also those that are longer than the model can read at once."""
 
 import sys
 import tempfile
@@ -88,10 +85,7 @@ class Embeddings:
 
 
 def load_encoder(config: EmbeddingConfig) -> Any:
-    """The `SentenceTransformer`, on the best device.
-
-    Raises DependencyError if sentence-transformers is not installed, and DataError if the model cannot be loaded.
-    """
+    """The `SentenceTransformer`. Raises DependencyError if the package is missing, DataError if the model is."""
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar

@@ -1,7 +1,7 @@
 """A corpus that is tokenised once: the ids of all its tokens in one array, which serves every vocabulary size.
 
-The vocabulary has every token that occurs: fastai's special tokens first, then the others by falling frequency. So the
-vocabulary of a model of size n is its first n tokens, and ids from n on are unknown tokens to that model.
+The vocabulary has fastai's special tokens first, then all others by falling frequency, so that of a model of size n is
+its first n tokens, and ids from n on are unknown tokens to that model.
 """
 
 import logging

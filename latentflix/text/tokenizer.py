@@ -1,8 +1,7 @@
 """Texts to tokens, exactly as fastai makes them, in a fraction of the time.
 
-fastai tokenises by a chain of text rules, spaCy's English tokenizer and a post-rule. The last rules and spaCy treat
-what is between two blanks independently, so each distinct word needs them once. Only between two punctuation marks does
-spaCy look across a blank: it searches the tokens of the whole text for special cases such as two apostrophes.
+fastai's last rules and spaCy treat what is between two blanks independently, so each distinct word needs them once;
+only between two punctuation marks does spaCy look across a blank, for special cases such as two apostrophes.
 """
 
 import re

@@ -6,7 +6,7 @@ import torch
 from fastai.collab import EmbeddingDotBias, EmbeddingNN, get_emb_sz
 from torch.nn.functional import mse_loss
 
-from latentflix.recommender.networks import DotProduct, SeedEnsemble, build_model, embedding_sizes
+from latentflix.recommender.networks import DotProduct, SeedEnsemble, build_model
 
 MODELS = ("dot", "dot_range", "bias", "neural")
 N_USERS, N_ITEMS, N_FACTORS, LAYERS, Y_RANGE = 20, 15, 4, (6, 5), (0.0, 5.5)
@@ -89,7 +89,8 @@ def test_the_models_are_fastais_own_with_embeddings_of_fastais_sizes():
     assert type(build("neural", 0)) is EmbeddingNN
     assert type(build("dot", 0)) is type(build("dot_range", 0)) is DotProduct
     table = SimpleNamespace(classes={"user": range(944), "item": range(1665)}, cat_names=["user", "item"])
-    assert embedding_sizes(944, 1665) == get_emb_sz(table)
+    large = build_model("neural", 943, 1664, N_FACTORS, LAYERS, Y_RANGE, 0)
+    assert [(each.num_embeddings, each.embedding_dim) for each in large.embeds] == get_emb_sz(table)
     assert [(table.num_embeddings, table.embedding_dim) for table in build("neural", 0).embeds] == [(21, 9), (16, 8)]
 
 

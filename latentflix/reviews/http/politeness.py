@@ -1,7 +1,4 @@
-"""Polite HTTP transport: rate limits for each host, robots.txt, an honest User-Agent, and no automatic retries.
-
-A failure that may pass raises TransientFetchError, every other one PermanentFetchError; retrying is up to the caller.
-"""
+"""Polite HTTP transport: rate limits for each host, robots.txt, an honest User-Agent, and no automatic retries."""
 
 import random
 import threading
@@ -142,19 +139,16 @@ class PoliteTransport(httpx.BaseTransport):
         host.next_request = time.monotonic() + pause
 
     def _obey_robots(self, host: _Host, url: httpx.URL) -> None:
+        """Without the file nothing is forbidden; while it cannot be read, no page is requested: RFC 9309, 2.3.1."""
         if host.robots is None:
             self._wait(host, url)
-            host.robots = self._read_robots(url)
+            request = httpx.Request("GET", url.join("/robots.txt"), headers={"User-Agent": self._config.user_agent})
+            try:
+                host.robots = Protego.parse(self._send(request).text)
+            except PermanentFetchError:
+                host.robots = Protego.parse("")
         if not host.robots.can_fetch(str(url), self._config.user_agent):
             raise PermanentFetchError("robots.txt forbids the page", outcome="blocked", where=_page(url))
-
-    def _read_robots(self, url: httpx.URL) -> Protego:
-        """Without one nothing is forbidden; while it cannot be read, no page is requested: RFC 9309, 2.3.1."""
-        request = httpx.Request("GET", url.join("/robots.txt"), headers={"User-Agent": self._config.user_agent})
-        try:
-            return Protego.parse(self._send(request).text)
-        except PermanentFetchError:
-            return Protego.parse("")
 
     def _send(self, request: httpx.Request) -> httpx.Response:
         where = _page(request.url)

@@ -112,10 +112,7 @@ class Rejected:
 
 
 def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
-    """Read the usable rows and the others.
-
-    Raises DataError if the file cannot be read or lacks a column, or if a row cannot be used and `strict` is set.
-    """
+    """Read the usable rows and the others. Raises DataError if the file, or in strict mode a row, cannot be used."""
     rows: list[Row] = []
     rejected: list[Rejected] = []
     lines: dict[str, int] = {}

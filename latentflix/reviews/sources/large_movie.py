@@ -51,10 +51,7 @@ class LargeMovieSource:
 
 
 def read_large_movie(path: Path, tconsts: Collection[str]) -> dict[str, list[Review]]:
-    """The reviews of the films `tconsts`, by film; of both splits, labelled or not.
-
-    Raises DataError if the copy cannot be read, lacks the lists of films, or has a review that no line belongs to.
-    """
+    """The reviews of the films `tconsts`, by film; of both splits. Raises DataError if the copy cannot be used."""
     try:
         return _read_reviews(path, tconsts)
     except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:

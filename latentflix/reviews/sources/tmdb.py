@@ -77,21 +77,16 @@ class TmdbSource:
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """Fetch the film's reviews from the first `max_pages` pages, newest change first: TMDB promises no order."""
         tconst = film.imdb_id
-        number = self._find(tconst)
-        if number is None:
+        url = f"{self._config.url}/3/find/{tconst}"
+        movies, _ = self._client.get_json(_Found, url, params={"external_source": "imdb_id"})
+        if not movies.movie_results:
             return Answer("not_covered", reason=f"TMDB does not know {tconst}")
-        found = self._reviews(number)
+        found = self._reviews(movies.movie_results[0].id)
         if not found:
             return Answer("empty", reason="TMDB has no review of the film")
         found.sort(key=lambda review: (review.updated_at, review.id), reverse=True)
         new = [review for review in found if since is None or review.updated_at > since]
         return Answer("ok", tuple(self._review(tconst, review) for review in new[:limit]))
-
-    def _find(self, tconst: str) -> int | None:
-        """Find TMDB's number of a film."""
-        url = f"{self._config.url}/3/find/{tconst}"
-        found, _ = self._client.get_json(_Found, url, params={"external_source": "imdb_id"})
-        return found.movie_results[0].id if found.movie_results else None
 
     def _reviews(self, number: int) -> list[_Review]:
         url = f"{self._config.url}/3/movie/{number}/reviews"
