@@ -14,12 +14,14 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def setting(default: Any, description: str, *, unit: str = "", **bounds: float) -> Any:
-    """Make a field whose description ends with its unit and bounds (ge, gt, le, lt), for `--help` and the UI's form."""
-    shown = " and ".join(f"{sign} {bounds[name]:g}" for name, sign in _BOUNDS.items() if name in bounds)
-    notes = "; ".join(filter(None, [unit, shown]))
-    text = f"{description} [{notes}]" if notes else description
-    return Field(default, description=text, **bounds)
+def setting(default: Any, description: str, *, unit: str = "", **options: Any) -> Any:
+    """Make a field whose description ends with its unit and bounds, which `--help` and the UI's form do not show.
+
+    options: of pydantic's `Field`, the bounds ge, gt, le and lt among them.
+    """
+    bounds = " and ".join(f"{sign} {options[name]:g}" for name, sign in _BOUNDS.items() if name in options)
+    notes = "; ".join(filter(None, [unit, bounds]))
+    return Field(default, description=f"{description} [{notes}]" if notes else description, **options)
 
 
 class ParallelConfig(StageConfig):

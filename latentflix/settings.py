@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from latentflix.config import ParallelConfig
+from latentflix.config import ParallelConfig, setting
 from latentflix.data.ratings import RatingsConfig
 from latentflix.data.ratings_file import RatingsSource
 from latentflix.data.title_catalogs import TitleConfig
@@ -76,14 +76,14 @@ class FlowSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     PROFILES: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 
-    parallel: ParallelConfig = Field(ParallelConfig(), description="where fits that need not wait for one another run")
-    artifacts_dir: Path = Field(Path("artifacts"), description="where artifacts and the report are written")
-    data_dir: Path | None = Field(None, description="a folder with data sets that you fetched yourself")
-    cache_dir: Path | None = Field(None, description="where downloads are kept; by default the user's cache folder")
-    artifacts_url: str | None = Field(
-        None, description="address under which artifacts_dir is served, if it is: the run then links to its page"
+    parallel: ParallelConfig = setting(ParallelConfig(), "where fits that need not wait for one another run")
+    artifacts_dir: Path = setting(Path("artifacts"), "where artifacts and the report are written")
+    data_dir: Path | None = setting(None, "a folder with data sets that you fetched yourself")
+    cache_dir: Path | None = setting(None, "where downloads are kept; by default the user's cache folder")
+    artifacts_url: str | None = setting(
+        None, "address under which artifacts_dir is served, if it is: the run then links to its page"
     )
-    json_: bool = Field(False, alias="json", description="print one JSON object instead of lines")
+    json_: bool = setting(False, "print one JSON object instead of lines", alias="json")
 
     @model_validator(mode="before")
     @classmethod
@@ -96,10 +96,10 @@ class FlowSettings(BaseModel):
 class RatedSettings(BaseModel):
     """Which ratings a flow reads."""
 
-    ratings_source: RatingsSource = Field(
-        RatingsSource(), title="Data", description="which ratings are read: a MovieLens set or your own files"
+    ratings_source: RatingsSource = setting(
+        RatingsSource(), "which ratings are read: a MovieLens set or your own files", title="Data"
     )
-    ratings: RatingsConfig = Field(RatingsConfig(), description="the scale of the ratings, and which items are merged")
+    ratings: RatingsConfig = setting(RatingsConfig(), "the scale of the ratings, and which items are merged")
 
     @property
     def data(self) -> str:
@@ -110,9 +110,9 @@ class RatedSettings(BaseModel):
 class ProfileSettings(BaseModel):
     """The profile of a flow that has several."""
 
-    profile: Profile = Field(
+    profile: Profile = setting(
         "sample",
-        description="a named set of values: sample, two CPU cores and minutes; ulmfit, a GPU and WikiText-103. A form "
+        "a named set of values: sample, two CPU cores and minutes; ulmfit, a GPU and WikiText-103. A form "
         "sends every value that it shows, and those win over the profile: for another profile run its deployment",
     )
 
@@ -120,9 +120,9 @@ class ProfileSettings(BaseModel):
 class LanguageModelSettings(BaseModel):
     """The tokens and language models that a flow trains."""
 
-    token_corpus: TokenCorpusConfig = Field(TokenCorpusConfig(), description="how texts are tokenised")
-    language_model: LanguageModelConfig = Field(
-        LanguageModelConfig(), description="the language model that the classifiers start from"
+    token_corpus: TokenCorpusConfig = setting(TokenCorpusConfig(), "how texts are tokenised")
+    language_model: LanguageModelConfig = setting(
+        LanguageModelConfig(), "the language model that the classifiers start from"
     )
 
     @model_validator(mode="after")
@@ -135,27 +135,25 @@ class LanguageModelSettings(BaseModel):
 
 
 class _FullStages(BaseModel):
-    reviews: ReviewConfig = Field(ReviewConfig(), description="which reviews are read, and from where")
-    factors: FactorConfig = Field(FactorConfig(), description="how factors are found, and which count as stable")
-    labels: LabelConfig = Field(LabelConfig(), description="which factors become the labels of an item")
-    names: NameConfig = Field(NameConfig(), description="the words, items and genres that name a factor")
-    report: ReportConfig = Field(ReportConfig(), description="what the page shows, and what it calls an item")
-    collab: CollabConfig = Field(
-        CollabConfig(), title="Recommender", description="the recommender whose factors are explained"
+    reviews: ReviewConfig = setting(ReviewConfig(), "which reviews are read, and from where")
+    factors: FactorConfig = setting(FactorConfig(), "how factors are found, and which count as stable")
+    labels: LabelConfig = setting(LabelConfig(), "which factors become the labels of an item")
+    names: NameConfig = setting(NameConfig(), "the words, items and genres that name a factor")
+    report: ReportConfig = setting(ReportConfig(), "what the page shows, and what it calls an item")
+    collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")
+    trials: TrialConfig = setting(TrialConfig(), "other recommenders that it is compared with")
+    analysis: AnalysisConfig = setting(AnalysisConfig(), "what is shown of the recommender itself")
+    classifier: ClassifierConfig = setting(ClassifierConfig(), "the classifiers that read reviews")
+    predictions: PredictionConfig = setting(PredictionConfig(), "how reviews are predicted")
+    histograms: HistogramConfig = setting(HistogramConfig(), "which predictions a histogram counts")
+    evaluation: EvaluationConfig = setting(EvaluationConfig(), "how precisely the scores are measured")
+    baseline: BaselineConfig = setting(BaselineConfig(), "TF-IDF and logistic regression, to compare with")
+    comparison: ComparisonConfig = setting(ComparisonConfig(), "which other methods are compared")
+    embeddings: EmbeddingConfig = setting(EmbeddingConfig(), "sentence vectors, if they are compared")
+    embedding_baseline: EmbeddingBaselineConfig = setting(
+        EmbeddingBaselineConfig(), "logistic regression on sentence vectors"
     )
-    trials: TrialConfig = Field(TrialConfig(), description="other recommenders that it is compared with")
-    analysis: AnalysisConfig = Field(AnalysisConfig(), description="what is shown of the recommender itself")
-    classifier: ClassifierConfig = Field(ClassifierConfig(), description="the classifiers that read reviews")
-    predictions: PredictionConfig = Field(PredictionConfig(), description="how reviews are predicted")
-    histograms: HistogramConfig = Field(HistogramConfig(), description="which predictions a histogram counts")
-    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="how precisely the scores are measured")
-    baseline: BaselineConfig = Field(BaselineConfig(), description="TF-IDF and logistic regression, to compare with")
-    comparison: ComparisonConfig = Field(ComparisonConfig(), description="which other methods are compared")
-    embeddings: EmbeddingConfig = Field(EmbeddingConfig(), description="sentence vectors, if they are compared")
-    embedding_baseline: EmbeddingBaselineConfig = Field(
-        EmbeddingBaselineConfig(), description="logistic regression on sentence vectors"
-    )
-    changes: ChangesConfig = Field(ChangesConfig(), description="what counts as a change since the previous report")
+    changes: ChangesConfig = setting(ChangesConfig(), "what counts as a change since the previous report")
 
 
 # Pydantic takes the fields of the rightmost base first.
@@ -172,12 +170,10 @@ class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettin
 
 
 class _CollabStudyStages(BaseModel):
-    collab: CollabConfig = Field(CollabConfig(), title="Recommender", description="the recommender that is analysed")
-    trials: TrialConfig = Field(
-        TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS), description="the recommenders that are compared"
-    )
-    analysis: AnalysisConfig = Field(AnalysisConfig(), description="what is shown of the recommender")
-    analysis_page: PageConfig = Field(PageConfig(), description="what the page calls an item")
+    collab: CollabConfig = setting(CollabConfig(), "the recommender that is analysed", title="Recommender")
+    trials: TrialConfig = setting(TrialConfig(weight_decays=STUDY_WEIGHT_DECAYS), "the recommenders that are compared")
+    analysis: AnalysisConfig = setting(AnalysisConfig(), "what is shown of the recommender")
+    analysis_page: PageConfig = setting(PageConfig(), "what the page calls an item")
 
 
 class CollabStudySettings(FlowSettings, _CollabStudyStages, RatedSettings):
@@ -187,23 +183,21 @@ class CollabStudySettings(FlowSettings, _CollabStudyStages, RatedSettings):
 
 
 class _GenreStages(BaseModel):
-    plot_source: PlotSource = Field(
-        PlotSource(), title="Plots", description="which plot summaries are read: the data set or your own file"
+    plot_source: PlotSource = setting(
+        PlotSource(), "which plot summaries are read: the data set or your own file", title="Plots"
     )
-    plot_summaries: PlotSummaryConfig = Field(
-        PlotSummaryConfig(), description="which genres are learned, and how plots are split"
+    plot_summaries: PlotSummaryConfig = setting(
+        PlotSummaryConfig(), "which genres are learned, and how plots are split"
     )
-    genres: GenreConfig = Field(GenreConfig(), description="the models that learn genres")
-    genre_page: GenrePageConfig = Field(GenrePageConfig(), description="what the page shows")
-    embeddings: EmbeddingConfig = Field(EmbeddingConfig(), description="the sentence vectors of the plots")
-    compared_strategies: tuple[LongTextStrategy, ...] = Field(
-        (), description="other ways to read long plots; the one that is best on validation is used"
+    genres: GenreConfig = setting(GenreConfig(), "the models that learn genres")
+    genre_page: GenrePageConfig = setting(GenrePageConfig(), "what the page shows")
+    embeddings: EmbeddingConfig = setting(EmbeddingConfig(), "the sentence vectors of the plots")
+    compared_strategies: tuple[LongTextStrategy, ...] = setting(
+        (), "other ways to read long plots; the one that is best on validation is used"
     )
-    genre_evaluation: GenreEvaluationConfig = Field(
-        GenreEvaluationConfig(), description="how precisely the scores are measured"
-    )
-    genre_comparison: MovieLensComparisonConfig = Field(
-        MovieLensComparisonConfig(), description="how plots are joined to MovieLens's films"
+    genre_evaluation: GenreEvaluationConfig = setting(GenreEvaluationConfig(), "how precisely the scores are measured")
+    genre_comparison: MovieLensComparisonConfig = setting(
+        MovieLensComparisonConfig(), "how plots are joined to MovieLens's films"
     )
 
 
@@ -217,23 +211,21 @@ class GenreSettings(FlowSettings, RatedSettings, _GenreStages):
 
 
 class _SentimentStages(BaseModel):
-    sentiment_source: SentimentSource = Field(
-        SentimentSource(), title="Reviews", description="which labelled reviews are read"
+    sentiment_source: SentimentSource = setting(SentimentSource(), "which labelled reviews are read", title="Reviews")
+    sentiment_reviews: SentimentReviewConfig = setting(
+        SentimentReviewConfig(), "how reviews are split into train, valid and test"
     )
-    sentiment_reviews: SentimentReviewConfig = Field(
-        SentimentReviewConfig(), description="how reviews are split into train, valid and test"
+    sentiment: SentimentConfig = setting(SentimentConfig(), "how the predictor is chosen")
+    sentiment_classifier: SentimentClassifierConfig = setting(
+        SentimentClassifierConfig(), "the network that reads reviews"
     )
-    sentiment: SentimentConfig = Field(SentimentConfig(), description="how the predictor is chosen")
-    sentiment_classifier: SentimentClassifierConfig = Field(
-        SentimentClassifierConfig(), description="the network that reads reviews"
+    sentiment_tfidf: SentimentTfidfConfig = setting(
+        SentimentTfidfConfig(), "the words and phrases that are weighed, and the baseline"
     )
-    sentiment_tfidf: SentimentTfidfConfig = Field(
-        SentimentTfidfConfig(), description="the words and phrases that are weighed, and the baseline"
+    sentiment_evaluation: SentimentEvaluationConfig = setting(
+        SentimentEvaluationConfig(), "how precisely the scores are measured"
     )
-    sentiment_evaluation: SentimentEvaluationConfig = Field(
-        SentimentEvaluationConfig(), description="how precisely the scores are measured"
-    )
-    sentiment_page: SentimentPageConfig = Field(SentimentPageConfig(), description="what the page shows")
+    sentiment_page: SentimentPageConfig = setting(SentimentPageConfig(), "what the page shows")
 
 
 class SentimentSettings(FlowSettings, LanguageModelSettings, _SentimentStages, ProfileSettings):
@@ -255,17 +247,15 @@ class SentimentSettings(FlowSettings, LanguageModelSettings, _SentimentStages, P
 
 
 class _RefreshStages(BaseModel):
-    sources: SourcesConfig = Field(SourcesConfig(), description="which sources of reviews are queried, and how")
-    films: Literal["linked", "report"] = Field(
-        "linked", description="linked: all rated films whose IMDb id is known; report: those that the last report shows"
+    sources: SourcesConfig = setting(SourcesConfig(), "which sources of reviews are queried, and how")
+    films: Literal["linked", "report"] = setting(
+        "linked", "linked: all rated films whose IMDb id is known; report: those that the last report shows"
     )
-    tconsts: tuple[str, ...] = Field((), description="IMDb ids of the films instead, as tt0114709")
-    store: ReviewStoreConfig = Field(ReviewStoreConfig(), description="the review store")
-    refresh: RefreshConfig = Field(
-        RefreshConfig(), description="when a film is queried again, and how often on failure"
-    )
-    drift: DriftConfig = Field(DriftConfig(), description="when a histogram counts as drifted")
-    titles: TitleConfig = Field(TitleConfig(), description="how titles without an IMDb id are resolved")
+    tconsts: tuple[str, ...] = setting((), "IMDb ids of the films instead, as tt0114709")
+    store: ReviewStoreConfig = setting(ReviewStoreConfig(), "the review store")
+    refresh: RefreshConfig = setting(RefreshConfig(), "when a film is queried again, and how often on failure")
+    drift: DriftConfig = setting(DriftConfig(), "when a histogram counts as drifted")
+    titles: TitleConfig = setting(TitleConfig(), "how titles without an IMDb id are resolved")
 
 
 class RefreshSettings(FlowSettings, RatedSettings, _RefreshStages):

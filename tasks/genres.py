@@ -13,7 +13,7 @@ from latentflix.genres.evaluation import (
     GenreEvaluationConfig,
     evaluate_genres,
 )
-from latentflix.genres.model import GenreConfig, GenreModel, train_genres
+from latentflix.genres.model import GenreConfig, TrainedGenres, train_genres
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig, compare_genres, join_plots
 from latentflix.genres.plot_file import PlotSourceConfig, load_plot_source
 from latentflix.genres.plot_summaries import PlotSummaries, PlotSummaryConfig, prepare_plots
@@ -97,7 +97,7 @@ def compare_with_movielens(
     """Join films and plots, and compare the predicted genres with those of MovieLens."""
     plots = store.read_table(plot_summaries, "plot_summaries")
     films, ambiguous = join_plots(store.read_table(ratings, "items"), plots, config)
-    model = GenreModel.load(store, genres)
+    model = store.read_field(genres, TrainedGenres, "model")
     compared = compare_genres(
         films, store.read_table(genres, "probabilities"), pd.Series(model.thresholds.each, model.genres)
     )

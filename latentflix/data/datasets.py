@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.download import DataSet, SourceFile, find_file
@@ -32,8 +31,8 @@ class DataSetConfig(StageConfig):
 
     name: Literal[MovieLensName, "imdb_reviews", "film_plots"] = setting("movielens_100k", "the data set")
     # Neither folder changes the data, so neither is part of the artifact's key.
-    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, looked in first")
-    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are kept")
+    data_dir: Path | None = setting(None, "a folder with data sets, looked in first", exclude=True)
+    cache_dir: Path | None = setting(None, "where downloads are kept", exclude=True)
 
 
 def _member(path: Path, name: str) -> io.BytesIO:

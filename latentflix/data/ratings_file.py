@@ -51,9 +51,9 @@ class RatingsSource(StageConfig):
 class RatingsSourceConfig(RatingsSource):
     """Ratings of the user's own, identified by what the files hold: elsewhere they make the same artifact."""
 
-    data_set: MovieLensName = Field("movielens_100k", exclude=True, description="not used where there is a path")
+    data_set: MovieLensName = setting("movielens_100k", "not used where there is a path", exclude=True)
     path: Path = Field(exclude=True, description="as in RatingsSource")
-    items_path: Path | None = Field(None, exclude=True, description="as in RatingsSource")
+    items_path: Path | None = setting(None, "as in RatingsSource", exclude=True)
     sha256: str = Field(description="SHA-256 of what the files hold")
 
 

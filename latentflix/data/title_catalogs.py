@@ -6,9 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
-from pydantic import Field
 
-from latentflix.config import StageConfig
+from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.movielens import read_movielens
 from latentflix.data.tables import UNREADABLE
@@ -28,11 +27,9 @@ _OTHER_NAMES = _QUERY.format(name="title_akas.title", join="JOIN title_akas ON t
 class TitleConfig(StageConfig):
     """Where to look up IMDb ids that the source of the ratings does not have."""
 
-    links_path: Path | None = Field(
-        None, description="a newer MovieLens set, as a folder or zip with movies.csv and links.csv"
-    )
-    cinemagoer_path: Path | None = Field(
-        None, description="cinemagoer's local database: the SQLite file that its own tool makes of IMDb's data files"
+    links_path: Path | None = setting(None, "a newer MovieLens set, as a folder or zip with movies.csv and links.csv")
+    cinemagoer_path: Path | None = setting(
+        None, "cinemagoer's local database: the SQLite file that its own tool makes of IMDb's data files"
     )
 
 

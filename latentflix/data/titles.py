@@ -42,12 +42,10 @@ _ARTICLE = re.compile(rf"^(.+), ({'|'.join(ARTICLES)})$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Resolved:
-    """The films by outcome.
+    """The films by outcome: found, fitting several titles, so that none was chosen, and the others.
 
-    Attributes:
-        links: films that were found: item_id, title, tconst, method, catalog, confidence.
-        ambiguous: films that several titles fit, so none was chosen: item_id, title, candidates (ids, by blanks).
-        unknown: the others: item_id, title.
+    links: item_id, title, tconst, method, catalog, confidence. ambiguous: item_id, title, candidates (ids, by blanks).
+    unknown: item_id, title.
     """
 
     links: pd.DataFrame

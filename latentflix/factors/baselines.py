@@ -37,15 +37,10 @@ def predict_by_tfidf(
     held_out: pd.DataFrame,
     config: BaselineConfig,
 ) -> pd.DataFrame:
-    """Predict held-out reviews by TF-IDF and logistic regression.
+    """Predict held-out reviews by TF-IDF and logistic regression; returns what `predict_each` does.
 
-    An item weighs as the root of its number of reviews, so that none outvotes the others. Returns what `predict_each`
-    does.
-
-    Args:
-        reviews: review_id, item_id, text.
-        item_labels: item_id, label.
-        held_out: index review_id, a bool column for each classifier.
+    An item weighs as the root of its number of reviews, so that none outvotes the others. reviews: review_id, item_id,
+    text. item_labels: item_id, label. held_out: index review_id, a bool column for each classifier.
     """
     texts = reviews["text"].to_numpy(dtype=object)
     tfidf = TfidfConfig(stop_words=False, balanced=False, **config.model_dump())

@@ -9,6 +9,7 @@ from pydantic import Field
 from latentflix.config import StageConfig, setting
 from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.histograms import HistogramConfig, count_predictions
+from latentflix.reviews.join import imdb_links
 from latentflix.reviews.store import ReviewStore
 from latentflix.text.cleaning import plain_text
 
@@ -27,7 +28,7 @@ class StoredDriftConfig(DriftConfig):
     """New reviews of a store: those of one version of it since a refresh began."""
 
     store: str = Field(exclude=True, description="where the store is")
-    storage_options: dict[str, str] = Field({}, exclude=True, description="as in ReviewStoreConfig")
+    storage_options: dict[str, str] = setting({}, "as in ReviewStoreConfig", exclude=True)
     store_id: str = Field(description="which store")
     store_version: int = Field(description="its version")
     new_since: str = Field(description="when the refresh began that brought them, ISO 8601")
@@ -54,7 +55,7 @@ def find_new_reviews(
         read: review_id, those that the run read.
         folds: index item_id; an item that no classifier has read about is predicted by all of them.
     """
-    titles = items.reindex(columns=["tconst"]).dropna().astype("str").reset_index()
+    titles = imdb_links(items)
     stored = ReviewStore(config.store, config.storage_options).read(titles["tconst"], config.store_version, _COLUMNS)
     new = stored[(stored["kind"] == "review") & (stored["first_seen"] >= pd.Timestamp(config.new_since))]
     new = new.rename(columns={"content_sha256": "review_id"}).drop_duplicates(["review_id", "tconst"])

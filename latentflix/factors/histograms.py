@@ -15,17 +15,11 @@ class HistogramConfig(StageConfig):
 def count_predictions(
     predictions: pd.DataFrame, item_ids: pd.Series, labels: list[str], config: HistogramConfig
 ) -> tuple[pd.DataFrame, str]:
-    """Count, for each item, the share of its reviews that vote for each label.
+    """Count, for each item, the share of its reviews that vote for each label, and find the label with the most votes.
 
-    Args:
-        predictions: classifier, review_id, a probability for each label; only those of classifiers that have not read
-            about the item count.
-        item_ids: index review_id.
-
-    Returns:
-        One row per item and label: item_id int32, label str, share float (of the item's reviews), share_without float
-        (the same when each review votes without the most frequent label; NaN for that label itself). And the most
-        frequent label: the one with the most votes of all.
+    predictions: classifier, review_id, a probability for each label; only those of classifiers that have not read about
+    the item count. item_ids: index review_id. Returns item_id int32, label str, share float, share_without float (the
+    same when each review votes without the most frequent label; NaN for that label itself); and that label.
     """
     held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
     items = item_ids.loc[held_out["review_id"]]

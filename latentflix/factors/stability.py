@@ -22,13 +22,9 @@ def measure_stability(
     An axis is matched to both groups; its stability is |r| between its two partners, so no group that made an axis
     judges it. The null: the axes of `second` are rotated at random within their own space, which changes no
     prediction, and matched anew, `n_rotations` times.
-
-    axes: (items, axes); first and second: those of each group alone.
-
-    Returns:
-        One row per axis: stability, stability_null (mean), stability_null_95 (95 % quantile), stability_p (share of the
-        null, the measured one counted in, that reaches the stability). An axis without a partner in both groups has
-        stability 0 and p 1.
+    axes: (items, axes); first and second: those of each group alone. Returns one row per axis: stability,
+    stability_null (mean), stability_null_95 (95 % quantile), stability_p (share of the null, the measured one counted
+    in, that reaches the stability). An axis without a partner in both groups has stability 0 and p 1.
     """
     to_first, _ = match_axes(axes, first)
     to_second, _ = match_axes(axes, second)

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
-from latentflix.artifacts import Handle, Store
 from latentflix.calibration import Thresholds, apply_stacking, fit_stacking, tune_thresholds
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TRAIN, VALID
@@ -24,8 +22,8 @@ from latentflix.text.tfidf import TfidfConfig, TfidfModel, fit_tfidf, tfidf_logi
 class GenreConfig(StageConfig):
     """The networks, TF-IDF, and what is tried."""
 
-    head: HeadConfig = Field(HeadConfig(), description="the network on the embeddings")
-    tfidf: TfidfConfig = Field(TfidfConfig(), description="TF-IDF and logistic regression")
+    head: HeadConfig = setting(HeadConfig(), "the network on the embeddings")
+    tfidf: TfidfConfig = setting(TfidfConfig(), "TF-IDF and logistic regression")
     losses: tuple[LossName, ...] = setting(
         ("plain", "weighted", "focal", "asymmetric"), "losses that are tried; the best on validation is used"
     )
@@ -66,11 +64,6 @@ class GenreModel:
                 found=f"{len(self.thresholds.each)} thresholds",
                 expected=f"{len(self.genres)}, one for each genre",
             )
-
-    @classmethod
-    def load(cls, store: Store, handle: Handle) -> Self:
-        """Load the model of a genres artifact, which holds `TrainedGenres`."""
-        return store.read(handle, cls, "model_")
 
 
 @dataclass(frozen=True)
@@ -118,7 +111,6 @@ def train_genres(
     trials = pd.DataFrame(rows, columns=["reading", "loss", "resampled", "average_precision", "best_epoch"])
     chosen = int(trials["average_precision"].idxmax())
     trials["chosen"] = trials.index == chosen
-
     (reading, embeddings), loss, resample = tried[chosen]
     features, centre, scale = _standardise(embeddings, train)
     seeds = range(config.seed, config.seed + config.n_seeds)

@@ -11,7 +11,7 @@ import pandas as pd
 from latentflix.artifacts import Store
 from latentflix.data.tables import MaybeText, append_columns
 from latentflix.errors import DataError
-from latentflix.genres.model import GenreModel, predict_genres
+from latentflix.genres.model import GenreModel, TrainedGenres, predict_genres
 from latentflix.runs import latest_artifact
 from latentflix.text.sentence_embeddings import load_encoder
 
@@ -30,7 +30,7 @@ class GenrePredictor:
     def load(cls, artifacts_dir: Path = Path("artifacts"), data_dir: Path | None = None) -> Self:
         """Load the latest genres artifact. Raises ArtifactError, and what `load_encoder` raises."""
         store = Store(artifacts_dir)
-        model = GenreModel.load(store, latest_artifact(store, STAGE, PROGRAM))
+        model = store.read_field(latest_artifact(store, STAGE, PROGRAM), TrainedGenres, "model")
         return cls(model, load_encoder(model.embedding.model_copy(update={"data_dir": data_dir})))
 
     def predict(self, plot: str) -> dict[str, float]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from pydantic import Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataError, NotEnoughData, StoreError
@@ -28,11 +27,11 @@ class ReviewConfig(StageConfig):
 
     max_characters: int = setting(100_000, "longest review that is accepted", unit="characters", ge=100)
     # Artifacts depend on the store's id and version, not on the place where it is.
-    store: str | None = Field(
-        None, exclude=True, description="a review store to read instead of the corpus: a folder, or s3://bucket/folder"
+    store: str | None = setting(
+        None, "a review store to read instead of the corpus: a folder, or s3://bucket/folder", exclude=True
     )
-    storage_options: dict[str, str] = Field(
-        {}, exclude=True, description="options of deltalake for reaching the store, as aws_region, except keys"
+    storage_options: dict[str, str] = setting(
+        {}, "options of deltalake for reaching the store, as aws_region, except keys", exclude=True
     )
     store_version: int | None = setting(None, "version of the store; not set: the newest", ge=0)
     store_id: str | None = setting(None, "id that the store must have; not set: any")

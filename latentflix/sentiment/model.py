@@ -58,10 +58,8 @@ class SentimentModel:
 class ChosenSentiment:
     """The model that was chosen on the validation reviews, and what each candidate predicts.
 
-    Attributes:
-        trials: one row per predictor, the baseline among them, which is never chosen: predictor, accuracy and log_loss
-            on validation films that its mixture was not fitted on, chosen.
-        probabilities: index review_id, of valid and test; one float32 column per predictor.
+    trials: predictor, the never chosen baseline among them, accuracy and log_loss on validation films that its mixture
+    was not fitted on, chosen. probabilities: index review_id, of valid and test; one float32 column per predictor.
     """
 
     model: SentimentModel

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import pandas as pd
-from pydantic import Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST, TRAIN, VALID
@@ -15,12 +14,11 @@ TFIDF, BASELINE = "tfidf", "baseline"
 class SentimentTfidfConfig(StageConfig):
     """TF-IDF weighed by naive Bayes, and the baseline: TF-IDF and logistic regression with common settings."""
 
-    tfidf: TfidfConfig = Field(
-        TfidfConfig(max_ngram=3, max_df=1, stop_words=False, balanced=False, naive_bayes=True),
-        description="words and phrases",
+    tfidf: TfidfConfig = setting(
+        TfidfConfig(max_ngram=3, max_df=1, stop_words=False, balanced=False, naive_bayes=True), "words and phrases"
     )
-    baseline: TfidfConfig = Field(
-        TfidfConfig(max_ngram=2, stop_words=False, balanced=False), description="the same for the baseline"
+    baseline: TfidfConfig = setting(
+        TfidfConfig(max_ngram=2, stop_words=False, balanced=False), "the same for the baseline"
     )
     inverse_regularizations: tuple[float, ...] = setting(
         (1.0, 3.0, 10.0, 30.0), "values of logistic regression's C that are tried on the validation reviews"
@@ -29,11 +27,9 @@ class SentimentTfidfConfig(StageConfig):
 
 @dataclass(frozen=True)
 class SentimentTfidf:
-    """The fitted model, and how it was chosen.
+    """The fitted model, and how it was chosen. trials: as from `tune_tfidf`, with `method`, TFIDF or BASELINE.
 
-    Attributes:
-        trials: as `tune_tfidf` returns them, with `method`, TFIDF or BASELINE.
-        logits: index review_id, of valid and test; columns TFIDF and BASELINE, float32.
+    logits: index review_id, of valid and test; columns TFIDF and BASELINE, float32.
     """
 
     model: TfidfModel

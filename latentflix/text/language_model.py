@@ -16,7 +16,6 @@ from fastai.metrics import Perplexity, accuracy
 from fastai.text.learner import match_embeds
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config, awd_lstm_lm_split
 from fastai.text.models.core import SequentialRNN, get_language_model
-from pydantic import Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import ModelError
@@ -60,11 +59,8 @@ class LanguageModelConfig(StageConfig):
     temperature: float = setting(0.75, "below 1, likely tokens become likelier", gt=0, le=10)
     seed: int = setting(0, "seed of the choice of texts and of the weights", ge=0)
     # Like the device, it changes rounding and dropout, but not the data.
-    processes: int | None = Field(
-        None,
-        ge=1,
-        exclude=True,
-        description="processes that train it together; not given: one per GPU, or one [>= 1]",
+    processes: int | None = setting(
+        None, "processes that train it together; not given: one per GPU, or one", ge=1, exclude=True
     )
 
 
@@ -141,7 +137,6 @@ def train_language_model(
     valid, train = texts[:n_valid], texts[n_valid:]
     n_tokens = sum(map(len, train))
     logger.info("language model, %s: %s tokens of %s texts", config.direction, f"{n_tokens:,}", f"{len(train):,}")
-
     model = build_language_model(len(vocabulary), config)
     if pretrained:
         load_pretrained(model, pretrained, vocabulary)

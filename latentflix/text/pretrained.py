@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.download import FASTAI_CHECK, DataSet, SourceFile, find_file
@@ -20,8 +20,8 @@ class PretrainedConfig(StageConfig):
     """Which of the two models, and where its archive may be on this machine."""
 
     direction: Direction = setting("forward", "whether it reads forward or backward")
-    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, searched first")
-    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are stored")
+    data_dir: Path | None = setting(None, "a folder with data sets, searched first", exclude=True)
+    cache_dir: Path | None = setting(None, "where downloads are stored", exclude=True)
 
 
 _PUBLISHED = TypeAdapter(dict[str, torch.Tensor], config=ConfigDict(arbitrary_types_allowed=True))

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
@@ -51,8 +50,8 @@ class EmbeddingConfig(StageConfig):
     chunk_tokens: int = setting(128, "longest chunk", unit="tokens", ge=16)
     batch_tokens: int = setting(4096, "tokens per batch", ge=64)
     # The place of the wheel does not change the vectors.
-    data_dir: Path | None = Field(None, exclude=True, description="a folder with data sets, searched first")
-    cache_dir: Path | None = Field(None, exclude=True, description="where downloads are stored")
+    data_dir: Path | None = setting(None, "a folder with data sets, searched first", exclude=True)
+    cache_dir: Path | None = setting(None, "where downloads are stored", exclude=True)
 
 
 @dataclass(frozen=True)

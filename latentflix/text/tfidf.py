@@ -30,13 +30,9 @@ class TfidfConfig(StageConfig):
 
 @dataclass(frozen=True)
 class TfidfModel:
-    """A logistic regression on TF-IDF for each label. All arrays are float32. Raises ModelError if they do not fit.
+    """A logistic regression on TF-IDF for each label. Raises ModelError if the arrays, all float32, do not fit.
 
-    Attributes:
-        vocabulary: the word of each column.
-        idf: (words,).
-        coefficients: (labels, words).
-        intercepts: (labels,).
+    vocabulary: the word of each column. idf: (words,). coefficients: (labels, words). intercepts: (labels,).
     """
 
     vocabulary: list[str]
@@ -62,9 +58,7 @@ def fit_tfidf(
 ) -> TfidfModel:
     """Fit a model to texts; a label of all or of no texts gets an intercept of plus or minus infinity.
 
-    Raises ValueError if no word is left.
-
-    y_true: bool (texts, labels). weights: (texts,), by default all the same.
+    y_true: bool (texts, labels). weights: (texts,), by default all the same. Raises ValueError if no word is left.
     """
     return _fit_each(texts, y_true, [config], weights)[0]
 
@@ -78,10 +72,8 @@ def tune_tfidf(
 ) -> tuple[TfidfModel, pd.DataFrame]:
     """Fit a model to the texts that are not `valid`, with the regularization that is best on those that are.
 
-    Of equals the strongest regularization is chosen.
-
-    y_true: bool (texts, labels). valid: bool (texts,). Returns the model, and one row per regularization:
-    inverse_regularization, accuracy (over texts and labels), chosen.
+    Of equals the strongest is chosen. y_true: bool (texts, labels). valid: bool (texts,). Returns the model, and one
+    row per regularization: inverse_regularization, accuracy (over texts and labels), chosen.
     """
     tried = sorted(set(inverse_regularizations))
     configs = [config.model_copy(update={"inverse_regularization": value}) for value in tried]

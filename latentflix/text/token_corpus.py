@@ -22,11 +22,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from fastai.text.core import UNK, defaults
-from pydantic import Field
 from tqdm.auto import tqdm
 
 from latentflix.artifacts import Artifact, Handle, Store
-from latentflix.config import StageConfig
+from latentflix.config import StageConfig, setting
 from latentflix.errors import DataError, TrainingError
 from latentflix.text.cleaning import text_id
 from latentflix.text.tokenizer import Part, tokenize, truncate
@@ -45,11 +44,8 @@ _Tokenized = tuple[list[str], np.ndarray, np.ndarray, list[str]]
 class TokenCorpusConfig(StageConfig):
     """How a corpus is tokenised; nothing here changes the result."""
 
-    processes: int | None = Field(
-        None,
-        ge=1,
-        exclude=True,
-        description="processes that tokenise; not given: one per core, if the corpus is large [>= 1]",
+    processes: int | None = setting(
+        None, "processes that tokenise; not given: one per core, if the corpus is large", ge=1, exclude=True
     )
 
 
@@ -139,10 +135,8 @@ def tokenize_corpus(
 ) -> TokenCorpus:
     """Tokenise texts that come in chunks, only some of which are in memory at once.
 
-    Raises DataError if there is no text, or something that is not a text, whose row is named, and TrainingError if a
-    process was killed.
-
-    folder: for an unnamed file of the ids, four bytes per token; by default that of temporary files.
+    folder: for an unnamed file of the ids, four bytes per token; by default that of temporary files. Raises DataError
+    if there is no text, or something that is not a text, and TrainingError if a process was killed.
     """
     # The system removes a file without a name, whatever happens.
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115

@@ -8,7 +8,7 @@ import pytest
 import tasks.text
 from flows.genres import genres
 from latentflix.artifacts import Handle, Store
-from latentflix.genres.model import GenreModel
+from latentflix.genres.model import TrainedGenres
 from latentflix.genres.predictor import GenrePredictor
 from latentflix.settings import GenreSettings
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, make_plots
@@ -78,7 +78,7 @@ def test_a_second_run_takes_everything_from_the_cache(first_run: Run) -> None:
 
 def test_the_stored_model_predicts_what_the_flow_predicted(first_run: Run) -> None:
     handle = first_run.handle("genres")
-    predictor = GenrePredictor(GenreModel.load(first_run.store, handle), WordEncoder())
+    predictor = GenrePredictor(first_run.store.read_field(handle, TrainedGenres, "model"), WordEncoder())
     expected = first_run.store.read_table(handle, "probabilities").iloc[0]
     assert predictor.predict(make_plots()["plot"][0]) == pytest.approx(expected.to_dict(), abs=1e-5)
     assert set(expected.index) == set(WORDS)

@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score
 
 from latentflix.data.splits import TEST
 from latentflix.errors import ModelError
-from latentflix.genres.model import GenreConfig, GenreModel, predict_genres, train_genres
+from latentflix.genres.model import GenreConfig, TrainedGenres, predict_genres, train_genres
 from tests.support.factories.genres import QUICK, WORDS, WordEncoder, embed, make_plots, prepare, save, train_small
 
 PREPARED = prepare()
@@ -37,7 +37,7 @@ def test_nothing_is_learned_from_or_chosen_on_test_plots(trained):
 def test_a_model_predicts_the_same_as_when_it_was_trained_and_when_it_was_saved(trained, store):
     predicted, _ = predict_genres(list(PLOTS["plot"]), trained.model, WordEncoder())
     np.testing.assert_allclose(predicted, trained.probabilities, atol=1e-5)
-    model = GenreModel.load(store, save(trained.model, store))
+    model = store.read_field(save(trained.model, store), TrainedGenres, "model")
     plots = list(make_plots(20, seed=1)["plot"])
     saved, loaded = (predict_genres(plots, each, WordEncoder())[0] for each in (trained.model, model))
     assert saved.equals(loaded)

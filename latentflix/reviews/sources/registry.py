@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 
-from latentflix.config import StageConfig
+from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.large_movie import review_links
 from latentflix.reviews.http.client import CachedClient
@@ -26,15 +26,13 @@ SourceName = Literal["corpus", "large_movie", "file", "tmdb", "wikipedia", "imdb
 class SourcesConfig(StageConfig):
     """Where reviews come from."""
 
-    names: tuple[SourceName, ...] = Field(
-        ("corpus",), description="the sources, in the order in which they are queried"
-    )
-    fetching: HttpConfig = Field(HttpConfig(), description="requests to the web")
-    large_movie: LargeMovieConfig = Field(LargeMovieConfig(), description="your copy of the Large Movie Review Dataset")
-    file: FileConfig = Field(FileConfig(), description="your own file of reviews")
-    tmdb: TmdbConfig = Field(TmdbConfig(), description="The Movie Database")
-    wikipedia: WikipediaConfig = Field(WikipediaConfig(), description="English Wikipedia")
-    imdbpy: ImdbpyConfig = Field(ImdbpyConfig(), description="IMDb's pages, through IMDbPY")
+    names: tuple[SourceName, ...] = setting(("corpus",), "the sources, in the order in which they are queried")
+    fetching: HttpConfig = setting(HttpConfig(), "requests to the web")
+    large_movie: LargeMovieConfig = setting(LargeMovieConfig(), "your copy of the Large Movie Review Dataset")
+    file: FileConfig = setting(FileConfig(), "your own file of reviews")
+    tmdb: TmdbConfig = setting(TmdbConfig(), "The Movie Database")
+    wikipedia: WikipediaConfig = setting(WikipediaConfig(), "English Wikipedia")
+    imdbpy: ImdbpyConfig = setting(ImdbpyConfig(), "IMDb's pages, through IMDbPY")
 
 
 def build_sources(
