@@ -55,12 +55,12 @@ def _read_function(root: Path, module: str, name: str) -> tuple[list[str], set[s
         node = _definitions(path, path.stat().st_mtime_ns).get(place[1])
         digests[place] = ""
         if isinstance(node, ast.Import | ast.ImportFrom):
-            for imported in _imported(node):
-                owner, _, member = imported.rpartition(".")
-                if _belongs_to(imported, _LIBRARY):
-                    library.add(imported)
-                elif _belongs_to(imported, package) and member == _original_name(node, place[1]):
-                    waiting.append((owner, member))
+            imported = _imported(node)[place[1]]
+            owner, _, member = imported.rpartition(".")
+            if _belongs_to(imported, _LIBRARY):
+                library.add(imported)
+            elif _belongs_to(imported, package):
+                waiting.append((owner, member))
         elif node is not None:
             digests[place] = _digest(node)
             waiting += [(place[0], used.id) for used in ast.walk(node) if isinstance(used, ast.Name)]
@@ -87,7 +87,7 @@ def _read_module(library: Path, path: Path, changed: int) -> tuple[str, list[str
     """The digest of a module as it was `changed`, what it imports of the library, and the data files that it names."""
     tree = _parse(path, changed)
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    imports = [name for node in nodes for name in _imported(node) if _belongs_to(name, _LIBRARY)]
+    imports = [name for node in nodes for name in _imported(node).values() if _belongs_to(name, _LIBRARY)]
     return _digest(tree), imports, _data_files(library, tree)
 
 
@@ -105,14 +105,10 @@ def _module_file(root: Path, name: str) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """The dotted names that an import statement may stand for: modules, and members of modules."""
-    names = [alias.name for alias in node.names]
-    return names if isinstance(node, ast.Import) else [f"{node.module}.{name}" for name in names]
-
-
-def _original_name(node: ast.Import | ast.ImportFrom, bound: str) -> str:
-    return next(alias.name for alias in node.names if bound in (alias.asname, alias.name.split(".")[0]))
+def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+    """The dotted names of what an import statement imports, modules or members of them, by the names that it binds."""
+    prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+    return {alias.asname or alias.name.split(".")[0]: f"{prefix}{alias.name}" for alias in node.names}
 
 
 def _belongs_to(name: str, package: str) -> bool:
@@ -138,8 +134,8 @@ def _definitions(path: Path, changed: int) -> dict[str, ast.stmt]:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 node.decorator_list = []
                 found[name] = node
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                found |= {alias.asname or alias.name.split(".")[0]: node for alias in aliases}
+            case ast.Import() | ast.ImportFrom():
+                found |= dict.fromkeys(_imported(node), node)
             case ast.Assign() | ast.AnnAssign():
                 targets = [target for target in ast.walk(node) if isinstance(target, ast.Name)]
                 found |= {target.id: node for target in targets if isinstance(target.ctx, ast.Store)}

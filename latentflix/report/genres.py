@@ -36,17 +36,6 @@ class GenrePageConfig(StageConfig):
     left_out: int = setting(50, "rows listed of those that were left out", ge=0)
 
 
-def genre_figures(evaluation: GenreEvaluation) -> dict[str, float]:
-    """The headline's figures: F1 under the better thresholds and mean average precision, and those of TF-IDF."""
-    kinds = dict.fromkeys(METRICS, "each") | {"micro_f1": "shared", "average_precision": "none"}
-    figures = {
-        f"{prefix}{metric}": evaluation.score(method, kind, metric)
-        for method, prefix in ((COMBINED, ""), (TFIDF, "tfidf_"))
-        for metric, kind in kinds.items()
-    }
-    return figures | {"calibration_error": calibration_error(evaluation.calibration)}
-
-
 def genre_sentence(figures: Mapping[str, Any]) -> str:
     """The headline in one line."""
     combined, words = (
@@ -71,7 +60,15 @@ def build_genre_page(
 ) -> dict[str, Any]:
     """Write the page into `folder` and return its headline's figures. films: as from `compare_genres`, with part."""
     plots = next(manifest.metrics for manifest in manifests if manifest.stage == "plot_summaries")
-    figures = {"plots": plots["plots"], "genres": plots["genres"], **genre_figures(evaluation)}
+    # F1 is that under the better thresholds.
+    kinds = dict.fromkeys(METRICS, "each") | {"micro_f1": "shared", "average_precision": "none"}
+    scores = {
+        f"{prefix}{metric}": evaluation.score(method, kind, metric)
+        for method, prefix in ((COMBINED, ""), (TFIDF, "tfidf_"))
+        for metric, kind in kinds.items()
+    }
+    error = calibration_error(evaluation.calibration)
+    figures = {"plots": plots["plots"], "genres": plots["genres"], **scores, "calibration_error": error}
     draw_genre_bars(evaluation.genres, folder / "genres.png")
     draw_threshold_curve(evaluation.curve, threshold, folder / "thresholds.png")
     draw_calibration(evaluation.calibration, "share of test plots that have the genre", folder / "calibration.png")

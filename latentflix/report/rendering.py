@@ -41,14 +41,10 @@ def render_section(template: str, nouns: Nouns = NEUTRAL, **values: Any) -> Mark
     return Markup(_environment(nouns).get_template(template).render(values))  # noqa: S704  # the template escapes
 
 
-def render_page(template: str, manifests: Sequence[Manifest], nouns: Nouns = NEUTRAL, **values: Any) -> str:
-    """Render a whole page: the template fills the blocks of the layout, which ends with the stages that ran."""
-    data_sets = [DATA_SETS[manifest.config["name"]] for manifest in manifests if manifest.stage == "datasets"]
-    return render_section(template, nouns, manifests=manifests, data_sets=data_sets, **values)
-
-
 def write_page(
     folder: Path, template: str, manifests: Sequence[Manifest], nouns: Nouns = NEUTRAL, **values: Any
 ) -> None:
-    """Render a whole page into a folder."""
-    (folder / PAGE).write_text(render_page(template, manifests, nouns, **values), encoding="utf-8")
+    """Write a page into a folder: the template fills the blocks of the layout, which ends with the stages that ran."""
+    data_sets = [DATA_SETS[manifest.config["name"]] for manifest in manifests if manifest.stage == "datasets"]
+    page = render_section(template, nouns, manifests=manifests, data_sets=data_sets, **values)
+    (folder / PAGE).write_text(page, encoding="utf-8")

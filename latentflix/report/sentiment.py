@@ -32,18 +32,6 @@ class SentimentPageConfig(StageConfig):
     left_out: int = setting(50, "rows listed of those that were left out", ge=0)
 
 
-def sentiment_figures(evaluation: SentimentEvaluation, predictor: str, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The headline's figures: those of the chosen predictor, and the accuracy of all."""
-    scores = evaluation.scores.set_index("predictor")
-    return {
-        "predictor": predictor,
-        "test_reviews": parts[TEST]["reviews"],
-        "test_films": parts[TEST]["films"],
-        **{f"{name}_accuracy": float(accuracy) for name, accuracy in scores["accuracy"].items()},
-        **scores.loc[predictor].astype(float).to_dict(),
-    }
-
-
 def sentiment_sentence(figures: Mapping[str, Any]) -> str:
     """The headline in one line."""
     accuracy, low, high, baseline, error = (
@@ -74,7 +62,14 @@ def build_sentiment_page(
     text, film.
     """
     split = next(manifest.metrics for manifest in manifests if manifest.stage == "sentiment_reviews")
-    figures = sentiment_figures(evaluation, predictor, split["parts"])
+    scores, test = evaluation.scores.set_index("predictor"), split["parts"][TEST]
+    figures = {
+        "predictor": predictor,
+        "test_reviews": test["reviews"],
+        "test_films": test["films"],
+        **{f"{name}_accuracy": float(accuracy) for name, accuracy in scores["accuracy"].items()},
+        **scores.loc[predictor].astype(float).to_dict(),
+    }
     draw_calibration(evaluation.calibration, "share of test reviews that are positive", folder / "calibration.png")
     draw_unfreezing(evaluation.steps, figures["baseline_accuracy"], folder / "unfreezing.png")
     write_page(
