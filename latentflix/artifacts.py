@@ -136,8 +136,10 @@ class Artifact:
         save_file(contiguous, self.folder / f"{name}.safetensors")
 
     def write_array(self, name: str, array: np.ndarray) -> None:
-        """Write one array as `<name>.npy`, which can be memory-mapped."""
-        np.save(self.folder / f"{name}.npy", array)
+        """Write one array of one dimension as `<name>.arrow`, which can be memory-mapped."""
+        batch = pa.record_batch([pa.array(array)], names=[name])
+        with pa.OSFile(str(self.folder / f"{name}.arrow"), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+            writer.write_batch(batch)
 
 
 @dataclass(frozen=True)
@@ -308,8 +310,9 @@ class Store:
             raise ArtifactError("weights cannot be read", where=str(path), found=str(error)) from error
 
     def map_array(self, handle: Handle, name: str) -> np.ndarray:
-        """Map the array `<name>.npy` of an artifact from disk, read-only. Raises ArtifactError as `file` does."""
-        return np.asarray(np.load(self.file(handle, f"{name}.npy"), mmap_mode="r"))
+        """Map the array `<name>.arrow` of an artifact from disk, read-only. Raises ArtifactError as `file` does."""
+        file = pa.memory_map(str(self.file(handle, f"{name}.arrow")))
+        return pa.ipc.open_file(file).get_batch(0).column(0).to_numpy(zero_copy_only=True)
 
 
 def _discard(path: Path, aside: Path) -> None:

@@ -71,7 +71,7 @@ class Row(BaseModel):
     id: str | None = None
     rating: float | None = Field(None, ge=1, le=10)
     author: str | None = None
-    date: datetime | None = None
+    written_at: datetime | None = Field(None, validation_alias="date")
     url: str | None = None
 
     @field_validator("text")
@@ -81,7 +81,7 @@ class Row(BaseModel):
             raise ValueError("there is no text")
         return text
 
-    @field_validator("date")
+    @field_validator("written_at")
     @classmethod
     def _in_utc(cls, time: datetime | None) -> datetime | None:
         if time is None:
@@ -265,15 +265,6 @@ class FileSource:
         return newest_first((self._review(tconst, row) for row in rows), since, limit)
 
     def _review(self, tconst: str, row: Row) -> Review:
-        return Review(
-            tconst=tconst,
-            source=self.name,
-            source_review_id=row.source_review_id,
-            text=row.text,
-            rating=row.rating,
-            author=row.author,
-            written_at=row.date,
-            url=row.url,
-            attribution=self._config.attribution,
-            training_allowed=self._config.training_allowed,
-        )
+        cells = row.model_dump(include={"text", "rating", "author", "written_at", "url"})
+        licence = self._config.model_dump(include={"attribution", "training_allowed"})
+        return Review(tconst=tconst, source=self.name, source_review_id=row.source_review_id, **cells, **licence)

@@ -145,7 +145,7 @@ def test_a_parquet_file_is_read_by_row(tmp_path):
     table.to_parquet(path)
     rows, rejected = read_rows(FileConfig(path=path, date_column="day"))
     assert [(row.tconst, row.title, row.year) for row in rows] == [("tt0116282", "Fargo", 1996), (None, "Heat", 1995)]
-    assert [row.date for row in rows] == [datetime(2024, 5, 1, tzinfo=UTC), None]
+    assert [row.written_at for row in rows] == [datetime(2024, 5, 1, tzinfo=UTC), None]
     assert [each.line for each in rejected] == [3, 4]
 
 
