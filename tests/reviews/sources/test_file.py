@@ -36,7 +36,7 @@ def test_rows_are_read_with_all_their_columns(tmp_path):
         "id": "7",
         "rating": 8.5,
         "author": "Ann",
-        "date": datetime(2024, 5, 1, 8, tzinfo=UTC),
+        "written_at": datetime(2024, 5, 1, 8, tzinfo=UTC),
         "url": "https://x.org",
     }
     assert rejected == []
