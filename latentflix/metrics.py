@@ -106,3 +106,27 @@ def bootstrap_interval(resampled: np.ndarray, confidence: float, centre: float |
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def rank_correlations(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Compute Spearman's correlation of each column, ranked and centred within each group.
+
+    Only items of one group are compared with each other. Values are taken to have no ties.
+
+    predicted, truth: (items, …) of one shape. groups, weights: (items,). Returns float64 (…).
+    """
+    total = [np.zeros(predicted.shape[1:]) for _ in range(3)]
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        weight = weights[members] / weights[members].sum()
+        left, right = (_centred_ranks(values[members], weight) for values in (predicted, truth))
+        share = weights[members]
+        for at, product in enumerate((left * right, left**2, right**2)):
+            total[at] += np.tensordot(share, product, axes=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(total[0] / np.sqrt(total[1] * total[2]))
+
+
+def _centred_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    ranks = values.argsort(0, kind="stable").argsort(0, kind="stable").astype(np.float32) / len(values)
+    return ranks - np.tensordot(weight.astype(np.float32), ranks, axes=1)

@@ -1,0 +1,226 @@
+"""Cross-fitting: positions of items as predicted by readers that have learned nothing from them or their sequels."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from latentflix.config import StageConfig, setting
+from latentflix.errors import NotEnoughData
+from latentflix.factors.documents import REVIEW, Documents
+from latentflix.factors.readers.protocol import Reader
+from latentflix.factors.readers.ridge import KernelRidge, RidgeFit, fit_ridge
+from latentflix.factors.readers.stacked import STACKED, stack_readers
+from latentflix.factors.readers.tfidf import WordReader, WordsConfig
+from latentflix.metrics import rank_correlations
+
+logger = logging.getLogger(__name__)
+
+# Numbers of one block of permuted positions.
+_AT_ONCE = 2**24
+
+
+class ReadersConfig(StageConfig):
+    """The readers, and how they are tested on items that they have not learned from."""
+
+    words: WordsConfig = setting(WordsConfig(), "the reader of words")
+    sentences: bool = setting(False, "read with a sentence transformer too (needs the package sentence-transformers)")
+    n_folds: int = setting(5, "groups of items; each is predicted by readers that learned from the others", ge=2, le=50)
+    n_repeats: int = setting(10, "times that the items are assigned to folds anew", ge=1, le=100)
+    permutations: int = setting(
+        1000, "permutations of the positions over items, for each of which all readers learn anew", ge=0, le=100_000
+    )
+    n_strata: int = setting(5, "groups of items of similar popularity, within which positions are permuted", ge=1)
+    seed: int = setting(0, "seed of folds and permutations", ge=0)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Positions predicted of items that were held out.
+
+    Attributes:
+        item_ids: int32 (items,).
+        folds: int64 (repeats, items), the fold of each item in each repeat.
+        held_out: by reader, STACKED among them, float32 (repeats, items, axes).
+        beyond: float32 (2, repeats, items, axes): what is left of the positions when what their circumstances predict
+            is taken out, and what the readers of words predict of that.
+        null: float32 (permutations, axes), the rank correlation of STACKED for permuted positions.
+        null_words: float32 (permutations, axes), the same, scored by readers of the true positions: a null that does
+            not learn anew.
+        reviews: index review_id; a float32 column for each axis, the position that the reader of words predicts of the
+            review alone; it has not learned from the review's item.
+    """
+
+    item_ids: np.ndarray
+    folds: np.ndarray
+    held_out: dict[str, np.ndarray]
+    beyond: np.ndarray
+    null: np.ndarray
+    null_words: np.ndarray
+    reviews: pd.DataFrame
+
+
+def cross_fit(
+    documents: Documents,
+    positions: pd.DataFrame,
+    words: WordReader,
+    others: Sequence[Reader],
+    metadata: Reader,
+    circumstances: Reader,
+    config: ReadersConfig,
+) -> CrossFit:
+    """Predict the position of every item from the others, again and again, and for permuted positions too.
+
+    Raises NotEnoughData if there are fewer than two groups of items for each fold.
+
+    Args:
+        positions: index item_id, one column per axis.
+        words: the reader of words.
+        others: the other readers that the judge stacks.
+        metadata: the yardstick.
+        circumstances: what "beyond" leaves out.
+    """
+    items = documents.items
+    targets = positions.loc[items.index].to_numpy(np.float64)
+    weights, groups = items["weight"].to_numpy(), items["group"].to_numpy()
+    random = np.random.default_rng(config.seed)
+    folds = np.stack([assign_groups(groups, config.n_folds, random) for _ in range(config.n_repeats)])
+    orders = permute_items(groups, items["ratings"].to_numpy(), config.n_strata, config.permutations, random)
+    text_readers: list[Reader] = [words, *others]
+    names = [reader.name for reader in text_readers] + [STACKED, metadata.name]
+    held_out = {name: np.zeros((config.n_repeats, *targets.shape), np.float32) for name in names}
+    beyond = np.zeros((2, config.n_repeats, *targets.shape), np.float32)
+    null = np.zeros((config.permutations, targets.shape[1]))
+    fixed = np.zeros_like(null)
+    parts = documents.parts[documents.parts["kind"] == REVIEW]
+    reviews = np.zeros((len(parts), targets.shape[1]), np.float32)
+    steps = tqdm(total=config.n_repeats * config.n_folds, desc="readers", leave=False, disable=None)
+    for repeat, fold in enumerate(folds):
+        blocks = _empty_blocks(orders, targets.shape[1])
+        for number in range(config.n_folds):
+            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            fitted = [_Fitted.fit(reader, train, test, weights) for reader in text_readers]
+            for reader, found in zip(text_readers, fitted, strict=True):
+                held_out[reader.name][repeat, test] = found.predict(targets[train])[0]
+            held_out[STACKED][repeat, test] = _stacked(fitted, targets[train], weights[train])
+            yardstick, known = (_Fitted.fit(reader, train, test, weights) for reader in (metadata, circumstances))
+            held_out[metadata.name][repeat, test] = yardstick.predict(targets[train])[0]
+            expected, left_out = known.predict(targets[train])
+            beyond[0, repeat, test] = targets[test] - expected
+            beyond[1, repeat, test] = _stacked(fitted, targets[train] - left_out, weights[train])
+            for chosen, block in blocks:
+                permuted = targets[orders[chosen][:, train]].astype(np.float32)
+                flat = permuted.transpose(1, 0, 2).reshape(len(train), -1)
+                block[test] = _stacked(fitted, flat, weights[train]).reshape(len(test), len(permuted), -1)
+            if repeat == 0:
+                inside = parts["item_id"].isin(items.index[test]).to_numpy()
+                reviews[inside] = fitted[0].read(words, train, parts.loc[inside, "text"], targets[train])
+            steps.update()
+        for chosen, block in blocks:
+            truth = targets[orders[chosen]].transpose(1, 0, 2)
+            null[chosen] += rank_correlations(block, truth, fold, weights) / config.n_repeats
+            as_learned = np.broadcast_to(held_out[STACKED][repeat][:, None], truth.shape)
+            fixed[chosen] += rank_correlations(as_learned, truth, fold, weights) / config.n_repeats
+    steps.close()
+    return CrossFit(
+        items.index.to_numpy(np.int32),
+        folds,
+        held_out,
+        beyond,
+        null.astype(np.float32),
+        fixed.astype(np.float32),
+        pd.DataFrame(reviews, pd.Index(parts["part_id"], name="review_id"), positions.columns),
+    )
+
+
+def assign_groups(groups: np.ndarray, n_folds: int, random: np.random.Generator) -> np.ndarray:
+    """Assign items to folds of similar size, at random, those of one group to the same: int64 (items,).
+
+    Raises NotEnoughData if there are fewer than two groups for each fold.
+    """
+    names, rows, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < 2 * n_folds:
+        raise NotEnoughData(
+            "there are too few items to hold any out",
+            found=f"{len(groups)} items with texts, {len(names)} groups of them that belong together",
+            expected=f"at least {2 * n_folds}, two for each fold",
+            hint="lower --readers.n-folds, or bring more reviews",
+        )
+    order = random.permutation(len(names))
+    folds, filled = np.zeros(len(names), np.int64), np.zeros(n_folds)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        folds[group] = filled.argmin()
+        filled[folds[group]] += sizes[group]
+    return folds[rows]
+
+
+def permute_items(
+    groups: np.ndarray, ratings: np.ndarray, n_strata: int, n_permutations: int, random: np.random.Generator
+) -> np.ndarray:
+    """Draw permutations of items that leave all that is exchanged alike: int64 (permutations, items).
+
+    A group of items that belong together changes places with a group of its size, and a single item with one of
+    similar popularity, for what is known of a position depends on it.
+
+    ratings: (items,), how many each item has.
+    """
+    _, rows, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    members = [np.flatnonzero(rows == group) for group in range(len(sizes))]
+    alone = np.array([each[0] for each in members if len(each) == 1], np.int64)
+    by_popularity = alone[np.argsort(ratings[alone], kind="stable")]
+    strata = [part[:, None] for part in np.array_split(by_popularity, n_strata)]
+    strata += [np.array([each for each in members if len(each) == size]) for size in np.unique(sizes[sizes > 1])]
+    orders = np.tile(np.arange(len(groups)), (n_permutations, 1))
+    for order in orders:
+        for stratum in strata:
+            order[stratum] = stratum[random.permutation(len(stratum))]
+    return orders
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What a reader has learned to see in some items, ready for any targets."""
+
+    ridge: KernelRidge
+    centred: np.ndarray
+
+    @classmethod
+    def fit(cls, reader: Reader, train: np.ndarray, test: np.ndarray, weights: np.ndarray) -> "_Fitted":
+        learned, seen = reader.features(train, test)
+        ridge = KernelRidge.decompose(_dense(learned @ learned.T), weights[train])
+        return cls(ridge, ridge.centre(_dense(seen @ learned.T)))
+
+    def fit_targets(self, targets: np.ndarray) -> RidgeFit:
+        return fit_ridge(self.ridge, targets)
+
+    def predict(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The predictions of the test items, and those of the items learned from, each left out."""
+        fit = self.fit_targets(targets)
+        return fit.predict(self.centred), fit.left_out
+
+    def read(self, words: WordReader, train: np.ndarray, texts: Sequence[str], targets: np.ndarray) -> np.ndarray:
+        """Predict the targets of texts by the reader of words, which this is."""
+        learned, _ = words.features(train, train[:1])
+        kernel = _dense(words.text_features(train, texts) @ learned.T)
+        return self.fit_targets(targets).predict(self.ridge.centre(kernel))
+
+
+def _stacked(fitted: Sequence[_Fitted], targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    predicted, left_out = zip(*(each.predict(targets) for each in fitted), strict=True)
+    shares = stack_readers(left_out, targets, weights).astype(targets.dtype)
+    return np.asarray(sum(share * part for share, part in zip(shares, predicted, strict=True)))
+
+
+def _empty_blocks(orders: np.ndarray, n_axes: int) -> list[tuple[slice, np.ndarray]]:
+    """Parts of the permutations, each with room for the predictions float32 (items, permutations, axes)."""
+    size = max(_AT_ONCE // (orders.shape[1] * n_axes), 1)
+    starts = range(0, len(orders), size)
+    chosen = [slice(start, min(start + size, len(orders))) for start in starts]
+    return [(part, np.zeros((orders.shape[1], part.stop - part.start, n_axes), np.float32)) for part in chosen]
+
+
+def _dense(matrix: object) -> np.ndarray:
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, np.float64)

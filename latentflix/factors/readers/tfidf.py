@@ -1,0 +1,114 @@
+"""The reader of words: how often an item's document uses each word and pair of words, rare ones counting more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.preprocessing import normalize
+
+from latentflix.config import StageConfig, setting
+from latentflix.errors import NotEnoughData
+from latentflix.factors.documents import Documents, mask_names
+
+_TOKEN = r"\b\w\w+\b"
+
+
+class WordsConfig(StageConfig):
+    """Which words the reader of words knows."""
+
+    min_items: int = setting(3, "items whose documents must use a word", ge=1)
+    max_share: float = setting(0.5, "largest share of the documents that may use a word", gt=0, le=1)
+    pairs: bool = setting(True, "know pairs of words that follow one another too")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that a reader knows. columns: int64 (words,), of all words counted. idf: float32 (words,)."""
+
+    columns: np.ndarray
+    idf: np.ndarray
+
+
+@dataclass(frozen=True)
+class WordReader:
+    """Counts words: sublinear TF-IDF of a document, scaled to length 1.
+
+    counts: a sparse array (items, words) of how often each document uses each word.
+    """
+
+    vectorizer: CountVectorizer
+    counts: sparse.csr_array
+    config: WordsConfig
+    proper_names: frozenset[str]
+    name: ClassVar[str] = "words"
+
+    @classmethod
+    def read(cls, documents: Documents, config: WordsConfig, *, mask: bool) -> "WordReader":
+        """Count the words of the documents. mask: leave out proper names.
+
+        Raises NotEnoughData if no word is used by `min_items` documents.
+        """
+        proper_names = frozenset(documents.proper_names if mask else ())
+        vectorizer = CountVectorizer(
+            ngram_range=(1, 2 if config.pairs else 1),
+            token_pattern=_TOKEN,
+            min_df=config.min_items,
+            dtype=np.float32,
+        )
+        texts = document_texts(documents)
+        try:
+            counts = vectorizer.fit_transform(_prepare(texts, proper_names))
+        except ValueError as error:
+            raise NotEnoughData(
+                "no word is used by enough items",
+                found=f"{len(texts)} documents",
+                expected=f"a word that {config.min_items} of them use",
+                hint="lower --readers.words.min-items, or bring more reviews",
+            ) from error
+        return cls(vectorizer, sparse.csr_array(counts), config, proper_names)
+
+    @cached_property
+    def words(self) -> np.ndarray:
+        """The words and pairs of the columns of `counts`: str (words,)."""
+        return np.asarray(self.vectorizer.get_feature_names_out())
+
+    def learn(self, train: np.ndarray) -> Vocabulary:
+        """Learn from the items of `train` which words to know, and how rare each is."""
+        used = np.bincount(self.counts[train].indices, minlength=self.counts.shape[1])
+        known = (used >= self.config.min_items) & (used <= self.config.max_share * len(train))
+        # With very few items the rule about frequent words may leave none.
+        columns = np.flatnonzero(known if known.any() else used > 0)
+        # Source: scikit-learn's smoothed idf.
+        idf = np.log((1 + len(train)) / (1 + used[columns])) + 1
+        return Vocabulary(columns, idf.astype(np.float32))
+
+    def features(self, train: np.ndarray, test: np.ndarray) -> tuple[sparse.csr_array, sparse.csr_array]:
+        """As in the protocol of a reader."""
+        vocabulary = self.learn(train)
+        return _weigh(self.counts[train], vocabulary), _weigh(self.counts[test], vocabulary)
+
+    def text_features(self, train: np.ndarray, texts: Sequence[str]) -> sparse.csr_array:
+        """As in the protocol of a reader of texts."""
+        counts = sparse.csr_array(self.vectorizer.transform(_prepare(texts, self.proper_names)))
+        return _weigh(counts, self.learn(train))
+
+
+def document_texts(documents: Documents) -> pd.Series:
+    """Join the parts of each document: str, index item_id, in the order of `documents.items`."""
+    texts: pd.Series = documents.parts.groupby("item_id")["text"].agg("\n".join)
+    return texts.loc[documents.items.index]
+
+
+def _prepare(texts: Sequence[str], proper_names: frozenset[str]) -> Sequence[str]:
+    return [mask_names(text, proper_names) for text in texts] if proper_names else texts
+
+
+def _weigh(counts: sparse.csr_array, vocabulary: Vocabulary) -> sparse.csr_array:
+    chosen = counts[:, vocabulary.columns]
+    chosen.data = (1 + np.log(chosen.data)) * vocabulary.idf[chosen.indices]
+    return sparse.csr_array(normalize(chosen, copy=False))
