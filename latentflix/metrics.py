@@ -130,3 +130,43 @@ def rank_correlations(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarr
 def _centred_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     ranks = values.argsort(0, kind="stable").argsort(0, kind="stable").astype(np.float32) / len(values)
     return ranks - np.tensordot(weight.astype(np.float32), ranks, axes=1)
+
+
+def resampled_rank_correlations(
+    predicted: np.ndarray, truth: np.ndarray, groups: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Compute Spearman's correlations as `rank_correlations`, for many weights, which count in the ranks too.
+
+    Args:
+        predicted: (items, columns).
+        truth: as `predicted`.
+        groups: (items,).
+        weights: (resamples, items), for instance how often each item was drawn.
+
+    Returns:
+        float64 (resamples, columns); NaN for a column with NaN.
+    """
+    result = np.full((len(weights), predicted.shape[1]), np.nan)
+    for column in range(predicted.shape[1]):
+        pair = predicted[:, column], truth[:, column]
+        if not all(np.isfinite(values).all() for values in pair):
+            continue
+        total = np.zeros((3, len(weights)))
+        for group in np.unique(groups):
+            members = np.flatnonzero(groups == group)
+            weight = weights[:, members]
+            left, right = (_weighted_ranks(values[members], weight) for values in pair)
+            total += np.stack([(weight * product).sum(1) for product in (left * right, left**2, right**2)])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            result[:, column] = total[0] / np.sqrt(total[1] * total[2])
+    return result
+
+
+def _weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The share of the weight below each value, half its own counted in, less the mean: (resamples, items)."""
+    order = np.argsort(values, kind="stable")
+    ranks = np.empty_like(weights)
+    ranks[:, order] = weights[:, order].cumsum(1) - weights[:, order] / 2
+    total = np.maximum(weights.sum(1, keepdims=True), 1e-12)
+    ranks /= total
+    return ranks - (weights * ranks).sum(1, keepdims=True) / total

@@ -15,13 +15,13 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import NotEnoughData
 from latentflix.factors.documents import Documents, mask_names
 
-_TOKEN = r"\b\w\w+\b"
+_WORD = r"\b\w\w+\b"
 
 
 class WordsConfig(StageConfig):
     """Which words the reader of words knows."""
 
-    min_items: int = setting(3, "items whose documents must use a word", ge=1)
+    min_items: int = setting(2, "items whose documents must use a word", ge=1)
     max_share: float = setting(0.5, "largest share of the documents that may use a word", gt=0, le=1)
     pairs: bool = setting(True, "know pairs of words that follow one another too")
 
@@ -56,7 +56,7 @@ class WordReader:
         proper_names = frozenset(documents.proper_names if mask else ())
         vectorizer = CountVectorizer(
             ngram_range=(1, 2 if config.pairs else 1),
-            token_pattern=_TOKEN,
+            token_pattern=_WORD,
             min_df=config.min_items,
             dtype=np.float32,
         )

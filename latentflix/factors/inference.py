@@ -1,0 +1,221 @@
+"""How well positions are predicted, how far that is from chance, and what readers differ in.
+
+Chance is what the same readers reach for permuted positions, for which they learn everything anew. A null that keeps
+the predictions and permutes the positions alone is too narrow, because the predictions of one fold depend on the
+positions of the others; so the scores of a reader that cannot learn a thousand times get a null that is as much wider
+as it is for the readers that can.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control, norm
+
+from latentflix.config import StageConfig, setting
+from latentflix.factors.crossfit import CrossFit, permute_items
+from latentflix.factors.documents import Documents
+from latentflix.factors.readers.metadata import METADATA
+from latentflix.factors.readers.stacked import STACKED
+from latentflix.metrics import bootstrap_interval, rank_correlations, resampled_rank_correlations
+
+NETWORK = "network"
+_WORDS_ALONE = "words"
+
+
+class InferenceConfig(StageConfig):
+    """How precise intervals are, and which factors count as predictable."""
+
+    bootstraps: int = setting(1000, "resamples of the items and repeats, for the intervals", ge=20, le=100_000)
+    confidence: float = setting(0.95, "coverage of the intervals", gt=0, lt=1)
+    false_discoveries: float = setting(
+        0.05, "share of the factors that hold that may do so by chance (Benjamini and Hochberg)", gt=0, lt=1
+    )
+    seed: int = setting(0, "seed of permutations and resamples", ge=0)
+
+
+@dataclass(frozen=True)
+class NetworkPositions:
+    """What the network predicts. table: index item_id, a column for each axis it knows. folds: index item_id."""
+
+    table: pd.DataFrame
+    folds: pd.Series
+
+
+@dataclass(frozen=True)
+class PositionScores:
+    """How well readers predict positions. All correlations are Spearman's, of held-out items within folds.
+
+    Attributes:
+        axes: index axis; of the judge rho, rho_low, rho_high, null, null_sd, p, p_max (the largest of all axes counts),
+            q (of all axes), holds; network_p; beyond, beyond_low, beyond_high; and of each other reader
+            rho_<reader> and the judge's lead over it, difference_<reader> with _low and _high.
+        readers: index reader, the judge first; the means over the stable axes: mean_rho, difference (the judge's lead),
+            each with _low and _high. The judge's own difference is NaN.
+        beyond: mean_rho_beyond_metadata.
+        inflation: how much wider the null is if readers learn anew.
+    """
+
+    axes: pd.DataFrame
+    readers: pd.DataFrame
+    beyond: float
+    inflation: float
+
+    def summary(self) -> dict[str, float | int | None]:
+        """The figures of the judge, and the network's mean."""
+        judge = self.readers.loc[STACKED]
+        network = self.readers["mean_rho"].get(NETWORK)
+        return {
+            "mean_rho": float(judge["mean_rho"]),
+            "mean_rho_low": float(judge["mean_rho_low"]),
+            "mean_rho_high": float(judge["mean_rho_high"]),
+            "mean_rho_network": None if network is None or np.isnan(network) else float(network),
+            "mean_rho_beyond_metadata": self.beyond,
+            "factors_that_hold": int(self.axes["holds"].sum()),
+            "null_inflation": self.inflation,
+        }
+
+
+def score_positions(
+    fit: CrossFit,
+    documents: Documents,
+    positions: pd.DataFrame,
+    stable: pd.Series,
+    network: NetworkPositions | None,
+    config: InferenceConfig,
+) -> PositionScores:
+    """Score what the readers predict of held-out items.
+
+    Args:
+        fit: the cross-fitted predictions of the documents' items.
+        positions: index item_id, one column per axis.
+        stable: index axis, bool; the means are over these.
+        network: what the network predicts of held-out items, if it ran.
+    """
+    items = documents.items
+    truth = positions.loc[items.index].to_numpy(np.float64)
+    weights = items["weight"].to_numpy()
+    random = np.random.default_rng(config.seed)
+    resamples = _Resamples.draw(items["group"].to_numpy(), weights, len(fit.folds), config, random)
+
+    scores = {name: resamples.score(held_out, truth, fit.folds) for name, held_out in fit.held_out.items()}
+    if len(fit.held_out) == 3:
+        # One reader of words: the judge is that reader.
+        del scores[_WORDS_ALONE]
+    beyond, beyond_resampled = resamples.score(fit.beyond[1], fit.beyond[0], fit.folds)
+    rho = scores[STACKED][0]
+    axes = pd.DataFrame({"rho": rho}, index=positions.columns.rename("axis"))
+    _add_interval(axes, "rho", scores[STACKED][1], config)
+    _add_significance(axes, fit.null, config)
+    axes["beyond"] = beyond
+    _add_interval(axes, "beyond", beyond_resampled, config)
+
+    inflation = float(fit.null.std(0).mean() / max(fit.null_words.std(0).mean(), 1e-9)) if len(fit.null) else 1.0
+    if network is not None:
+        predicted, folds = _align_network(network, items.index, positions.columns)
+        scores[NETWORK] = resamples.score(predicted[None], truth, folds[None])
+        orders = permute_items(items["group"].to_numpy(), items["ratings"].to_numpy(), 5, len(fit.null), random)
+        axes["network_p"] = _corrected_p(predicted, truth, folds, weights, orders, inflation)
+    chosen = stable.reindex(positions.columns, fill_value=False).to_numpy()
+    rows = []
+    for name, (value, resampled) in scores.items():
+        known = chosen & np.isfinite(value)
+        row = {"reader": name, "mean_rho": float(value[known].mean()) if known.any() else np.nan}
+        row |= _interval("mean_rho", resampled[:, known].mean(1), row["mean_rho"], config)
+        if name != STACKED:
+            lead, lead_resampled = rho - value, scores[STACKED][1] - resampled
+            axes[f"rho_{name}"], axes[f"difference_{name}"] = value, lead
+            _add_interval(axes, f"difference_{name}", lead_resampled, config)
+            row["difference"] = float(lead[known].mean()) if known.any() else np.nan
+            row |= _interval("difference", lead_resampled[:, known].mean(1), row["difference"], config)
+        rows.append(row)
+    readers = pd.DataFrame(rows).set_index("reader")
+    order = [STACKED, *(name for name in readers.index if name not in (STACKED, METADATA)), METADATA]
+    return PositionScores(axes, readers.loc[order], float(beyond[chosen].mean()) if chosen.any() else np.nan, inflation)
+
+
+@dataclass(frozen=True)
+class _Resamples:
+    """weights: float64 (resamples, items); repeats: float64 (resamples, repeats), each row of sum 1."""
+
+    own: np.ndarray
+    weights: np.ndarray
+    repeats: np.ndarray
+
+    @classmethod
+    def draw(
+        cls, groups: np.ndarray, weights: np.ndarray, n_repeats: int, config: InferenceConfig, random: np.random.Generator
+    ) -> "_Resamples":
+        """Draw groups of items that belong together, and repeats, with replacement."""
+        names, rows = np.unique(groups, return_inverse=True)
+        counts = random.multinomial(len(names), np.full(len(names), 1 / len(names)), config.bootstraps)
+        repeats = random.multinomial(n_repeats, np.full(n_repeats, 1 / n_repeats), config.bootstraps) / n_repeats
+        return cls(weights, counts[:, rows] * weights, repeats)
+
+    def score(self, predicted: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rank correlations of predictions (repeats, items, axes), float64 (axes,), and resampled (resamples, axes).
+
+        truth: (items, axes), or as `predicted`.
+        """
+        truths = np.broadcast_to(truth, predicted.shape)
+        value = np.mean(
+            [rank_correlations(*each, self.own) for each in zip(predicted, truths, folds, strict=True)], axis=0
+        )
+        shares = self.repeats if len(predicted) > 1 else np.ones((len(self.repeats), 1))
+        resampled = sum(
+            share[:, None] * resampled_rank_correlations(*each, self.weights)
+            for share, each in zip(shares.T, zip(predicted, truths, folds, strict=True), strict=True)
+        )
+        return value, np.asarray(resampled)
+
+
+def _add_significance(axes: pd.DataFrame, null: np.ndarray, config: InferenceConfig) -> None:
+    """Add the null, p, p_max, q and whether the factor holds. Without permutations nothing holds."""
+    rho = axes["rho"].to_numpy()
+    if not len(null):
+        axes[["null", "null_sd", "p", "p_max", "q"]], axes["holds"] = np.nan, False
+        return
+    mean, deviation = null.mean(0), np.maximum(null.std(0), 1e-12)
+    axes["null"], axes["null_sd"] = mean, deviation
+    # The observed order is one of the possible ones. Source: Phipson and Smyth 2010.
+    axes["p"] = (1 + (null >= rho).sum(0)) / (1 + len(null))
+    # Source: Westfall and Young 1993, the maximum over the tests, each in units of its own null.
+    largest = ((null - mean) / deviation).max(1)
+    axes["p_max"] = (1 + (largest[:, None] >= (rho - mean) / deviation).sum(0)) / (1 + len(null))
+    axes["q"] = false_discovery_control(axes["p"])
+    axes["holds"] = axes["q"] <= config.false_discoveries
+
+
+def _corrected_p(
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    folds: np.ndarray,
+    weights: np.ndarray,
+    orders: np.ndarray,
+    inflation: float,
+) -> np.ndarray:
+    """The p-values of predictions that cannot be learned anew, by a normal null as much wider as that of the others."""
+    if not len(orders):
+        return np.full(truth.shape[1], np.nan)
+    null = np.stack([rank_correlations(predicted, truth[order], folds, weights) for order in orders])
+    value = rank_correlations(predicted, truth, folds, weights)
+    return np.asarray(norm.sf((value - null.mean(0)) / np.maximum(null.std(0) * inflation, 1e-12)))
+
+
+def _align_network(network: NetworkPositions, item_ids: pd.Index, axes: pd.Index) -> tuple[np.ndarray, np.ndarray]:
+    """The network's predictions for these items and axes, NaN where it knows none, and their folds."""
+    table = network.table.reindex(index=item_ids, columns=axes)
+    folds = network.folds.reindex(item_ids)
+    return table.to_numpy(np.float64), folds.fillna(-1).to_numpy(np.int64)
+
+
+def _interval(name: str, resampled: np.ndarray, value: float, config: InferenceConfig) -> dict[str, float]:
+    if not np.isfinite(value):
+        return {f"{name}_low": np.nan, f"{name}_high": np.nan}
+    low, high = bootstrap_interval(resampled, config.confidence, centre=value)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _add_interval(axes: pd.DataFrame, name: str, resampled: np.ndarray, config: InferenceConfig) -> None:
+    ends = [_interval(name, column, value, config) for column, value in zip(resampled.T, axes[name], strict=True)]
+    axes[[f"{name}_low", f"{name}_high"]] = pd.DataFrame(ends, axes.index)
