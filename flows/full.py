@@ -47,6 +47,8 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         config=with_store_version(settings.reviews),
     )
 
+    documents = run(factors.gather, reviews=joined, ratings=ratings, config=settings.documents)
+
     stored = [joined] if settings.reviews.store else []
     tokens = run(text.tokenize, reviews=[corpus, *stored], config=settings.token_corpus)
     language_models = train_language_models(run, tokens, joined, settings)
@@ -54,6 +56,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         factors.train_classifiers,
         reviews=joined,
         labels=labels,
+        documents=documents,
         token_corpus=tokens,
         language_models=language_models,
         config=settings.classifier,
@@ -67,17 +70,42 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         config=settings.predictions,
     )
 
+    embeddings = []
+    if settings.readers.sentences or settings.comparison.sentences:
+        folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
+        embeddings = [run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))]
+    positions = run(
+        factors.predict_positions,
+        documents=documents,
+        factors=axes,
+        ratings=ratings,
+        reviews=joined,
+        corpus=corpus,
+        embeddings=embeddings if settings.readers.sentences else [],
+        config=settings.readers,
+    )
+
     known = {"reviews": joined, "labels": labels, "classifier": classifier}
     baseline = run(factors.predict_tfidf_baseline, **known, config=settings.baseline)
     evaluation = run(
-        factors.evaluate, **known, predictions=predictions, baseline=baseline, factors=axes, config=settings.evaluation
+        factors.evaluate,
+        **known,
+        predictions=predictions,
+        baseline=baseline,
+        factors=axes,
+        documents=documents,
+        positions=positions,
+        config=settings.evaluation,
     )
     others = [baseline]
     if settings.comparison.sentences:
-        folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
-        embeddings = run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))
         others.append(
-            run(factors.predict_embedding_baseline, **known, embeddings=embeddings, config=settings.embedding_baseline)
+            run(
+                factors.predict_embedding_baseline,
+                **known,
+                embeddings=embeddings[0],
+                config=settings.embedding_baseline,
+            )
         )
     comparison = run(factors.compare, **known, predictions=predictions, others=others, config=settings.comparison)
     names = run(

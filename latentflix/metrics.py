@@ -6,7 +6,6 @@ A trial is a permutation of the truth, a row of `y_true`, or a resample of the i
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.metrics import precision_recall_fscore_support
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -48,22 +47,6 @@ def grouped_average_precision(
         positives = positives + true_positives.sum(1)
     with np.errstate(invalid="ignore"):
         return np.asarray(total / positives)
-
-
-def grouped_correlation(scores: np.ndarray, groups: np.ndarray, y_true: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Compute Spearman's correlation within groups of scores and truth, any number; arguments as for `grouped_auc`."""
-    left = np.zeros((1, len(scores)))
-    right = np.zeros(y_true.shape)
-    for group in np.unique(groups):
-        members = groups == group
-        left[:, members] = (rankdata(scores[members]) / members.sum())[None]
-        right[:, members] = rankdata(y_true[:, members], axis=1) / members.sum()
-        for ranks in (left, right):
-            ranks[:, members] -= ranks[:, members].mean(1, keepdims=True)
-    weight = weights / weights.sum(1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        covariance = (weight * left * right).sum(1)
-        return np.asarray(covariance / np.sqrt((weight * left**2).sum(1) * (weight * right**2).sum(1)))
 
 
 RANKING_METRICS: dict[str, Metric] = {"auc": grouped_auc, "average_precision": grouped_average_precision}

@@ -16,12 +16,14 @@ from latentflix.data.title_catalogs import TitleConfig
 from latentflix.factors.baselines import BaselineConfig, EmbeddingBaselineConfig
 from latentflix.factors.classifiers import ClassifierConfig, PredictionConfig
 from latentflix.factors.comparison import ComparisonConfig
+from latentflix.factors.documents import DocumentConfig
 from latentflix.factors.drift import DriftConfig
-from latentflix.factors.evaluation import EvaluationConfig
 from latentflix.factors.extraction import FactorConfig
 from latentflix.factors.histograms import HistogramConfig
+from latentflix.factors.inference import EvaluationConfig
 from latentflix.factors.labels import LabelConfig
 from latentflix.factors.naming import NameConfig
+from latentflix.factors.readers.registry import ReadersConfig
 from latentflix.genres.evaluation import GenreEvaluationConfig
 from latentflix.genres.model import GenreConfig
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig
@@ -138,6 +140,8 @@ class _FullStages(BaseModel):
     reviews: ReviewConfig = setting(ReviewConfig(), "which reviews are read, and from where")
     factors: FactorConfig = setting(FactorConfig(), "how factors are found, and which count as stable")
     labels: LabelConfig = setting(LabelConfig(), "which factors become the labels of an item")
+    documents: DocumentConfig = setting(DocumentConfig(), "which items are read about, and what of their texts")
+    readers: ReadersConfig = setting(ReadersConfig(), "how positions are predicted from what is written of an item")
     names: NameConfig = setting(NameConfig(), "the words, items and genres that name a factor")
     report: ReportConfig = setting(ReportConfig(), "what the page shows, and what it calls an item")
     collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")

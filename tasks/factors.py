@@ -11,12 +11,16 @@ from latentflix.factors.baselines import (
 from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig, predict_held_out
 from latentflix.factors.classifiers import train_classifiers as fit_classifiers
 from latentflix.factors.comparison import CLASSIFIER, ComparisonConfig, compare_methods
+from latentflix.factors.crossfit import CrossFit, cross_fit
+from latentflix.factors.documents import DocumentConfig, Documents, gather_documents
 from latentflix.factors.drift import StoredDriftConfig, compare_histograms, find_new_reviews
-from latentflix.factors.evaluation import EvaluationConfig, evaluate_predictions
+from latentflix.factors.evaluation import evaluate_predictions, network_positions
 from latentflix.factors.extraction import FactorConfig, extract_factors
 from latentflix.factors.histograms import HistogramConfig, count_predictions
+from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.labels import LabelConfig, label_items
 from latentflix.factors.naming import NameConfig, find_names
+from latentflix.factors.readers.registry import ReadersConfig, build_readers
 from latentflix.recommender.model import Recommender, seed_fits
 from latentflix.text.classifier import read_reviews
 from latentflix.text.cleaning import text_id
@@ -58,6 +62,7 @@ def train_classifiers(
     *,
     reviews: Handle,
     labels: Handle,
+    documents: Handle,
     token_corpus: Handle,
     language_models: Annotated[tuple[Handle, ...], "language_model"],
     config: ClassifierConfig,
@@ -71,6 +76,7 @@ def train_classifiers(
         corpus.texts(corpus.rows(map(text_id, read["text"])), len(model.vocabulary), config.max_tokens, config.part),
         store.read_table(labels, "items"),
         list(store.read_table(labels, "labels").index),
+        store.read_field(documents, Documents, "items")["group"],
         model,
         config,
         *backward,
@@ -147,6 +153,45 @@ def predict_embedding_baseline(
     artifact.write_table("predictions", predictions)
 
 
+@stage("documents", "documents-{config.min_ratings}-ratings")
+def gather(artifact: Artifact, store: Store, *, reviews: Handle, ratings: Handle, config: DocumentConfig) -> None:
+    """Gather what is known of each item in words."""
+    documents = gather_documents(store.read_table(reviews, "reviews"), store.read_table(ratings, "items"), config)
+    artifact.write(documents)
+    artifact.metrics.update(items=len(documents.items), parts=len(documents.parts), repeated=documents.repeated)
+
+
+@stage("positions", "positions-{config.n_repeats}x{config.n_folds}-folds")
+def predict_positions(
+    artifact: Artifact,
+    store: Store,
+    *,
+    documents: Handle,
+    factors: Handle,
+    ratings: Handle,
+    reviews: Handle,
+    corpus: Annotated[Handle, "datasets"],
+    embeddings: tuple[Handle, ...],
+    config: ReadersConfig,
+) -> None:
+    """Predict the position of each item by readers that have not learned from it, for permuted positions too."""
+    read = store.read(documents, Documents)
+    vectors = [
+        (store.read_table(reviews, "reviews")["review_id"], store.read(handle, Embeddings).mean)
+        for handle in embeddings
+    ]
+    readers = build_readers(
+        read,
+        store.read_table(ratings, "items"),
+        store.read_table(ratings, "ratings").groupby("item_id")["rating"].mean(),
+        store.read_table(corpus, "reviews")["text"],
+        store.read_table(reviews, "unread")["text_id"],
+        next(iter(vectors), None),
+        config,
+    )
+    artifact.write(cross_fit(read, store.read_table(factors, "scores"), readers, config))
+
+
 @stage("evaluation", "evaluation-{config.permutations}-permutations")
 def evaluate(
     artifact: Artifact,
@@ -158,22 +203,37 @@ def evaluate(
     classifier: Handle,
     labels: Handle,
     factors: Handle,
+    documents: Handle,
+    positions: Handle,
     config: EvaluationConfig,
 ) -> None:
     """Score the predictions for items whose reviews were held out."""
-    evaluation = evaluate_predictions(
-        store.read_table(predictions, "predictions"),
-        store.read_table(baseline, "predictions"),
-        store.read_table(reviews, "reviews").set_index("review_id")["item_id"],
-        store.read_field(classifier, Classifiers, "folds"),
-        store.read_table(labels, "items"),
-        store.read_field(classifier, Classifiers, "labels"),
+    predicted = store.read_table(predictions, "predictions")
+    item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]
+    folds = store.read_field(classifier, Classifiers, "folds")
+    known = store.read_field(classifier, Classifiers, "labels")
+    scores = score_positions(
+        store.read(positions, CrossFit),
+        store.read(documents, Documents),
         store.read_table(factors, "scores"),
+        store.read_table(factors, "axes")["stable"],
+        network_positions(predicted, item_ids, folds, known),
+        config,
+    )
+    evaluation = evaluate_predictions(
+        predicted,
+        store.read_table(baseline, "predictions"),
+        item_ids,
+        folds,
+        store.read_table(labels, "items"),
+        known,
+        scores.inflation,
         config,
     )
     artifact.write_table("labels", evaluation.labels)
-    artifact.write_table("axes", evaluation.axes)
-    artifact.metrics.update(evaluation.overall)
+    artifact.write_table("axes", scores.axes)
+    artifact.write_table("readers", scores.readers)
+    artifact.metrics.update(evaluation.overall | scores.summary())
 
 
 @stage("comparison", "comparison")

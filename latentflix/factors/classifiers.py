@@ -52,6 +52,7 @@ def train_classifiers(
     tokens: Sequence[np.ndarray],
     item_labels: pd.DataFrame,
     labels: Sequence[str],
+    groups: pd.Series,
     language_model: LanguageModel,
     config: ClassifierConfig,
     backward: LanguageModel | None = None,
@@ -69,7 +70,7 @@ def train_classifiers(
     item_ids = reviews["item_id"]
     predicted, rare = frequent_labels(item_labels, item_ids, labels, config.min_items)
     indicators = indicator_matrix(item_labels, item_ids, predicted)
-    folds = assign_folds(item_ids, indicators, config.n_folds, config.seed)
+    folds = assign_folds(item_ids, indicators, groups, config.n_folds, config.seed)
     held_out = held_out_masks(item_ids, folds, config.n_folds, config.random_split, config.seed)
     weights, histories = {}, []
     for fold, mask in held_out.items():

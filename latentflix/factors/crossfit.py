@@ -8,33 +8,19 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from latentflix.config import StageConfig, setting
 from latentflix.errors import NotEnoughData
 from latentflix.factors.documents import REVIEW, Documents
 from latentflix.factors.readers.protocol import Reader
+from latentflix.factors.readers.registry import Readers, ReadersConfig
 from latentflix.factors.readers.ridge import KernelRidge, RidgeFit, fit_ridge
 from latentflix.factors.readers.stacked import STACKED, stack_readers
-from latentflix.factors.readers.tfidf import WordReader, WordsConfig
+from latentflix.factors.readers.tfidf import WordReader
 from latentflix.metrics import rank_correlations
 
 logger = logging.getLogger(__name__)
 
 # Numbers of one block of permuted positions.
 _AT_ONCE = 2**24
-
-
-class ReadersConfig(StageConfig):
-    """The readers, and how they are tested on items that they have not learned from."""
-
-    words: WordsConfig = setting(WordsConfig(), "the reader of words")
-    sentences: bool = setting(False, "read with a sentence transformer too (needs the package sentence-transformers)")
-    n_folds: int = setting(5, "groups of items; each is predicted by readers that learned from the others", ge=2, le=50)
-    n_repeats: int = setting(10, "times that the items are assigned to folds anew", ge=1, le=100)
-    permutations: int = setting(
-        1000, "permutations of the positions over items, for each of which all readers learn anew", ge=0, le=100_000
-    )
-    n_strata: int = setting(5, "groups of items of similar popularity, within which positions are permuted", ge=1)
-    seed: int = setting(0, "seed of folds and permutations", ge=0)
 
 
 @dataclass(frozen=True)
@@ -66,10 +52,7 @@ class CrossFit:
 def cross_fit(
     documents: Documents,
     positions: pd.DataFrame,
-    words: WordReader,
-    others: Sequence[Reader],
-    metadata: Reader,
-    circumstances: Reader,
+    readers: Readers,
     config: ReadersConfig,
 ) -> CrossFit:
     """Predict the position of every item from the others, again and again, and for permuted positions too.
@@ -78,10 +61,6 @@ def cross_fit(
 
     Args:
         positions: index item_id, one column per axis.
-        words: the reader of words.
-        others: the other readers that the judge stacks.
-        metadata: the yardstick.
-        circumstances: what "beyond" leaves out.
     """
     items = documents.items
     targets = positions.loc[items.index].to_numpy(np.float64)
@@ -89,8 +68,8 @@ def cross_fit(
     random = np.random.default_rng(config.seed)
     folds = np.stack([assign_groups(groups, config.n_folds, random) for _ in range(config.n_repeats)])
     orders = permute_items(groups, items["ratings"].to_numpy(), config.n_strata, config.permutations, random)
-    text_readers: list[Reader] = [words, *others]
-    names = [reader.name for reader in text_readers] + [STACKED, metadata.name]
+    text_readers: list[Reader] = [readers.words, *readers.others]
+    names = [reader.name for reader in text_readers] + [STACKED, readers.metadata.name]
     held_out = {name: np.zeros((config.n_repeats, *targets.shape), np.float32) for name in names}
     beyond = np.zeros((2, config.n_repeats, *targets.shape), np.float32)
     null = np.zeros((config.permutations, targets.shape[1]))
@@ -106,8 +85,10 @@ def cross_fit(
             for reader, found in zip(text_readers, fitted, strict=True):
                 held_out[reader.name][repeat, test] = found.predict(targets[train])[0]
             held_out[STACKED][repeat, test] = _stacked(fitted, targets[train], weights[train])
-            yardstick, known = (_Fitted.fit(reader, train, test, weights) for reader in (metadata, circumstances))
-            held_out[metadata.name][repeat, test] = yardstick.predict(targets[train])[0]
+            yardstick, known = (
+                _Fitted.fit(reader, train, test, weights) for reader in (readers.metadata, readers.circumstances)
+            )
+            held_out[readers.metadata.name][repeat, test] = yardstick.predict(targets[train])[0]
             expected, left_out = known.predict(targets[train])
             beyond[0, repeat, test] = targets[test] - expected
             beyond[1, repeat, test] = _stacked(fitted, targets[train] - left_out, weights[train])
@@ -117,7 +98,7 @@ def cross_fit(
                 block[test] = _stacked(fitted, flat, weights[train]).reshape(len(test), len(permuted), -1)
             if repeat == 0:
                 inside = parts["item_id"].isin(items.index[test]).to_numpy()
-                reviews[inside] = fitted[0].read(words, train, parts.loc[inside, "text"], targets[train])
+                reviews[inside] = fitted[0].read(readers.words, train, parts.loc[inside, "text"], targets[train])
             steps.update()
         for chosen, block in blocks:
             truth = targets[orders[chosen]].transpose(1, 0, 2)
@@ -189,9 +170,9 @@ class _Fitted:
 
     @classmethod
     def fit(cls, reader: Reader, train: np.ndarray, test: np.ndarray, weights: np.ndarray) -> "_Fitted":
-        learned, seen = reader.features(train, test)
-        ridge = KernelRidge.decompose(_dense(learned @ learned.T), weights[train])
-        return cls(ridge, ridge.centre(_dense(seen @ learned.T)))
+        learned, seen = reader.kernels(train, test)
+        ridge = KernelRidge.decompose(learned, weights[train])
+        return cls(ridge, ridge.centre(seen))
 
     def fit_targets(self, targets: np.ndarray) -> RidgeFit:
         return fit_ridge(self.ridge, targets)
@@ -203,8 +184,8 @@ class _Fitted:
 
     def read(self, words: WordReader, train: np.ndarray, texts: Sequence[str], targets: np.ndarray) -> np.ndarray:
         """Predict the targets of texts by the reader of words, which this is."""
-        learned, _ = words.features(train, train[:1])
-        kernel = _dense(words.text_features(train, texts) @ learned.T)
+        vocabulary = words.learn(train)
+        kernel = (words.text_features(texts, vocabulary) @ words.features(train, vocabulary).T).toarray()
         return self.fit_targets(targets).predict(self.ridge.centre(kernel))
 
 
@@ -220,7 +201,3 @@ def _empty_blocks(orders: np.ndarray, n_axes: int) -> list[tuple[slice, np.ndarr
     starts = range(0, len(orders), size)
     chosen = [slice(start, min(start + size, len(orders))) for start in starts]
     return [(part, np.zeros((orders.shape[1], part.stop - part.start, n_axes), np.float32)) for part in chosen]
-
-
-def _dense(matrix: object) -> np.ndarray:
-    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, np.float64)

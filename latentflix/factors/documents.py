@@ -25,9 +25,6 @@ class DocumentConfig(StageConfig):
         30.0, "ratings that make an item count half as much as one whose position is known exactly", gt=0
     )
     titles: bool = setting(False, "read the item's title too")
-    mask_names: bool = setting(
-        False, "leave proper names out of what readers learn from; the words that name a factor never have any"
-    )
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
+from scipy.stats import norm
 
-from latentflix.config import StageConfig, setting
 from latentflix.factors.folds import RANDOM_SPLIT
+from latentflix.factors.inference import EvaluationConfig, NetworkPositions
 from latentflix.factors.labels import indicator_matrix
 from latentflix.metrics import (
     RANKING_METRICS,
@@ -20,35 +22,23 @@ from latentflix.metrics import (
     bootstrap_counts,
     bootstrap_interval,
     grouped_auc,
-    grouped_correlation,
 )
-
-
-class EvaluationConfig(StageConfig):
-    """How precise p-values and intervals are."""
-
-    permutations: int = setting(1000, "permutations of the labels over items, for the null", ge=20, le=100_000)
-    bootstraps: int = setting(1000, "resamples of the items, for the intervals", ge=20, le=100_000)
-    confidence: float = setting(0.95, "coverage of the intervals", gt=0, lt=1)
-    seed: int = setting(0, "seed of permutations and resamples", ge=0)
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of the predictions.
 
-    A score comes with the mean and deviation of its null over permutations (`_null`, `_null_sd`), its p-value (`_p`),
-    the ends of its interval (`_low`, `_high`), and the same score of the TF-IDF baseline (`words_…`).
+    A score comes with the mean and deviation of its null (`_null`, `_null_sd`), its p-value (`_p`), the ends of its
+    interval (`_low`, `_high`), and the same score of the TF-IDF baseline (`words_…`). The null permutes the labels over
+    the items of a fold and is then widened, because classifiers that had learned from permuted labels would differ too.
 
     Attributes:
         labels: index label; axis, items, prevalence, and the scores `auc` and `average_precision`.
-        axes: index axis; the score `correlation`: Spearman's, between the item's score on the axis and how much more
-            probable its plus label is than its minus label.
         overall: means over the labels, and AUCs over single reviews, by name.
     """
 
     labels: pd.DataFrame
-    axes: pd.DataFrame
     overall: dict[str, Any]
 
 
@@ -59,7 +49,7 @@ def evaluate_predictions(
     folds: pd.Series,
     item_labels: pd.DataFrame,
     labels: list[str],
-    scores: pd.DataFrame,
+    inflation: float,
     config: EvaluationConfig,
 ) -> Evaluation:
     """Score the predictions of held-out reviews against their items' labels.
@@ -69,13 +59,13 @@ def evaluate_predictions(
         item_ids: index review_id.
         folds: index item_id.
         item_labels: item_id, label.
-        scores: index item_id, one column per axis.
+        inflation: how much wider the null is when readers learn anew, as `score_positions` measures it.
     """
     has_label = pd.DataFrame(indicator_matrix(item_labels, pd.Series(folds.index), labels), folds.index, labels)
     items = average_by_item(predictions, item_ids, labels)
     words = average_by_item(baseline, item_ids, labels).loc[items.index]
     y_true = has_label.loc[items.index].astype(float)
-    trials = _Trials.draw(folds.loc[items.index].to_numpy(), config)
+    trials = _Trials.draw(folds.loc[items.index].to_numpy(), inflation, config)
 
     def score(chosen: list[str]) -> dict[str, float]:
         tables = items[chosen], words[chosen], y_true[chosen]
@@ -88,13 +78,6 @@ def evaluate_predictions(
     counts = {"items": y_true.sum().astype(int), "prevalence": has_label.loc[items.index].mean().astype(float)}
     label_scores = pd.DataFrame.from_dict({label: score([label]) for label in labels}, orient="index")
     table = pd.DataFrame({"axis": [label[:-1] for label in labels], **counts}, labels).join(label_scores)
-    axes = {}
-    for axis in dict.fromkeys(label[:-1] for label in labels):
-        plus, minus = f"{axis}+", f"{axis}-"
-        if {plus, minus} <= set(labels):
-            leaning, words_leaning = ((table[plus] - table[minus]).to_frame() for table in (items, words))
-            position = scores.loc[items.index, [axis]].astype(float)
-            axes[axis] = trials.score("correlation", grouped_correlation, leaning, words_leaning, position)
 
     overall: dict[str, Any] = {
         "items": len(items),
@@ -106,8 +89,7 @@ def evaluate_predictions(
         is_random = predicted["classifier"] == RANDOM_SPLIT
         for split, part in (("grouped", predicted[~is_random]), ("random", predicted[is_random])):
             overall[f"{prefix}review_auc_{split}"] = _review_auc(part, item_ids, has_label)
-    axis_scores = pd.DataFrame.from_dict(axes, orient="index").rename_axis("axis")
-    return Evaluation(table.rename_axis("label"), axis_scores, overall)
+    return Evaluation(table.rename_axis("label"), overall)
 
 
 @dataclass(frozen=True)
@@ -117,16 +99,18 @@ class _Trials:
     groups: np.ndarray
     orders: np.ndarray
     counts: np.ndarray
+    inflation: float
     confidence: float
 
     @classmethod
-    def draw(cls, groups: np.ndarray, config: EvaluationConfig) -> "_Trials":
+    def draw(cls, groups: np.ndarray, inflation: float, config: EvaluationConfig) -> "_Trials":
         random = np.random.default_rng(config.seed)
         orders = np.tile(np.arange(len(groups)), (config.permutations, 1))
         for group in np.unique(groups):
             members = np.flatnonzero(groups == group)
             orders[:, members] = random.permuted(orders[:, members], axis=1)
-        return cls(groups, orders, bootstrap_counts(random, len(groups), config.bootstraps), config.confidence)
+        counts = bootstrap_counts(random, len(groups), config.bootstraps)
+        return cls(groups, orders, counts, inflation, config.confidence)
 
     def score(
         self, name: str, metric: Metric, scores: pd.DataFrame, words: pd.DataFrame, y_true: pd.DataFrame
@@ -143,13 +127,13 @@ class _Trials:
         as_observed, once = np.arange(len(y_true))[None], np.ones((1, len(y_true)))
         value, words_value = (mean(table, as_observed, once)[0] for table in (scores, words))
         null = mean(scores, self.orders, once)
+        null_mean, null_sd = float(np.nanmean(null)), float(np.nanstd(null)) * self.inflation
         low, high = bootstrap_interval(mean(scores, as_observed, self.counts), self.confidence, centre=value)
         return {
             name: float(value),
-            f"{name}_null": float(np.nanmean(null)),
-            f"{name}_null_sd": float(np.nanstd(null)),
-            # The observed order is one of the possible ones. Source: Phipson and Smyth 2010.
-            f"{name}_p": float((1 + (null >= value).sum()) / (1 + np.isfinite(null).sum())),
+            f"{name}_null": null_mean,
+            f"{name}_null_sd": null_sd,
+            f"{name}_p": float(norm.sf((value - null_mean) / max(null_sd, 1e-12))),
             f"{name}_low": low,
             f"{name}_high": high,
             f"words_{name}": float(words_value),
@@ -160,6 +144,20 @@ def average_by_item(predictions: pd.DataFrame, item_ids: pd.Series, labels: list
     """Average an item's reviews, as predicted by classifiers that have not read about it: index item_id."""
     grouped = predictions[predictions["classifier"] != RANDOM_SPLIT]
     return grouped[labels].groupby(item_ids.loc[grouped["review_id"]].to_numpy()).mean().rename_axis("item_id")
+
+
+def network_positions(
+    predictions: pd.DataFrame, item_ids: pd.Series, folds: pd.Series, labels: list[str]
+) -> NetworkPositions:
+    """What the classifiers predict of items' positions: how much surer they are of the plus label than of the minus.
+
+    The difference of the two labels' log-odds, averaged over an item's reviews, for each axis both of whose labels are
+    predicted. Arguments as for `evaluate_predictions`.
+    """
+    axes = [axis for axis in dict.fromkeys(label[:-1] for label in labels) if {f"{axis}+", f"{axis}-"} <= set(labels)]
+    odds = predictions.assign(**{label: logit(predictions[label].clip(1e-6, 1 - 1e-6)) for label in labels})
+    items = average_by_item(odds, item_ids, labels)
+    return NetworkPositions(pd.DataFrame({axis: items[f"{axis}+"] - items[f"{axis}-"] for axis in axes}), folds)
 
 
 def _review_auc(predictions: pd.DataFrame, item_ids: pd.Series, has_label: pd.DataFrame) -> float | None:

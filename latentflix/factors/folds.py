@@ -13,39 +13,48 @@ logger = logging.getLogger(__name__)
 RANDOM_SPLIT = "random"
 
 
-def assign_folds(item_ids: pd.Series, indicators: np.ndarray, n_folds: int, seed: int) -> pd.Series:
+def assign_folds(item_ids: pd.Series, indicators: np.ndarray, groups: pd.Series, n_folds: int, seed: int) -> pd.Series:
     """Assign each item to a fold, so that the folds have similar shares of labels, items and reviews.
 
-    Items are assigned one by one, those with the rarest labels first, each to the fold that has fewest of its labels,
-    then fewest items, then fewest reviews. Source: Sechidis et al. 2011, iterative stratification. Raises NotEnoughData
-    if a fold would have fewer than two items.
+    Groups of items that belong together are assigned one by one, those with the rarest labels first, each to the fold
+    that has fewest of its labels, then fewest items, then fewest reviews. Source: Sechidis et al. 2011, iterative
+    stratification. Raises NotEnoughData if a fold would have fewer than two groups.
 
-    item_ids: the item of each review. indicators: the labels of each review's item (reviews, labels). Returns the fold,
-    0 to n_folds - 1: int64, index item_id.
+    Args:
+        item_ids: the item of each review.
+        indicators: the labels of each review's item (reviews, labels).
+        groups: index item_id, int64; an item that is missing here is a group of its own.
+
+    Returns:
+        The fold, 0 to n_folds - 1: int64, index item_id.
     """
-    n_reviews = item_ids.value_counts()
-    items = pd.DataFrame(indicators).groupby(item_ids.to_numpy()).first()
-    if len(items) < 2 * n_folds:
+    by_item = pd.DataFrame(indicators).groupby(item_ids.to_numpy())
+    items, n_reviews = by_item.first(), by_item.size().to_numpy()
+    own = pd.Series(-1 - np.arange(len(items)), items.index)
+    rows, names = pd.factorize(groups.reindex(items.index).fillna(own))
+    if len(names) < 2 * n_folds:
         raise NotEnoughData(
             "there are too few items to hold any out",
-            found=f"{len(items)} items with reviews",
+            found=f"{len(items)} items with reviews, {len(names)} groups of them that belong together",
             expected=f"at least {2 * n_folds}, two for each fold",
             hint="lower --classifier.n-folds or --labels.min-ratings",
         )
-    has_label = items.to_numpy(np.float64)
+    has_label = np.zeros((len(names), items.shape[1]))
+    np.add.at(has_label, rows, items.to_numpy(np.float64))
+    sizes, reviews = np.bincount(rows), np.bincount(rows, n_reviews)
     weights = 1 / np.maximum(has_label.sum(0), 1)
     rareness = has_label @ weights
-    shuffled = np.random.default_rng(seed).permutation(len(items))
-    folds = np.full(len(items), -1)
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    folds = np.full(len(names), -1)
     labels_in, reviews_in, items_in = np.zeros((n_folds, has_label.shape[1])), np.zeros(n_folds), np.zeros(n_folds)
-    for item in shuffled[np.argsort(-rareness[shuffled], kind="stable")]:
-        crowding = labels_in @ (has_label[item] * weights)
+    for group in shuffled[np.argsort(-rareness[shuffled], kind="stable")]:
+        crowding = labels_in @ (has_label[group] * weights)
         fold = np.lexsort((reviews_in, items_in, crowding.round(9)))[0]
-        folds[item] = fold
-        labels_in[fold] += has_label[item]
-        reviews_in[fold] += n_reviews[items.index[item]]
-        items_in[fold] += 1
-    return pd.Series(folds, index=pd.Index(items.index, name="item_id"), name="fold")
+        folds[group] = fold
+        labels_in[fold] += has_label[group]
+        reviews_in[fold] += reviews[group]
+        items_in[fold] += sizes[group]
+    return pd.Series(folds[rows], index=pd.Index(items.index, name="item_id"), name="fold")
 
 
 def held_out_masks(

@@ -7,6 +7,7 @@ as it is for the readers that can.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +24,11 @@ NETWORK = "network"
 _WORDS_ALONE = "words"
 
 
-class InferenceConfig(StageConfig):
-    """How precise intervals are, and which factors count as predictable."""
+class EvaluationConfig(StageConfig):
+    """How precise p-values and intervals are, and which factors hold."""
 
-    bootstraps: int = setting(1000, "resamples of the items and repeats, for the intervals", ge=20, le=100_000)
+    permutations: int = setting(1000, "permutations of labels and of the network's positions", ge=20, le=100_000)
+    bootstraps: int = setting(1000, "resamples of the items, for the intervals", ge=20, le=100_000)
     confidence: float = setting(0.95, "coverage of the intervals", gt=0, lt=1)
     false_discoveries: float = setting(
         0.05, "share of the factors that hold that may do so by chance (Benjamini and Hochberg)", gt=0, lt=1
@@ -82,7 +84,7 @@ def score_positions(
     positions: pd.DataFrame,
     stable: pd.Series,
     network: NetworkPositions | None,
-    config: InferenceConfig,
+    config: EvaluationConfig,
 ) -> PositionScores:
     """Score what the readers predict of held-out items.
 
@@ -114,20 +116,21 @@ def score_positions(
     if network is not None:
         predicted, folds = _align_network(network, items.index, positions.columns)
         scores[NETWORK] = resamples.score(predicted[None], truth, folds[None])
-        orders = permute_items(items["group"].to_numpy(), items["ratings"].to_numpy(), 5, len(fit.null), random)
+        orders = permute_items(items["group"].to_numpy(), items["ratings"].to_numpy(), 5, config.permutations, random)
         axes["network_p"] = _corrected_p(predicted, truth, folds, weights, orders, inflation)
     chosen = stable.reindex(positions.columns, fill_value=False).to_numpy()
     rows = []
     for name, (value, resampled) in scores.items():
         known = chosen & np.isfinite(value)
-        row = {"reader": name, "mean_rho": float(value[known].mean()) if known.any() else np.nan}
-        row |= _interval("mean_rho", resampled[:, known].mean(1), row["mean_rho"], config)
+        mean = float(value[known].mean()) if known.any() else np.nan
+        row: dict[str, Any] = {"reader": name, "mean_rho": mean}
+        row |= _interval("mean_rho", resampled[:, known].mean(1), mean, config)
         if name != STACKED:
             lead, lead_resampled = rho - value, scores[STACKED][1] - resampled
             axes[f"rho_{name}"], axes[f"difference_{name}"] = value, lead
             _add_interval(axes, f"difference_{name}", lead_resampled, config)
-            row["difference"] = float(lead[known].mean()) if known.any() else np.nan
-            row |= _interval("difference", lead_resampled[:, known].mean(1), row["difference"], config)
+            row["difference"] = mean = float(lead[known].mean()) if known.any() else np.nan
+            row |= _interval("difference", lead_resampled[:, known].mean(1), mean, config)
         rows.append(row)
     readers = pd.DataFrame(rows).set_index("reader")
     order = [STACKED, *(name for name in readers.index if name not in (STACKED, METADATA)), METADATA]
@@ -144,7 +147,12 @@ class _Resamples:
 
     @classmethod
     def draw(
-        cls, groups: np.ndarray, weights: np.ndarray, n_repeats: int, config: InferenceConfig, random: np.random.Generator
+        cls,
+        groups: np.ndarray,
+        weights: np.ndarray,
+        n_repeats: int,
+        config: EvaluationConfig,
+        random: np.random.Generator,
     ) -> "_Resamples":
         """Draw groups of items that belong together, and repeats, with replacement."""
         names, rows = np.unique(groups, return_inverse=True)
@@ -153,7 +161,7 @@ class _Resamples:
         return cls(weights, counts[:, rows] * weights, repeats)
 
     def score(self, predicted: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rank correlations of predictions (repeats, items, axes), float64 (axes,), and resampled (resamples, axes).
+        """The rank correlations of predictions (repeats, items, axes), and resampled: (axes,), (resamples, axes).
 
         truth: (items, axes), or as `predicted`.
         """
@@ -169,7 +177,7 @@ class _Resamples:
         return value, np.asarray(resampled)
 
 
-def _add_significance(axes: pd.DataFrame, null: np.ndarray, config: InferenceConfig) -> None:
+def _add_significance(axes: pd.DataFrame, null: np.ndarray, config: EvaluationConfig) -> None:
     """Add the null, p, p_max, q and whether the factor holds. Without permutations nothing holds."""
     rho = axes["rho"].to_numpy()
     if not len(null):
@@ -209,13 +217,13 @@ def _align_network(network: NetworkPositions, item_ids: pd.Index, axes: pd.Index
     return table.to_numpy(np.float64), folds.fillna(-1).to_numpy(np.int64)
 
 
-def _interval(name: str, resampled: np.ndarray, value: float, config: InferenceConfig) -> dict[str, float]:
+def _interval(name: str, resampled: np.ndarray, value: float, config: EvaluationConfig) -> dict[str, float]:
     if not np.isfinite(value):
         return {f"{name}_low": np.nan, f"{name}_high": np.nan}
     low, high = bootstrap_interval(resampled, config.confidence, centre=value)
     return {f"{name}_low": low, f"{name}_high": high}
 
 
-def _add_interval(axes: pd.DataFrame, name: str, resampled: np.ndarray, config: InferenceConfig) -> None:
+def _add_interval(axes: pd.DataFrame, name: str, resampled: np.ndarray, config: EvaluationConfig) -> None:
     ends = [_interval(name, column, value, config) for column, value in zip(resampled.T, axes[name], strict=True)]
     axes[[f"{name}_low", f"{name}_high"]] = pd.DataFrame(ends, axes.index)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from latentflix.artifacts import Manifest
 from latentflix.data.datasets import DATA_SETS
@@ -13,6 +12,10 @@ from latentflix.report.formatting import Nouns, decimals
 
 # The p of the mean AUC from which it is no better than chance.
 _CHANCE_FROM = 0.05
+_POSITIONS = (
+    *("mean_rho", "mean_rho_low", "mean_rho_high", "mean_rho_network", "mean_rho_beyond_metadata"),
+    "factors_that_hold",
+)
 _OVERALL = ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "auc_p", "words_auc")
 _MAIN_SETTINGS = {
     "collab": "recommender {model} with {n_factors} factors",
@@ -24,20 +27,14 @@ _MAIN_SETTINGS = {
 PREDICTABLE, NOT_PREDICTABLE, UNSTABLE = "predictable", "not-predictable", "unstable"
 
 
-def judge_axes(axes: pd.DataFrame, axis_scores: pd.DataFrame, false_discoveries: float) -> pd.Series:
+def judge_axes(axes: pd.DataFrame, axis_scores: pd.DataFrame) -> pd.Series:
     """Judge each axis: UNSTABLE, or stable and PREDICTABLE or NOT_PREDICTABLE from reviews of unseen items.
 
-    With many axes some seem predictable by chance, so p-values are corrected by the procedure of Benjamini and
-    Hochberg 1995: of the axes called predictable, an expected share of `false_discoveries` is not.
+    axis_scores: as `score_positions` gives them.
     """
-    stable = axis_scores.index.intersection(axes.index[axes["stable"]])
-    verdicts = pd.Series(UNSTABLE, index=axes.index).mask(axes["stable"], NOT_PREDICTABLE)
-    if len(stable):
-        scores = axis_scores.loc[stable]
-        p = scores["correlation_p"].where(scores["correlation"].notna(), 1.0)
-        found = false_discovery_control(p) <= false_discoveries
-        verdicts.loc[stable] = np.where(found, PREDICTABLE, NOT_PREDICTABLE)
-    return verdicts
+    holds = axis_scores["holds"].reindex(axes.index, fill_value=False)
+    verdicts = np.where(holds, PREDICTABLE, NOT_PREDICTABLE)
+    return pd.Series(np.where(axes["stable"], verdicts, UNSTABLE), axes.index)
 
 
 def headline(
@@ -50,7 +47,7 @@ def headline(
         "factors": len(axes),
         "stable_factors": int(axes["stable"].sum()),
         "predictable_factors": int((verdicts == PREDICTABLE).sum()),
-        **{name: overall[name] for name in _OVERALL},
+        **{name: overall[name] for name in (*_POSITIONS, *_OVERALL)},
     }
 
 

@@ -34,9 +34,6 @@ class ReportConfig(PageConfig):
     n_passages: int = setting(3, "passages of reviews for each pole", ge=1, le=20)
     passage_length: int = setting(280, "longest passage", unit="characters", ge=80, le=2000)
     passage_items: int = setting(25, "items of a pole, the furthest out, whose reviews passages are taken from", ge=1)
-    false_discoveries: float = setting(
-        0.05, "share of the factors called predictable from reviews that may be so by chance", gt=0, lt=1
-    )
     min_reviews: int = setting(1, "reviews an item needs to get a histogram", ge=1)
 
 

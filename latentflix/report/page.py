@@ -29,7 +29,7 @@ _METHODS = {
 def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
     """Write the report into `folder` and return its headline's figures."""
     nouns, coverage = config.nouns, inputs.manifest("reviews").metrics
-    verdicts = judge_axes(inputs.axes, inputs.axis_scores, config.false_discoveries)
+    verdicts = judge_axes(inputs.axes, inputs.axis_scores)
     figures = headline(inputs.overall, coverage, inputs.axes, verdicts)
     write_page(
         folder,

@@ -16,6 +16,8 @@ from latentflix.errors import NotEnoughData
 from latentflix.factors.documents import Documents, mask_names
 
 _WORD = r"\b\w\w+\b"
+# Of the mean of the parts, beside the whole document, whose weight is 1.
+_PART_WEIGHT = 0.7
 
 
 class WordsConfig(StageConfig):
@@ -36,12 +38,19 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class WordReader:
-    """Counts words: sublinear TF-IDF of a document, scaled to length 1.
+    """Compares items by TF-IDF of their whole documents and, side by side with it, the mean of that of their parts.
 
-    counts: a sparse array (items, words) of how often each document uses each word.
+    A document of many reviews repeats what all of them say; the mean keeps what single reviews are about.
+
+    Attributes:
+        parts: a sparse array (parts, words) of how often each part of a document uses each word.
+        owners: a sparse array (items, parts), 1 where the part is the item's.
+        counts: the same as `parts` of whole documents, a sparse array (items, words).
     """
 
     vectorizer: CountVectorizer
+    parts: sparse.csr_array
+    owners: sparse.csr_array
     counts: sparse.csr_array
     config: WordsConfig
     proper_names: frozenset[str]
@@ -51,26 +60,26 @@ class WordReader:
     def read(cls, documents: Documents, config: WordsConfig, *, mask: bool) -> "WordReader":
         """Count the words of the documents. mask: leave out proper names.
 
-        Raises NotEnoughData if no word is used by `min_items` documents.
+        Raises NotEnoughData if no document has a word.
         """
         proper_names = frozenset(documents.proper_names if mask else ())
         vectorizer = CountVectorizer(
-            ngram_range=(1, 2 if config.pairs else 1),
-            token_pattern=_WORD,
-            min_df=config.min_items,
-            dtype=np.float32,
+            ngram_range=(1, 2 if config.pairs else 1), token_pattern=_WORD, min_df=config.min_items, dtype=np.float32
         )
-        texts = document_texts(documents)
+        texts = _prepare(documents.parts["text"].tolist(), proper_names)
         try:
-            counts = vectorizer.fit_transform(_prepare(texts, proper_names))
+            parts = sparse.csr_array(vectorizer.fit_transform(texts))
         except ValueError as error:
             raise NotEnoughData(
-                "no word is used by enough items",
-                found=f"{len(texts)} documents",
+                "no word is used often enough to learn from",
+                found=f"{len(texts)} texts",
                 expected=f"a word that {config.min_items} of them use",
                 hint="lower --readers.words.min-items, or bring more reviews",
             ) from error
-        return cls(vectorizer, sparse.csr_array(counts), config, proper_names)
+        rows = documents.items.index.get_indexer(documents.parts["item_id"])
+        ones = np.ones(len(rows), np.float32)
+        owners = sparse.csr_array((ones, (rows, np.arange(len(rows)))), (len(documents.items), len(rows)))
+        return cls(vectorizer, parts, owners, sparse.csr_array(owners @ parts), config, proper_names)
 
     @cached_property
     def words(self) -> np.ndarray:
@@ -87,15 +96,24 @@ class WordReader:
         idf = np.log((1 + len(train)) / (1 + used[columns])) + 1
         return Vocabulary(columns, idf.astype(np.float32))
 
-    def features(self, train: np.ndarray, test: np.ndarray) -> tuple[sparse.csr_array, sparse.csr_array]:
+    def features(self, rows: np.ndarray, vocabulary: Vocabulary) -> sparse.csr_array:
+        """The features of items: float32 (items, 2 * words), those of whole documents and those of their parts."""
+        whole = _weigh(self.counts[rows], vocabulary)
+        owners = self.owners[rows]
+        inside = np.unique(owners.indices)
+        parts = owners[:, inside] @ _weigh(self.parts[inside], vocabulary)
+        return _side_by_side(whole, sparse.csr_array(normalize(sparse.csr_array(parts))))
+
+    def text_features(self, texts: Sequence[str], vocabulary: Vocabulary) -> sparse.csr_array:
+        """The features of texts, each of which is a document of one part."""
+        whole = _weigh(sparse.csr_array(self.vectorizer.transform(_prepare(texts, self.proper_names))), vocabulary)
+        return _side_by_side(whole, whole)
+
+    def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As in the protocol of a reader."""
         vocabulary = self.learn(train)
-        return _weigh(self.counts[train], vocabulary), _weigh(self.counts[test], vocabulary)
-
-    def text_features(self, train: np.ndarray, texts: Sequence[str]) -> sparse.csr_array:
-        """As in the protocol of a reader of texts."""
-        counts = sparse.csr_array(self.vectorizer.transform(_prepare(texts, self.proper_names)))
-        return _weigh(counts, self.learn(train))
+        learned, seen = (self.features(rows, vocabulary) for rows in (train, test))
+        return tuple((each @ learned.T).toarray().astype(np.float64) for each in (learned, seen))
 
 
 def document_texts(documents: Documents) -> pd.Series:
@@ -112,3 +130,7 @@ def _weigh(counts: sparse.csr_array, vocabulary: Vocabulary) -> sparse.csr_array
     chosen = counts[:, vocabulary.columns]
     chosen.data = (1 + np.log(chosen.data)) * vocabulary.idf[chosen.indices]
     return sparse.csr_array(normalize(chosen, copy=False))
+
+
+def _side_by_side(whole: sparse.csr_array, parts: sparse.csr_array) -> sparse.csr_array:
+    return sparse.csr_array(sparse.hstack([whole, np.float32(_PART_WEIGHT) * parts], format="csr"))

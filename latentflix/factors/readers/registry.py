@@ -1,0 +1,80 @@
+"""Which readers read, and how they are tested."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from latentflix.config import StageConfig, setting
+from latentflix.factors.documents import Documents
+from latentflix.factors.readers.metadata import TableReader, circumstances_reader, metadata_reader
+from latentflix.factors.readers.protocol import Reader
+from latentflix.factors.readers.sentences import SentenceReader
+from latentflix.factors.readers.tfidf import WordReader, WordsConfig
+from latentflix.factors.readers.topics import TopicReader, TopicsConfig
+from latentflix.text.cleaning import plain_text, text_id
+
+
+class ReadersConfig(StageConfig):
+    """The readers, and how they are tested on items that they have not learned from."""
+
+    words: WordsConfig = setting(WordsConfig(), "the reader of words")
+    topics: TopicsConfig = setting(TopicsConfig(), "the reader of topics")
+    sentences: bool = setting(False, "read with a sentence transformer too (needs the package sentence-transformers)")
+    mask_names: bool = setting(
+        False, "leave proper names out of what readers learn from; the words that name a factor never have any"
+    )
+    n_folds: int = setting(5, "groups of items; each is predicted by readers that learned from the others", ge=2, le=50)
+    n_repeats: int = setting(10, "times that the items are assigned to folds anew", ge=1, le=100)
+    permutations: int = setting(
+        1000, "permutations of the positions over items, for each of which all readers learn anew", ge=0, le=100_000
+    )
+    n_strata: int = setting(5, "groups of items of similar popularity, within which positions are permuted", ge=1)
+    seed: int = setting(0, "seed of folds and permutations", ge=0)
+
+
+@dataclass(frozen=True)
+class Readers:
+    """The readers of words, which the judge stacks, and those that read none.
+
+    metadata: the yardstick. circumstances: what is taken out to see what words add.
+    """
+
+    words: WordReader
+    others: Sequence[Reader]
+    metadata: TableReader
+    circumstances: TableReader
+
+
+def build_readers(
+    documents: Documents,
+    items: pd.DataFrame,
+    mean_ratings: pd.Series,
+    corpus: pd.Series,
+    held_out: pd.Series,
+    vectors: tuple[pd.Series, np.ndarray] | None,
+    config: ReadersConfig,
+) -> Readers:
+    """Build the readers of these documents. Raises NotEnoughData as `WordReader.read` does.
+
+    Args:
+        items: index item_id; genres, year, ratings.
+        mean_ratings: index item_id.
+        corpus: texts of any items, from which topics are learned.
+        held_out: the `text_id`s of those of the corpus that are about rated items, and are left out.
+        vectors: review_ids, and the sentence vector of each, float32 (reviews, size).
+    """
+    known = set(held_out)
+    others: list[Reader] = []
+    unread = [plain_text(text) for text in corpus if text_id(text) not in known] if config.topics.n_topics else []
+    if topics := TopicReader.read(documents, unread, config.topics, mask=config.mask_names):
+        others.append(topics)
+    if vectors is not None:
+        others.append(SentenceReader.read(documents, *vectors))
+    return Readers(
+        words=WordReader.read(documents, config.words, mask=config.mask_names),
+        others=others,
+        metadata=metadata_reader(items, documents.items.index, mean_ratings),
+        circumstances=circumstances_reader(items, documents.items.index),
+    )

@@ -1,0 +1,72 @@
+"""The reader of topics: which of some hundred themes an item's document is about.
+
+The themes are learned once from texts about other items, so rare words count by what they are used like.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
+
+from latentflix.config import StageConfig, setting
+from latentflix.factors.documents import Documents, mask_names
+from latentflix.factors.readers.tfidf import document_texts
+
+
+class TopicsConfig(StageConfig):
+    """How topics are learned from texts of other items."""
+
+    n_topics: int = setting(200, "topics; 0: no reader of topics", ge=0, le=2000)
+    max_texts: int = setting(50_000, "texts that topics are learned from, at most", ge=100)
+    min_texts: int = setting(10, "texts that must use a word", ge=1)
+    seed: int = setting(0, "seed of the choice of texts and of the decomposition", ge=0)
+
+
+@dataclass(frozen=True)
+class TopicReader:
+    """Compares items by the topics of their documents. vectors: float64 (items, topics), of length 1."""
+
+    vectors: np.ndarray
+    name: ClassVar[str] = "topics"
+
+    @classmethod
+    def read(
+        cls, documents: Documents, corpus: Sequence[str], config: TopicsConfig, *, mask: bool
+    ) -> "TopicReader | None":
+        """Learn topics from a corpus, and find those of the documents. None if there are too few texts for it.
+
+        Source: Deerwester et al. 1990, latent semantic analysis.
+
+        corpus: texts about none of the documents' items.
+        """
+        if config.n_topics == 0 or len(corpus) < 10 * config.min_texts:
+            return None
+        proper_names = frozenset(documents.proper_names if mask else ())
+        random = np.random.default_rng(config.seed)
+        rows = random.permutation(len(corpus))[: config.max_texts]
+        weigh = TfidfVectorizer(sublinear_tf=True, min_df=config.min_texts, max_df=0.5, dtype=np.float32)
+        texts, own = (
+            [mask_names(text, proper_names) for text in each] if mask else each
+            for each in ([corpus[row] for row in rows], list(document_texts(documents)))
+        )
+        try:
+            vectors = weigh.fit_transform(texts)
+        except ValueError:
+            return None
+        n_topics = min(config.n_topics, min(vectors.shape) - 1)
+        if n_topics < 1:
+            return None
+        topics = TruncatedSVD(n_topics, n_iter=2, random_state=config.seed).fit(vectors)
+        return cls(normalize(topics.transform(weigh.transform(own)).astype(np.float64)))
+
+    def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As in the protocol of a reader: alike as a Gaussian of the distance, of which the median is the unit."""
+        learned = normalize(self.vectors[train] - self.vectors[train].mean(0))
+        seen = normalize(self.vectors[test] - self.vectors[train].mean(0))
+        distances = [np.maximum(2 - 2 * each @ learned.T, 0) for each in (learned, seen)]
+        unit = np.median(distances[0])
+        return tuple(np.exp(-each / (unit or 1)) for each in distances)
