@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from latentflix.factors.readers.ridge import PENALTIES, KernelRidge, fit_ridge
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = np.random.default_rng(0)
+    features = random.normal(size=(40, 60)) * np.linspace(2, 0.1, 60)
+    targets = np.column_stack([features[:, 0] + 0.3 * random.normal(size=40), random.normal(size=40)])
+    return features, targets, random.uniform(0.2, 1, 40)
+
+
+def solve(features, targets, weights, penalty):
+    """Weighted ridge regression with an intercept, by its normal equations."""
+    design = np.column_stack([np.ones(len(features)), features])
+    ridge = penalty * np.diag([0.0, *np.ones(features.shape[1])])
+    return np.linalg.solve(design.T @ (weights[:, None] * design) + ridge, design.T @ (weights * targets))
+
+
+def test_predictions_are_those_of_the_normal_equations(data):
+    features, targets, weights = data
+    ridge = KernelRidge.decompose(features @ features.T, weights)
+    fit = fit_ridge(ridge, targets)
+    others = np.random.default_rng(1).normal(size=(7, 60))
+    penalties = fit.penalties * ridge.eigenvalues.mean()
+    expected = np.column_stack(
+        [
+            np.column_stack([np.ones(7), others]) @ solve(features, targets[:, at], weights / weights.mean(), penalty)
+            for at, penalty in enumerate(penalties)
+        ]
+    )
+    np.testing.assert_allclose(fit.predict(ridge.centre(others @ features.T)), expected, atol=1e-8)
+
+
+def test_what_is_predicted_of_an_item_without_it_is_exact(data):
+    features, targets, weights = data
+    ridge = KernelRidge.decompose(features @ features.T, weights)
+    fit = fit_ridge(ridge, targets)
+    weights = weights / weights.mean()
+    for item in (0, 17):
+        kept = np.arange(40) != item
+        for at, penalty in enumerate(fit.penalties * ridge.eigenvalues.mean()):
+            learned = solve(features[kept], targets[kept, at], weights[kept], penalty)
+            assert fit.left_out[item, at] == pytest.approx(learned[0] + features[item] @ learned[1:], abs=1e-8)
+
+
+def test_noise_gets_the_strongest_penalty_and_a_signal_a_weaker_one(data):
+    features, _, _ = data
+    random = np.random.default_rng(2)
+    targets = np.column_stack([features[:, 0], *random.normal(size=(30, 40))])
+    penalties = fit_ridge(KernelRidge.decompose(features @ features.T, np.ones(40)), targets).penalties
+    assert penalties[0] < PENALTIES[-1]
+    assert np.median(penalties[1:]) == PENALTIES[-1]
+
+
+def test_all_targets_at_once_give_what_each_gives_alone(data):
+    features, targets, weights = data
+    ridge = KernelRidge.decompose(features @ features.T, weights)
+    both = fit_ridge(ridge, targets)
+    for at in range(2):
+        np.testing.assert_allclose(fit_ridge(ridge, targets[:, [at]]).dual, both.dual[:, [at]], atol=1e-12)
