@@ -37,7 +37,7 @@ class CollabConfig(StageConfig):
     weight_decay: float = setting(0.5, "decoupled weight decay", ge=0)
     y_lowest: float | None = setting(None, "lower end of the predictions; not given: a quarter of the scale below it")
     y_highest: float | None = setting(None, "upper end of the predictions; not given: an eighth of the scale above it")
-    n_seeds: int = setting(32, "fits, each from its own seed; their factors are matched", ge=1, le=1000)
+    n_seeds: int = setting(16, "fits, each from its own seed; their factors are matched", ge=1, le=1000)
     seeds_per_task: int = setting(16, "seeds that are fitted side by side in one task", ge=1)
     seed: int = setting(0, "seed of the first fit", ge=0)
     split: SplitConfig = setting(SplitConfig(), "which ratings are held out to validate the fit")
