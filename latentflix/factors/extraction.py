@@ -134,14 +134,12 @@ def _agreement_between_people(
     """
     agreements, nulls = [], []
     for number, pair in enumerate(halves):
-        known = [half[0].item_ids for half in pair]
-        common = weights.index[(weights > 0) & weights.index.isin(np.intersect1d(*known))]
-        first, second = (
-            _fit_half(half, weights[common].reindex(ids, fill_value=0), config).loc[common]
-            for half, ids in zip(pair, known, strict=True)
+        first_ids, second_ids = (half[0].item_ids for half in pair)
+        common = weights.index[(weights > 0) & weights.index.isin(np.intersect1d(first_ids, second_ids))]
+        first, second = (_fit_half(half, weights[common], config) for half in pair)
+        agreement, null = measure_agreement(
+            positions.loc[common].to_numpy(), first, second, config.n_rotations, config.seed + number
         )
-        groups = (table.to_numpy() for table in (positions.loc[common], first, second))
-        agreement, null = measure_agreement(*groups, config.n_rotations, config.seed + number)
         agreements.append(agreement)
         nulls.append(null)
     if not agreements:
@@ -149,6 +147,8 @@ def _agreement_between_people(
     return np.stack([np.mean(agreements, axis=0), np.quantile(np.mean(nulls, axis=0), 0.95, axis=0)], axis=1)
 
 
-def _fit_half(half: Sequence[ItemFactors], weights: pd.Series, config: FactorConfig) -> pd.DataFrame:
-    positions, _ = fit_axes(half, weights.to_numpy(), config.rotation, config.n_axes)
-    return pd.DataFrame(positions, weights.index)
+def _fit_half(half: Sequence[ItemFactors], weights: pd.Series, config: FactorConfig) -> np.ndarray:
+    """The axes of one half of the users on the items with weight, float64 (items, axes)."""
+    item_ids = pd.Index(half[0].item_ids)
+    of_all = weights.reindex(item_ids, fill_value=0).to_numpy()
+    return fit_axes(half, of_all, config.rotation, config.n_axes)[0][item_ids.get_indexer(weights.index)]
