@@ -43,8 +43,8 @@ def measure_agreement(
     it. The null: the axes of `second` are rotated at random within their own space, which changes no prediction, and
     matched anew, `n_rotations` times.
 
-    axes: (items, axes); first and second: those of each group alone. Returns |r|, float64 (axes,), and its null, float64
-    (n_rotations, axes); 0 for an axis without a partner in both groups.
+    axes: (items, axes); first and second: those of each group alone. Returns |r|, float64 (axes,), and its null,
+    float64 (n_rotations, axes); 0 for an axis without a partner in both groups.
     """
     to_first, _ = match_axes(axes, first)
     to_second, _ = match_axes(axes, second)
