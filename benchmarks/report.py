@@ -62,6 +62,10 @@ def synthetic_inputs(n_items: int, n_reviews: int, seed: int = 0) -> ReportInput
             "stability_null": 0.4,
             "stability_null_95": 0.6,
             "stable": np.arange(N_AXES) < N_STABLE,
+            "people": 0.6,
+            "people_null_95": 0.5,
+            "people_full": 0.75,
+            "shared": True,
         },
         index=pd.Index(names, name="axis"),
     )

@@ -37,7 +37,8 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     trials = run(recommender.compare_models, fits=tried, config=settings.trials)
     analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)
 
-    axes = run(factors.extract, ratings=ratings, fits=fits, config=settings.factors)
+    halves = run(recommender.fit_user_halves, ratings=ratings, fits=fits, config=settings.halves)
+    axes = run(factors.extract, ratings=ratings, fits=fits, halves=halves, config=settings.factors)
     labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
     joined = run(
         reviews.join_reviews,

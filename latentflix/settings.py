@@ -30,6 +30,7 @@ from latentflix.genres.movielens_comparison import MovieLensComparisonConfig
 from latentflix.genres.plot_file import PlotSource
 from latentflix.genres.plot_summaries import PlotSummaryConfig
 from latentflix.recommender.analysis import AnalysisConfig
+from latentflix.recommender.halves import HalvesConfig
 from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.trials import TrialConfig
 from latentflix.report.changes import ChangesConfig
@@ -138,13 +139,16 @@ class LanguageModelSettings(BaseModel):
 
 class _FullStages(BaseModel):
     reviews: ReviewConfig = setting(ReviewConfig(), "which reviews are read, and from where")
-    factors: FactorConfig = setting(FactorConfig(), "how factors are found, and which count as stable")
+    factors: FactorConfig = setting(FactorConfig(), "how factors are found, and which are stable or shared")
     labels: LabelConfig = setting(LabelConfig(), "which factors become the labels of an item")
     documents: DocumentConfig = setting(DocumentConfig(), "which items are read about, and what of their texts")
     readers: ReadersConfig = setting(ReadersConfig(), "how positions are predicted from what is written of an item")
     names: NameConfig = setting(NameConfig(), "the words, items and genres that name a factor")
     report: ReportConfig = setting(ReportConfig(), "what the page shows, and what it calls an item")
     collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")
+    halves: HalvesConfig = setting(
+        HalvesConfig(), "fits on halves of the users, which show what of the factors other users share"
+    )
     trials: TrialConfig = setting(TrialConfig(), "other recommenders that it is compared with")
     analysis: AnalysisConfig = setting(AnalysisConfig(), "what is shown of the recommender itself")
     classifier: ClassifierConfig = setting(ClassifierConfig(), "the classifiers that read reviews")

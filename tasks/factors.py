@@ -21,6 +21,7 @@ from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.labels import LabelConfig, label_items
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.readers.registry import ReadersConfig, build_readers
+from latentflix.recommender.halves import HalfFits
 from latentflix.recommender.model import Recommender, seed_fits
 from latentflix.text.classifier import read_reviews
 from latentflix.text.cleaning import text_id
@@ -37,13 +38,17 @@ def extract(
     *,
     ratings: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
+    halves: Handle,
     config: FactorConfig,
 ) -> None:
     """Rotate the item factors of all seeds to their common axes, and measure how stable these are."""
     all_fits = [fit for group in fits for fit in seed_fits(store.read(group, Recommender))]
-    factors = extract_factors(all_fits, store.read_table(ratings, "items")["ratings"], config)
+    n_ratings = store.read_table(ratings, "items")["ratings"]
+    factors = extract_factors(all_fits, n_ratings, config, store.read(halves, HalfFits).pairs())
     artifact.write(factors)
-    artifact.metrics.update(axes=len(factors.axes), stable=int(factors.axes["stable"].sum()))
+    artifact.metrics.update(
+        axes=len(factors.axes), **{name: int(factors.axes[name].sum()) for name in ("stable", "shared")}
+    )
 
 
 @stage("labels", "labels-{config.rule}")

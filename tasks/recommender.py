@@ -1,9 +1,11 @@
 """The recommender: fitted from several seeds, compared with others, and analysed."""
 
+from statistics import mean
 from typing import Annotated
 
 from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender
 from latentflix.recommender.fit import fit_and_score
+from latentflix.recommender.halves import HalvesConfig, fit_halves
 from latentflix.recommender.model import CollabConfig, Recommender
 from latentflix.recommender.trials import TrialConfig, compare_trials
 from tasks.stage import Artifact, Handle, Store, stage
@@ -15,6 +17,23 @@ def fit(artifact: Artifact, store: Store, *, ratings: Handle, config: CollabConf
     recommender, scores = fit_and_score(store.read_table(ratings, "ratings"), config)
     artifact.write(recommender)
     artifact.metrics.update(scores)
+
+
+@stage("halves", "halves-{config.n_pairs}-pairs")
+def fit_user_halves(
+    artifact: Artifact,
+    store: Store,
+    *,
+    ratings: Handle,
+    fits: Annotated[tuple[Handle, ...], "collab"],
+    config: HalvesConfig,
+) -> None:
+    """Fit the same recommender on halves of the users, for as many epochs as its validation chose."""
+    epochs = round(mean(store.manifest(group).metrics["best_epoch"] for group in fits))
+    collab = store.read_field(fits[0], Recommender, "config")
+    halves, seconds = fit_halves(store.read_table(ratings, "ratings"), collab, epochs, config)
+    artifact.write(halves)
+    artifact.metrics.update(pairs=config.n_pairs, seeds=config.n_seeds, epochs=epochs, seconds=seconds)
 
 
 @stage("trials", "trials")

@@ -19,26 +19,46 @@ def measure_stability(
 ) -> pd.DataFrame:
     """Measure how well each axis agrees between two disjoint groups of fits, next to what chance gives.
 
-    An axis is matched to both groups; its stability is |r| between its two partners, so no group that made an axis
-    judges it. The null: the axes of `second` are rotated at random within their own space, which changes no
-    prediction, and matched anew, `n_rotations` times.
-    axes: (items, axes); first and second: those of each group alone. Returns one row per axis: stability,
-    stability_null (mean), stability_null_95 (95 % quantile), stability_p (share of the null, the measured one counted
-    in, that reaches the stability). An axis without a partner in both groups has stability 0 and p 1.
+    The arguments are those of `measure_agreement`. Returns one row per axis: stability, stability_null (mean),
+    stability_null_95 (95 % quantile), stability_p (share of the null, the measured one counted in, that reaches the
+    stability). An axis without a partner in both groups has stability 0 and p 1.
+    """
+    stability, null = measure_agreement(axes, first, second, n_rotations, seed)
+    return pd.DataFrame(
+        {
+            "stability": stability,
+            "stability_null": null.mean(0),
+            "stability_null_95": np.quantile(null, 0.95, axis=0),
+            "stability_p": (1 + (null >= stability).sum(0)) / (1 + n_rotations),
+        }
+    )
+
+
+def measure_agreement(
+    axes: np.ndarray, first: np.ndarray, second: np.ndarray, n_rotations: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measure |r| of each axis between two disjoint groups of fits, and under random rotations.
+
+    An axis is matched to both groups; what counts is |r| between its two partners, so no group that made an axis judges
+    it. The null: the axes of `second` are rotated at random within their own space, which changes no prediction, and
+    matched anew, `n_rotations` times.
+
+    axes: (items, axes); first and second: those of each group alone. Returns |r|, float64 (axes,), and its null,
+    float64 (n_rotations, axes); 0 for an axis without a partner in both groups.
     """
     to_first, _ = match_axes(axes, first)
     to_second, _ = match_axes(axes, second)
     both = np.flatnonzero((to_first >= 0) & (to_second >= 0))
     partners = first[:, to_first[both]]
-    stability = _correlation(partners, second[:, to_second[both]]).diagonal()
-    null = _rotated_matches(partners, second, n_rotations, seed)
-    table = pd.DataFrame(
-        {"stability": 0.0, "stability_null": 0.0, "stability_null_95": 0.0, "stability_p": 1.0},
-        index=range(axes.shape[1]),
-    )
-    p_value = (1 + (null >= stability).sum(0)) / (1 + n_rotations)
-    table.loc[both] = np.stack([stability, null.mean(0), np.quantile(null, 0.95, axis=0), p_value], axis=1)
-    return table
+    agreement, null = np.zeros(axes.shape[1]), np.zeros((n_rotations, axes.shape[1]))
+    agreement[both] = _correlation(partners, second[:, to_second[both]]).diagonal()
+    null[:, both] = _rotated_matches(partners, second, n_rotations, seed)
+    return agreement, null
+
+
+def at_full_size(agreement: pd.Series) -> pd.Series:
+    """What an agreement between halves would be between groups of twice the size each: Spearman and Brown, 1910."""
+    return 2 * agreement / (1 + agreement)
 
 
 def _rotated_matches(left: np.ndarray, right: np.ndarray, n_rotations: int, seed: int) -> np.ndarray:

@@ -35,8 +35,8 @@ class Analysis:
 
     Attributes:
         predicted: held-out ratings in the order drawn: user_id, item_id, title, rating, predicted, predicted_sd; stars.
-        biases: index item_id, the highest bias first: title, ratings (how many), mean_rating in stars, and bias, what
-            the model adds for the item whoever the user is, before the sigmoid, with bias_sd. Empty without biases.
+        biases: index item_id, the highest bias first: title, ratings (how many), mean_rating in stars, and bias, the
+            part of the item's prediction that is the same for all users, before the sigmoid, with bias_sd.
         similar: as `find_similar`, with title and similar_title; items by ratings.
         positions: index item_id, the most rated first: title, year Int16, ratings, axis_1, axis_2, axis_3 float32: what
             distinguishes the item's predictions, as a standard deviation over the users, before the sigmoid.
@@ -112,13 +112,13 @@ def _predict_held_out(
 def rank_biases(
     fits: Sequence[LatentFactors], ratings: pd.DataFrame, items: pd.DataFrame, frequent: pd.Index
 ) -> pd.DataFrame:
-    """Rank the items of `frequent` by how much they are liked beyond their factors, as `Analysis.biases`."""
-    biases = pd.DataFrame([fit.item_bias for fit in fits], columns=pd.Index(fits[0].item_ids, name="item_id"))
-    ranked = frequent if biases.to_numpy().any() else frequent[:0]
-    table = items.loc[ranked, ["title", "ratings"]].assign(
-        mean_rating=ratings.groupby("item_id")["rating"].mean().reindex(ranked),
-        bias=biases[ranked].mean(),
-        bias_sd=biases[ranked].std(),
+    """Rank the items of `frequent` by what all users have in common of their predictions, as `Analysis.biases`."""
+    item_ids = pd.Index(fits[0].item_ids, name="item_id")
+    biases = pd.DataFrame([fit.common_item_effect for fit in fits], columns=item_ids)[frequent]
+    table = items.loc[frequent, ["title", "ratings"]].assign(
+        mean_rating=ratings.groupby("item_id")["rating"].mean().reindex(frequent),
+        bias=biases.mean(),
+        bias_sd=biases.std(),
     )
     return table.sort_values("bias", ascending=False)
 

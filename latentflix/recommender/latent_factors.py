@@ -27,6 +27,35 @@ class LatentFactors:
     user_bias: np.ndarray
     item_bias: np.ndarray
 
+    @property
+    def user_covariance(self) -> np.ndarray:
+        """The covariance of the user factors, float64 (n_factors, n_factors)."""
+        n_factors = self.user_factors.shape[1]
+        return np.cov(self.user_factors.astype(np.float64), rowvar=False).reshape(n_factors, n_factors)
+
+    @property
+    def common_item_effect(self) -> np.ndarray:
+        """The part of the prediction for each item that is the same for all users, float32 (items,).
+
+        It is the item's bias and its product with the mean of the user factors: factors may hold what a bias could,
+        because nothing keeps their mean at zero.
+        """
+        return self.item_bias + self.item_factors @ self.user_factors.mean(axis=0)
+
+
+@dataclass(frozen=True)
+class ItemFactors:
+    """What of a fit the item loadings depend on. Row r is `item_ids[r]`.
+
+    Attributes:
+        item_factors: float32 (items, n_factors).
+        user_covariance: the covariance of the user factors, float64 (n_factors, n_factors).
+    """
+
+    item_ids: np.ndarray
+    item_factors: np.ndarray
+    user_covariance: np.ndarray
+
 
 def split_seeds(
     user_ids: np.ndarray, item_ids: np.ndarray, weights: Mapping[str, np.ndarray], model: str

@@ -76,8 +76,8 @@ def recommenders_section(folder: Path, analysis: Analysis, trials: Trials, nouns
         n_predicted=len(analysis.predicted),
         by_rating=quantiles.assign(count=by_rating.size()),
         biases=(
-            ("Liked beyond what their factors explain", analysis.biases.head(_BIASES_SHOWN)),
-            ("Disliked beyond that", analysis.biases.tail(_BIASES_SHOWN)[::-1]),
+            ("Predicted higher for all users", analysis.biases.head(_BIASES_SHOWN)),
+            ("Predicted lower for all users", analysis.biases.tail(_BIASES_SHOWN)[::-1]),
         ),
         n_mapped=len(analysis.positions),
         similar=[(table["title"].iloc[0], table) for _, table in analysis.similar.groupby("item_id", sort=False)],

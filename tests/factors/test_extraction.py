@@ -7,7 +7,7 @@ from latentflix.errors import NotEnoughData
 from latentflix.factors.extraction import FactorConfig, extract_factors
 from latentflix.factors.stability import match_axes
 from latentflix.recommender.fit import fit_recommender
-from latentflix.recommender.latent_factors import LatentFactors
+from latentflix.recommender.latent_factors import ItemFactors, LatentFactors
 from latentflix.recommender.model import CollabConfig, seed_fits
 from tests.support.synthetic_world import make_world
 
@@ -41,6 +41,12 @@ def synthetic_fit(seed, scores, n_factors=6, noise=0.05):
 
 def synthetic_fits(seeds, **options):
     return [synthetic_fit(seed, skewed_scores(), **options) for seed in seeds]
+
+
+def half_fit(seed, scores, item_ids=ITEMS, **options):
+    """A fit on half of the users, of which only what the item loadings need is kept."""
+    fit = synthetic_fit(seed, scores, **options)
+    return ItemFactors(item_ids, fit.item_factors, fit.user_covariance)
 
 
 def rotated(fit, seed):
@@ -137,6 +143,7 @@ def test_the_table_of_the_axes_holds_their_properties():
     factors = extract_factors(synthetic_fits(range(4)), FREQUENT, CONFIG)
     assert list(factors.axes.columns) == [
         *("rotation", "explained", "stability", "stability_null", "stability_null_95", "stability_p", "stable"),
+        *("people", "people_null_95", "people_full", "shared"),
         *("positive_items", "negative_items", "positive_share", "negative_share"),
     ]
     assert factors.axes["rotation"].tolist() == ["varimax"] * 3
@@ -151,6 +158,7 @@ def test_scores_have_unit_deviation_and_poles_are_counted_over_the_frequently_ra
     assert (factors.scores.dtypes == np.float32).all()
     scores, axes = factors.scores[n_ratings >= 30], factors.axes
     np.testing.assert_allclose(scores.std(ddof=0), 1, rtol=1e-5)
+    np.testing.assert_allclose(scores.mean(), 0, atol=1e-6)
     assert axes["positive_items"].tolist() == (scores >= 1.5).sum().tolist()
     assert axes["negative_items"].tolist() == (scores <= -1.5).sum().tolist()
     np.testing.assert_allclose(axes["positive_share"], axes["positive_items"] / 80)
@@ -194,6 +202,82 @@ def test_axes_of_noise_are_unstable():
     axes = extract_factors(fits, FREQUENT, FactorConfig(n_axes=6)).axes
     assert axes["stability"].max() < 0.6
     assert not axes["stable"].any()
+
+
+def test_a_factor_that_only_one_half_of_the_users_has_is_not_shared():
+    # All users care for four factors, but only those with an even id for the last.
+    random = np.random.default_rng(0)
+    items = random.exponential(size=(100, 5)) * (random.random((100, 5)) < 0.4)
+    items -= items.mean(0)
+    tastes = random.normal(size=(400, 5))
+    tastes[1::2, 4] = 0
+    stars = 3 + 0.6 * tastes @ items.T + random.normal(0, 0.2, (400, 100))
+    users, rated = np.nonzero(random.random(stars.shape) < 0.7)
+    ratings = pd.DataFrame({"user_id": users, "item_id": rated, "rating": stars[users, rated].clip(1, 5)})
+
+    def fit(chosen, seed):
+        options = {"n_factors": 6, "epochs": 6, "batch_size": 256, "learning_rate": 2e-2, "weight_decay": 0.05}
+        return seed_fits(fit_recommender(ratings[chosen], CollabConfig(**options, n_seeds=2, seed=seed)))
+
+    pair = fit(users % 2 == 0, 10), fit(users % 2 == 1, 20)
+    config = FactorConfig(n_axes=5, rating_weight=0, n_rotations=100)
+    factors = extract_factors(fit(users >= 0, 0), ratings["item_id"].value_counts(), config, [pair])
+    partner, strength = match_axes(items, factors.scores.to_numpy())
+    assert strength.min() > 0.8
+    axes = factors.axes.iloc[partner]
+    assert axes["shared"].tolist() == [True] * 4 + [False]
+    assert axes["people"].iloc[:4].min() > 0.9
+    assert axes["people_full"].iloc[4] < 0.6
+
+
+def test_people_are_the_mean_over_the_pairs_and_shared_takes_the_bound_and_more_than_chance():
+    fits = synthetic_fits(range(2))
+    pairs = [
+        tuple([half_fit(seed, skewed_scores(), noise=noise)] for seed in seeds)
+        for noise, seeds in ((0.6, (10, 11)), (0.9, (12, 13)))
+    ]
+    one, other, both = (extract_factors(fits, FREQUENT, CONFIG, some).axes for some in (pairs[:1], pairs[1:], pairs))
+    np.testing.assert_allclose(both["people"], (one["people"] + other["people"]) / 2)
+    assert not np.allclose(one["people"], other["people"])
+    # A mean over pairs varies less by chance than one pair does.
+    assert (both["people_null_95"] < (one["people_null_95"] + other["people_null_95"]) / 2).all()
+    np.testing.assert_allclose(both["people_full"], 2 * both["people"] / (1 + both["people"]))
+    between = both["people_full"].median()
+    bounded = extract_factors(fits, FREQUENT, CONFIG.model_copy(update={"shared_from": between}), pairs).axes
+    above_chance = both["people"] > both["people_null_95"]
+    assert bounded["shared"].equals((both["people_full"] >= between) & above_chance)
+    # A single axis cannot be rotated, so chance reaches what is measured.
+    alone = extract_factors(fits, FREQUENT, FactorConfig(n_axes=1), pairs).axes
+    assert alone["people"].iloc[0] == pytest.approx(alone["people_null_95"].iloc[0])
+    assert not alone["shared"].iloc[0]
+
+
+def test_halves_of_noise_share_nothing():
+    random = np.random.default_rng(0)
+    halves = [[half_fit(seed, random.normal(size=(N_ITEMS, 3)))] for seed in range(4)]
+    axes = extract_factors(synthetic_fits(range(2)), FREQUENT, CONFIG, [tuple(halves[:2]), tuple(halves[2:])]).axes
+    assert axes["people"].max() < 0.3
+    assert not axes["shared"].any()
+    assert axes["stable"].all()
+
+
+def test_an_item_that_a_half_lacks_is_left_out_of_its_pair():
+    outlying = skewed_scores()
+    outlying[5] += 30
+    whole = [half_fit(10, outlying)]
+    without = [half_fit(11, np.delete(skewed_scores(), 5, 0), np.delete(ITEMS, 5))]
+    fits, n_ratings = synthetic_fits(range(2)), FREQUENT.copy()
+    axes = extract_factors(fits, n_ratings, PRINCIPAL, [(whole, without)]).axes
+    n_ratings.iloc[5] = 0
+    expected = extract_factors(fits, n_ratings, PRINCIPAL, [(whole, without)]).axes
+    np.testing.assert_allclose(axes["people"], expected["people"], atol=0.05)
+    assert axes["people"].min() > 0.9
+
+
+def test_without_halves_nothing_is_known_of_other_people():
+    axes = extract_factors(synthetic_fits(range(2)), FREQUENT, CONFIG).axes
+    assert axes[["people", "people_null_95", "people_full"]].isna().all(axis=None)
+    assert not axes["shared"].any()
 
 
 @pytest.mark.parametrize("n_frequent", [0, 2, 3])

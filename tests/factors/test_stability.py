@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import ortho_group
 
-from latentflix.factors.stability import match_axes, measure_stability
+from latentflix.factors.stability import at_full_size, match_axes, measure_stability
 
 WEIGHTS = np.array([4.0, 2.0, 1.5, 1.0])
 
@@ -88,3 +89,12 @@ def test_a_single_axis_cannot_be_rotated_away():
     table = measure_stability(*(blurred(random_axes(0)[:, :1], seed) for seed in range(3)), 20, 0)
     assert table["stability"].iloc[0] > 0.97
     assert table["stability_null"].iloc[0] == pytest.approx(table["stability"].iloc[0])
+
+
+def test_agreement_at_full_size_is_that_of_sums_of_two_halves():
+    assert at_full_size(pd.Series([0.0, 0.5, 1.0])).tolist() == [0, pytest.approx(2 / 3), 1]
+    # Four measurements of the same positions: the sum of two agrees with the sum of the other two.
+    truth = np.random.default_rng(0).normal(size=100_000)
+    halves = truth + np.random.default_rng(1).normal(size=(4, 100_000))
+    single, double = np.corrcoef(halves)[0, 1], np.corrcoef(halves[0] + halves[1], halves[2] + halves[3])[0, 1]
+    assert at_full_size(pd.Series([single])).iloc[0] == pytest.approx(double, abs=0.01)

@@ -23,8 +23,8 @@ from tests.support.synthetic_run import HASTY, RATING_STAGES, SYNTHETIC, Run, co
 from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
-    *("datasets", "ratings", "collab", "trials", "analysis", "factors", "labels", "reviews", "token_corpus"),
-    *("language_model", "classifier", "predictions", "baseline", "evaluation", "comparison", "names"),
+    *("datasets", "ratings", "collab", "trials", "analysis", "halves", "factors", "labels", "reviews"),
+    *("token_corpus", "language_model", "classifier", "predictions", "baseline", "evaluation", "comparison", "names"),
     *("histograms", "changes", "report"),
 )
 
@@ -168,7 +168,7 @@ def test_a_run_on_real_data_continues_after_a_sigkill(tmp_path: Path) -> None:
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     before = artifacts(tmp_path)
-    assert {name.split("/")[1] for name in before} == set(STAGES[:9])
+    assert {name.split("/")[1] for name in before} == set(STAGES[:10])
 
     process = start(tmp_path)
     output, _ = process.communicate(timeout=500)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,7 +58,7 @@ def frequent(n=50):
     return ITEMS.index[ITEMS["ratings"] >= n]
 
 
-def test_items_are_ranked_by_their_bias_with_its_deviation_over_the_seeds_unless_they_have_none():
+def test_items_are_ranked_by_what_all_users_have_in_common_with_its_deviation_over_the_seeds():
     fits = [make_fit(), make_fit(bias=(-2, 7, 0, 4, 0.5))]
     ratings = pd.DataFrame({"user_id": [1, 2, 1], "item_id": [2, 2, 9], "rating": [1.0, 2.0, 4.0]})
     table = rank_biases(fits, ratings, ITEMS, frequent())
@@ -65,7 +67,13 @@ def test_items_are_ranked_by_their_bias_with_its_deviation_over_the_seeds_unless
     assert table["bias_sd"].tolist() == pytest.approx([np.sqrt(4.5), 0, 0, np.sqrt(0.5)])
     assert table.loc[2, "mean_rating"] == 1.5
     assert table["ratings"].tolist() == [60, 90, 80, 100]
-    assert rank_biases([make_fit(bias=(0,) * 5)], ratings, ITEMS, frequent()).empty
+    # If users like the first factor on average, it counts for all of them, whatever the biases.
+    fit = replace(make_fit(bias=(0,) * 5), user_factors=np.float32([[1, 0], [0, 0]]))
+    by_factor = rank_biases([fit], ratings, ITEMS, frequent())["bias"]
+    assert by_factor.to_dict() == pytest.approx(
+        {item: fit.item_factors[fit.item_ids == item, 0].item() / 2 for item in frequent()}
+    )
+    assert by_factor.is_monotonic_decreasing
 
 
 def test_known_biases_are_recovered():

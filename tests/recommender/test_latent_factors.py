@@ -28,6 +28,13 @@ def test_without_biases_they_are_zero():
     assert fit.item_bias.shape == (3,)
 
 
+def test_the_common_effect_of_an_item_is_its_mean_prediction_over_the_users_less_their_biases():
+    (fit, _) = split_seeds(USERS, ITEMS, WEIGHTS, "bias")
+    np.testing.assert_array_equal(fit.common_item_effect, [1 + 3 * 2 + 4 * 3, 2 + 3 * 4 + 4 * 5, 3 + 3 * 6 + 4 * 7])
+    predicted = fit.user_factors @ fit.item_factors.T + fit.item_bias
+    np.testing.assert_array_equal(fit.common_item_effect, predicted.mean(0))
+
+
 def test_a_model_without_shared_factors_has_none_to_read():
     with pytest.raises(ModelError, match="found: neural"):
         split_seeds(USERS, ITEMS, {"layers.0.weight": np.zeros((2, 3, 2))}, "neural")

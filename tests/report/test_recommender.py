@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from latentflix.report.formatting import NEUTRAL, PAGE
-from latentflix.report.recommender import build_analysis_page, recommenders_section, write_map
+from latentflix.report.recommender import build_analysis_page, write_map
 from tests.support.factories.analysis import HANDLER, make_analysis, make_trials
 from tests.support.html import Page
 
@@ -48,11 +48,9 @@ def test_predicted_ratings_are_shown_with_actual_ones_and_the_median_for_each_ra
     assert rows(after_first, "") == [["1", "20", "2.50", "2.00 to 3.00"], ["5", "20", "4.50", "4.50 to 4.50"]]
 
 
-def test_biases_are_shown_from_both_ends_and_a_model_without_biases_says_so(built, tmp_path):
-    assert rows(built[2], "Liked beyond what")[0] == ["Alpha (1990)", "0.40 ± 0.02", "4.50", "90"]
-    assert rows(built[2], "Disliked beyond that")[0] == ["Delta", "-0.35 ± 0.02", "1.50", "60"]
-    without = make_analysis(biases=make_analysis().biases.head(0))
-    assert "None: this model has no biases" in recommenders_section(tmp_path, without, make_trials(), NEUTRAL)
+def test_biases_are_shown_from_both_ends(built):
+    assert rows(built[2], "Predicted higher for all users")[0] == ["Alpha (1990)", "0.40 ± 0.02", "4.50", "90"]
+    assert rows(built[2], "Predicted lower for all users")[0] == ["Delta", "-0.35 ± 0.02", "1.50", "60"]
 
 
 def test_similar_items_are_listed_with_a_dash_where_one_seed_has_no_spread(built):

@@ -6,6 +6,7 @@ from typing import Any
 # For real data.
 SMALL_SETTINGS: dict[str, Any] = {
     "collab": {"n_seeds": 4, "epochs": 4},
+    "halves": {"n_pairs": 1, "n_seeds": 1},
     "trials": {"models": ["dot_range", "bias"], "weight_decays": [0.1, 0.4], "n_seeds": 1},
     "factors": {"stable_from": 0.5},
     "labels": {"top_k": 3},

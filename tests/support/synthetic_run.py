@@ -19,6 +19,7 @@ from tests.support.synthetic_world import World
 
 SYNTHETIC: dict[str, Any] = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
+    "halves": {"n_pairs": 1, "n_seeds": 2},
     "trials": {"models": ["bias"], "weight_decays": [0.3], "n_seeds": 2},
     "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
     "labels": {"top_k": 3},
@@ -50,7 +51,7 @@ HASTY: dict[str, Any] = {
     "evaluation": {"permutations": 20, "bootstraps": 20},
 }
 # The stages that read no review.
-RATING_STAGES = ("collab", "trials", "analysis", "factors", "labels")
+RATING_STAGES = ("collab", "trials", "analysis", "halves", "factors", "labels")
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
         pd.Index(["1", "2"], name="axis"),
         ["explained", "stability", "stability_null", "stability_p", "stable"],
     )
+    axes = axes.assign(people=[0.85, 0.1], people_null_95=[0.6, 0.3], people_full=[0.92, 0.18], shared=[True, False])
     factors = write("factors", inputs=(ratings, collab), tables={"scores": scores, "axes": axes})
     tables = {
         "items": pd.DataFrame({"item_id": [10, 30], "label": LABELS, "strength": [2.0, 1.8]}),
