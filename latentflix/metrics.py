@@ -96,7 +96,7 @@ def rank_correlations(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarr
 
     Only items of one group are compared with each other. Values are taken to have no ties.
 
-    predicted, truth: (items, …) of one shape. groups, weights: (items,). Returns float64 (…).
+    predicted, truth: (items, …) of one shape. groups, weights: (items,). Returns float64 (…); NaN for a column with NaN.
     """
     total = [np.zeros(predicted.shape[1:]) for _ in range(3)]
     for group in np.unique(groups):
@@ -107,7 +107,8 @@ def rank_correlations(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarr
         for at, product in enumerate((left * right, left**2, right**2)):
             total[at] += np.tensordot(share, product, axes=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(total[0] / np.sqrt(total[1] * total[2]))
+        found = total[0] / np.sqrt(total[1] * total[2])
+    return np.where(np.isnan(predicted).any(0) | np.isnan(truth).any(0), np.nan, found)
 
 
 def _centred_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -9,11 +9,11 @@ from latentflix.metrics import (
     f1_scores,
     grouped_auc,
     grouped_average_precision,
-    grouped_correlation,
+    rank_correlations,
+    resampled_rank_correlations,
 )
 
 RANKING = [grouped_auc, grouped_average_precision]
-METRICS = [*RANKING, grouped_correlation]
 
 
 def draw_items(seed=0, n_items=60, n_groups=1):
@@ -41,14 +41,7 @@ def test_scores_of_one_group_are_scikit_learns_also_with_ties(metric, reference,
     assert once(metric, scores.round(decimals), groups, y_true, weights) == pytest.approx(expected)
 
 
-def test_correlation_of_one_group_is_spearmans():
-    scores, groups, _ = draw_items()
-    y_true = (scores + np.random.default_rng(1).normal(size=60)).round(1)
-    expected = spearmanr(scores.round(1), y_true).statistic
-    assert once(grouped_correlation, scores.round(1), groups, y_true) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", RANKING)
 def test_the_order_of_the_items_does_not_matter(metric):
     scores, groups, y_true = draw_items(n_groups=3)
     order = np.argsort(y_true)
@@ -56,7 +49,7 @@ def test_the_order_of_the_items_does_not_matter(metric):
     assert first == pytest.approx(second)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", RANKING)
 def test_an_offset_between_groups_changes_nothing(metric):
     scores, groups, y_true = draw_items(n_groups=3)
     value = once(metric, scores, groups, y_true)
@@ -111,3 +104,30 @@ def test_an_interval_holds_the_middle_of_the_resamples_and_moves_with_its_centre
     resampled = np.append(np.arange(101.0), np.nan)
     assert bootstrap_interval(resampled, 0.9) == pytest.approx((5, 95))
     assert bootstrap_interval(resampled, 0.9, centre=0.0) == pytest.approx((-45, 45))
+
+
+def test_rank_correlations_are_spearmans_within_groups():
+    random = np.random.default_rng(0)
+    predicted, truth = random.normal(size=(2, 60, 3, 2))
+    found = rank_correlations(predicted, truth, np.zeros(60), np.ones(60))
+    assert found.shape == (3, 2)
+    assert found[1, 0] == pytest.approx(spearmanr(predicted[:, 1, 0], truth[:, 1, 0])[0], abs=1e-6)
+    groups = np.arange(60) % 2
+    shifted = predicted + 100 * groups[:, None, None]
+    np.testing.assert_allclose(
+        rank_correlations(shifted, truth, groups, np.ones(60)), rank_correlations(predicted, truth, groups, np.ones(60))
+    )
+
+
+def test_resampled_rank_correlations_rank_an_item_as_often_as_it_was_drawn():
+    random = np.random.default_rng(1)
+    predicted, truth = random.normal(size=(2, 40, 1))
+    drawn = np.bincount(random.integers(0, 40, 40), minlength=40).astype(float)
+    repeated = np.repeat(np.arange(40), drawn.astype(int))
+    expected = spearmanr(predicted[repeated, 0], truth[repeated, 0])[0]
+    weights = np.stack([drawn, np.ones(40)])
+    found = resampled_rank_correlations(predicted, truth, np.zeros(40), weights)
+    assert found[0, 0] == pytest.approx(expected, abs=1e-9)
+    assert found[1, 0] == pytest.approx(spearmanr(predicted[:, 0], truth[:, 0])[0], abs=1e-9)
+    predicted[3] = np.nan
+    assert np.isnan(resampled_rank_correlations(predicted, truth, np.zeros(40), weights)).all()

@@ -26,7 +26,7 @@ APART = [
 
 @pytest.mark.parametrize("titles", TOGETHER)
 def test_sequels_remakes_and_other_versions_are_one_group(titles):
-    assert group_titles(pd.Series(titles)).nunique() == 1
+    assert len(set(group_titles(pd.Series(titles)))) == 1
 
 
 @pytest.mark.parametrize("titles", APART)
@@ -42,4 +42,4 @@ def test_groups_of_movielens_are_small_and_keep_its_series_together():
     for series, expected in (("Star Trek", 8), ("Batman ", 3), ("Free Willy", 3), ("Godfather", 2)):
         members = groups[titles.str.startswith(series)]
         assert len(members) >= expected, series
-        assert members.nunique() == 1, series
+        assert len(set(members)) == 1, series

@@ -21,6 +21,7 @@ from tests.support.synthetic_world import join_world, make_world
 
 NO_EPOCHS = {f"{step}_epochs": 0 for step in ("frozen", "last_two", "last_three", "all")}
 CONFIG = ClassifierConfig()
+NO_GROUPS = pd.Series(dtype="int64")
 
 
 def untrained_weights(seed=0):
@@ -75,7 +76,7 @@ def test_a_backward_model_gives_each_classifier_a_second_one_and_their_mean_coun
     changes = {**NO_EPOCHS, "frozen_epochs": 1, "batch_size": 8, "n_folds": 2, "random_split": False, "min_items": 1}
     config = ClassifierConfig(**changes)
     models = untrained_language_model(0), untrained_language_model(1)
-    trained = train_classifiers(reviews, tokens, item_labels, [2, 3], models[0], config, models[1])
+    trained = train_classifiers(reviews, tokens, item_labels, [2, 3], NO_GROUPS, models[0], config, models[1])
     assert list(trained.weights) == ["0", "0_backward", "1", "1_backward"]
     assert list(trained.held_out) == ["0", "1"]
     arguments = (trained, trained.held_out, reviews["review_id"], tokens, VOCABULARY, config, PredictionConfig())
@@ -106,7 +107,7 @@ def world_outcome():
     epochs = {**NO_EPOCHS, "frozen_epochs": 2, "all_epochs": 7}
     config = ClassifierConfig(n_folds=2, batch_size=16, all_learning_rate=1e-2, **epochs)
     tokens = corpus.texts(corpus.rows(reviews["review_id"]), len(language_model.vocabulary), config.max_tokens)
-    trained = train_classifiers(reviews, tokens, item_labels, labels, language_model, config)
+    trained = train_classifiers(reviews, tokens, item_labels, labels, NO_GROUPS, language_model, config)
     predictions = predict_held_out(
         *(trained, trained.held_out, reviews["review_id"], tokens, language_model.vocabulary),
         *(config, PredictionConfig()),

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.factors.evaluation import EvaluationConfig, _Trials
+from latentflix.factors.evaluation import _Trials, network_positions
 from latentflix.factors.evaluation import evaluate_predictions as evaluate
 from latentflix.factors.folds import RANDOM_SPLIT
+from latentflix.factors.inference import EvaluationConfig
 from latentflix.metrics import grouped_auc
 
 QUICK = EvaluationConfig(permutations=200, bootstraps=200)
@@ -37,14 +38,14 @@ def make_case(signal=1.0, n_items=60, n_folds=3, n_reviews=2, seed=0, random_spl
         "folds": folds,
         "item_labels": item_labels,
         "labels": LABELS,
-        "scores": scores,
+        "inflation": 1.0,
         "config": QUICK,
     }
 
 
 def test_permutations_keep_items_in_their_folds():
     groups = np.random.default_rng(0).integers(0, 4, 50)
-    trials = _Trials.draw(groups, QUICK)
+    trials = _Trials.draw(groups, 1.0, QUICK)
     assert trials.orders.shape == (200, 50)
     assert (np.sort(trials.orders, axis=1) == np.arange(50)).all()
     assert (groups[trials.orders] == groups).all()
@@ -56,11 +57,9 @@ def test_perfect_predictions_are_far_from_chance():
     for label in LABELS:
         row = evaluation.labels.loc[label]
         assert row["auc"] == row["average_precision"] == 1
-        assert row["auc_p"] == row["average_precision_p"] == pytest.approx(1 / 201)
-    assert evaluation.axes.loc["1", "correlation"] == pytest.approx(1)
-    assert evaluation.axes.loc["1", "correlation_p"] == pytest.approx(1 / 201)
+        assert max(row["auc_p"], row["average_precision_p"]) < 1e-6
     assert evaluation.overall["auc"] == 1
-    assert evaluation.overall["auc_p"] == pytest.approx(1 / 201)
+    assert evaluation.overall["auc_p"] < 1e-6
 
 
 def test_p_values_of_random_predictions_are_uniform():
@@ -77,7 +76,24 @@ def test_the_null_is_chance():
             assert row["auc_null"] == pytest.approx(0.5, abs=0.02)
             assert 0.02 < row["auc_null_sd"] < 0.12
             assert row["average_precision_null"] == pytest.approx(row["prevalence"], abs=0.1)
-    assert evaluation.axes.loc["1", "correlation_null"] == pytest.approx(0, abs=0.04)
+
+
+def test_a_null_of_classifiers_that_cannot_learn_anew_is_widened():
+    case = make_case(signal=0.4)
+    plain, wider = (evaluate(**case | {"inflation": inflation}).overall for inflation in (1.0, 1.5))
+    assert wider["auc"] == plain["auc"]
+    assert wider["auc_null_sd"] == pytest.approx(1.5 * plain["auc_null_sd"])
+    assert wider["auc_p"] > plain["auc_p"]
+
+
+def test_a_classifier_places_an_item_by_how_much_surer_it_is_of_plus_than_of_minus():
+    case = make_case(0.5)
+    network = network_positions(case["predictions"], case["item_ids"], case["folds"], [*LABELS])
+    first = case["item_ids"].iloc[0]
+    leaning = case["predictions"].set_index("review_id").loc[case["item_ids"].index[case["item_ids"] == first]]
+    odds = np.log(leaning["1+"] / (1 - leaning["1+"])) - np.log(leaning["1-"] / (1 - leaning["1-"]))
+    assert network.table.loc[first, "1"] == pytest.approx(odds.mean())
+    assert network.folds.equals(case["folds"])
 
 
 def test_folds_whose_base_rates_differ_do_not_move_the_null():
@@ -96,8 +112,6 @@ def test_intervals_contain_the_score_and_more_confidence_makes_them_wider(signal
     for row in (*evaluation.labels.to_dict("index").values(), evaluation.overall):
         for name in ("auc", "average_precision"):
             assert 0 <= row[f"{name}_low"] < row[name] < row[f"{name}_high"] <= 1
-    row = evaluation.axes.loc["1"]
-    assert -1 <= row["correlation_low"] < row["correlation"] < row["correlation_high"] <= 1
     configs = [QUICK.model_copy(update={"confidence": confidence}) for confidence in (0.5, 0.99)]
     narrow, wide = (evaluate(**make_case(signal) | {"config": config}).overall for config in configs)
     assert wide["auc_low"] < narrow["auc_low"] < narrow["auc_high"] < wide["auc_high"]
@@ -120,11 +134,10 @@ def test_an_item_is_scored_by_the_mean_over_its_reviews_and_counts_once():
 
 def test_the_order_of_the_tables_does_not_matter_and_the_same_seed_gives_the_same_scores():
     case = make_case(0.5)
-    names = ("predictions", "baseline", "item_ids", "scores", "item_labels")
+    names = ("predictions", "baseline", "item_ids", "item_labels")
     shuffled = case | {name: case[name].sample(frac=1, random_state=number) for number, name in enumerate(names)}
     first, second = evaluate(**case), evaluate(**shuffled)
     pd.testing.assert_frame_equal(first.labels, second.labels)
-    pd.testing.assert_frame_equal(first.axes, second.axes)
     first, again = evaluate(**case), evaluate(**case)
     other = evaluate(**case | {"config": QUICK.model_copy(update={"seed": 1})})
     assert first.overall == again.overall
@@ -138,7 +151,6 @@ def test_the_baseline_is_scored_on_the_same_items():
     own = evaluate(**case | {"predictions": case["baseline"]})
     for name in ("auc", "average_precision"):
         assert evaluation.labels[f"words_{name}"].tolist() == pytest.approx(own.labels[name].tolist())
-    assert evaluation.axes.loc["1", "words_correlation"] == pytest.approx(own.axes.loc["1", "correlation"])
     assert 0.5 < evaluation.overall["words_auc"] < 1
 
 
@@ -155,12 +167,12 @@ def test_a_random_split_is_scored_apart_and_shows_its_leak_or_has_no_score():
 def test_a_label_without_a_positive_has_no_score_and_does_not_count_in_the_mean():
     case = make_case(0.5)
     extra = {name: case[name].assign(**{"2+": 0.5, "2-": 0.5}) for name in ("predictions", "baseline")}
-    case |= extra | {"labels": [*LABELS, "2+", "2-"], "scores": case["scores"].assign(**{"2": 1.0})}
+    case |= extra | {"labels": [*LABELS, "2+", "2-"]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         evaluation = evaluate(**case)
     row = evaluation.labels.loc["2+"]
     assert row["items"] == 0
     assert row[["auc", "auc_low", "auc_high", "average_precision", "words_auc"]].isna().all()
-    assert row["auc_p"] == 1
+    assert np.isnan(row["auc_p"])
     assert evaluation.overall["auc"] == pytest.approx(evaluation.labels.loc[LABELS, "auc"].mean())

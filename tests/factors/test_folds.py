@@ -6,9 +6,19 @@ from latentflix.errors import NotEnoughData
 from latentflix.factors.folds import RANDOM_SPLIT, assign_folds, frequent_labels, held_out_masks
 from tests.support.factories.classifiers import draw_labels
 
+ALONE = pd.Series(dtype="int64")
 
-def assign(items, has_label, seed=0, n_folds=4):
-    return assign_folds(items, has_label.loc[items].to_numpy(np.float32), n_folds, seed)
+
+def assign(items, has_label, seed=0, n_folds=4, groups=ALONE):
+    return assign_folds(items, has_label.loc[items].to_numpy(np.float32), groups, n_folds, seed)
+
+
+def test_a_group_of_items_is_held_out_together():
+    items, has_label = draw_labels()
+    groups = pd.Series(np.arange(len(has_label)) // 3, has_label.index)
+    folds = assign(items, has_label, groups=groups)
+    assert folds.groupby(groups).nunique().max() == 1
+    assert folds.value_counts().between(9, 21).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -40,9 +50,9 @@ def test_folds_depend_on_the_seed_and_not_on_the_order_of_the_reviews():
 
 def test_two_items_for_each_fold_suffice_and_fewer_are_refused():
     items = pd.Series(range(8))
-    assert assign_folds(items, np.ones((8, 1)), 4, 0).value_counts().tolist() == [2, 2, 2, 2]
-    with pytest.raises(NotEnoughData, match="found: 7 items with reviews; expected: at least 8, two for each fold"):
-        assign_folds(items[:7], np.ones((7, 1)), 4, 0)
+    assert assign_folds(items, np.ones((8, 1)), ALONE, 4, 0).value_counts().tolist() == [2, 2, 2, 2]
+    with pytest.raises(NotEnoughData, match="found: 7 items with reviews, 7 groups"):
+        assign_folds(items[:7], np.ones((7, 1)), ALONE, 4, 0)
 
 
 def test_a_review_is_held_out_by_one_fold_together_with_its_item_but_a_random_split_splits_items():

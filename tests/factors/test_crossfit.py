@@ -1,0 +1,118 @@
+"""On a planted world, whose positions are known and whose reviews use known words for them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from latentflix.errors import NotEnoughData
+from latentflix.factors.crossfit import assign_groups, cross_fit, permute_items
+from latentflix.factors.documents import DocumentConfig, gather_documents
+from latentflix.factors.readers.registry import ReadersConfig, build_readers
+from latentflix.factors.readers.stacked import STACKED
+from latentflix.factors.readers.topics import TopicsConfig
+from latentflix.metrics import rank_correlations
+from latentflix.text.cleaning import text_id
+from tests.support.synthetic_world import join_world, make_world, read_items
+
+QUICK = ReadersConfig(n_repeats=2, permutations=50, topics=TopicsConfig(n_topics=20, min_texts=2))
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world()
+
+
+@pytest.fixture(scope="module")
+def documents(world):
+    return gather_documents(join_world(world), read_items(world), DocumentConfig())
+
+
+def fit(world, documents, positions, config=QUICK):
+    items = read_items(world)
+    held_out = documents.parts["text"].map(text_id)
+    mean_ratings = pd.Series(3.0, items.index)
+    readers = build_readers(documents, items, mean_ratings, world.reviews["text"], held_out, None, config)
+    return cross_fit(documents, positions, readers, config)
+
+
+@pytest.fixture(scope="module")
+def fitted(world, documents):
+    return fit(world, documents, world.true_factors)
+
+
+def rho(fitted, reader, truth, documents):
+    weights = documents.items["weight"].to_numpy()
+    predicted = fitted.held_out[reader]
+    return np.mean(
+        [rank_correlations(each, truth, folds, weights) for each, folds in zip(predicted, fitted.folds, strict=True)], 0
+    )
+
+
+def test_planted_positions_are_recovered_nearly_as_well_as_by_counting_the_planted_words(world, documents, fitted):
+    truth = world.true_factors.loc[documents.items.index].to_numpy()
+    texts = documents.parts.groupby("item_id")["text"].agg(" ".join).str.lower().str.split()
+    ceiling = []
+    for at, factor in enumerate(world.true_factors):
+        plus, minus = (set(world.words[factor, pole]) for pole in "+-")
+        counted = texts.map(lambda words: sum((word in plus) - (word in minus) for word in words) / len(words))  # noqa: B023
+        everything = np.zeros(len(texts))
+        weights = documents.items["weight"].to_numpy()
+        ceiling.append(rank_correlations(counted.to_numpy()[:, None], truth[:, [at]], everything, weights)[0])
+    reached = rho(fitted, STACKED, truth, documents)
+    assert (reached >= 0.9 * np.array(ceiling)).all(), (reached, ceiling)
+
+
+def test_chance_is_far_below_and_wider_if_the_readers_learn_anew(world, documents, fitted):
+    reached = rho(fitted, STACKED, world.true_factors.loc[documents.items.index].to_numpy(), documents)
+    assert (fitted.null.max(0) < reached).all()
+    assert fitted.null.shape == (50, 3)
+    assert fitted.null.std(0).mean() > fitted.null_words.std(0).mean()
+
+
+def test_a_position_is_not_known_to_the_readers_that_predict_it(world, documents, fitted):
+    item = documents.items.index[7]
+    moved = world.true_factors.copy()
+    moved.loc[item] += 5
+    again = fit(world, documents, moved, QUICK.model_copy(update={"permutations": 0}))
+    for name, before in fitted.held_out.items():
+        after = again.held_out[name]
+        for repeat, folds in enumerate(fitted.folds):
+            same_fold = folds == folds[7]
+            np.testing.assert_array_equal(after[repeat, same_fold], before[repeat, same_fold], name)
+            assert (after[repeat, ~same_fold] != before[repeat, ~same_fold]).any()
+
+
+def test_every_review_is_read_by_readers_that_do_not_know_its_item(world, documents, fitted):
+    assert fitted.reviews.index.tolist() == documents.parts["part_id"].tolist()
+    truth = world.true_factors.loc[documents.parts["item_id"]].to_numpy()
+    assert (np.diag(np.corrcoef(fitted.reviews.T, truth.T)[:3, 3:]) > 0.3).all()
+
+
+def test_words_add_to_genres_what_the_planted_words_say(fitted, documents):
+    weights = documents.items["weight"].to_numpy()
+    left, predicted = fitted.beyond
+    beyond = [rank_correlations(*each, weights) for each in zip(predicted, left, fitted.folds, strict=True)]
+    assert (np.mean(beyond, 0) > 0.1).all()
+
+
+def test_sequels_are_held_out_together_in_folds_of_similar_size():
+    groups = np.array([0, 0, 0, 1, 1, *range(2, 27)])
+    folds = assign_groups(groups, 5, np.random.default_rng(0))
+    assert len(set(folds[:3])) == len(set(folds[3:5])) == 1
+    assert np.bincount(folds).tolist() == [6] * 5
+
+
+def test_too_few_groups_for_the_folds_are_an_error():
+    with pytest.raises(NotEnoughData, match="30 items with texts, 9 groups"):
+        assign_groups(np.arange(30) % 9, 5, np.random.default_rng(0))
+
+
+def test_positions_are_exchanged_among_items_alike():
+    groups = np.array([0, 0, 1, 1, *range(2, 22)])
+    ratings = np.array([5, 5, 500, 500, *range(10, 210, 10)])
+    orders = permute_items(groups, ratings, 4, 200, np.random.default_rng(0))
+    assert (np.sort(orders, axis=1) == np.arange(24)).all()
+    assert {tuple(order[:4]) for order in orders} == {(0, 1, 2, 3), (2, 3, 0, 1)}
+    strata = (np.arange(24) - 4) // 5
+    assert (strata[orders[:, 4:]] == strata[4:]).all()
+    assert len({tuple(order) for order in orders}) > 150
