@@ -96,7 +96,7 @@ def rank_correlations(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarr
 
     Only items of one group are compared with each other. Values are taken to have no ties.
 
-    predicted, truth: (items, …) of one shape. groups, weights: (items,). Returns float64 (…); NaN for a column with NaN.
+    predicted, truth: (items, …) of one shape. groups, weights: (items,). Returns float64 (…); NaN where a value is.
     """
     total = [np.zeros(predicted.shape[1:]) for _ in range(3)]
     for group in np.unique(groups):

@@ -11,6 +11,8 @@ from scipy.linalg import eigh
 
 # Penalties, as multiples of the kernel matrix' mean eigenvalue.
 PENALTIES = 10.0 ** np.arange(-1.5, 2.6, 0.5)
+# Above twice as many items only so many leading eigenvectors are computed.
+RANK = 1500
 
 
 @dataclass(frozen=True)
@@ -19,26 +21,36 @@ class KernelRidge:
 
     Attributes:
         weights: float64 (items,), of mean 1.
-        eigenvalues: float64 (items,).
-        eigenvectors: float64 (items, items).
+        eigenvalues: float64 (rank,).
+        eigenvectors: (items, rank); the rank is the number of items, or RANK of many.
+        mean_eigenvalue: of all of them.
         mean: float64 (items,), the weighted mean of the kernel's rows.
     """
 
     weights: np.ndarray
     eigenvalues: np.ndarray
     eigenvectors: np.ndarray
+    mean_eigenvalue: float
     mean: np.ndarray
 
     @classmethod
-    def decompose(cls, kernel: np.ndarray, weights: np.ndarray) -> "KernelRidge":
-        """Decompose a kernel matrix (items, items). weights: (items,), how much each item counts."""
+    def decompose(cls, kernel: np.ndarray, weights: np.ndarray, rank: int = RANK) -> "KernelRidge":
+        """Decompose a kernel matrix (items, items), which is overwritten. weights: (items,), how much each item counts.
+
+        With more than twice `rank` items, the regression is that on their leading `rank` components.
+        """
         weights = weights / weights.mean()
         share = weights / len(weights)
         mean = kernel @ share
-        centred = kernel - mean[:, None] - mean[None, :] + share @ mean
-        root = np.sqrt(weights)
-        eigenvalues, eigenvectors = eigh(root[:, None] * centred * root[None, :], overwrite_a=True, check_finite=False)
-        return cls(weights, np.maximum(eigenvalues, 0), eigenvectors, mean)
+        root = np.sqrt(weights).astype(kernel.dtype)
+        kernel -= (mean - share @ mean / 2)[:, None].astype(kernel.dtype)
+        kernel -= (mean - share @ mean / 2)[None, :].astype(kernel.dtype)
+        kernel *= root[:, None]
+        kernel *= root[None, :]
+        trace = max(float(np.trace(kernel)), np.finfo(float).tiny)
+        decompose = _leading_eigenvectors if len(kernel) > 2 * rank else _all_eigenvectors
+        eigenvalues, eigenvectors = decompose(kernel, rank)
+        return cls(weights, np.maximum(eigenvalues, 0), eigenvectors, trace / len(kernel), mean)
 
     def centre(self, kernel: np.ndarray) -> np.ndarray:
         """The kernel of other items with those learned from (others, items), centred as those are."""
@@ -80,11 +92,13 @@ def fit_ridge(ridge: KernelRidge, targets: np.ndarray) -> RidgeFit:
     intercepts = (ridge.weights.astype(dtype) / n_items) @ targets
     rotated = ridge.eigenvectors.T.astype(dtype) @ (root[:, None] * (targets - intercepts))
     power = rotated**2
-    scale = max(values.mean(), np.finfo(float).tiny)
+    scale = ridge.mean_eigenvalue
+    # What no component reaches is predicted by nothing.
+    beyond = np.maximum((ridge.weights.astype(dtype) @ (targets - intercepts) ** 2) - power.sum(0), 0)
     kept = np.stack([values / (values + penalty * scale) for penalty in PENALTIES])
     # The intercept takes one degree of freedom.
     freedom = 1 - (kept.sum(1) + 1) / n_items
-    errors = ((1 - kept) ** 2).astype(dtype) @ power / np.maximum(freedom, 1e-9)[:, None] ** 2
+    errors = (((1 - kept) ** 2).astype(dtype) @ power + beyond) / np.maximum(freedom, 1e-9)[:, None] ** 2
     chosen = errors.argmin(0)
     shrunk = rotated * kept.T.astype(dtype)[:, chosen]
     squares = ridge.eigenvectors**2
@@ -94,3 +108,17 @@ def fit_ridge(ridge: KernelRidge, targets: np.ndarray) -> RidgeFit:
     left_out = targets - residuals / (1 - leverages)[:, chosen]
     dual = root[:, None] * (eigenvectors @ (rotated / (values[:, None] + (PENALTIES * scale)[chosen]).astype(dtype)))
     return RidgeFit(dual, intercepts, left_out, PENALTIES[chosen])
+
+
+def _all_eigenvectors(kernel: np.ndarray, _: int) -> tuple[np.ndarray, np.ndarray]:
+    values, vectors = eigh(kernel, overwrite_a=True, check_finite=False)
+    return values, vectors
+
+
+def _leading_eigenvectors(kernel: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """The leading eigenvalues and eigenvectors, nearly. Source: Halko, Martinsson and Tropp 2011, subspace iteration."""
+    start = np.random.default_rng(0).normal(size=(len(kernel), rank)).astype(kernel.dtype)
+    basis = np.linalg.qr(kernel @ start)[0]
+    basis = np.linalg.qr(kernel @ basis)[0]
+    values, vectors = eigh(basis.T @ (kernel @ basis), check_finite=False)
+    return values.astype(np.float64), basis @ vectors

@@ -14,10 +14,12 @@ from sklearn.preprocessing import normalize
 from latentflix.config import StageConfig, setting
 from latentflix.errors import NotEnoughData
 from latentflix.factors.documents import Documents, mask_names
+from latentflix.factors.readers.protocol import kernel_dtype
 
 _WORD = r"\b\w\w+\b"
 # Of the mean of the parts, beside the whole document, whose weight is 1.
 _PART_WEIGHT = 0.7
+_ROWS_AT_ONCE = 1000
 
 
 class WordsConfig(StageConfig):
@@ -113,7 +115,17 @@ class WordReader:
         """As in the protocol of a reader."""
         vocabulary = self.learn(train)
         learned, seen = (self.features(rows, vocabulary) for rows in (train, test))
-        return tuple((each @ learned.T).toarray().astype(np.float64) for each in (learned, seen))
+        return gram_matrix(learned, learned), gram_matrix(seen, learned)
+
+
+def gram_matrix(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
+    """The inner products of all rows, float64, of very many rows float32: (left, right)."""
+    result = np.empty((left.shape[0], right.shape[0]), kernel_dtype(right.shape[0]))
+    turned = right.T.tocsr()
+    # A product of sparse arrays is dense here, and takes twice the room as a sparse one.
+    for start in range(0, left.shape[0], _ROWS_AT_ONCE):
+        result[start : start + _ROWS_AT_ONCE] = (left[start : start + _ROWS_AT_ONCE] @ turned).toarray()
+    return result
 
 
 def document_texts(documents: Documents) -> pd.Series:

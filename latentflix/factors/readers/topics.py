@@ -14,6 +14,7 @@ from sklearn.preprocessing import normalize
 
 from latentflix.config import StageConfig, setting
 from latentflix.factors.documents import Documents, mask_names
+from latentflix.factors.readers.protocol import kernel_dtype
 from latentflix.factors.readers.tfidf import document_texts
 
 
@@ -65,8 +66,9 @@ class TopicReader:
 
     def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As in the protocol of a reader: alike as a Gaussian of the distance, of which the median is the unit."""
-        learned = normalize(self.vectors[train] - self.vectors[train].mean(0))
-        seen = normalize(self.vectors[test] - self.vectors[train].mean(0))
-        distances = [np.maximum(2 - 2 * each @ learned.T, 0) for each in (learned, seen)]
-        unit = np.median(distances[0])
-        return tuple(np.exp(-each / (unit or 1)) for each in distances)
+        centre = self.vectors[train].mean(0)
+        dtype = kernel_dtype(len(train))
+        learned, seen = (normalize(self.vectors[rows] - centre).astype(dtype) for rows in (train, test))
+        distances = [np.maximum(2 - 2 * (each @ learned.T), 0) for each in (learned, seen)]
+        unit = float(np.median(distances[0])) or 1.0
+        return np.exp(-distances[0] / unit), np.exp(-distances[1] / unit)

@@ -24,7 +24,7 @@ def test_predictions_are_those_of_the_normal_equations(data):
     ridge = KernelRidge.decompose(features @ features.T, weights)
     fit = fit_ridge(ridge, targets)
     others = np.random.default_rng(1).normal(size=(7, 60))
-    penalties = fit.penalties * ridge.eigenvalues.mean()
+    penalties = fit.penalties * ridge.mean_eigenvalue
     expected = np.column_stack(
         [
             np.column_stack([np.ones(7), others]) @ solve(features, targets[:, at], weights / weights.mean(), penalty)
@@ -41,7 +41,7 @@ def test_what_is_predicted_of_an_item_without_it_is_exact(data):
     weights = weights / weights.mean()
     for item in (0, 17):
         kept = np.arange(40) != item
-        for at, penalty in enumerate(fit.penalties * ridge.eigenvalues.mean()):
+        for at, penalty in enumerate(fit.penalties * ridge.mean_eigenvalue):
             learned = solve(features[kept], targets[kept, at], weights[kept], penalty)
             assert fit.left_out[item, at] == pytest.approx(learned[0] + features[item] @ learned[1:], abs=1e-8)
 
@@ -61,3 +61,14 @@ def test_all_targets_at_once_give_what_each_gives_alone(data):
     both = fit_ridge(ridge, targets)
     for at in range(2):
         np.testing.assert_allclose(fit_ridge(ridge, targets[:, [at]]).dual, both.dual[:, [at]], atol=1e-12)
+
+
+def test_with_many_items_the_leading_components_predict_nearly_the_same():
+    random = np.random.default_rng(3)
+    features = random.normal(size=(300, 400)) * 0.97 ** np.arange(400)
+    targets = np.column_stack([features[:, 0] + features[:, 3], features[:, 5]]) + random.normal(size=(300, 2))
+    others, weights = random.normal(size=(50, 400)) * 0.97 ** np.arange(400), np.ones(300)
+    whole, leading = (KernelRidge.decompose(features @ features.T, weights, rank) for rank in (300, 120))
+    assert leading.eigenvectors.shape == (300, 120)
+    exact, near = (fit_ridge(each, targets).predict(each.centre(others @ features.T)) for each in (whole, leading))
+    assert (np.diag(np.corrcoef(exact.T, near.T)[:2, 2:]) > 0.98).all()
