@@ -109,19 +109,15 @@ def find_names(
         ignore_index=True,
     )
     labels = [axis + pole for axis in stable for pole in POLES]
-    listed = (
-        terms.groupby("label")["term"]
-        .agg(list)
-        .reindex(labels)
-        .map(lambda found: found if isinstance(found, list) else [])
-    )
+    listed = {label: terms.loc[terms["label"] == label, "term"].tolist() for label in labels}
+    n_words = {label: len(found) for label, found in listed.items()}
     shown = items[items["ratings"] >= config.min_ratings]
     shown = shown.loc[shown.index.intersection(positions.index)]
     return Names(
         terms=terms,
         items=_pole_items(positions, shown, labels, config),
         genres=_pole_genres(positions.loc[shown.index, stable].rank(), shown, config, random),
-        tests=score_names(use, ranks, weights, groups, orders, listed.map(len).to_dict(), random),
+        tests=score_names(use, ranks, weights, groups, orders, n_words, random),
         names={label: ", ".join(found[:_IN_NAME]) or NO_WORDS for label, found in listed.items()},
     )
 
