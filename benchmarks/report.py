@@ -74,13 +74,13 @@ def synthetic_inputs(n_items: int, n_reviews: int, seed: int = 0) -> ReportInput
     words = np.array([f"word{first}{second}" for first in "abcdefghijklmnopqrst" for second in "abcdefghijklmnopqrst"])
     terms = pd.DataFrame(
         [
-            (label, words[place * 10 % 380 + rank], N_TERMS - rank)
+            (label, words[place * 10 % 380 + rank], "", (N_TERMS - rank) / N_TERMS)
             for place, label in enumerate(labels)
             for rank in range(N_TERMS)
         ],
-        columns=["label", "term", "z"],
+        columns=["label", "term", "forms", "r"],
     )
-    named = terms.groupby("label")["term"].agg(lambda words: f"Drama / Romance · {', '.join(words.head(3))}")
+    named = terms.groupby("label")["term"].agg(lambda words: ", ".join(words.head(3)))
     shares = pd.DataFrame({"item_id": np.repeat(ids, len(labels)), "label": np.tile(labels, n_items)})
     ends = labelled.items.sort_values("strength", ascending=False).groupby("label").head(8)
     label_score = {"axis": "1", "items": 9, "prevalence": 0.2} | make_scores(["auc", "average_precision"], 0.6)

@@ -109,15 +109,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
             )
         )
     comparison = run(factors.compare, **known, predictions=predictions, others=others, config=settings.comparison)
-    names = run(
-        factors.name_poles,
-        reviews=joined,
-        corpus=corpus,
-        labels=labels,
-        factors=axes,
-        ratings=ratings,
-        config=settings.names,
-    )
+    names = run(factors.name_poles, documents=documents, factors=axes, ratings=ratings, config=settings.names)
     histograms = run(factors.count_votes, predictions=predictions, reviews=joined, config=settings.histograms)
 
     found = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}

@@ -269,27 +269,18 @@ def compare(
 
 @stage("names", "names-{config.n_terms}-terms")
 def name_poles(
-    artifact: Artifact,
-    store: Store,
-    *,
-    reviews: Handle,
-    corpus: Annotated[Handle, "datasets"],
-    labels: Handle,
-    factors: Handle,
-    ratings: Handle,
-    config: NameConfig,
+    artifact: Artifact, store: Store, *, documents: Handle, factors: Handle, ratings: Handle, config: NameConfig
 ) -> None:
-    """Find the words, items and genres that mark each pole."""
+    """Find the words, items and genres that mark each pole, and test the words on other items."""
     names = find_names(
-        store.read_table(reviews, "reviews"),
-        store.read_table(labels, "items"),
+        store.read(documents, Documents),
         store.read_table(factors, "scores"),
         store.read_table(factors, "axes"),
         store.read_table(ratings, "items"),
-        store.read_table(corpus, "reviews")["text"],
         config,
     )
     artifact.write(names)
+    artifact.metrics.update(tested=len(names.tests), hold=int(names.tests["holds"].sum()))
 
 
 @stage("histograms", "histograms-top{config.top_k}")

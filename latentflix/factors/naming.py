@@ -1,66 +1,85 @@
-"""Names of the poles of stable factors: the words, items and genres that distinguish them."""
+"""Names of the poles of stable factors: the words, items and genres that mark them, more than chance would."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import fisher_exact
-from sklearn.feature_extraction.text import CountVectorizer
+from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.title_groups import group_titles
 from latentflix.errors import NotEnoughData
+from latentflix.factors.crossfit import permute_items
+from latentflix.factors.documents import REVIEW, Documents
 from latentflix.factors.labels import POLES
-from latentflix.text.cleaning import WORD_PATTERN
+from latentflix.factors.name_tests import score_names
+from latentflix.factors.word_families import group_families
+from latentflix.factors.word_use import WordUse, count_use, standardise
+
+NO_WORDS = "no word marks this pole"
+_IN_NAME = 3
+_SIGNS = dict(zip(POLES, (1, -1), strict=True))
+# Terms of a pole that are sorted into families, for each that is listed.
+_CANDIDATES = 20
+# Numbers of one block of correlations.
+_AT_ONCE = 2**24
 
 
 class NameConfig(StageConfig):
-    """How many words, items and genres describe a pole."""
+    """How words and genres are tested, and how many words, items and genres describe a pole."""
 
-    n_terms: int = setting(12, "terms for each pole", ge=1, le=200)
+    n_terms: int = setting(12, "families of words listed for each pole at most", ge=1, le=200)
     n_items: int = setting(8, "items for each pole", ge=1, le=200)
-    min_items: int = setting(4, "items of a pole whose reviews must use a term", ge=1)
-    max_reviews: int = setting(10, "reviews as which an item counts at most", ge=1)
-    prior_weight: float = setting(500.0, "weight of the prior, in reviews", gt=0)
-    pole_share: float = setting(0.1, "share of the items that make up a pole, for its genres", gt=0, le=0.5)
-    max_p: float = setting(0.01, "largest p-value of a genre that is named", gt=0, le=1)
-    min_ratings: int = setting(50, "ratings an item needs to be shown at a pole", ge=1)
+    min_items: int = setting(5, "items whose reviews must use a word", ge=1)
+    max_share: float = setting(
+        0.5, "largest share of all reviews that may use a word; a more frequent one is only named in a pair", gt=0, le=1
+    )
+    max_terms: int = setting(10_000, "words and pairs of words that are tested, those that most items use", ge=1)
+    prior_reviews: float = setting(
+        10.0, "reviews, as frequent in the use of a word as all, that each item is given in addition", gt=0
+    )
+    max_p: float = setting(
+        0.05, "largest p-value of a word or genre that is listed, corrected for all that are tested", gt=0, le=1
+    )
+    permutations: int = setting(300, "permutations of the positions over items, for p-values", ge=19, le=100_000)
+    n_strata: int = setting(5, "groups of items of similar popularity, within which positions are permuted", ge=1)
+    pole_share: float = setting(0.1, "share of the items that make up a pole, for shares of reviews", gt=0, le=0.5)
+    min_ratings: int = setting(50, "ratings an item needs to be shown at a pole, and to count for genres", ge=1)
+    seed: int = setting(0, "seed of permutations, folds and resamples", ge=0)
 
 
 @dataclass(frozen=True)
 class Names:
-    """What distinguishes each pole of the stable factors, and its name, by label.
+    """What marks each pole of the stable factors, its name, and how well that name does on items it has not seen.
 
     Attributes:
-        terms: label, term, z, items (of the pole that use it).
+        terms: label, term, forms (the other members of its family, joined by "; "), r (correlation of its use with the
+            position, towards the pole), p (corrected for all terms), share (of the reviews of items at the pole that
+            use it), share_all (of all reviews), items (that use it). The largest r of a label first.
         items: label, item_id, title, score.
-        genres: label, genre, share (at the pole), share_all, p.
+        genres: label, genre, share (of the items at the pole), share_all, r, p (corrected for all genres and axes).
+        tests: index label, of the poles that have a word; rho, rho_low, rho_high, null, null_sd, p, q, holds, as
+            `score_names` returns them.
+        names: by label, the first terms, or NO_WORDS.
     """
 
     terms: pd.DataFrame
     items: pd.DataFrame
     genres: pd.DataFrame
+    tests: pd.DataFrame
     names: dict[str, str]
 
 
 def find_names(
-    reviews: pd.DataFrame,
-    item_labels: pd.DataFrame,
-    scores: pd.DataFrame,
-    axes: pd.DataFrame,
-    items: pd.DataFrame,
-    corpus: pd.Series,
-    config: NameConfig,
+    documents: Documents, positions: pd.DataFrame, axes: pd.DataFrame, items: pd.DataFrame, config: NameConfig
 ) -> Names:
-    """Name the poles of the stable axes. Raises NotEnoughData if no axis is stable.
+    """Name the poles of the stable axes, and test the names. Raises NotEnoughData if no axis is stable.
 
     Args:
-        reviews: item_id, text.
-        item_labels: item_id, label.
-        scores: index item_id, one column per axis.
+        positions: index item_id, one column per axis.
         axes: index axis, with `stable`.
         items: index item_id; title, genres, ratings.
-        corpus: texts that give the prior.
     """
     stable = [str(axis) for axis in axes.index[axes["stable"]]]
     if not stable:
@@ -70,90 +89,156 @@ def find_names(
             expected="at least one stable factor",
             hint="raise --collab.n-seeds, or lower --factors.stable-from",
         )
-    usage = _term_usage(reviews, corpus, config)
-    shown = items[items["ratings"] >= config.min_ratings].index.intersection(scores.index)
-    items_with = item_labels.groupby("label")["item_id"].agg(list).to_dict()
-    terms, pole_items, genres, names = [], [], [], {}
-    for axis in stable:
-        for pole, opposite in (POLES, POLES[::-1]):
-            label = axis + pole
-            found = _distinctive_terms(usage, items_with.get(label, []), items_with.get(axis + opposite, []), config)
-            terms.append(found.assign(label=label))
-            ranked = rank_items(scores, shown, label)
-            best = ranked.head(config.n_items)
-            title = items.loc[best.index, "title"]
-            pole_items.append(pd.DataFrame({"label": label, "title": title, "score": best}).reset_index())
-            genres.append(_enriched_genres(items.loc[ranked.index, "genres"], config).assign(label=label))
-            named = [" / ".join(genres[-1]["genre"].head(2)), ", ".join(terms[-1]["term"].head(3))]
-            names[label] = " · ".join(filter(None, named)) or "no distinctive word"
-    all_terms, all_items, all_genres = (pd.concat(parts, ignore_index=True) for parts in (terms, pole_items, genres))
-    return Names(all_terms, all_items, all_genres, names)
+    random = np.random.default_rng(config.seed)
+    known = documents.items
+    ranks = positions.loc[known.index, stable].rank()
+    weights = (known["weight"] / known["weight"].sum()).to_numpy()
+    groups = known["group"].to_numpy()
+    orders = permute_items(groups, known["ratings"].to_numpy(), config.n_strata, config.permutations, random)
+    counted = _count_words(documents, config)
+    use = counted.standardise(config.prior_reviews, weights)
+    r, null = _correlate(use, ranks, weights, orders)
+    terms = pd.concat(
+        [
+            _pole_terms(counted, use, weights, sign * r[:, at], null[:, at], sign * ranks[axis], config).assign(
+                label=axis + pole
+            )
+            for at, axis in enumerate(stable)
+            for pole, sign in _SIGNS.items()
+        ],
+        ignore_index=True,
+    )
+    labels = [axis + pole for axis in stable for pole in POLES]
+    listed = {label: terms.loc[terms["label"] == label, "term"].tolist() for label in labels}
+    n_words = {label: len(found) for label, found in listed.items()}
+    shown = items[items["ratings"] >= config.min_ratings]
+    shown = shown.loc[shown.index.intersection(positions.index)]
+    return Names(
+        terms=terms,
+        items=_pole_items(positions, shown, labels, config),
+        genres=_pole_genres(positions.loc[shown.index, stable].rank(), shown, config, random),
+        tests=score_names(use, ranks, weights, groups, orders, n_words, random),
+        names={label: ", ".join(found[:_IN_NAME]) or NO_WORDS for label, found in listed.items()},
+    )
 
 
 def rank_items(scores: pd.DataFrame, item_ids: pd.Index, label: str) -> pd.Series:
     """Rank items by their scores towards the pole of a label, the highest first: index item_id, float."""
-    sign = 1 if label[-1] == POLES[0] else -1
-    return (sign * scores.loc[item_ids, label[:-1]]).sort_values(ascending=False)
+    return (_SIGNS[label[-1]] * scores.loc[item_ids, label[:-1]]).sort_values(ascending=False)
 
 
-@dataclass(frozen=True)
-class _Usage:
-    """How many reviews of an item use a term (items, terms), and the share of the corpus that does (terms,)."""
-
-    terms: np.ndarray
-    item_ids: np.ndarray
-    counts: np.ndarray
-    prior: np.ndarray
-
-
-def _term_usage(reviews: pd.DataFrame, corpus: pd.Series, config: NameConfig) -> _Usage:
-    vectorizer = CountVectorizer(
-        binary=True,
-        lowercase=False,
-        stop_words="english",
-        ngram_range=(1, 2),
-        token_pattern=WORD_PATTERN,
-        min_df=config.min_items,
+def _count_words(documents: Documents, config: NameConfig) -> WordUse:
+    read = documents.parts[documents.parts["kind"] == REVIEW]
+    return count_use(
+        read["text"],
+        documents.items.index.get_indexer(read["item_id"]),
+        len(documents.items),
+        documents.proper_names,
+        min_items=config.min_items,
+        max_share=config.max_share,
+        max_terms=config.max_terms,
     )
-    use = vectorizer.fit_transform(reviews["text"].str.replace("<br />", " "))
-    prior = vectorizer.transform(corpus.str.replace("<br />", " "))
-    item_ids, rows = np.unique(reviews["item_id"], return_inverse=True)
-    share = np.stack([use[rows == row].mean(0).A1 for row in range(len(item_ids))])
-    # An item with a hundred reviews would otherwise lend the names of its cast to the axis.
-    counts = share * np.minimum(np.bincount(rows), config.max_reviews)[:, None]
-    return _Usage(vectorizer.get_feature_names_out(), item_ids, counts, prior.mean(0).A1)
 
 
-def _distinctive_terms(
-    usage: _Usage, pole_items: Sequence[int], opposite_items: Sequence[int], config: NameConfig
-) -> pd.DataFrame:
-    """The terms that distinguish a pole from the opposite one: term, z, items.
+def _correlate(
+    values: np.ndarray, ranks: pd.DataFrame, weights: np.ndarray, orders: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Correlate standardised values (items, columns) with the ranks of positions, and with permuted ones.
 
-    z is the log-odds ratio with an informative Dirichlet prior, divided by its standard deviation. Source: Monroe,
-    Colaresi and Quinn 2008, equations 15, 16, 19 and 22.
+    Returns the correlations, float32 (columns, axes), and for each permutation and axis the largest of any column,
+    whatever its sign: float32 (permutations, axes).
     """
-    pole, opposite = (usage.counts[np.isin(usage.item_ids, items)] for items in (pole_items, opposite_items))
-    # A term that the corpus lacks still needs a prior above zero.
-    prior = config.prior_weight * usage.prior + 1e-3
-    counts = [pole.sum(0), opposite.sum(0)]
-    odds = [np.log((count + prior) / (count.sum() + prior.sum() - count - prior)) for count in counts]
-    z = (odds[0] - odds[1]) / np.sqrt(sum(1 / (count + prior) for count in counts))
-    table = pd.DataFrame({"term": usage.terms, "z": z, "items": (pole > 0).sum(0)})
-    table = table[(table["items"] >= config.min_items) & (table["z"] > 0)].sort_values("z", ascending=False)
-    return table.head(config.n_terms).reset_index(drop=True)
+    truth = ranks.to_numpy()
+    weighted = np.ascontiguousarray((values * weights[:, None]).T, np.float32)
+    null = np.zeros((len(orders), truth.shape[1]), np.float32)
+    size = max(_AT_ONCE // max(len(weighted) * truth.shape[1], 1), 1)
+    for start in tqdm(range(0, len(orders), size), desc="names", leave=False, disable=None):
+        chosen = slice(start, start + size)
+        permuted = truth[orders[chosen]].transpose(1, 0, 2)
+        flat = standardise(permuted.reshape(len(truth), -1), weights)
+        null[chosen] = np.abs(weighted @ flat).max(0, initial=0).reshape(permuted.shape[1:])
+    return weighted @ standardise(truth, weights), null
 
 
-def _enriched_genres(ranked: pd.Series, config: NameConfig) -> pd.DataFrame:
-    """The genres that are more frequent among the first of `ranked` than chance allows, by Fisher's exact test."""
-    n_pole = max(round(len(ranked) * config.pole_share), 1)
-    flags = ranked.explode().reset_index().assign(value=True)
-    has_genre = flags.pivot(index="item_id", columns="genres", values="value").reindex(ranked.index).notna()
-    rows = []
-    for genre in has_genre.columns.dropna():
-        at_pole, total = int(has_genre[genre].iloc[:n_pole].sum()), int(has_genre[genre].sum())
-        rest = total - at_pole
-        table = [[at_pole, n_pole - at_pole], [rest, len(ranked) - n_pole - rest]]
-        p = float(fisher_exact(table, alternative="greater")[1])
-        rows.append((genre, at_pole / n_pole, total / len(ranked), p))
-    result = pd.DataFrame(rows, columns=["genre", "share", "share_all", "p"])
-    return result[result["p"] <= config.max_p].sort_values("p", ignore_index=True)
+def _corrected_p(r: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """The share of the permutations, the observed order among them, whose largest correlation reaches |r|."""
+    # Equal correlations may differ in their last digits.
+    reached = len(null) - np.searchsorted(np.sort(null), np.abs(r) - 1e-6)
+    return np.asarray((1 + reached) / (1 + len(null)))
+
+
+def _pole_terms(
+    counted: WordUse,
+    use: np.ndarray,
+    weights: np.ndarray,
+    r: np.ndarray,
+    null: np.ndarray,
+    towards: pd.Series,
+    config: NameConfig,
+) -> pd.DataFrame:
+    """The families of terms that mark a pole. r: (terms,), towards the pole. null: (permutations,)."""
+    p = _corrected_p(r, null)
+    marking = np.flatnonzero((p <= config.max_p) & (r > 0))
+    marking = marking[np.argsort(-r[marking], kind="stable")][: _CANDIDATES * config.n_terms]
+    # Terms that go with the position go together; what they share beyond it makes them say the same.
+    explained = np.outer(r[marking], r[marking])
+    shared = (use[:, marking] * weights[:, None]).T @ use[:, marking] - explained
+    agreement = shared / np.sqrt(np.outer(1 - r[marking] ** 2, 1 - r[marking] ** 2))
+    families = group_families(counted.terms[marking].tolist(), agreement)[: config.n_terms]
+    first = marking[[family[0] for family in families]]
+    n_pole = max(round(len(towards) * config.pole_share), 1)
+    at_pole = np.argsort(-towards.to_numpy(), kind="stable")[:n_pole]
+    counts, n_reviews = counted.counts[:, first], counted.n_reviews
+    return pd.DataFrame(
+        {
+            "term": counted.terms[first],
+            "forms": ["; ".join(counted.terms[marking[family[1:]]]) for family in families],
+            "r": r[first].astype(float),
+            "p": p[first],
+            "share": counts[at_pole].sum(0) / n_reviews[at_pole].sum(),
+            "share_all": counts.sum(0) / n_reviews.sum(),
+            "items": np.diff(counts.indptr),
+        }
+    ).astype({"term": "str", "forms": "str"})
+
+
+def _pole_items(
+    positions: pd.DataFrame, shown: pd.DataFrame, labels: Sequence[str], config: NameConfig
+) -> pd.DataFrame:
+    parts = []
+    for label in labels:
+        best = rank_items(positions, shown.index, label).head(config.n_items)
+        title = shown.loc[best.index, "title"]
+        parts.append(pd.DataFrame({"label": label, "title": title, "score": best}).rename_axis("item_id").reset_index())
+    return pd.concat(parts, ignore_index=True)
+
+
+def _pole_genres(
+    ranks: pd.DataFrame, shown: pd.DataFrame, config: NameConfig, random: np.random.Generator
+) -> pd.DataFrame:
+    """The genres that mark each pole, those with the largest correlation first."""
+    flags = pd.get_dummies(shown["genres"].explode()).groupby(level=0).max().reindex(shown.index)
+    weights = np.full(len(shown), 1 / max(len(shown), 1))
+    groups = group_titles(shown["title"]).to_numpy()
+    orders = permute_items(groups, shown["ratings"].to_numpy(), config.n_strata, config.permutations, random)
+    has_genre = flags.to_numpy(float)
+    r, null = _correlate(standardise(has_genre, weights), ranks, weights, orders)
+    p = _corrected_p(r, null.max(1))
+    n_pole = max(round(len(shown) * config.pole_share), 1)
+    parts = []
+    for at, axis in enumerate(ranks.columns):
+        for pole, sign in _SIGNS.items():
+            at_pole = np.argsort(-sign * ranks[axis].to_numpy(), kind="stable")[:n_pole]
+            table = pd.DataFrame(
+                {
+                    "label": axis + pole,
+                    "genre": flags.columns.astype("str"),
+                    "share": has_genre[at_pole].mean(0),
+                    "share_all": has_genre.mean(0),
+                    "r": (sign * r[:, at]).astype(float),
+                    "p": p[:, at],
+                }
+            )
+            marking = (table["p"] <= config.max_p) & (table["r"] > 0) & (table["share"] > table["share_all"])
+            parts.append(table[marking].sort_values("r", ascending=False))
+    return pd.concat(parts, ignore_index=True)

@@ -3,28 +3,24 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from latentflix.factors.labels import POLES
 from latentflix.factors.naming import rank_items
+from latentflix.factors.word_use import Span, find_terms
 from latentflix.report.headline import UNSTABLE
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.rendering import render_section
 from latentflix.reviews.attribution import attribution_by_review
-from latentflix.text.cleaning import WORD_PATTERN
 
-_WORD = re.compile(WORD_PATTERN)
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*[\"')\]]*\s*")
 _BREAK = re.compile(r"\s*(?:<br\s*/?>\s*)+")
 # A passage of fewer characters shows nothing of what a review says.
 _SHORTEST = 40
-
-Span = tuple[int, int]
 
 
 def factors_section(inputs: ReportInputs, verdicts: pd.Series, config: ReportConfig) -> Markup:
@@ -56,7 +52,7 @@ def _pole(label: str, verdict: str, inputs: ReportInputs, config: ReportConfig) 
         return table[table["label"] == label].to_dict("records")
 
     terms = of_label(inputs.terms)
-    weights = {term["term"]: term["z"] for term in terms}
+    weights = {form: term["r"] for term in terms for form in (term["term"], *term["forms"].split("; ")) if form}
     # The reviews of the items furthest out.
     labelled = inputs.item_labels[inputs.item_labels["label"] == label]
     labelled = labelled[labelled["item_id"].isin(inputs.reviews["item_id"])]
@@ -106,27 +102,13 @@ def find_passages(
     of the review; of a longer sentence it takes a part that ends between words. A review gives one passage, and no item
     gives a second one before every item has given its first.
 
-    reviews: review_id, item_id, text. weights: by term, which is one word, or two as `name_poles` counts them.
+    reviews: review_id, item_id, text. weights: by term, which is one word, or two as `count_use` counts them.
     """
     best = (_best_passage(review, weights, max_length) for review in reviews.itertuples())
     found = sorted(filter(None, best), key=lambda passage: -passage.weight)
     item_ids = pd.Series([passage.item_id for passage in found], dtype="int64")
     rounds = item_ids.groupby(item_ids).cumcount().sort_values(kind="stable")
     return [found[place] for place in rounds.index[:n_passages]]
-
-
-def find_terms(text: str, terms: Mapping[str, float]) -> list[tuple[Span, str]]:
-    """Find where a text uses which of the terms, in order.
-
-    The words of a term of two follow one another within a sentence, with nothing between them but stop words.
-    """
-    found = []
-    for sentence in _SENTENCE.finditer(text):
-        words = [word for word in _WORD.finditer(text, *sentence.span()) if word.group() not in ENGLISH_STOP_WORDS]
-        used = [(word.span(), word.group()) for word in words]
-        used += [((left.start(), right.end()), f"{left.group()} {right.group()}") for left, right in pairwise(words)]
-        found += [(span, term) for span, term in used if term in terms]
-    return sorted(found)
 
 
 def _best_passage(review: Any, weights: Mapping[str, float], max_length: int) -> Passage | None:

@@ -192,7 +192,7 @@ def summarise_item(store: Store, run: Run, items: pd.DataFrame, item_id: int) ->
 
 def _used(terms: pd.DataFrame, label: str, reviews: pd.DataFrame) -> tuple[str, ...]:
     """The terms of a label that the reviews use, the most characteristic first."""
-    texts = [f" {' '.join(_WORD.findall(text))} " for text in reviews["text"]]
+    texts = [f" {' '.join(_WORD.findall(text.lower()))} " for text in reviews["text"]]
     return tuple(
         term for term in terms.loc[terms["label"] == label, "term"] if any(f" {term} " in text for text in texts)
     )

@@ -6,8 +6,8 @@ import warnings
 
 from latentflix.data.tables import MaybeText
 
-# Only words in lower case: names begin with a capital, and say who plays, not what a factor means.
-WORD_PATTERN = r"\b[a-z]{3,}\b"
+# Words of three letters or more; "don't" would otherwise leave a word "don".
+WORD_PATTERN = r"\b[^\W\d_]{3,}\b(?!['’]t\b)"
 NO_TEXT, NOT_UTF8 = "no text", "not UTF-8"
 UNKNOWN_WORDS = "the model does not know most of the words: is it another language?"
 

@@ -104,7 +104,13 @@ def make_inputs(**changes: Any) -> ReportInputs:
             **review_aucs,
         },
         "terms": pd.DataFrame(
-            {"label": ["1+", "1-", "1-", "2-"], "term": ["war", "love", "<b>", "film"], "z": 3.0, "items": 5}
+            {
+                "label": ["1+", "1-", "1-", "2-"],
+                "term": ["war", "love", "<b>", "film"],
+                "forms": ["wars; war film", "", "", "films"],
+                "r": 0.3,
+                "items": 5,
+            }
         ),
         "pole_items": pd.DataFrame({"label": ["1+"], "item_id": [3], "title": ["Alpha (1990)"], "score": [2.5]}),
         "genres": pd.DataFrame(
