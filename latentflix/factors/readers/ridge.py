@@ -116,7 +116,7 @@ def _all_eigenvectors(kernel: np.ndarray, _: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _leading_eigenvectors(kernel: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """The leading eigenvalues and eigenvectors, nearly. Source: Halko, Martinsson and Tropp 2011, subspace iteration."""
+    """The leading eigenvalues and eigenvectors, nearly. Source: Halko et al. 2011, subspace iteration."""
     start = np.random.default_rng(0).normal(size=(len(kernel), rank)).astype(kernel.dtype)
     basis = np.linalg.qr(kernel @ start)[0]
     basis = np.linalg.qr(kernel @ basis)[0]
