@@ -25,7 +25,10 @@ def name_world(world, config=CONFIG, stable=(True, True, True), **changes):
     items = read_items(world)
     axes = pd.DataFrame({"stable": stable}, index=pd.Index(FACTORS, name="axis"))
     labels = label_items(
-        world.true_factors, axes.assign(stable=True), items["ratings"], LabelConfig(top_k=2, min_ratings=1)
+        world.true_factors,
+        axes.assign(stable=True),
+        items["ratings"],
+        LabelConfig(rule="top_k", top_k=2, min_ratings=1),
     )
     arguments = {"items": items, "item_labels": labels.items, "scores": world.true_factors} | changes
     return find_names(join_world(world), axes=axes, corpus=world.reviews["text"], config=config, **arguments)
