@@ -106,6 +106,7 @@ def test_every_option_is_documented():
 def test_commands_call_an_item_what_the_report_calls_it(tmp_path):
     write_run(Store(tmp_path), item_noun="story", item_nouns="stories")
     asked = (["factors"], ["factors", "1"], ["explain", "the matrix"], ["similar", "the matrix"], ["runs", "list"])
+    asked = (*asked, ["predict", "--network", TEXT])
     outputs = [run_ok(*arguments, "--artifacts-dir", tmp_path) for arguments in asked]
     assert [output for output in outputs if "film" in output.lower()] == []
     nouns = [set(re.findall("story|stories", output)) for output in outputs]

@@ -26,10 +26,9 @@ from tests.support.synthetic_run import HASTY, RATING_STAGES, SYNTHETIC, Run, co
 from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
-    *("datasets", "ratings", "collab", "trials", "analysis", "factors", "labels", "reviews", "documents", "positions"),
-    *("reader", "token_corpus"),
-    *("language_model", "classifier", "predictions", "baseline", "evaluation", "comparison", "names"),
-    *("histograms", "changes", "report"),
+    *("datasets", "ratings", "collab", "trials", "analysis", "factors", "labels", "reviews", "documents"),
+    *("token_corpus", "language_model", "positions", "reader", "classifier", "predictions", "baseline", "evaluation"),
+    *("comparison", "names", "histograms", "changes", "report"),
 )
 
 
