@@ -26,7 +26,7 @@ from tests.support.synthetic_run import HASTY, RATING_STAGES, SYNTHETIC, Run, co
 from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
-    *("datasets", "ratings", "collab", "trials", "analysis", "factors", "labels", "reviews", "documents"),
+    *("datasets", "ratings", "collab", "trials", "analysis", "halves", "factors", "labels", "reviews", "documents"),
     *("token_corpus", "language_model", "positions", "reader", "classifier", "predictions", "baseline", "evaluation"),
     *("comparison", "names", "histograms", "changes", "report"),
 )
