@@ -20,7 +20,7 @@ from latentflix.artifacts import Store
 from latentflix.runs import choose_run
 
 # In seconds.
-BOUNDS = {"--help": 0.5, "factors": 2.0, "explain": 2.0, "similar": 2.0, "predict": 8.0}
+BOUNDS = {"--help": 0.5, "factors": 2.0, "explain": 2.0, "similar": 2.0, "predict": 4.0}
 MAIN = "import sys; from latentflix.cli.main import main; sys.argv[0] = 'latentflix'; main()"
 REVIEW = "The animation is lovely, the songs are great and my kids laughed all the way through."
 

@@ -96,7 +96,11 @@ def synthetic_inputs(n_items: int, n_reviews: int, seed: int = 0) -> ReportInput
         terms=terms,
         pole_items=ends.assign(title=ends["item_id"].map(items["title"])).rename(columns={"strength": "score"}),
         names=named.to_dict(),
-        shares=shares.assign(share=random.random(len(shares)), share_without=random.random(len(shares))),
+        shares=shares.assign(
+            **{name: random.random(len(shares)) for name in ("share", "share_without", "lift")},
+            usual=0.3,
+            usual_without=0.3,
+        ),
         most_frequent=labels[0],
         analysis=make_analysis(
             positions=items.head(300).assign(

@@ -40,14 +40,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     halves = run(recommender.fit_user_halves, ratings=ratings, fits=fits, config=settings.halves)
     axes = run(factors.extract, ratings=ratings, fits=fits, halves=halves, config=settings.factors)
     labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
-    joined = run(
-        reviews.join_reviews,
-        corpus=corpus,
-        ratings=ratings,
-        labels=labels,
-        config=with_store_version(settings.reviews),
-    )
-
+    joined = run(reviews.join_reviews, corpus=corpus, ratings=ratings, config=with_store_version(settings.reviews))
     documents = run(factors.gather, reviews=joined, ratings=ratings, config=settings.documents)
 
     stored = [joined] if settings.reviews.store else []
@@ -85,6 +78,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         embeddings=embeddings if settings.readers.sentences else [],
         config=settings.readers,
     )
+    reader = run(factors.fit_reader, documents=documents, positions=positions, factors=axes, config=settings.readers)
 
     known = {"reviews": joined, "labels": labels, "classifier": classifier}
     baseline = run(factors.predict_tfidf_baseline, **known, config=settings.baseline)
@@ -110,7 +104,14 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         )
     comparison = run(factors.compare, **known, predictions=predictions, others=others, config=settings.comparison)
     names = run(factors.name_poles, documents=documents, factors=axes, ratings=ratings, config=settings.names)
-    histograms = run(factors.count_votes, predictions=predictions, reviews=joined, config=settings.histograms)
+    histograms = run(
+        factors.count_votes,
+        positions=positions,
+        predictions=predictions,
+        labels=labels,
+        reviews=joined,
+        config=settings.histograms,
+    )
 
     found = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}
     previous = find_previous(run.store, tuple(found.values()))
@@ -123,6 +124,9 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         ratings=ratings,
         trials=trials,
         analysis=analysis,
+        documents=documents,
+        positions=positions,
+        reader=reader,
         token_corpus=tokens,
         language_model=language_models[0],
         predictions=predictions,

@@ -34,21 +34,26 @@ class Thresholds:
     each: np.ndarray
 
 
-def tune_thresholds(y_true: np.ndarray, probabilities: np.ndarray, shrinkage: float) -> Thresholds:
+def tune_thresholds(
+    y_true: np.ndarray, probabilities: np.ndarray, shrinkage: float, weights: np.ndarray | None = None
+) -> Thresholds:
     """Find the thresholds with the best F1: micro F1 for the shared one, the label's own F1 for each.
 
     The best threshold of a label with few positives is mostly noise. So in log-odds each is drawn towards the one that
     would be best if the probabilities were true, which needs no truth and is far less noisy. Source: Lipton et al.
     2014, optimal thresholding of classifiers to maximize F1, for the best threshold given probabilities.
 
-    y_true: bool (items, labels), as probabilities. shrinkage: how many positives the threshold that the probabilities
-    suggest is worth.
+    Args:
+        y_true: bool (items, labels), as probabilities.
+        shrinkage: how many positives the threshold that the probabilities suggest is worth.
+        weights: (items,), as how many each counts; by default one.
     """
-    true_positives, predicted, positives = _counts(y_true, probabilities)
+    weights = np.ones(len(y_true)) if weights is None else weights
+    true_positives, predicted, positives = _counts(y_true, probabilities, weights)
     shared = GRID[np.argmax(_f1(true_positives.sum(1), predicted.sum(1), positives.sum()))]
     own = GRID[np.argmax(_f1(true_positives, predicted, positives), axis=0)]
-    expected = np.stack([np.where(probabilities >= threshold, probabilities, 0).sum(0) for threshold in GRID])
-    suggested = GRID[np.argmax(_f1(expected, predicted, probabilities.sum(0)), axis=0)]
+    expected = np.stack([weights @ np.where(probabilities >= threshold, probabilities, 0) for threshold in GRID])
+    suggested = GRID[np.argmax(_f1(expected, predicted, weights @ probabilities), axis=0)]
     trust = positives / (positives + shrinkage) if shrinkage else np.ones(len(positives))
     return Thresholds(float(shared), expit(trust * logit(own) + (1 - trust) * logit(suggested)))
 
@@ -59,7 +64,7 @@ def threshold_curve(y_true: np.ndarray, probabilities: np.ndarray) -> pd.DataFra
     Returns one row per threshold: threshold, precision and recall over all labels together, micro_f1, macro_f1,
     weighted_f1.
     """
-    true_positives, predicted, positives = _counts(y_true, probabilities)
+    true_positives, predicted, positives = _counts(y_true, probabilities, np.ones(len(y_true)))
     f1 = _f1(true_positives, predicted, positives)
     return pd.DataFrame(
         {
@@ -73,11 +78,13 @@ def threshold_curve(y_true: np.ndarray, probabilities: np.ndarray) -> pd.DataFra
     )
 
 
-def _counts(y_true: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _counts(
+    y_true: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True positives and predictions (thresholds, labels), and positives (labels,)."""
-    predicted = np.stack([(probabilities >= threshold).sum(0) for threshold in GRID])
-    true_positives = np.stack([((probabilities >= threshold) & y_true).sum(0) for threshold in GRID])
-    return true_positives.astype(float), predicted.astype(float), y_true.sum(0).astype(float)
+    predicted = np.stack([weights @ (probabilities >= threshold) for threshold in GRID])
+    true_positives = np.stack([weights @ ((probabilities >= threshold) & y_true) for threshold in GRID])
+    return true_positives, predicted, weights @ y_true
 
 
 def _f1(true_positives: np.ndarray, predicted: np.ndarray, positives: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+import pandas as pd
+
 from latentflix.factors.baselines import (
     BaselineConfig,
     EmbeddingBaselineConfig,
@@ -12,15 +14,18 @@ from latentflix.factors.classifiers import ClassifierConfig, Classifiers, Predic
 from latentflix.factors.classifiers import train_classifiers as fit_classifiers
 from latentflix.factors.comparison import CLASSIFIER, ComparisonConfig, compare_methods
 from latentflix.factors.crossfit import CrossFit, cross_fit
-from latentflix.factors.documents import DocumentConfig, Documents, gather_documents
+from latentflix.factors.documents import REVIEW, DocumentConfig, Documents, gather_documents
 from latentflix.factors.drift import StoredDriftConfig, compare_histograms, find_new_reviews
 from latentflix.factors.evaluation import evaluate_predictions, network_positions
 from latentflix.factors.extraction import FactorConfig, extract_factors
-from latentflix.factors.histograms import HistogramConfig, count_predictions
+from latentflix.factors.histograms import HistogramConfig, score_by_network, score_by_reader
+from latentflix.factors.histograms import count_votes as count_reviews
 from latentflix.factors.inference import EvaluationConfig, score_positions
-from latentflix.factors.labels import LabelConfig, label_items
+from latentflix.factors.labels import LabelConfig, Labels, label_items
 from latentflix.factors.naming import NameConfig, find_names
+from latentflix.factors.reader_model import fit_reader as fit_reader_model
 from latentflix.factors.readers.registry import ReadersConfig, build_readers
+from latentflix.factors.readers.tfidf import WordReader
 from latentflix.recommender.halves import HalfFits
 from latentflix.recommender.model import Recommender, seed_fits
 from latentflix.text.classifier import read_reviews
@@ -53,7 +58,7 @@ def extract(
 
 @stage("labels", "labels-{config.rule}")
 def label(artifact: Artifact, store: Store, *, factors: Handle, ratings: Handle, config: LabelConfig) -> None:
-    """Label each item with its strongest factors."""
+    """Label each item with the factors on which it stands far out."""
     n_ratings = store.read_table(ratings, "items")["ratings"]
     labels = label_items(store.read_table(factors, "scores"), store.read_table(factors, "axes"), n_ratings, config)
     artifact.write(labels)
@@ -74,6 +79,7 @@ def train_classifiers(
 ) -> None:
     """Train a classifier of reviews for each fold of items, and one on a split over reviews."""
     read = store.read_table(reviews, "reviews")
+    read = read[read["item_id"].isin(store.read_field(labels, Labels, "item_ids"))].reset_index(drop=True)
     model, *backward = (store.read(handle, LanguageModel) for handle in language_models)
     corpus = TokenCorpus.load(store, token_corpus)
     classifiers = fit_classifiers(
@@ -102,9 +108,9 @@ def predict(
     config: PredictionConfig,
 ) -> None:
     """Predict every review with the classifier that has not read about its item."""
-    read = store.read_table(reviews, "reviews")
     vocabulary = store.read_field(language_model, LanguageModel, "vocabulary")
     classifiers = store.read(classifier, Classifiers)
+    read = _held_out_reviews(store, reviews, classifiers.held_out)
     trained = ClassifierConfig.model_validate(store.manifest(classifier).config)
     corpus = TokenCorpus.load(store, token_corpus)
     predictions = predict_held_out(
@@ -125,11 +131,12 @@ def predict_tfidf_baseline(
     artifact: Artifact, store: Store, *, reviews: Handle, labels: Handle, classifier: Handle, config: BaselineConfig
 ) -> None:
     """Predict every review by TF-IDF and logistic regression, on the same folds."""
+    held_out = store.read_field(classifier, Classifiers, "held_out")
     predictions = predict_by_tfidf(
-        store.read_table(reviews, "reviews"),
+        _held_out_reviews(store, reviews, held_out),
         store.read_table(labels, "items"),
         store.read_field(classifier, Classifiers, "labels"),
-        store.read_field(classifier, Classifiers, "held_out"),
+        held_out,
         config,
     )
     artifact.write_table("predictions", predictions)
@@ -147,12 +154,14 @@ def predict_embedding_baseline(
     config: EmbeddingBaselineConfig,
 ) -> None:
     """Predict every review by its sentence vector and logistic regression, on the same folds."""
+    held_out = store.read_field(classifier, Classifiers, "held_out")
+    read = _held_out_reviews(store, reviews, held_out)
     predictions = predict_by_embeddings(
-        store.read_table(reviews, "reviews"),
-        store.read(embeddings, Embeddings).features(),
+        read.reset_index(drop=True),
+        store.read(embeddings, Embeddings).features()[read.index],
         store.read_table(labels, "items"),
         store.read_field(classifier, Classifiers, "labels"),
-        store.read_field(classifier, Classifiers, "held_out"),
+        held_out,
         config,
     )
     artifact.write_table("predictions", predictions)
@@ -283,18 +292,43 @@ def name_poles(
     artifact.metrics.update(tested=len(names.tests), hold=int(names.tests["holds"].sum()))
 
 
-@stage("histograms", "histograms-top{config.top_k}")
-def count_votes(
-    artifact: Artifact, store: Store, *, predictions: Handle, reviews: Handle, config: HistogramConfig
+@stage("reader", "reader")
+def fit_reader(
+    artifact: Artifact, store: Store, *, documents: Handle, positions: Handle, factors: Handle, config: ReadersConfig
 ) -> None:
-    """Count how often each label is predicted for an item, with and without the most frequent one."""
-    predicted = store.read_table(predictions, "predictions")
-    shares, most_frequent = count_predictions(
-        predicted,
-        store.read_table(reviews, "reviews").set_index("review_id")["item_id"],
-        list(predicted.columns.drop(["classifier", "review_id"])),
-        config,
+    """Fit the reader of words to all items, so that it can read any text."""
+    read = store.read(documents, Documents)
+    model = fit_reader_model(
+        WordReader.read(read, config.words, mask=config.mask_names),
+        store.read_table(factors, "scores").loc[read.items.index],
+        read.items["weight"].to_numpy(),
+        read.parts[read.parts["kind"] == REVIEW],
+        store.read_field(positions, CrossFit, "reviews"),
     )
+    artifact.write(model)
+    artifact.metrics["words"] = len(model.words)
+
+
+@stage("histograms", "histograms-{config.source}-top{config.top_k}")
+def count_votes(
+    artifact: Artifact,
+    store: Store,
+    *,
+    positions: Handle,
+    predictions: Handle,
+    labels: Handle,
+    reviews: Handle,
+    config: HistogramConfig,
+) -> None:
+    """Count for which labels the reviews of each item vote, with and without the most frequent one."""
+    if config.source == "reader":
+        axes = list(store.read_table(labels, "labels")["axis"].unique())
+        scores = score_by_reader(store.read_field(positions, CrossFit, "reviews"), axes)
+    else:
+        predicted = store.read_table(predictions, "predictions")
+        scores = score_by_network(predicted, list(predicted.columns.drop(["classifier", "review_id"])))
+    item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]
+    shares, most_frequent = count_reviews(scores, item_ids, config)
     artifact.write_table("shares", shares)
     artifact.metrics["most_frequent"] = most_frequent
 
@@ -338,3 +372,9 @@ def measure_drift(
     artifact.write_table("predictions", predicted)
     artifact.write_table("drift", drift.join(items["title"], on="item_id"))
     artifact.metrics.update(new_reviews=len(new.reviews), items=len(drift), drifted=int(drift["drifted"].sum()))
+
+
+def _held_out_reviews(store: Store, reviews: Handle, held_out: pd.DataFrame) -> pd.DataFrame:
+    """Read the reviews that classifiers were trained on or held out: those of items that labels were asked for."""
+    read = store.read_table(reviews, "reviews")
+    return read[read["review_id"].isin(held_out.index)]

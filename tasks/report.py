@@ -46,6 +46,9 @@ def write_report(
     factors: Handle,
     labels: Handle,
     reviews: Handle,
+    documents: Handle,
+    positions: Handle,
+    reader: Handle,
     token_corpus: Handle,
     language_model: Handle,
     classifier: Handle,
@@ -61,8 +64,20 @@ def write_report(
 ) -> None:
     """Build the report from the results of all stages."""
     stages = (
-        *(source, corpus, ratings, trials, analysis, factors, labels, reviews, token_corpus, language_model),
-        *(classifier, predictions, baseline, evaluation, comparison, names, histograms, changes, *fits),
+        *(source, corpus, ratings, trials, analysis, factors, labels, reviews, documents, positions, reader),
+        *(
+            token_corpus,
+            language_model,
+            classifier,
+            predictions,
+            baseline,
+            evaluation,
+            comparison,
+            names,
+            histograms,
+            changes,
+            *fits,
+        ),
     )
     named = store.read(names, Names)
     inputs = ReportInputs(

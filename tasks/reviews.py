@@ -31,12 +31,11 @@ def join_reviews(
     *,
     corpus: Annotated[Handle, "datasets"],
     ratings: Handle,
-    labels: Handle,
     config: ReviewConfig,
 ) -> None:
-    """Join reviews to items, and count the items that have any."""
-    items, item_ids = store.read_table(ratings, "items"), store.read_table(labels, "items")["item_id"]
-    review_films = review_links()
+    """Join reviews to all rated items, and count the items that have any."""
+    items, review_films = store.read_table(ratings, "items"), review_links()
+    item_ids = items.index.to_series()
     reviews, coverage = gather_reviews(store.read_table(corpus, "reviews"), items, item_ids, review_films, config)
     artifact.write_table("reviews", reviews)
     artifact.write_table("unread", held_out_texts(reviews, items, item_ids, review_films))

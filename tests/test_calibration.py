@@ -73,6 +73,17 @@ def test_the_threshold_of_a_rare_label_is_drawn_more():
     assert shift[1] > 0.9 > shift[0]
 
 
+def test_an_item_of_weight_two_counts_as_two_items():
+    random = np.random.default_rng(5)
+    probabilities = random.random((60, 3))
+    y_true = random.random((60, 3)) < probabilities
+    weights = random.integers(1, 4, 60)
+    repeated = tune_thresholds(np.repeat(y_true, weights, 0), np.repeat(probabilities, weights, 0), 5)
+    weighted = tune_thresholds(y_true, probabilities, 5, weights.astype(float))
+    assert weighted.shared == repeated.shared
+    np.testing.assert_allclose(weighted.each, repeated.each)
+
+
 def test_the_threshold_curve_by_hand():
     y_true = np.array([[True, False], [True, True], [False, False]])
     probabilities = np.array([[0.9, 0.1], [0.3, 0.6], [0.6, 0.1]])

@@ -17,6 +17,9 @@ from latentflix.config import ParallelConfig, StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.splits import SplitConfig
 from latentflix.errors import SettingsError
+from latentflix.factors.readers.registry import ReadersConfig
+from latentflix.factors.readers.tfidf import WordsConfig
+from latentflix.factors.readers.topics import TopicsConfig
 from latentflix.keys import artifact_key
 from latentflix.recommender.model import CollabConfig
 from latentflix.reviews.sources.registry import SourcesConfig
@@ -47,16 +50,18 @@ def stages_of(settings):
 STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{name: config for settings in ALL_SETTINGS for name, config in stages_of(settings).items()},
+    "positions": ReadersConfig,
+    "reader": ReadersConfig,
     "datasets": DataSetConfig,
     "pretrained": PretrainedConfig,
 }
 # Settings that belong to no stage.
-PARTS = {"parallel", "refresh", "store", "sources", "titles"}
+PARTS = {"readers", "parallel", "refresh", "store", "sources", "titles"}
 # By what stands before the option's name on the command line.
-SECTIONS = {**STAGES, "collab.split": SplitConfig}
+SECTIONS = {**STAGES, "collab.split": SplitConfig, "readers.words": WordsConfig, "readers.topics": TopicsConfig}
 FIELDS = [
     (config, name)
-    for config in (*CONFIGS.values(), *stages_of(SourcesConfig).values(), SplitConfig)
+    for config in (*CONFIGS.values(), *stages_of(SourcesConfig).values(), SplitConfig, WordsConfig, TopicsConfig)
     for name in config.model_fields
     if name not in stages_of(config)
 ]
@@ -117,8 +122,8 @@ def test_what_a_user_changes_comes_first_and_folders_come_last(settings):
 
 
 def test_the_full_flow_begins_with_data_reviews_factors_labels_and_names():
-    first = ["profile", "ratings_source", "ratings", "reviews", "factors", "labels", "names", "report"]
-    assert list(FullSettings.model_fields)[:8] == first
+    first = ["profile", "ratings_source", "ratings", "reviews", "factors", "labels", "documents", "readers", "names"]
+    assert list(FullSettings.model_fields)[:10] == [*first, "report"]
 
 
 def test_help_lists_settings_in_the_order_of_the_form(help_text):
@@ -187,7 +192,12 @@ def test_a_bound_stands_in_the_description_and_holds(config, name, sign, bound):
 
 @pytest.mark.parametrize(
     ("section", "name"),
-    [(section, name) for section, config in SECTIONS.items() for name in config.model_fields if name != "split"],
+    [
+        (section, name)
+        for section, config in SECTIONS.items()
+        for name in config.model_fields
+        if name not in ("split", "words", "topics")
+    ],
 )
 def test_help_lists_every_setting_with_its_default(help_text, section, name):
     field = SECTIONS[section].model_fields[name]

@@ -75,11 +75,12 @@ def _print_item(item: "ItemSummary", top: int) -> None:
             each.name,
             f"{each.share:.0%}",
             bar(each.share),
+            decimals(each.lift, 1),
             "" if each.share_without is None else f"{each.share_without:.0%}",
             bar(each.share_without or 0),
         )
         for each in item.predicted
         if each.share or each.share_without
     ]
-    columns = ("label", "name", "votes", "", f"without {item.most_frequent}", "")
-    print_table(columns, rows, title="Predicted from its reviews (* its own labels)", right=(2, 4))
+    columns = ("label", "name", "votes", "", "times the usual", f"without {item.most_frequent}", "")
+    print_table(columns, rows, title="Predicted from its reviews (* its own labels)", right=(2, 4, 5))

@@ -16,7 +16,11 @@ from latentflix.errors import DataError
 from latentflix.report.formatting import decimals, read_nouns
 
 if TYPE_CHECKING:
+    from latentflix.artifacts import Store
     from latentflix.data.tables import MaybeText
+    from latentflix.factors.label_predictor import LabelPredictor
+    from latentflix.factors.predictor import PositionPredictor
+    from latentflix.runs import Run
 
 # Texts that are read at once; what comes from a pipe is answered when so many are there.
 AT_ONCE = 256
@@ -36,37 +40,48 @@ def predict(
     text_column: TextColumn = "text",
     artifacts_dir: ArtifactsDir = Path("artifacts"),
     run: RunKey = None,
-    top: Annotated[int, typer.Option(min=1, help="labels shown for one review")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="factors or labels shown for one review")] = 10,
+    network: Annotated[bool, typer.Option("--network", help="labels by the network, instead of positions")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Predict which factors a review is about: the mean over the classifiers of all folds.
+    """Predict where a review stands on the factors, and show which of its words speak for that.
 
-    A star marks labels whose probability reaches their threshold. A review that cannot be read gets a line that says
-    why.
+    Positions are in standard deviations of single reviews, factors that hold come first (*). With --network: labels,
+    by the mean of the classifiers of all folds; a star marks those whose probability reaches their threshold. A review
+    that cannot be read gets a line that says why.
     """
     check_input("reviews", text, source, target)
 
-    from latentflix.factors.predictor import LabelPredictor
-
     store, chosen = open_run(artifacts_dir, run)
-    predictor = LabelPredictor.load(store, chosen)
+    predictor = _load_predictor(store, chosen, network=network)
     if source is not None and target is not None:
         _print_written("reviews", predictor.predict_file(source, target, text_column), target, as_json=as_json)
         return
+    kind, line = ("labels", _labels_line) if network else ("positions", _positions_line)
     predicted = (
-        {"labels": predictor.describe(row), "note": row["note"]}
+        {kind: predictor.describe(each, row), "note": row["note"]}
         for texts in read_texts(text, source)
-        for _, row in predictor.predict(texts).iterrows()
+        for each, (_, row) in zip(texts, predictor.predict(texts).iterrows(), strict=True)
     )
     if as_json:
         print_json_list(predicted)
     elif text in (None, "-"):
-        for each in predicted:
-            typer.echo(_labels_line(**each))
+        for described in predicted:
+            typer.echo(line(**described))
+    elif network:
+        _print_labels(top, read_nouns(chosen.config).items, **next(predicted))
     else:
-        items = read_nouns(chosen.config).items
-        trained = f"The mean of {len(predictor.networks)} classifiers, each trained without one fold of {items}."
-        _print_labels(top, trained, **next(predicted))
+        _print_positions(top, **next(predicted))
+
+
+def _load_predictor(store: "Store", run: "Run", *, network: bool) -> "LabelPredictor | PositionPredictor":
+    if network:
+        from latentflix.factors.label_predictor import LabelPredictor
+
+        return LabelPredictor.load(store, run)
+    from latentflix.factors.predictor import PositionPredictor
+
+    return PositionPredictor.load(store, run)
 
 
 def sentiment(
@@ -175,7 +190,32 @@ def _print_written(kind: str, rows: int, target: Path, *, as_json: bool) -> None
     print_json({kind: rows, "file": str(target)}) if as_json else typer.echo(f"{rows:,} {kind}: {target}")
 
 
-def _print_labels(top: int, trained: str, labels: list[dict[str, Any]], note: str) -> None:
+def _print_positions(top: int, positions: list[dict[str, Any]], note: str) -> None:
+    rows = [
+        (
+            f"{each['label']}{'*' if each['holds'] else ''}",
+            each["name"],
+            decimals(abs(each["position"])),
+            decimals(each["rho"]),
+            ", ".join(each["words"]),
+        )
+        for each in positions[:top]
+    ]
+    if rows:
+        print_table(("pole", "name", "deviations", "held-out rho", "words that speak for it"), rows, right=(2, 3))
+    if note:
+        typer.echo(f"-  ({note})")
+
+
+def _positions_line(positions: list[dict[str, Any]], note: str) -> str:
+    shown = (
+        f"{each['label']}{'*' if each['holds'] else ''} {abs(each['position']):.1f}"
+        for each in positions[:_LABELS_PER_LINE]
+    )
+    return f"{' '.join(shown) or '-'}{_because(note)}"
+
+
+def _print_labels(top: int, items: str, labels: list[dict[str, Any]], note: str) -> None:
     if labels:
         rows = [
             (
@@ -187,7 +227,7 @@ def _print_labels(top: int, trained: str, labels: list[dict[str, Any]], note: st
         ]
         columns = ("label", "name", "probability", "threshold", "held-out AUC", "p")
         print_table(columns, rows, right=range(2, 6))
-        typer.echo(trained)
+        typer.echo(f"The mean of the classifiers of all folds, each trained without the {items} of one.")
     if note:
         typer.echo(note if labels else f"-  ({note})")
 

@@ -18,7 +18,7 @@ class ClassifierConfig(FineTuningConfig):
 
     n_folds: int = setting(5, "groups of items; each is predicted by a classifier trained on the others", ge=2, le=50)
     random_split: bool = setting(True, "train one more on a random split of reviews, to measure what that split leaks")
-    min_items: int = setting(5, "items with reviews that a label needs; rarer labels are named and left out", ge=1)
+    min_items: int = setting(3, "items with reviews that a label needs; rarer labels are named and left out", ge=1)
 
 
 class PredictionConfig(StageConfig):
@@ -64,7 +64,7 @@ def train_classifiers(
     Args:
         reviews: review_id, item_id.
         tokens: the ids of each review in the language model's vocabulary.
-        item_labels: item_id, label.
+        item_labels: item_id, label; an item without one stands far out on no factor.
         backward: a language model that reads backward; then each classifier gets a second one, made of it.
     """
     item_ids = reviews["item_id"]

@@ -1,4 +1,9 @@
-"""Methods of prediction compared on the same held-out items, with labels predicted from thresholds on."""
+"""Methods of prediction compared on the same held-out items, with labels predicted from thresholds on.
+
+The thresholds for the items of a fold are tuned on the items of all other folds, each of which was predicted by a
+classifier that had not read about it; so nothing of the fold's own items is known to them. Those for a single review,
+which is no item and will be new, are tuned on all held-out reviews, an item's counting as one together.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +14,7 @@ import pandas as pd
 from latentflix.calibration import tune_thresholds
 from latentflix.config import StageConfig, setting
 from latentflix.factors.evaluation import average_by_item
+from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.labels import indicator_matrix
 from latentflix.metrics import RANKING_METRICS, bootstrap_counts, bootstrap_interval, f1_scores, score_labels
 
@@ -33,7 +39,8 @@ class Comparison:
 
     Attributes:
         methods: method, and auc, average_precision, micro_f1, macro_f1, each with _low and _high.
-        labels: of the classifier: label, items, threshold (mean over folds), predicted, precision, recall, f1.
+        labels: of the classifier: label, items, threshold (of items, mean over folds), review_threshold (of a single
+            review), predicted, precision, recall, f1.
     """
 
     methods: pd.DataFrame
@@ -70,6 +77,7 @@ def compare_methods(
     threshold = thresholds[CLASSIFIER]
     one_of_each_fold = np.unique(groups, return_index=True)[1]
     by_label = {"label": labels, "items": y_true.sum(0), "threshold": threshold[one_of_each_fold].mean(0)}
+    by_label |= {"review_threshold": _review_thresholds(predictions[CLASSIFIER], item_ids, item_labels, labels, config)}
     by_label |= score_labels(y_true, probabilities[CLASSIFIER] >= threshold)
     return Comparison(pd.DataFrame(rows), pd.DataFrame(by_label))
 
@@ -83,6 +91,21 @@ def thresholds_by_fold(
         others = groups != group
         thresholds[~others] = tune_thresholds(y_true[others], probabilities[others], shrinkage).each
     return thresholds
+
+
+def _review_thresholds(
+    predictions: pd.DataFrame,
+    item_ids: pd.Series,
+    item_labels: pd.DataFrame,
+    labels: list[str],
+    config: ComparisonConfig,
+) -> np.ndarray:
+    """The threshold of each label that is best on single held-out reviews, all items counting alike."""
+    held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
+    items = item_ids.loc[held_out["review_id"]].reset_index(drop=True)
+    y_true = indicator_matrix(item_labels, items, labels).astype(bool)
+    weights = 1 / items.groupby(items).transform("size").to_numpy(np.float64)
+    return tune_thresholds(y_true, held_out[labels].to_numpy(np.float64), config.shrinkage, weights).each
 
 
 def _scores(

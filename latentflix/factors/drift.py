@@ -1,4 +1,9 @@
-"""Drift: how new reviews, which alone are predicted, change the histograms of the last report."""
+"""Drift: how new reviews, which alone are predicted, change the histograms of the last report.
+
+The distance between two histograms is half the sum of what each label's share gained or lost, divided by the number of
+labels that a review votes for: 0 if nothing changed, 1 if no label kept a vote. Both are the network's, whatever the
+report shows: of a known item, only a classifier that has held it out is no judge in its own cause.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +12,7 @@ import pandas as pd
 from pydantic import Field
 
 from latentflix.config import StageConfig, setting
-from latentflix.factors.folds import RANDOM_SPLIT
-from latentflix.factors.histograms import HistogramConfig, count_predictions
+from latentflix.factors.histograms import HistogramConfig, count_votes, score_by_network
 from latentflix.reviews.join import imdb_links
 from latentflix.reviews.store import ReviewStore
 from latentflix.text.cleaning import plain_text
@@ -86,16 +90,12 @@ def compare_histograms(
         share rose or fell most).
     """
 
-    def mean_by_review(predictions: pd.DataFrame) -> pd.DataFrame:
-        # Over the classifiers that have not read about its item.
-        held_out = predictions[predictions["classifier"] != RANDOM_SPLIT]
-        return held_out.groupby("review_id")[list(labels)].mean().reset_index().assign(classifier="all")
-
-    def shares_of(predictions: pd.DataFrame, item_ids: pd.Series) -> pd.DataFrame:
-        counted, _ = count_predictions(predictions, item_ids, list(labels), histograms)
+    def shares_of(scores: pd.DataFrame, item_ids: pd.Series) -> pd.DataFrame:
+        counted, _ = count_votes(scores, item_ids, histograms)
         return counted.pivot(index="item_id", columns="label", values="share")[list(labels)]
 
-    old, fresh = (mean_by_review(predictions) for predictions, _ in (previous, new))
+    # What is usual is what the last run has found, so that only new reviews move a histogram.
+    old, fresh = (score_by_network(predictions, list(labels), previous[0]) for predictions, _ in (previous, new))
     old_items, fresh_items = (reviews.set_index("review_id")["item_id"] for _, reviews in (previous, new))
     old_shares = shares_of(old, old_items)
     shares = shares_of(pd.concat([old, fresh]), pd.concat([old_items, fresh_items]))

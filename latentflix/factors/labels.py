@@ -1,4 +1,4 @@
-"""Labels of items: the factors, each with its pole, that stand for an item and that its reviews will be given."""
+"""Labels of items: the factors on which an item stands far out, each with the pole towards which it does."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,11 +16,11 @@ class LabelConfig(StageConfig):
     """How many labels an item gets, and which items get them."""
 
     rule: Literal["top_k", "z_score"] = setting(
-        "top_k", "top_k: an item's strongest factors; z_score: every factor on which it is far enough from the mean"
+        "z_score", "z_score: every factor on which an item is far enough from the mean; top_k: its strongest factors"
     )
     top_k: int = setting(5, "labels of an item with top_k: its strongest factors, each with its pole", ge=1)
     z_from: float = setting(
-        1.5, "distance from the mean from which an item gets a label with z_score", unit="standard deviations", gt=0
+        1.25, "distance from the mean from which an item gets a label with z_score", unit="standard deviations", gt=0
     )
     only_stable: bool = setting(True, "take labels from stable factors only")
     min_ratings: int = setting(10, "ratings an item needs to be labelled", ge=1)
@@ -34,6 +34,8 @@ class Labels:
     Attributes:
         items: one row per item and label: item_id int32, label str ("3+"), strength float32, an item's strongest first.
         labels: index label; axis str, items int, share float (of the labelled items), most_frequent bool.
+        item_ids: int32, all items that labels were asked for: those with enough ratings that were not left out. One
+            that is not in `items` stands far out on no factor.
         unlabelled: items with enough ratings that get no label.
         most_frequent: the most frequent labels, before any item was left out.
         dropped: items left out because they have one of these.
@@ -41,6 +43,7 @@ class Labels:
 
     items: pd.DataFrame
     labels: pd.DataFrame
+    item_ids: np.ndarray
     unlabelled: int
     most_frequent: tuple[str, ...]
     dropped: int
@@ -80,12 +83,12 @@ def label_items(scores: pd.DataFrame, axes: pd.DataFrame, n_ratings: pd.Series, 
     unlabelled = len(chosen) - items["item_id"].nunique()
     labels = _count(items, list(names))
     most_frequent = labels.index[labels["most_frequent"]]
-    dropped = 0
+    dropped, item_ids = 0, chosen.index
     if config.drop_most_frequent:
         left_out = items.loc[items["label"].isin(most_frequent), "item_id"].unique()
         items = items[~items["item_id"].isin(left_out)].reset_index(drop=True)
         labels = _count(items, list(names))
-        dropped = len(left_out)
+        dropped, item_ids = len(left_out), item_ids.difference(left_out, sort=False)
     if items.empty:
         raise NotEnoughData(
             "no item is left with a label",
@@ -93,7 +96,7 @@ def label_items(scores: pd.DataFrame, axes: pd.DataFrame, n_ratings: pd.Series, 
             expected="at least one item",
             hint="lower --labels.z-from, or leave out --labels.drop-most-frequent",
         )
-    return Labels(items, labels, unlabelled, tuple(most_frequent), dropped)
+    return Labels(items, labels, item_ids.to_numpy(np.int32), unlabelled, tuple(most_frequent), dropped)
 
 
 def _require_axes(names: list[str], config: LabelConfig) -> None:

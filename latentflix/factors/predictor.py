@@ -1,114 +1,111 @@
-"""Labels of any review, predicted by the trained classifiers of a run: the mean of all folds.
+"""Positions of any text on the factors of a run, predicted by the reader of words that has learned from all items.
 
-Most of them have read other reviews of an item that the run knew, so their predictions for it are no test.
+So it has read all reviews of the run's items, and what it says of one of those is no test; the scores that come with
+the positions are of held-out items.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from fastai.text.models.core import SequentialRNN
-from pydantic import ValidationError
-from scipy.special import expit
 
-from latentflix.artifacts import Handle, Store
+from latentflix.artifacts import Store
 from latentflix.data.tables import MaybeText, append_columns
-from latentflix.errors import ArtifactError
-from latentflix.factors.classifiers import ClassifierConfig
+from latentflix.factors.labels import POLES
+from latentflix.factors.reader_model import ReaderModel, expected_positions, note_text, read_texts, speaking_words
 from latentflix.runs import Run
-from latentflix.text.classifier import backward_name, predict_logits, read_readable, restore_classifier, reverse
-from latentflix.text.tokenizer import padding_id
+from latentflix.text.cleaning import note_unreadable, plain_text, replace_surrogates
 
-LABELS, NOTE = "labels", "note"
+STRONGEST, NOTE = "strongest", "note"
 
 
 @dataclass(frozen=True)
-class LabelPredictor:
-    """Predicts the labels of reviews.
+class PositionPredictor:
+    """Predicts where texts stand on the factors.
 
-    labels: index label; name str, threshold, auc, auc_p float. networks: each with whether it reads backward.
+    Attributes:
+        axes: index axis; rho float (of the judge, on held-out items; NaN if not known), holds bool.
+        names: by label, as "3+".
     """
 
-    labels: pd.DataFrame
-    networks: Sequence[tuple[SequentialRNN, bool]]
-    vocabulary: Sequence[str]
-    classifier_config: ClassifierConfig
+    model: ReaderModel
+    axes: pd.DataFrame
+    names: dict[str, str]
 
     @classmethod
     def load(cls, store: Store, run: Run) -> Self:
-        """Load the classifiers of a run, one for each fold of items and direction of reading.
-
-        Raises ArtifactError if a file was altered, the run has no thresholds, or the settings are of another version,
-        and ModelError if the weights do not belong to the vocabulary.
-        """
-        thresholds = store.read_table(run.handle("comparison"), "labels").set_index("label")["threshold"]
-        classifier = run.handle("classifier")
-        classifier_config = _read_config(store, classifier)
-        vocabulary = store.read_json(run.handle("language_model"), "vocabulary")
-        scores = store.read_table(run.handle("evaluation"), "labels")
-        labels = scores.loc[store.read_json(classifier, "labels"), ["auc", "auc_p"]]
-        labels.insert(0, "name", pd.Series(store.read_json(run.handle("names"), "names")))
-        labels.insert(1, "threshold", thresholds)
-        folds = [str(fold) for fold in range(classifier_config.n_folds)]
-        trained = store.read_json(classifier, "weights")
-        networks = []
-        for name, backward in ((name, name not in folds) for fold in folds for name in (fold, backward_name(fold))):
-            if name in trained:
-                weights = store.read_arrays(classifier, f"weights_{name}")
-                networks.append((restore_classifier(weights, vocabulary, classifier_config), backward))
-        return cls(labels, networks, vocabulary, classifier_config)
+        """Load the reader of a run. Raises ArtifactError if the run has none, or a file was altered."""
+        model = store.read(run.handle("reader"), ReaderModel)
+        scores = store.read_table(run.handle("evaluation"), "axes").reindex(model.axes)
+        axes = pd.DataFrame(
+            {
+                "rho": scores.get("rho", pd.Series(np.nan, scores.index)).astype(float),
+                "holds": scores.get("holds", pd.Series(False, scores.index)).eq(True),
+            }
+        )
+        return cls(model, axes, store.read_json(run.handle("names"), "names"))
 
     def predict(self, texts: Sequence[MaybeText]) -> pd.DataFrame:
-        """Predict the labels of texts.
+        """Predict where texts stand.
 
-        Returns one row per text: a float32 probability for each label; labels str, those that reach their thresholds,
-        the most probable first, separated by blanks; note str, why a text cannot be read and has no probabilities.
+        Returns one row per text: a float32 position for each axis, in standard deviations of texts of its length;
+        strongest str, the pole that it speaks of most, of factors that hold if any does; note str, why a text has no
+        positions.
         """
-        rows, tokens, notes = read_readable(texts, self.vocabulary, self.classifier_config)
-        probabilities = np.full((len(texts), len(self.labels)), np.nan, np.float32)
+        notes = [note_unreadable(text) for text in texts]
+        readable = {
+            row: self._plain(text) for row, (text, note) in enumerate(zip(texts, notes, strict=True)) if not note
+        }
+        for row, text in readable.items():
+            notes[row] = note_text(self.model, text)
+        rows = [row for row in readable if not notes[row]]
+        positions = np.full((len(texts), len(self.model.axes)), np.nan, np.float32)
         if rows:
-            padding = padding_id(self.vocabulary)
-            by_network = [
-                expit(predict_logits(network, reverse(tokens) if backward else tokens, padding))
-                for network, backward in self.networks
-            ]
-            probabilities[rows] = np.mean(by_network, axis=0)
-        table = pd.DataFrame(probabilities, columns=list(self.labels.index))
-        by_probability = np.argsort(-probabilities, axis=1, kind="stable")
-        reached = probabilities >= self.labels["threshold"].to_numpy()
-        labels = [
-            " ".join(self.labels.index[order[row[order]]]) for order, row in zip(by_probability, reached, strict=True)
-        ]
-        return table.assign(**{LABELS: pd.Series(labels, dtype="str"), NOTE: pd.Series(notes, dtype="str")})
+            positions[rows] = read_texts(self.model, [readable[row] for row in rows])
+        table = pd.DataFrame(positions, columns=self.model.axes)
+        strongest = ["" if note else self._order(position)[0] for note, position in zip(notes, positions, strict=True)]
+        return table.assign(**{STRONGEST: pd.Series(strongest, dtype="str"), NOTE: pd.Series(notes, dtype="str")})
 
-    def describe(self, probabilities: pd.Series) -> list[dict[str, Any]]:
-        """Describe the labels of one text, a row of `predict`, the most probable first.
+    def describe(self, text: MaybeText, predicted: pd.Series, n_words: int = 5) -> list[dict[str, Any]]:
+        """Describe where a text stands, given its row of `predict`: the factors that hold first, then the strongest.
 
-        Returns for each label: label, name, probability, threshold, predicted (whether it reaches its threshold), auc
-        and auc_p (on held-out items). Nothing for a text that cannot be read.
+        Returns for each factor: axis, label (of the pole on the text's side), name, position, expected (where the item
+        stands that this would be a review of, in standard deviations of items), holds, rho, and words of the text that
+        speak for that pole. Nothing for a text without positions.
         """
-        table = self.labels.rename_axis("label").reset_index()
-        table.insert(2, "probability", probabilities[self.labels.index].to_numpy(float))
-        table.insert(4, "predicted", table["probability"] >= table["threshold"])
-        ranked = table.dropna(subset=["probability"]).sort_values("probability", ascending=False, kind="stable")
-        return [{str(name): value for name, value in row.items()} for row in ranked.to_dict("records")]
+        if predicted[NOTE]:
+            return []
+        speaking = partial(speaking_words, self.model, self._plain(text), count=n_words)
+        positions = predicted[self.model.axes].to_numpy(float)
+        expected = dict(zip(self.model.axes, expected_positions(self.model, positions), strict=True))
+        return [
+            {
+                "axis": label[:-1],
+                "label": label,
+                "name": self.names.get(label, ""),
+                "position": float(predicted[label[:-1]]),
+                "expected": float(expected[label[:-1]]),
+                "holds": bool(self.axes.loc[label[:-1], "holds"]),
+                "rho": float(self.axes.loc[label[:-1], "rho"]),
+                "words": speaking(label[:-1]),
+            }
+            for label in self._order(positions)
+        ]
 
     def predict_file(self, source: Path, target: Path, text_column: str = "text", batch_rows: int = 2048) -> int:
         """Copy a csv or parquet file with the columns of `predict` added; see `append_columns`."""
         return append_columns(source, target, text_column, self.predict, batch_rows)
 
+    def _order(self, positions: np.ndarray) -> list[str]:
+        """The label of each axis, those that hold first, then by how far out the item is expected."""
+        far = np.abs(expected_positions(self.model, positions))
+        order = np.lexsort((-np.abs(positions), -far, ~self.axes["holds"].to_numpy()))
+        return [f"{self.model.axes[at]}{POLES[int(positions[at] < 0)]}" for at in order]
 
-def _read_config(store: Store, classifier: Handle) -> ClassifierConfig:
-    try:
-        return ClassifierConfig.model_validate(store.manifest(classifier).config)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ArtifactError(
-            "the classifiers were trained by another version of latentflix",
-            where=str(store.path(classifier)),
-            found=f"the setting {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            hint="train them again with latentflix run",
-        ) from error
+    @staticmethod
+    def _plain(text: MaybeText) -> str:
+        return plain_text(replace_surrogates(str(text)))

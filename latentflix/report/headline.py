@@ -20,7 +20,7 @@ _OVERALL = ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "auc_p", "w
 _MAIN_SETTINGS = {
     "collab": "recommender {model} with {n_factors} factors",
     "factors": "{n_axes} axes by {rotation}",
-    "labels": "{top_k} labels per {item} by {rule}",
+    "labels": "labels by {rule}",
     "language_model": "language model of at most {max_tokens:,} tokens",
     "classifier": "{n_folds} folds of {items}",
 }
@@ -37,13 +37,11 @@ def judge_axes(axes: pd.DataFrame, axis_scores: pd.DataFrame) -> pd.Series:
     return pd.Series(np.where(axes["stable"], verdicts, UNSTABLE), axes.index)
 
 
-def headline(
-    overall: Mapping[str, Any], coverage: Mapping[str, Any], axes: pd.DataFrame, verdicts: pd.Series
-) -> dict[str, Any]:
+def headline(overall: Mapping[str, Any], axes: pd.DataFrame, verdicts: pd.Series) -> dict[str, Any]:
     """Collect the figures of a run: items, reviews, factors, and the mean held-out AUC with its null."""
     return {
-        "items": coverage["items_with_review"],
-        "reviews": coverage["reviews"],
+        "items": overall["items"],
+        "reviews": overall["reviews"],
         "factors": len(axes),
         "stable_factors": int(axes["stable"].sum()),
         "predictable_factors": int((verdicts == PREDICTABLE).sum()),

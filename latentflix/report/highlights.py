@@ -116,7 +116,7 @@ def _pictures(store: Store, handle: Handle, nouns: Nouns) -> Text:
     shown = [item_id for item_id in reviews.index if f"items/{item_id}.png" in files][:PICTURES]
     for item_id in shown:
         title = items.loc[item_id, "title"]
-        labels = "; ".join(f"{label} {names[label]}" if label in names else label for label in own[item_id])
+        labels = "; ".join(f"{label} {names[label]}" if label in names else label for label in own.get(item_id, []))
         lines += [f"## {escape(title)}", "", f"{reviews[item_id]:,} reviews; {escape(labels)}", ""]
         lines += [picture(store.file(handle, f"items/{item_id}.png"), f"histogram of {title}"), ""]
     title = f"Predicted factors of the {len(shown)} {nouns.items} with most reviews"

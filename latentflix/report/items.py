@@ -7,6 +7,7 @@ from math import ceil, sqrt
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,6 +28,7 @@ SCREEN_DPI, POSTER_DPI = 160, 80
 _POSTER_RATIO = sqrt(2)
 _GRID = "#e4e4e4"
 _BAR_WIDTH = 0.8
+_LIFTED = 3
 _PICTURES, _POSTER = "items", "items.png"
 
 
@@ -48,6 +50,7 @@ class ReportedItem:
     """An item that has reviews, its own labels, the strongest first, and what is predicted for it.
 
     Attributes:
+        lifted: the labels whose share is most above the usual, and how many times as large it is; the largest first.
         before: float (labels,), the share of its reviews that vote for each label.
         after: the same without the most frequent label.
         own: bool (labels,), whether the label is one of its own.
@@ -58,6 +61,7 @@ class ReportedItem:
     ratings: int
     reviews: int
     labels: Sequence[str]
+    lifted: Sequence[tuple[str, float]]
     before: np.ndarray
     after: np.ndarray
     own: np.ndarray
@@ -65,35 +69,36 @@ class ReportedItem:
 
 def items_section(folder: Path, inputs: ReportInputs, config: ReportConfig) -> Markup:
     """Render the section of the items, the most reviewed first; charts and poster are written into `folder`."""
-    labels = _predicted_labels(inputs)
+    painting = _usual_shares(inputs), inputs.most_frequent
     items = reported_items(inputs, config)
-    draw_histograms(items, labels, inputs.most_frequent, folder / _PICTURES)
+    draw_histograms(items, *painting, folder / _PICTURES)
     return render_section(
         "items.html",
         config.nouns,
         shown=items,
         most_frequent=inputs.most_frequent,
         names=inputs.names,
-        rare=list(inputs.rare.index),
+        rare=[label for label in inputs.labels.index if label not in painting[0].index],
         poster=_POSTER,
-        poster_size=draw_poster(items, labels, inputs.most_frequent, folder / _POSTER),
+        poster_size=draw_poster(items, *painting, folder / _POSTER),
         pictures=_PICTURES,
     )
 
 
-def _predicted_labels(inputs: ReportInputs) -> list[str]:
-    """The labels that the classifier predicts: all but the rare."""
-    return [label for label in inputs.labels.index if label not in inputs.rare.index]
+def _usual_shares(inputs: ReportInputs) -> pd.DataFrame:
+    """The shares among all reviews, with and without the most frequent label. Index label, all that get votes."""
+    usual = inputs.shares.drop_duplicates("label").set_index("label")[["usual", "usual_without"]]
+    return usual.loc[[label for label in inputs.labels.index if label in usual.index]]
 
 
 def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedItem]:
     """The items with enough reviews, those with most of them first."""
-    labels = _predicted_labels(inputs)
+    labels = list(_usual_shares(inputs).index)
     counts = inputs.reviews["item_id"].value_counts()
     own = inputs.item_labels.groupby("item_id")["label"].agg(list)
-    before, after = (
+    before, after, lift = (
         inputs.shares.pivot(index="item_id", columns="label", values=column)[labels]
-        for column in ("share", "share_without")
+        for column in ("share", "share_without", "lift")
     )
     items = [
         ReportedItem(
@@ -101,10 +106,13 @@ def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedI
             title=str(inputs.items.loc[item_id, "title"]),
             ratings=int(inputs.items.loc[item_id, "ratings"]),
             reviews=int(counts[item_id]),
-            labels=own[item_id],
+            labels=own.get(item_id, []),
+            lifted=[
+                (str(label), float(times)) for label, times in lift.loc[item_id].nlargest(_LIFTED).items() if times > 1
+            ],
             before=before.loc[item_id].to_numpy(float),
             after=after.loc[item_id].to_numpy(float),
-            own=before.columns.isin(own[item_id]),
+            own=before.columns.isin(own.get(item_id, [])),
         )
         for item_id in before.index
         if counts[item_id] >= config.min_reviews
@@ -112,21 +120,21 @@ def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedI
     return sorted(items, key=lambda item: (-item.reviews, item.title))
 
 
-def draw_histograms(items: Sequence[ReportedItem], labels: Sequence[str], most_frequent: str, folder: Path) -> None:
+def draw_histograms(items: Sequence[ReportedItem], usual: pd.DataFrame, most_frequent: str, folder: Path) -> None:
     """Write a PNG for each item into a new folder: its histogram with and without the most frequent label."""
     folder.mkdir()
-    painter = HistogramPainter(labels, most_frequent, SCREEN_DPI, titled=False)
+    painter = HistogramPainter(usual, most_frequent, SCREEN_DPI, titled=False)
     for item in tqdm(items, "histograms", leave=False, disable=None):
         painter.paint(item).save(folder / f"{item.item_id}.png")
 
 
 def draw_poster(
-    items: Sequence[ReportedItem], labels: Sequence[str], most_frequent: str, path: Path
+    items: Sequence[ReportedItem], usual: pd.DataFrame, most_frequent: str, path: Path
 ) -> tuple[int, int] | None:
     """Write one PNG of all items with their titles, to print, unless there are none; return its size in dots."""
     if not items:
         return None
-    painter = HistogramPainter(labels, most_frequent, POSTER_DPI, titled=True)
+    painter = HistogramPainter(usual, most_frequent, POSTER_DPI, titled=True)
     width, height = painter.paint(items[0]).size
     columns = max(round(sqrt(len(items) * height / width / _POSTER_RATIO)), 1)
     poster = Image.new("P", (columns * width, ceil(len(items) / columns) * height), color=_WHITE)
@@ -145,8 +153,13 @@ class HistogramPainter:
     rendering by using blitting".
     """
 
-    def __init__(self, labels: Sequence[str], most_frequent: str, dpi: int, *, titled: bool) -> None:
-        """Draw what the histograms have in common. titled: leave room for a title above them."""
+    def __init__(self, usual: pd.DataFrame, most_frequent: str, dpi: int, *, titled: bool) -> None:
+        """Draw what the histograms have in common.
+
+        Args:
+            usual: index label, of all that get a bar; the share among all reviews, with and without the most frequent.
+            titled: leave room for a title above them.
+        """
         height = HEIGHT + (TITLE_HEIGHT if titled else 0)
         figure = Figure(figsize=(WIDTH, height), dpi=dpi)
         self._figure, self._titled = figure, titled
@@ -155,7 +168,8 @@ class HistogramPainter:
         figure.subplots_adjust(left=0.075, right=0.995, bottom=0.1, top=top - 0.09, hspace=0.68)
         headings = ("share of reviews, all labels", f"without {most_frequent}, the most frequent")
         self._panels = [
-            _Panel(axes, labels, heading) for axes, heading in zip(figure.subplots(2, 1), headings, strict=True)
+            _Panel(axes, usual[column], heading)
+            for axes, column, heading in zip(figure.subplots(2, 1), usual, headings, strict=True)
         ]
         self._title = figure.text(0.5, top, "", ha="center", va="bottom", fontsize=8, parse_math=False, animated=True)
         self._canvas.draw()
@@ -176,9 +190,13 @@ class HistogramPainter:
 
 
 class _Panel:
-    """One histogram: bars, and a mark above each of the item's own labels, which shows even where there is no bar."""
+    """One histogram: bars, and a mark above each of the item's own labels, which shows even where there is no bar.
 
-    def __init__(self, axes: Axes, labels: Sequence[str], heading: str) -> None:
+    Where the bars of all reviews end, there is a line.
+    """
+
+    def __init__(self, axes: Axes, usual: pd.Series, heading: str) -> None:
+        labels = usual.index
         places = np.arange(len(labels))
         self._axes = axes
         left, right = places - _BAR_WIDTH / 2, places + _BAR_WIDTH / 2
@@ -187,6 +205,7 @@ class _Panel:
         self._bars = PolyCollection(list(self._corners), linewidth=0, animated=True)
         axes.add_collection(self._bars, autolim=False)
         (self._marks,) = axes.plot([], [], "v", color=ORANGE, markersize=3, clip_on=False, animated=True)
+        self._usual = axes.hlines(usual, left, right, color="black", linewidth=0.8, animated=True)
         axes.set_xticks(places, list(labels), rotation=90, fontsize=min(6.5, 210 / len(labels)))
         axes.set_xlim(-0.7, len(labels) - 0.3)
         axes.set_ylim(0, 1)
@@ -202,6 +221,7 @@ class _Panel:
         self._bars.set_verts(list(self._corners))
         self._bars.set_facecolor([ORANGE if is_own else BLUE for is_own in own])
         self._axes.draw_artist(self._bars)
+        self._axes.draw_artist(self._usual)
         places = np.flatnonzero(own)
         self._marks.set_data(places, np.full(len(places), 1.06))
         self._axes.draw_artist(self._marks)

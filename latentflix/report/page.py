@@ -30,7 +30,7 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
     """Write the report into `folder` and return its headline's figures."""
     nouns, coverage = config.nouns, inputs.manifest("reviews").metrics
     verdicts = judge_axes(inputs.axes, inputs.axis_scores)
-    figures = headline(inputs.overall, coverage, inputs.axes, verdicts)
+    figures = headline(inputs.overall, inputs.axes, verdicts)
     write_page(
         folder,
         "report.html",

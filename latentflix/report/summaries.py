@@ -118,21 +118,26 @@ class ItemLabel:
 
 @dataclass(frozen=True)
 class PredictedLabel:
-    """The share of an item's reviews that vote for a label, with and without the most frequent label."""
+    """The share of an item's reviews that vote for a label, with and without the most frequent label.
+
+    lift: how many times the share among all reviews it is; None for a label without votes.
+    """
 
     label: str
     name: str
     own: bool
     share: float
     share_without: float | None
+    lift: float | None
 
 
 @dataclass(frozen=True)
 class ItemSummary:
     """What a run knows about an item. most_frequent: the label that most reviews of all items vote for.
 
-    scores is empty if the recommender has never seen the item, labels if it has too few ratings, and predicted if it
-    has no reviews; scores and labels begin with the strongest.
+    scores is empty if the recommender has never seen the item, labels if it has too few ratings or stands far out on no
+    factor, and predicted if it has no reviews. Scores and labels begin with the strongest, predicted with the greatest
+    lift.
     """
 
     item_id: int
@@ -183,8 +188,9 @@ def summarise_item(store: Store, run: Run, items: pd.DataFrame, item_id: int) ->
                 own=each.label in set(labels["label"]),
                 share=float(each.share),
                 share_without=None if pd.isna(each.share_without) else float(each.share_without),
+                lift=None if pd.isna(each.lift) else float(each.lift),
             )
-            for each in read("histograms", "shares").itertuples()
+            for each in read("histograms", "shares").sort_values("lift", ascending=False, kind="stable").itertuples()
         ),
         most_frequent=store.manifest(run.handle("histograms")).metrics["most_frequent"],
     )

@@ -63,6 +63,10 @@ def test_commands_that_only_read_tables_import_nothing_heavy(arguments, code, ar
     assert imported_by(*arguments.split(), *artifacts, code=code).isdisjoint(HEAVY)
 
 
+def test_positions_are_predicted_without_the_network(artifacts):
+    assert imported_by("predict", TEXT, *artifacts).isdisjoint({*HEAVY} - {"sklearn", "scipy"})
+
+
 @pytest.mark.parametrize(
     ("command", "flow", "option"),
     [("run", "full", "--collab.epochs"), ("reviews refresh", "refresh_reviews", "--refresh.workers")],
@@ -102,7 +106,8 @@ def test_every_option_is_documented():
 def test_commands_call_an_item_what_the_report_calls_it(tmp_path):
     write_run(Store(tmp_path), item_noun="story", item_nouns="stories")
     asked = (["factors"], ["factors", "1"], ["explain", "the matrix"], ["similar", "the matrix"], ["runs", "list"])
-    outputs = [run_ok(*arguments, "--artifacts-dir", tmp_path) for arguments in (*asked, ["predict", TEXT])]
+    asked = (*asked, ["predict", "--network", TEXT])
+    outputs = [run_ok(*arguments, "--artifacts-dir", tmp_path) for arguments in asked]
     assert [output for output in outputs if "film" in output.lower()] == []
     nouns = [set(re.findall("story|stories", output)) for output in outputs]
     assert nouns == [{"stories"}, {"stories"}, set(), {"story"}, {"stories"}, {"stories"}]

@@ -11,6 +11,8 @@ from latentflix.artifacts import Store
 from latentflix.cli.predict import AT_ONCE, check_input, read_texts
 from latentflix.data.tables import read_file, write_file
 from latentflix.errors import DataError
+from latentflix.factors.reader_model import NO_FACTOR_WORD
+from latentflix.text.cleaning import UNKNOWN_WORDS
 from tests.support.cli import run_command, run_error, run_ok
 from tests.support.factories import genres, sentiment
 from tests.support.factories.run import TEXT
@@ -34,41 +36,82 @@ def genre_model(tmp_path_factory):
         yield ("--artifacts-dir", folder)
 
 
-def test_one_review_gets_a_table_of_its_labels(artifacts):
-    head, _, first, second, last = run_ok("predict", TEXT, *artifacts).splitlines()
-    assert head.split() == ["label", "name", "probability", "threshold", "held-out", "AUC", "p"]
-    assert first.split()[0] == "1+*"
-    assert first.split()[-4:] == ["0.806", "0.500", "0.700", "0.010"]
-    assert second.split()[0] == "1-"
-    assert last == "The mean of 2 classifiers, each trained without one fold of films."
-    assert len(run_ok("predict", TEXT, "--top", "1", *artifacts).splitlines()) == 4
+def test_one_review_gets_a_table_of_its_positions_and_the_words_that_speak_for_them(artifacts):
+    head, _, first, second = run_ok("predict", TEXT, *artifacts).splitlines()
+    assert head.split() == [*("pole", "name", "deviations", "held-out", "rho", "words", "that", "speak", "for", "it")]
+    assert first.split() == [*("1+*", "Sci-Fi", "·", "machine,", "war", "2.00", "0.40", "machine,", "war")]
+    assert second.split() == [*("2-", "2.00", "0.20", "at", "war")]
+    assert len(run_ok("predict", TEXT, "--top", "1", *artifacts).splitlines()) == 3
 
 
-def test_each_line_gets_a_line_even_if_it_cannot_be_read(artifacts, tmp_path):
-    raw = f"{TEXT}\n\n".encode() + b"caf\xe9\n" + f"nul \0 {TEXT}".encode()
+def test_each_line_gets_its_positions_or_why_it_has_none(artifacts, tmp_path):
+    raw = f"{TEXT}\n\n".encode() + b"caf\xe9\n" + f"Love.\nThe, with!\nQuel film magnifique\nnul \0 {TEXT}".encode()
     (tmp_path / "reviews.txt").write_bytes(raw)
     lines = run_ok("predict", *artifacts, text=raw).splitlines()
-    assert lines == ["1+* 0.806 1- 0.158", "-  (no text)", "-  (not UTF-8)", "1+* 0.806 1- 0.158"]
+    assert lines[:4] == ["1+* 2.0 2- 2.0", "-  (no text)", "-  (not UTF-8)", "1-* 2.0 2+ 0.0"]
+    assert lines[4:6] == [f"-  ({NO_FACTOR_WORD})", f"-  ({UNKNOWN_WORDS})"]
     assert run_ok("predict", "-", *artifacts, text=raw).splitlines() == lines
     assert run_ok("predict", "--from", tmp_path / "reviews.txt", *artifacts).splitlines() == lines
     assert run_ok("predict", "", *artifacts) == "-  (no text)\n"
     assert run_ok("predict", *artifacts, text=b"") == ""
 
 
-def test_labels_in_json_are_one_list_of_reviews(artifacts):
+def test_positions_in_json_are_one_list_of_reviews(artifacts):
     reviews = json.loads(run_ok("predict", "--json", *artifacts, text=f"{TEXT}\n\n".encode()))
+    first = reviews[0]["positions"][0]
+    assert first == {
+        "axis": "1",
+        "label": "1+",
+        "name": "Sci-Fi · machine, war",
+        "holds": True,
+        "rho": 0.4,
+        "position": pytest.approx(2),
+        "expected": pytest.approx(1),
+        "words": ["machine", "war"],
+    }
+    assert reviews[1] == {"positions": [], "note": "no text"}
+    assert json.loads(run_ok("predict", TEXT, "--json", *artifacts)) == reviews[:1]
+
+
+def test_positions_of_a_table_go_from_file_to_file(artifacts, tmp_path):
+    pd.DataFrame({"review": [TEXT, "", "love"]}).to_parquet(tmp_path / "in.parquet")
+    files = ["--from", tmp_path / "in.parquet", "--to", tmp_path / "out.parquet", "--text-column", "review"]
+    assert run_ok("predict", *files, *artifacts) == f"3 reviews: {tmp_path / 'out.parquet'}\n"
+    table = pd.read_parquet(tmp_path / "out.parquet")
+    assert list(table.columns) == ["review", "1", "2", "strongest", "note"]
+    assert table["strongest"].tolist() == ["1+", "", "1-"]
+    assert table["1"].fillna(9).tolist() == pytest.approx([2, 9, -2])
+
+
+def test_with_the_network_one_review_gets_a_table_of_its_labels(artifacts):
+    head, _, first, second, last = run_ok("predict", TEXT, "--network", *artifacts).splitlines()
+    assert head.split() == ["label", "name", "probability", "threshold", "held-out", "AUC", "p"]
+    assert first.split()[0] == "1+*"
+    assert first.split()[-4:] == ["0.806", "0.500", "0.700", "0.010"]
+    assert second.split()[0] == "1-"
+    assert last == "The mean of the classifiers of all folds, each trained without the films of one."
+    assert len(run_ok("predict", TEXT, "--network", "--top", "1", *artifacts).splitlines()) == 4
+
+
+def test_with_the_network_each_line_gets_a_line_even_if_it_cannot_be_read(artifacts):
+    raw = f"{TEXT}\n\n".encode() + b"caf\xe9\n" + f"nul \0 {TEXT}".encode()
+    lines = run_ok("predict", "--network", *artifacts, text=raw).splitlines()
+    assert lines == ["1+* 0.806 1- 0.158", "-  (no text)", "-  (not UTF-8)", "1+* 0.806 1- 0.158"]
+
+
+def test_labels_in_json_are_one_list_of_reviews(artifacts):
+    reviews = json.loads(run_ok("predict", "--network", "--json", *artifacts, text=f"{TEXT}\n\n".encode()))
     assert [[label["label"] for label in review["labels"]] for review in reviews] == [["1+", "1-"], []]
     assert reviews[1]["note"] == "no text"
-    assert json.loads(run_ok("predict", TEXT, "--json", *artifacts)) == reviews[:1]
-    assert json.loads(run_ok("predict", "--json", *artifacts, text=b"")) == []
+    assert json.loads(run_ok("predict", "--network", "--json", *artifacts, text=b"")) == []
 
 
 def test_labels_of_a_table_go_from_file_to_file(artifacts, tmp_path):
     pd.DataFrame({"review": [TEXT, "", TEXT]}).to_parquet(tmp_path / "in.parquet")
     files = ["--from", tmp_path / "in.parquet", "--to", tmp_path / "out.parquet", "--text-column", "review"]
-    assert run_ok("predict", *files, *artifacts) == f"3 reviews: {tmp_path / 'out.parquet'}\n"
+    assert run_ok("predict", "--network", *files, *artifacts) == f"3 reviews: {tmp_path / 'out.parquet'}\n"
     assert pd.read_parquet(tmp_path / "out.parquet")["labels"].tolist() == ["1+", "", "1+"]
-    assert json.loads(run_ok("predict", *files, "--json", *artifacts))["reviews"] == 3
+    assert json.loads(run_ok("predict", "--network", *files, "--json", *artifacts))["reviews"] == 3
 
 
 def test_a_table_that_cannot_be_read_is_an_error_and_nothing_is_written(artifacts, tmp_path):

@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from latentflix.calibration import tune_thresholds
-from latentflix.factors.comparison import CLASSIFIER, PRIOR, thresholds_by_fold
-from tests.support.factories.comparison import compare, make_case
+from latentflix.factors.comparison import CLASSIFIER, PRIOR, compare_methods, thresholds_by_fold
+from latentflix.factors.folds import RANDOM_SPLIT
+from tests.support.factories.comparison import CONFIG, LABELS, compare, make_case
 
 
 def test_the_method_that_sees_more_scores_more_and_the_prior_scores_least():
@@ -26,6 +28,22 @@ def test_the_thresholds_of_a_fold_are_those_of_all_other_items():
         np.testing.assert_array_equal(thresholds[groups == group], np.tile(expected, (30, 1)))
     changed = thresholds_by_fold(y_true ^ (groups == 2)[:, None], probabilities, groups, 20)
     np.testing.assert_array_equal(changed[groups == 2], thresholds[groups == 2])
+
+
+def test_the_threshold_of_a_single_review_is_tuned_on_reviews_with_all_items_counting_alike():
+    predictions, item_ids, folds, item_labels, y_true = make_case()
+    # An item's second review says nothing, and neither does a classifier that may have read about it.
+    second = predictions[CLASSIFIER].assign(review_id=lambda table: "second " + table["review_id"])
+    second[["1+", "1-", "2+"]] = 0.5
+    leaking = predictions[CLASSIFIER].assign(classifier=RANDOM_SPLIT)
+    both = pd.concat([predictions[CLASSIFIER], second.iloc[:40], leaking], ignore_index=True)
+    more = pd.Series(item_ids.to_numpy()[:40], index="second " + item_ids.index[:40])
+    labels = compare_methods({CLASSIFIER: both}, pd.concat([item_ids, more]), folds, item_labels, LABELS, CONFIG).labels
+    read = np.concatenate([predictions[CLASSIFIER][LABELS], second[LABELS][:40]])
+    weights = np.concatenate([np.where(np.arange(120) < 40, 0.5, 1), np.full(40, 0.5)])
+    expected = tune_thresholds(np.concatenate([y_true, y_true[:40]]), read, CONFIG.shrinkage, weights).each
+    np.testing.assert_allclose(labels["review_threshold"], expected)
+    assert not np.allclose(labels["review_threshold"], labels["threshold"])
 
 
 def test_predicted_labels_are_counted_against_the_items_that_have_them():

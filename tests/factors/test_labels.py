@@ -14,7 +14,7 @@ SCORES = pd.DataFrame(
 )
 AXES = pd.DataFrame({"stable": True}, index=pd.Index(["1", "2", "3"], name="axis"))
 FREQUENT = pd.Series(100, index=SCORES.index)
-TWO = LabelConfig(top_k=2)
+TWO = LabelConfig(rule="top_k", top_k=2)
 
 
 def labels_of(labels):
@@ -45,6 +45,7 @@ def test_dropping_the_most_frequent_label_drops_and_counts_exactly_the_items_wit
     labels = label_items(SCORES, AXES, FREQUENT, TWO.model_copy(update={"drop_most_frequent": True}))
     assert (labels.most_frequent, labels.dropped, labels.unlabelled) == (("2-",), 3, 0)
     assert labels_of(labels) == {30: ["3+", "1-"]}
+    assert labels.item_ids.tolist() == [30]
     assert labels.items.index.tolist() == [0, 1]
     assert labels.labels["items"].tolist() == [0, 1, 0, 0, 1, 0]
     assert labels.labels["share"].tolist() == [0, 1, 0, 0, 1, 0]
@@ -61,9 +62,15 @@ def test_items_without_a_label_are_counted_if_they_have_enough_ratings_and_have_
     labels = label_items(SCORES, AXES, FREQUENT.replace(100, 10), LabelConfig(rule="z_score", z_from=2.5))
     assert labels_of(labels) == {30: ["3+"], 40: ["1+", "2-"]}
     assert labels.unlabelled == 2
+    assert labels.item_ids.tolist() == [10, 20, 30, 40]
     assert labels.labels["share"].tolist() == [0.5, 0, 0, 0.5, 0.5, 0]
     n_ratings = pd.Series({10: 9, 20: 100, 30: 100, 40: 100})
     assert label_items(SCORES, AXES, n_ratings, LabelConfig(rule="z_score", z_from=1.0)).unlabelled == 1
+
+
+def test_by_default_only_items_far_out_get_a_label():
+    labels = label_items(SCORES.assign(**{"2": [-1.2, -0.3, 1.3, 0.0]}), AXES, FREQUENT, LabelConfig())
+    assert labels_of(labels) == {10: ["1+"], 30: ["3+", "2+"], 40: ["1+"]}
 
 
 def test_z_scores_need_one_axis():
@@ -78,7 +85,7 @@ def test_z_scores_need_one_axis():
     ("config", "found"),
     [
         (LabelConfig(rule="z_score", z_from=9), "4 items without one, 0 left out with none"),
-        (LabelConfig(top_k=3, drop_most_frequent=True), "0 items without one, 4 left out with 3+"),
+        (LabelConfig(rule="top_k", top_k=3, drop_most_frequent=True), "0 items without one, 4 left out with 3+"),
     ],
 )
 def test_no_item_left_with_a_label_is_refused(config, found):
@@ -89,7 +96,7 @@ def test_no_item_left_with_a_label_is_refused(config, found):
 
 def test_an_item_in_the_middle_of_an_axis_counts_as_plus():
     scores = pd.DataFrame({"1": [0.0]}, index=pd.Index([1], name="item_id"))
-    labels = label_items(scores, AXES.loc[["1"]], pd.Series({1: 100}), LabelConfig(top_k=1))
+    labels = label_items(scores, AXES.loc[["1"]], pd.Series({1: 100}), LabelConfig(rule="top_k", top_k=1))
     assert labels.items["label"].tolist() == ["1+"]
 
 
@@ -104,7 +111,7 @@ def test_too_few_axes_are_refused_and_unstable_ones_give_labels_only_if_they_may
         r"found: 2 stable factors \(1, 3\); expected: at least 3; what to do: lower --labels.top-k.*--no-labels.only"
     )
     with pytest.raises(NotEnoughData, match=message):
-        label_items(SCORES, AXES.assign(stable=[True, False, True]), FREQUENT, LabelConfig(top_k=3))
+        label_items(SCORES, AXES.assign(stable=[True, False, True]), FREQUENT, LabelConfig(rule="top_k", top_k=3))
 
 
 def test_only_items_with_enough_ratings_are_labelled_and_none_at_all_is_refused():

@@ -16,16 +16,19 @@ import pytest
 from flows.full import full
 from latentflix.artifacts import Handle, Store
 from latentflix.errors import DataError
+from latentflix.factors.classifiers import Classifiers
+from latentflix.factors.predictor import PositionPredictor
 from latentflix.factors.stability import match_axes
+from latentflix.runs import find_last_run
 from latentflix.settings import FullSettings
 from tests.support.small_settings import SMALL_SETTINGS, as_arguments
 from tests.support.synthetic_run import HASTY, RATING_STAGES, SYNTHETIC, Run, copy_stages, run_synthetic, write_ratings
 from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
-    *("datasets", "ratings", "collab", "trials", "analysis", "halves", "factors", "labels", "reviews"),
-    *("token_corpus", "language_model", "classifier", "predictions", "baseline", "evaluation", "comparison", "names"),
-    *("histograms", "changes", "report"),
+    *("datasets", "ratings", "collab", "trials", "analysis", "halves", "factors", "labels", "reviews", "documents"),
+    *("token_corpus", "language_model", "positions", "reader", "classifier", "predictions", "baseline", "evaluation"),
+    *("comparison", "names", "histograms", "changes", "report"),
 )
 
 
@@ -56,6 +59,43 @@ def test_the_words_that_mark_a_pole_name_it(synthetic_run: Run, world: World) ->
             marking = world.words[factor, pole if same_sign else "-+"["+-".index(pole)]]
             best = terms.loc[terms["label"] == f"{axis}{pole}", "term"].head(4)
             assert all(any(word in marking for word in term.split()) for term in best), (factor, pole)
+
+
+def find_label(run: Run, world: World, factor: str, pole: str) -> str:
+    """The label of a pole of a true factor."""
+    scores = run.table("factors", "scores")
+    true_factors = world.true_factors.loc[scores.index]
+    partner, _ = match_axes(true_factors.to_numpy(), scores.to_numpy())
+    axis = scores.columns[partner[list(true_factors.columns).index(factor)]]
+    same_sign = np.corrcoef(true_factors[factor], scores[axis])[0, 1] > 0
+    return f"{axis}{pole if same_sign else '-+'['+-'.index(pole)]}"
+
+
+def test_items_far_out_get_the_label_of_their_pole_and_their_reviews_vote_for_it(
+    synthetic_run: Run, world: World
+) -> None:
+    label = find_label(synthetic_run, world, "A", "+")
+    furthest = world.true_factors["A"].nlargest(5).index
+    items = synthetic_run.table("labels", "items")
+    assert set(furthest) <= set(items.loc[items["label"] == label, "item_id"])
+    shares = synthetic_run.table("histograms", "shares").set_index(["item_id", "label"])
+    assert (shares.loc[[(item, label) for item in furthest], "lift"] > 1).all()
+    opposite = shares.loc[[(item, label) for item in world.true_factors["A"].nsmallest(5).index], "lift"]
+    assert opposite.mean() < 0.5
+    # Items that stand nowhere have no label, and their reviews are read all the same.
+    middle = world.true_factors.abs().max(axis=1).idxmin()
+    assert middle not in set(items["item_id"])
+    assert middle in synthetic_run.store.read_field(synthetic_run.handle("classifier"), Classifiers, "folds").index
+    assert middle in shares.index
+
+
+def test_a_text_of_the_words_of_a_pole_is_predicted_to_stand_there(synthetic_run: Run, world: World) -> None:
+    predictor = PositionPredictor.load(synthetic_run.store, find_last_run(synthetic_run.store))
+    words = world.words["B", "-"][:4]
+    text = " ".join(words)
+    first = predictor.describe(text, predictor.predict([text]).iloc[0])[0]
+    assert first["label"] == find_label(synthetic_run, world, "B", "-")
+    assert set(words) == {word for term in first["words"] for word in term.split()}
 
 
 def test_with_shuffled_links_the_score_falls_to_chance(synthetic_run: Run, world: World, tmp_path: Path) -> None:
@@ -168,7 +208,7 @@ def test_a_run_on_real_data_continues_after_a_sigkill(tmp_path: Path) -> None:
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     before = artifacts(tmp_path)
-    assert {name.split("/")[1] for name in before} == set(STAGES[:10])
+    assert {name.split("/")[1] for name in before} == set(STAGES[: STAGES.index("language_model")])
 
     process = start(tmp_path)
     output, _ = process.communicate(timeout=500)

@@ -35,7 +35,10 @@ def many_items() -> ReportInputs:
     return make_inputs(
         items=items,
         reviews=pd.concat([few.reviews, more], ignore_index=True),
-        shares=pd.concat([few.shares, shares.assign(share=0.5, share_without=0.5)], ignore_index=True),
+        shares=pd.concat(
+            [few.shares, shares.assign(share=0.5, share_without=0.5, usual=0.5, usual_without=0.5, lift=1.0)],
+            ignore_index=True,
+        ),
         item_labels=pd.concat([few.item_labels, labels], ignore_index=True),
         pole_items=pd.concat([few.pole_items, ends], ignore_index=True),
         analysis=make_analysis(positions=few.analysis.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),

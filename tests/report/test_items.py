@@ -47,9 +47,10 @@ def test_every_item_is_listed_with_links_to_its_factors_the_most_reviewed_first_
     assert not page.attributes("onerror")
     assert HANDLER in page.text
     section = re.search(r'<li class="card" id="item-3".*?</li>', written[1], re.DOTALL).group(0)
-    assert re.findall(r'<a href="#factor-(\d)" title="name of [^"]*">([^<]*)</a>', section) == [
-        ("1", "1+"),
-        ("2", "2-"),
+    own, lifted = section.split("More of its reviews")
+    assert re.findall(r'<a href="#factor-(\d)" title="name of [^"]*">([^<]*)</a>', own) == [("1", "1+"), ("2", "2-")]
+    assert re.findall(r'<a href="#factor-(\d)" title="name of [^"]*">([^<]*)</a> \(([^)]*)\)', lifted) == [
+        *(("1", "1+", "2.0 times"), ("1", "1-", "2.0 times"), ("2", "2+", "2.0 times"))
     ]
 
 
@@ -84,6 +85,28 @@ def test_a_histogram_has_the_shares_and_own_labels_of_its_item():
     assert item.own.tolist() == [False, True, False, True]
 
 
+def test_an_item_that_stands_out_nowhere_says_so_and_only_shares_above_the_usual_are_named(tmp_path):
+    inputs = make_inputs()
+    lift = [2, 0.5, np.nan, 3] * 3
+    labels = inputs.item_labels[inputs.item_labels["item_id"] != 3]
+    changed = make_inputs(item_labels=labels, shares=inputs.shares.assign(lift=lift))
+    (item,) = (each for each in reported_items(changed, ReportConfig()) if each.item_id == 3)
+    assert (item.labels, item.own.any(), item.lifted) == ([], False, [("2-", 3.0), ("1+", 2.0)])
+    text = Page(str(items_section(tmp_path, changed, ReportConfig()))).text
+    assert "Its labels: none; it stands far out on no factor" in text
+
+
+def test_a_line_crosses_the_bars_at_the_usual_share():
+    usual = USUAL.assign(usual=[0.5, *[0.0] * 7])
+    picture = HistogramPainter(usual, "2+", SCREEN_DPI, titled=False).paint(make_histogram([0.9] * 8))
+    plain = HistogramPainter(USUAL, "2+", SCREEN_DPI, titled=False).paint(make_histogram([0.9] * 8))
+    changed = np.argwhere(np.asarray(picture) != np.asarray(plain))
+    (top, left), (bottom, right) = changed.min(0), changed.max(0)
+    assert right - left > 20
+    # The line, and the one that has gone from the foot of the bar, which lies half the chart lower.
+    assert 50 < bottom - top < 130
+
+
 def test_a_label_too_rare_to_learn_has_no_bar(tmp_path):
     shares = make_inputs().shares
     rare = pd.DataFrame({"items": [2]}, index=pd.Index(["1-"], name="label"))
@@ -96,12 +119,13 @@ def test_a_label_too_rare_to_learn_has_no_bar(tmp_path):
 
 
 LABELS = [f"{axis}{pole}" for axis in range(1, 5) for pole in "+-"]
+USUAL = pd.DataFrame({"usual": 0.0, "usual_without": 0.0}, index=LABELS)
 
 
 def make_histogram(before, after=None, own=(), title="Alpha (1990)"):
     before = np.array(before, float)
     after = before if after is None else np.array(after, float)
-    return ReportedItem(1, title, 1, 1, LABELS, before, after, np.isin(np.arange(len(LABELS)), own))
+    return ReportedItem(1, title, 1, 1, LABELS, [], before, after, np.isin(np.arange(len(LABELS)), own))
 
 
 def dots(picture, colour):
@@ -126,7 +150,7 @@ def bars(picture, colour):
 
 @pytest.fixture(scope="module")
 def painter():
-    return HistogramPainter(LABELS, "2+", SCREEN_DPI, titled=False)
+    return HistogramPainter(USUAL, "2+", SCREEN_DPI, titled=False)
 
 
 def test_bars_are_as_high_as_the_shares_before_and_after_and_one_that_is_nan_has_none(painter):
@@ -157,7 +181,7 @@ def test_a_picture_depends_on_its_own_item_alone(painter):
 
 def test_pictures_are_white_and_small_and_their_palette_holds_the_colours_as_they_are(tmp_path):
     path = tmp_path / "items" / "1.png"
-    draw_histograms([make_histogram([0.5] * 8)], LABELS, "2+", path.parent)
+    draw_histograms([make_histogram([0.5] * 8)], USUAL, "2+", path.parent)
     picture = Image.open(path)
     assert picture.size == (WIDTH * SCREEN_DPI, round(HEIGHT * SCREEN_DPI))
     assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
@@ -171,9 +195,9 @@ def test_pictures_are_white_and_small_and_their_palette_holds_the_colours_as_the
 @pytest.mark.parametrize(("items", "columns", "rows"), [(1, 1, 1), (7, 2, 4), (30, 4, 8)])
 def test_the_poster_has_every_item_in_rows_on_a_sheet_higher_than_wide(tmp_path, items, columns, rows):
     histograms = [make_histogram([1] * 8, title=f"Film {number}") for number in range(items)]
-    assert draw_poster([], LABELS, "2+", tmp_path / "poster.png") is None
+    assert draw_poster([], USUAL, "2+", tmp_path / "poster.png") is None
     assert not (tmp_path / "poster.png").exists()
-    size = draw_poster(histograms, LABELS, "2+", tmp_path / "poster.png")
+    size = draw_poster(histograms, USUAL, "2+", tmp_path / "poster.png")
     width, height = round(WIDTH * POSTER_DPI), round((HEIGHT + TITLE_HEIGHT) * POSTER_DPI)
     assert size == (columns * width, rows * height)
     pixels = matplotlib.image.imread(tmp_path / "poster.png")[..., :3]
@@ -183,7 +207,7 @@ def test_the_poster_has_every_item_in_rows_on_a_sheet_higher_than_wide(tmp_path,
 
 @pytest.mark.parametrize("title", ["$7 or $8 (1990)", "Long " * 40, "Word" * 60, "日本 (1990)"])
 def test_any_title_fits_its_cell(tmp_path, title):
-    draw_poster([make_histogram([0] * 8, title=title)], LABELS, "2+", tmp_path / "poster.png")
+    draw_poster([make_histogram([0] * 8, title=title)], USUAL, "2+", tmp_path / "poster.png")
     pixels = matplotlib.image.imread(tmp_path / "poster.png")[..., :3]
     strip = pixels[: round(TITLE_HEIGHT * POSTER_DPI)]
     assert (strip < 0.5).any()

@@ -9,7 +9,7 @@ SMALL_SETTINGS: dict[str, Any] = {
     "halves": {"n_pairs": 1, "n_seeds": 1},
     "trials": {"models": ["dot_range", "bias"], "weight_decays": [0.1, 0.4], "n_seeds": 1},
     "factors": {"stable_from": 0.5},
-    "labels": {"top_k": 3},
+    "readers": {"n_repeats": 1, "permutations": 10},
     "language_model": {"max_tokens": 30_000, "embedding_size": 32},
     "classifier": {"n_folds": 2, "max_tokens": 60, "all_epochs": 1},
     "evaluation": {"permutations": 50, "bootstraps": 50},

@@ -22,7 +22,7 @@ SYNTHETIC: dict[str, Any] = {
     "halves": {"n_pairs": 1, "n_seeds": 2},
     "trials": {"models": ["bias"], "weight_decays": [0.3], "n_seeds": 2},
     "factors": {"rotation": "pca", "n_axes": 3, "min_ratings": 20},
-    "labels": {"top_k": 3},
+    "readers": {"n_repeats": 2, "permutations": 20},
     "language_model": {
         "embedding_size": 64,
         "vocabulary_size": 1000,
@@ -48,6 +48,7 @@ HASTY: dict[str, Any] = {
     "collab": {**SYNTHETIC["collab"], "epochs": 2, "n_seeds": 2},
     "classifier": {**SYNTHETIC["classifier"], "n_folds": 2, "all_epochs": 1},
     "language_model": {**SYNTHETIC["language_model"], "epochs": 1, "rate_steps": 0, "sentences": 0},
+    "readers": {"n_repeats": 1, "permutations": 1},
     "evaluation": {"permutations": 20, "bootstraps": 20},
 }
 # The stages that read no review.

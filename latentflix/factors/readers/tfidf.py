@@ -1,9 +1,10 @@
 """The reader of words: how often an item's document uses each word and pair of words, rare ones counting more."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -65,9 +66,7 @@ class WordReader:
         Raises NotEnoughData if no document has a word.
         """
         proper_names = frozenset(documents.proper_names if mask else ())
-        vectorizer = CountVectorizer(
-            ngram_range=(1, 2 if config.pairs else 1), token_pattern=_WORD, min_df=config.min_items, dtype=np.float32
-        )
+        vectorizer = word_counter(pairs=config.pairs, min_df=config.min_items)
         texts = _prepare(documents.parts["text"].tolist(), proper_names)
         try:
             parts = sparse.csr_array(vectorizer.fit_transform(texts))
@@ -100,15 +99,15 @@ class WordReader:
 
     def features(self, rows: np.ndarray, vocabulary: Vocabulary) -> sparse.csr_array:
         """The features of items: float32 (items, 2 * words), those of whole documents and those of their parts."""
-        whole = _weigh(self.counts[rows], vocabulary)
+        whole = weigh_words(self.counts[rows], vocabulary)
         owners = self.owners[rows]
         inside = np.unique(owners.indices)
-        parts = owners[:, inside] @ _weigh(self.parts[inside], vocabulary)
+        parts = owners[:, inside] @ weigh_words(self.parts[inside], vocabulary)
         return _side_by_side(whole, sparse.csr_array(normalize(sparse.csr_array(parts))))
 
     def text_features(self, texts: Sequence[str], vocabulary: Vocabulary) -> sparse.csr_array:
         """The features of texts, each of which is a document of one part."""
-        whole = _weigh(sparse.csr_array(self.vectorizer.transform(_prepare(texts, self.proper_names))), vocabulary)
+        whole = weigh_words(count_words(self.vectorizer, texts, self.proper_names), vocabulary)
         return _side_by_side(whole, whole)
 
     def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,14 +133,36 @@ def document_texts(documents: Documents) -> pd.Series:
     return texts.loc[documents.items.index]
 
 
+def word_counter(*, pairs: bool, **options: Any) -> CountVectorizer:
+    """What counts the words of texts, and their pairs. options: of CountVectorizer."""
+    return CountVectorizer(ngram_range=(1, 2 if pairs else 1), token_pattern=_WORD, dtype=np.float32, **options)
+
+
+def split_words(text: str) -> list[str]:
+    """Split a text into the words that are counted, in lower case."""
+    return re.findall(_WORD, text.lower())
+
+
+def count_words(vectorizer: CountVectorizer, texts: Sequence[str], proper_names: frozenset[str]) -> sparse.csr_array:
+    """Count the words that a fitted vectorizer knows: float32 (texts, words)."""
+    return sparse.csr_array(vectorizer.transform(_prepare(texts, proper_names)))
+
+
 def _prepare(texts: Sequence[str], proper_names: frozenset[str]) -> Sequence[str]:
     return [mask_names(text, proper_names) for text in texts] if proper_names else texts
 
 
-def _weigh(counts: sparse.csr_array, vocabulary: Vocabulary) -> sparse.csr_array:
+def weigh_words(counts: sparse.csr_array, vocabulary: Vocabulary) -> sparse.csr_array:
+    """Compute sublinear TF-IDF from counts, scaled to length 1: float32 (texts, words of the vocabulary)."""
     chosen = counts[:, vocabulary.columns]
     chosen.data = (1 + np.log(chosen.data)) * vocabulary.idf[chosen.indices]
     return sparse.csr_array(normalize(chosen, copy=False))
+
+
+def fold_weights(weights: np.ndarray) -> np.ndarray:
+    """Weights of features (2 * words, …) as weights of the words of a text, which is a document of one part."""
+    whole, parts = np.split(weights, 2)
+    return np.asarray(whole + _PART_WEIGHT * parts)
 
 
 def _side_by_side(whole: sparse.csr_array, parts: sparse.csr_array) -> sparse.csr_array:

@@ -117,7 +117,7 @@ def make_inputs(**changes: Any) -> ReportInputs:
             {"label": ["2-"], "genre": ["Drama"], "share": [0.5], "share_all": [0.25], "p": [0.001]}
         ),
         "names": names,
-        "shares": shares.assign(share=0.5, share_without=0.25),
+        "shares": shares.assign(share=0.5, share_without=0.25, usual=0.25, usual_without=0.2, lift=2.0),
         "most_frequent": "2+",
         "comparison": compare(make_case()),
         "rare": pd.DataFrame({"items": []}, index=pd.Index([], name="label")),

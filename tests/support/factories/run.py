@@ -5,7 +5,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from latentflix.artifacts import Handle
+from latentflix.config import StageConfig
 from latentflix.factors.classifiers import ClassifierConfig
+from latentflix.factors.reader_model import ReaderModel
 from latentflix.recommender.model import CollabConfig
 from latentflix.report.inputs import ReportConfig
 from latentflix.text.classifier import build_classifier
@@ -31,6 +34,20 @@ TEXT = "The machine is at war with love."
 VOCABULARY = ["xxunk", "xxpad", *dict.fromkeys(token for token in tokenize(TEXT) if not token.startswith("xxpad"))]
 # By classifier, its logits of the labels for any review; "random" is the one that has read about every item.
 LOGITS = {"0": (2.0, -3.0), "1": (1.0, -1.0), "random": (-9.0, 9.0)}
+# It weighs two words on factor 1 and one on factor 2, each text of one or two words being a sentence.
+READER = ReaderModel(
+    words=["love", "machine", "war", "at war"],
+    frequent=["the", "is", "with", "and", "another"],
+    idf=np.ones(4, np.float32),
+    coefficients=np.array([[-1, 0], [2, 0], [1, 0], [0, -1]], np.float32),
+    intercepts=np.array([0.5, 0], np.float32),
+    axes=["1", "2"],
+    lengths=np.array([4, 40], np.float32),
+    means=np.array([[0.5, 0], [0, 0]], np.float32),
+    deviations=np.array([[0.5, 0.25], [1, 1]], np.float32),
+    correlations=np.array([0.5, 0.25], np.float32),
+    proper_names=[],
+)
 CLASSIFIER_CONFIG = ClassifierConfig(n_folds=2, max_tokens=20)
 # Two fits of three factors each; the vectors of one genre point the same way, whatever their length.
 DIRECTIONS = {10: (3, 0.1, 0), 20: (1, 0, 0.1), 30: (0, 2, 0), 40: (0.1, 1, 0), 50: (2, 0, 0), 60: (0.5, 0, 0.2)}
@@ -72,15 +89,22 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
     }
     names = write("names", values={"names": NAMES}, tables=tables)
     scores = {"auc": auc, "auc_low": auc - 0.1, "auc_high": auc + 0.1, "auc_null": 0.5, "auc_p": 0.01, "words_auc": 0.6}
-    tables = {"labels": pd.DataFrame([scores, scores], index=pd.Index(LABELS, name="label"))}
+    tables = {
+        "labels": pd.DataFrame([scores, scores], index=pd.Index(LABELS, name="label")),
+        "axes": pd.DataFrame({"rho": [0.4, 0.2], "holds": [True, False]}, index=pd.Index(["1", "2"], name="axis")),
+    }
     evaluation = write("evaluation", tables=tables, metrics={"auc": auc})
-    shares = pd.DataFrame({"item_id": [10, 10], "label": LABELS, "share": [1.0, 0.5], "share_without": [np.nan, 1.0]})
-    thresholds = pd.DataFrame({"label": LABELS, "threshold": [THRESHOLDS[label] for label in LABELS]})
+    shares = pd.DataFrame(
+        {"item_id": [10, 10], "label": LABELS, "share": [1.0, 0.5], "share_without": [np.nan, 1.0]}
+    ).assign(lift=[2.0, 0.5])
+    thresholds = pd.DataFrame({"label": LABELS, "threshold": 0.9, "review_threshold": [*THRESHOLDS.values()]})
+    with store.new(Handle(stage="reader", key=key), {}, StageConfig()) as reader:
+        reader.write(READER)
     language_model = LanguageModelConfig(epochs=epochs)
     classifiers = {f"weights_{name}": _classifier(logits) for name, logits in LOGITS.items()}
     values = {"labels": LABELS, "weights": list(LOGITS)}
     made = (
-        *(ratings, collab, factors, labels, names, evaluation),
+        *(ratings, collab, factors, labels, names, evaluation, reader.handle),
         write("reviews", tables={"reviews": reviews}),
         write("histograms", tables={"shares": shares}, metrics={"most_frequent": "1+"}),
         write("comparison", tables={"labels": thresholds}),
