@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from latentflix.cli.console import ArtifactsDir, AsJson, RunKey, interval, open_run, print_json, print_table
-from latentflix.report.formatting import Nouns, decimals, read_nouns
+from latentflix.report.formatting import Nouns, decimals, describe_reader, read_nouns
 
 if TYPE_CHECKING:
-    from latentflix.report.summaries import FactorSummary, Pole
+    from latentflix.report.summaries import FactorSummary, Pole, Score
 
 _ITEMS_SHOWN = 2
+_BEYOND = "genres, year, popularity"
 
 
 def factors(
@@ -20,10 +21,12 @@ def factors(
     run: RunKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what each factor means: its poles, the items there, its stability, and how well reviews predict it.
+    """Show what each factor means: its poles, the items there, how well reviews predict it, and how stable it is.
 
-    The AUC is on unseen items, 0.5 is chance, and p is the share of permuted labels that reach it. An unstable factor
-    differs from fit to fit, so its poles have no names.
+    rho is the rank correlation between where unseen items stand and where their reviews put them. A star marks a factor
+    that holds, and a name that does: its words alone, chosen from other items, put items in the right order. Seeds and
+    people: how far the factor is the same for other random seeds, and would be for other users. A factor that differs
+    from seed to seed has no names.
     """
     from latentflix.report.summaries import choose_factor, summarise_factors
 
@@ -40,38 +43,60 @@ def factors(
 def _print_factors(summaries: "list[FactorSummary]", nouns: Nouns) -> None:
     rows = []
     for each in summaries:
-        about = (each.axis, f"{each.explained:.1%}", decimals(each.stability))
+        about = (
+            *(each.axis, f"{each.explained:.1%}", _brief(each.score)),
+            *(decimals(each.stability), decimals(each.people_full)),
+        )
         if not each.poles:
-            rows.append((*about, "", "unstable", "", "", ""))
+            rows.append((*about, "", "unstable", "", ""))
         for pole in each.poles:
-            rows.append((*about, pole.label, pole.name, *_score(pole, nouns), _items(pole, _ITEMS_SHOWN)))
-            about = ("", "", "")
-    columns = ("factor", "explains", "stability", "pole", "name", "AUC", "p", nouns.items)
-    print_table(columns, rows, right=(0, 1, 2))
+            rows.append((*about, pole.label, pole.name, _brief(pole.test), _items(pole, _ITEMS_SHOWN)))
+            about = ("",) * len(about)
+    columns = ("factor", "explains", "rho", "seeds", "people", "pole", "name", "its rho", nouns.items)
+    print_table(columns, rows, right=(0, 1, 3, 4))
 
 
 def _print_factor(factor: "FactorSummary", nouns: Nouns) -> None:
-    state = "stable" if factor.stable else "unstable"
-    typer.echo(
-        f"factor {factor.axis}: explains {factor.explained:.1%}; {state}, {decimals(factor.stability)} against "
-        f"{decimals(factor.stability_null)} by chance (p = {decimals(factor.stability_p, 3)})"
-    )
+    holds = "holds" if factor.score and factor.score.holds else "does not hold"
+    typer.echo(f"factor {factor.axis}: {holds}; explains {factor.explained:.1%} of the variance of the predictions")
+    seeds = f"{decimals(factor.stability)} against {decimals(factor.stability_null)} by chance"
+    users = f"{decimals(factor.people)} between halves, {decimals(factor.people_full)} at full size"
+    rows = [
+        ("rho", _in_full(factor.score)),
+        (f"beyond {_BEYOND}", interval(*factor.beyond) if factor.beyond else "–"),
+        ("seeds", f"{'stable' if factor.stable else 'unstable'}: {seeds} (p = {decimals(factor.stability_p, 3)})"),
+        ("people", f"{'shared' if factor.shared else 'not shared'}: {users}"),
+    ]
+    rows += [
+        (
+            each.reader,
+            f"{decimals(each.rho)}: {describe_reader(each.reader)}"
+            + ("" if each.lead is None else f"; behind by {interval(each.lead, each.lead_low, each.lead_high)}"),
+        )
+        for each in factor.readers
+    ]
+    print_table(("", ""), rows)
     for pole in factor.poles:
-        auc, p = _score(pole, nouns)
         rows = [
             ("words", ", ".join(pole.terms)),
+            ("its rho", _in_full(pole.test)),
             (nouns.items, _items(pole, len(pole.items))),
             ("genres", ", ".join(pole.genres)),
             ("labelled", f"{pole.labelled_items:,} {nouns.items}"),
-            ("AUC", f"{auc} (p = {p}); by TF-IDF {decimals(pole.score.words) if pole.score else '–'}"),
         ]
         print_table(("", ""), rows, title=f"{pole.label} {pole.name}")
 
 
-def _score(pole: "Pole", nouns: Nouns) -> tuple[str, str]:
-    if pole.score is None:
-        return f"too few {nouns.items}", ""
-    return interval(pole.score.auc, pole.score.low, pole.score.high), decimals(pole.score.p, 3)
+def _brief(score: "Score | None") -> str:
+    """A score with its interval, and a star if it holds."""
+    return f"{interval(score.rho, score.low, score.high)}{'*' if score.holds else ''}" if score else "–"
+
+
+def _in_full(score: "Score | None") -> str:
+    if score is None:
+        return "not tested"
+    chance = f"chance {decimals(score.null)} ± {decimals(score.null_sd)}"
+    return f"{_brief(score)}; {chance}, p = {decimals(score.p, 3)}, q = {decimals(score.q, 3)}"
 
 
 def _items(pole: "Pole", most: int) -> str:

@@ -47,17 +47,30 @@ def list_all(artifacts_dir: ArtifactsDir = Path("artifacts"), as_json: AsJson = 
     if not runs:
         typer.echo("no run has finished yet")
         return
-    columns = ("run", "made at", read_nouns(runs[0].config).items, "reviews", "factors", "stable", "AUC", "p", "TF-IDF")
-    counts = ("items", "reviews", "factors", "stable_factors")
+    items = read_nouns(runs[0].config).items
+    columns = (
+        "run",
+        "made at",
+        items,
+        "reviews",
+        "factors",
+        "stable",
+        "hold",
+        "mean rho",
+        "network",
+        "names that hold",
+    )
+    counts = ("items", "reviews", "factors", "stable_factors", "factors_that_hold")
     rows = [
         (
             *(run.key[:_KEY_SHOWN], run.made_at, *(f"{run.figures[name]:,}" for name in counts)),
-            interval(run.figures["auc"], run.figures["auc_low"], run.figures["auc_high"]),
-            *(decimals(run.figures["auc_p"], 3), decimals(run.figures["words_auc"])),
+            interval(*(run.figures[f"mean_rho{end}"] for end in ("", "_low", "_high"))),
+            decimals(run.figures["mean_rho_network"]),
+            f"{run.figures['names_that_hold']} of {run.figures['names_tested']}",
         )
         for run in runs
     ]
-    print_table(columns, rows, right=range(2, 9))
+    print_table(columns, rows, right=range(2, 10))
 
 
 @app.command()

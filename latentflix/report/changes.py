@@ -17,7 +17,7 @@ from latentflix.factors.stability import match_axes
 from latentflix.runs import list_runs
 
 _COLUMNS = {
-    "factors": ["axis", "previous", "correlation"],
+    "factors": ["axis", "previous", "correlation", "holds", "previous_holds"],
     "poles": ["label", "previous", "name", "previous_name"],
     "histograms": ["item_id", "change", "label", "share", "previous_share"],
     "metrics": ["stage", "metric", "previous", "current"],
@@ -36,9 +36,13 @@ class ChangesConfig(StageConfig):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one report found, as the stages wrote it, and the manifests of everything that it is made of."""
+    """What one report found, as the stages wrote it, and the manifests of everything that it is made of.
+
+    holds: index axis, bool; whether reviews predict the factor; empty if the report does not say.
+    """
 
     scores: pd.DataFrame
+    holds: pd.Series
     names: Mapping[str, str]
     shares: pd.DataFrame
     manifests: Sequence[Manifest]
@@ -51,7 +55,7 @@ class Changes:
     Attributes:
         since: when the previous report was made, in UTC; None if there is none, and then every table is empty.
         factors: axis, previous (its axis in the previous report, "" if it is new), correlation (|r| over the items in
-            both; 0 if there is none).
+            both; 0 if there is none), holds and previous_holds (boolean; missing if unknown).
         poles: label, previous, name, previous_name; one row per pole that has or had a name, "" where it is missing.
         histograms: item_id, change (the sum over the labels of the changes of their shares), and label, share,
             previous_share of the label that changed most; the item that changed most first.
@@ -89,9 +93,12 @@ def find_previous(store: Store, present: Sequence[Handle]) -> tuple[Handle, ...]
 
 def read_snapshot(store: Store, handles: Sequence[Handle]) -> Snapshot:
     """Read what one report found, from its artifacts of factors, evaluation, names and histograms."""
-    factors, _, names, histograms = handles
+    factors, evaluation, names, histograms = handles
+    judged = store.read_table(evaluation, "axes")
     return Snapshot(
         scores=store.read_table(factors, "scores"),
+        # Reports of earlier versions judged labels only.
+        holds=judged["holds"] if "holds" in judged else pd.Series(dtype=bool),
         names=store.read_json(names, "names"),
         shares=store.read_table(histograms, "shares"),
         manifests=lineage(store, handles),
@@ -126,7 +133,12 @@ def compare_snapshots(current: Snapshot, previous: Snapshot | None, config: Chan
     poles += [("", label, "", previous.names[label]) for label in gone]
     return Changes(
         since=max(manifest.made_at for manifest in previous.manifests),
-        factors=factors.drop(columns="sign").reset_index(),
+        factors=factors.drop(columns="sign")
+        .assign(
+            holds=current.holds.astype("boolean").reindex(factors.index),
+            previous_holds=previous.holds.astype("boolean").reindex(factors["previous"]).array,
+        )
+        .reset_index(),
         poles=pd.DataFrame(poles, columns=_COLUMNS["poles"]),
         histograms=_compare_histograms(current.shares, previous.shares, partners).head(config.n_items),
         metrics=_differences("metrics", _metrics(previous), _metrics(current)),

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from latentflix.data.titles import split_title
 from latentflix.factors.labels import POLES
 from latentflix.factors.naming import rank_items
 from latentflix.factors.word_use import Span, find_terms
-from latentflix.report.headline import UNSTABLE
+from latentflix.report.formatting import Nouns, describe_reader
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.rendering import render_section
 from latentflix.reviews.attribution import attribution_by_review
@@ -21,38 +22,60 @@ _SENTENCE = re.compile(r"[^.!?]+[.!?]*[\"')\]]*\s*")
 _BREAK = re.compile(r"\s*(?:<br\s*/?>\s*)+")
 # A passage of fewer characters shows nothing of what a review says.
 _SHORTEST = 40
+_TITLES_IN_LINE = 3
 
 
-def factors_section(inputs: ReportInputs, verdicts: pd.Series, config: ReportConfig) -> Markup:
-    """Render the section "Factors". verdicts: as `judge_axes` gives them."""
+def factor_cards(inputs: ReportInputs, config: ReportConfig) -> list[dict[str, Any]]:
+    """What is known of each factor: those that hold, the best predicted first, then the others."""
+    scores = inputs.axis_scores.reindex(inputs.axes.index)
+    holds = scores["holds"].eq(True)
+    order = scores.assign(order=scores["rho"].where(holds)).sort_values("order", ascending=False, kind="stable").index
+    return [_card(str(axis), bool(holds[axis]), inputs, config) for axis in order]
+
+
+def factors_section(cards: Sequence[dict[str, Any]], inputs: ReportInputs, nouns: Nouns) -> Markup:
+    """Render the section "Factors". cards: as `factor_cards` gives them."""
     return render_section(
         "factors.html",
-        config.nouns,
-        factors=[_card(str(axis), str(verdict), inputs, config) for axis, verdict in verdicts.items()],
-        stable_from=inputs.manifest("factors").config["stable_from"],
+        nouns,
+        factors=cards,
         titles=inputs.items["title"].to_dict(),
         reviewed=set(inputs.shares["item_id"]),
         credits=attribution_by_review(inputs.reviews),
     )
 
 
-def _card(axis: str, verdict: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
-    scored = axis in inputs.axis_scores.index
+def _card(axis: str, holds: bool, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
+    score = inputs.axis_scores.loc[axis].to_dict() if axis in inputs.axis_scores.index else None
     return {
+        **inputs.axes.loc[axis].to_dict(),
         "axis": axis,
-        "verdict": verdict,
-        **inputs.axes.loc[axis, ["stability", "stability_null", "stability_null_95", "explained"]],
-        "score": inputs.axis_scores.loc[axis].to_dict() if scored else None,
-        "poles": [_pole(f"{axis}{pole}", verdict, inputs, config) for pole in POLES],
+        "holds": holds,
+        "score": score,
+        "readers": _compare_readers(score, inputs.reader_scores.index) if score else [],
+        "poles": [_pole(f"{axis}{pole}", inputs, config) for pole in POLES],
     }
 
 
-def _pole(label: str, verdict: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
+def _compare_readers(score: Mapping[str, Any], readers: Sequence[str]) -> list[dict[str, Any]]:
+    """What each reader reaches, and how far the judge, which comes first, is ahead of it."""
+    judge, *others = readers
+    lead = {"difference": "", "low": "_low", "high": "_high"}
+    rows = [
+        {"rho": score[f"rho_{name}"], **{key: score[f"difference_{name}{end}"] for key, end in lead.items()}}
+        for name in others
+    ]
+    first = {"rho": score["rho"], **dict.fromkeys(lead)}
+    return [{"name": describe_reader(name), **row} for name, row in zip((judge, *others), (first, *rows), strict=True)]
+
+
+def _pole(label: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
     def of_label(table: pd.DataFrame) -> list[dict[str, Any]]:
         return table[table["label"] == label].to_dict("records")
 
     terms = of_label(inputs.terms)
     weights = {form: term["r"] for term in terms for form in (term["term"], *term["forms"].split("; ")) if form}
+    shown = of_label(inputs.pole_items) if label in inputs.names else _unnamed_items(label, inputs)
     # The reviews of the items furthest out.
     labelled = inputs.item_labels[inputs.item_labels["label"] == label]
     labelled = labelled[labelled["item_id"].isin(inputs.reviews["item_id"])]
@@ -61,11 +84,18 @@ def _pole(label: str, verdict: str, inputs: ReportInputs, config: ReportConfig) 
     return {
         "label": label,
         "name": inputs.names.get(label, ""),
+        "test": inputs.name_tests.loc[label].to_dict() if label in inputs.name_tests.index else None,
         "terms": terms,
-        "shown": _unnamed_items(label, inputs) if verdict == UNSTABLE else of_label(inputs.pole_items),
+        "shown": shown,
+        "short_titles": [_short_title(row["title"]) for row in shown[:_TITLES_IN_LINE]],
         "genres": of_label(inputs.genres),
         "passages": find_passages(reviews, weights, config.n_passages, config.passage_length),
     }
+
+
+def _short_title(title: str) -> str:
+    """The title without year and other names, as people say it."""
+    return next(iter(split_title(title)[0]), title)
 
 
 def _unnamed_items(label: str, inputs: ReportInputs) -> list[dict[str, Any]]:

@@ -5,6 +5,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 PAGE = "index.html"
+# What each reader reads.
+_READERS = {
+    "stacked": "all readers of words together (the judge)",
+    "words": "words and pairs",
+    "topics": "topics",
+    "sentences": "sentence vectors",
+    "network": "language model",
+    "metadata": "genres, year, ratings; no words",
+}
 
 
 class Nouns(NamedTuple):
@@ -31,6 +40,11 @@ def capitalise(text: str) -> str:
 def decimals(number: float | None, places: int = 2) -> str:
     """The number with so many decimals; a dash for None and NaN."""
     return "–" if number is None or math.isnan(number) else f"{number:z.{places}f}"
+
+
+def describe_reader(reader: str) -> str:
+    """What a reader reads, for people who do not know its name."""
+    return _READERS.get(reader, reader)
 
 
 def figure(value: Any) -> str:

@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from latentflix.artifacts import Manifest
 from latentflix.data.datasets import DATA_SETS
 from latentflix.report.formatting import Nouns, decimals
 
-# The p of the mean AUC from which it is no better than chance.
-_CHANCE_FROM = 0.05
 _POSITIONS = (
     *("mean_rho", "mean_rho_low", "mean_rho_high", "mean_rho_network", "mean_rho_beyond_metadata"),
     "factors_that_hold",
@@ -24,69 +21,65 @@ _MAIN_SETTINGS = {
     "language_model": "language model of at most {max_tokens:,} tokens",
     "classifier": "{n_folds} folds of {items}",
 }
-PREDICTABLE, NOT_PREDICTABLE, UNSTABLE = "predictable", "not-predictable", "unstable"
 
 
-def judge_axes(axes: pd.DataFrame, axis_scores: pd.DataFrame) -> pd.Series:
-    """Judge each axis: UNSTABLE, or stable and PREDICTABLE or NOT_PREDICTABLE from reviews of unseen items.
+def headline(
+    overall: Mapping[str, Any], axes: pd.DataFrame, axis_scores: pd.DataFrame, name_tests: pd.DataFrame
+) -> dict[str, Any]:
+    """Collect the figures of a run: what was read, how many factors and names hold, and the mean scores.
 
-    axis_scores: as `score_positions` gives them.
+    overall: the metrics of the evaluation. axis_scores, name_tests: index axis and index label, with `holds`.
     """
     holds = axis_scores["holds"].reindex(axes.index, fill_value=False)
-    verdicts = np.where(holds, PREDICTABLE, NOT_PREDICTABLE)
-    return pd.Series(np.where(axes["stable"], verdicts, UNSTABLE), axes.index)
-
-
-def headline(overall: Mapping[str, Any], axes: pd.DataFrame, verdicts: pd.Series) -> dict[str, Any]:
-    """Collect the figures of a run: items, reviews, factors, and the mean held-out AUC with its null."""
     return {
         "items": overall["items"],
         "reviews": overall["reviews"],
         "factors": len(axes),
         "stable_factors": int(axes["stable"].sum()),
-        "predictable_factors": int((verdicts == PREDICTABLE).sum()),
+        "predictable_factors": int((holds & axes["stable"]).sum()),
+        "factors_shared_by_people": int(axes["shared"].sum()),
+        "names_that_hold": int(name_tests["holds"].sum()),
+        "names_tested": len(name_tests),
         **{name: overall[name] for name in (*_POSITIONS, *_OVERALL)},
     }
 
 
 def headline_sentence(figures: Mapping[str, Any], nouns: Nouns) -> str:
     """The headline in one line."""
-    auc, low, high, null, spread, words = (
-        decimals(figures[name], 3) for name in ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "words_auc")
-    )
+    rho, low, high, network = (decimals(figures[f"mean_rho{end}"], 3) for end in ("", "_low", "_high", "_network"))
     return (
-        f"{figures['items']:,} {nouns.items}, {figures['reviews']:,} reviews, {figures['stable_factors']} stable "
-        f"factors of {figures['factors']}; mean held-out AUC {auc} [{low}, {high}] against {null} ± {spread} for "
-        f"labels permuted across {nouns.items}; TF-IDF and logistic regression {words}"
+        f"{figures['items']:,} {nouns.items}, {figures['reviews']:,} reviews; {figures['factors_that_hold']} of "
+        f"{figures['factors']} factors hold: reviews predict where unseen {nouns.items} stand on them; mean rho "
+        f"{rho} [{low}, {high}] over the {figures['stable_factors']} stable factors, {network} by the network; "
+        f"{figures['names_that_hold']} of {figures['names_tested']} names hold"
     )
 
 
 def finding(figures: Mapping[str, Any], nouns: Nouns) -> str:
     """What was found, in one sentence for a reader who knows none of the terms."""
-    n_stable = figures["stable_factors"]
-    factors = "one factor that comes" if n_stable == 1 else f"{n_stable} factors that come"
-    found = f"The recommender sorts {nouns.items} by {factors} out the same in every training"
-    auc, p = figures["auc"], figures["auc_p"]
-    if auc is None or p is None:
-        return f"{found}; how well reviews predict where {nouns.items} stand could not be measured."
-    better = "only a little better" if auc < 0.6 else "better" if auc < 0.75 else "far better"
-    how_well = "no better" if p >= _CHANCE_FROM else better
-    from_reviews = f"from reviews of new {nouns.items}, a language model predicts where they stand"
-    return f"{found}; {from_reviews} {how_well} than guessing."
+    hold, factors = figures["factors_that_hold"], figures["factors"]
+    if not hold:
+        return (
+            f"What people write about {nouns.items} does not predict where the recommender puts them on any of its "
+            f"{factors} factors."
+        )
+    number = f"all {factors} of its factors" if hold == factors else f"{hold} of its {factors} factors"
+    return f"What people write about {nouns.items} predicts where the recommender puts them on {number}."
 
 
 def advice(figures: Mapping[str, Any], nouns: Nouns) -> str:
     """How far to trust which part of the report, given what was found."""
-    if figures["auc_p"] is None or figures["auc_p"] >= _CHANCE_FROM:
-        return (
-            f"So trust the factors and the {nouns.items} and genres at their poles, which come from ratings. Take the "
-            "words as hints, and do not rely on the predicted histograms."
-        )
-    count, stable = figures["predictable_factors"], figures["stable_factors"]
-    return (
-        f"Taken one by one, {count} of the {stable} factors {'is' if count == 1 else 'are'} predictable; the cards say "
-        f"which. The {nouns.items} and genres at their poles come from ratings and hold for all of them."
+    trust = f"The {nouns.items} at the ends of a factor come from ratings alone: trust them where it is stable."
+    if not figures["factors_that_hold"]:
+        return f"{trust} Take the words as hints, and do not rely on the predicted histograms."
+    hold, tested = figures["names_that_hold"], figures["names_tested"]
+    names = (
+        f"Each name is tested on {nouns.items} that had no part in choosing its words: {hold} of {tested} names put them "
+        "in the right order, better than chance."
+        if tested
+        else "No name could be tested."
     )
+    return f"{trust} The words come from reviews. {names}"
 
 
 def run_facts(manifests: Sequence[Manifest], nouns: Nouns) -> dict[str, str]:

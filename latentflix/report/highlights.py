@@ -24,7 +24,11 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "trials": {"trials": "How well each model predicts ratings"},
     "language_model": {"history": "The language model, epoch by epoch"},
     "classifier": {"history": "The classifiers, epoch by epoch"},
-    "evaluation": {"labels": "How well each label is predicted", "axes": "How well each factor is predicted"},
+    "evaluation": {
+        "axes": "How well reviews predict positions on each factor",
+        "readers": "How well each reader predicts positions",
+        "labels": "How well each label is predicted",
+    },
     "comparison": {"methods": "How well each method predicts labels from reviews"},
     "genre_evaluation": {"scores": "How well genres are predicted", "genres": "How well each genre is predicted"},
     "sentiment_evaluation": {"scores": "How well sentiment is predicted", "confusion": "Predicted and true sentiment"},
@@ -92,17 +96,41 @@ def page_text(store: Store, page: Handle, sentence: str, address: str | None) ->
 
 
 def _names(store: Store, handle: Handle, nouns: Nouns) -> Text:
-    """The names of the poles of the stable factors."""
+    """The names of the poles of the stable factors, with how well they do on items that they were not chosen from."""
     names, items = store.read_json(handle, "names"), store.read_table(handle, "items")
+    tests = store.read_table(handle, "tests")
     axes = store.read_table(_inputs(store, handle)["factors"], "axes")
     rows = [
-        (label, names[label], decimals(stability), "; ".join(items.loc[items["label"] == label, "title"].head(3)))
-        for axis, stability in axes.loc[axes["stable"], "stability"].items()
-        for label in (f"{axis}{pole}" for pole in POLES)
+        (
+            *(label, names[label], _test(tests, label), decimals(axis.stability), decimals(axis.people_full)),
+            "; ".join(items.loc[items["label"] == label, "title"].head(3)),
+        )
+        for axis in axes[axes["stable"]].itertuples()
+        for label in (f"{axis.Index}{pole}" for pole in POLES)
     ]
-    lines = [f"## {len(rows) // 2} of {len(axes)} factors are stable", ""]
-    lines += [*table(("pole", "name", "stability", f"{escape(nouns.items)} at this pole"), rows), ""]
-    return Text("factor-names", "Names of the factors", "\n".join(lines))
+    lines = [f"## {tests['holds'].sum()} of {len(tests)} names hold", ""]
+    lines += [
+        f"{len(rows) // 2} of {len(axes)} factors are stable, and have names. A name holds if its words alone, chosen "
+        f"from other {escape(nouns.items)}, put {escape(nouns.items)} in the right order.",
+        "",
+    ]
+    columns = (
+        "pole",
+        "name",
+        "score of the name",
+        "stability",
+        "shared by people",
+        f"{escape(nouns.items)} at this pole",
+    )
+    return Text("factor-names", "Names of the factors", "\n".join([*lines, *table(columns, rows), ""]))
+
+
+def _test(tests: pd.DataFrame, label: str) -> str:
+    if label not in tests.index:
+        return "–"
+    test = tests.loc[label]
+    score = f"{decimals(test['rho'])}, chance {decimals(test['null'])} ± {decimals(test['null_sd'])}"
+    return f"{score}: {'holds' if test['holds'] else 'does not hold'}"
 
 
 def _pictures(store: Store, handle: Handle, nouns: Nouns) -> Text:

@@ -49,12 +49,14 @@ class ReportInputs:
     reviews: pd.DataFrame
     label_scores: pd.DataFrame
     axis_scores: pd.DataFrame
+    reader_scores: pd.DataFrame
     overall: Mapping[str, Any]
     comparison: Comparison
     rare: pd.DataFrame
     terms: pd.DataFrame
     pole_items: pd.DataFrame
     genres: pd.DataFrame
+    name_tests: pd.DataFrame
     names: Mapping[str, str]
     shares: pd.DataFrame
     most_frequent: str

@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from latentflix.factors.comparison import CLASSIFIER, PRIOR, Comparison
 from latentflix.factors.folds import RANDOM_SPLIT
-from latentflix.report.factors import factors_section
+from latentflix.report.factors import factor_cards, factors_section
 from latentflix.report.figures import draw_classifiers, draw_language_model, draw_rates, draw_stability
-from latentflix.report.formatting import Nouns
-from latentflix.report.headline import advice, finding, headline, headline_sentence, judge_axes, run_facts
+from latentflix.report.formatting import Nouns, describe_reader
+from latentflix.report.headline import advice, finding, headline, headline_sentence, run_facts
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.items import items_section
 from latentflix.report.recommender import recommenders_section
@@ -29,14 +29,15 @@ _METHODS = {
 def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
     """Write the report into `folder` and return its headline's figures."""
     nouns, coverage = config.nouns, inputs.manifest("reviews").metrics
-    verdicts = judge_axes(inputs.axes, inputs.axis_scores)
-    figures = headline(inputs.overall, inputs.axes, verdicts)
+    figures = headline(inputs.overall, inputs.axes, inputs.axis_scores, inputs.name_tests)
+    cards = factor_cards(inputs, config)
     write_page(
         folder,
         "report.html",
         inputs.manifests,
         nouns,
         figures=figures,
+        factors=cards,
         finding=finding(figures, nouns),
         advice=advice(figures, nouns),
         sentence=headline_sentence(figures, nouns),
@@ -44,7 +45,7 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
         facts=run_facts(inputs.manifests, nouns),
         changes=inputs.changes,
         sections=[
-            factors_section(inputs, verdicts, config),
+            factors_section(cards, inputs, nouns),
             items_section(folder, inputs, config),
             _evaluation(folder, inputs, nouns),
             comparison_section(inputs.comparison, inputs.rare, nouns),
@@ -83,6 +84,8 @@ def _evaluation(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
         overall=inputs.overall,
         labels=inputs.label_scores.join(inputs.labels[["share", "most_frequent"]]),
         axes=inputs.axis_scores,
+        has_network="rho_network" in inputs.axis_scores,
+        readers=inputs.reader_scores.rename(index=describe_reader),
         names=inputs.names,
         stable_from=stable_from,
     )

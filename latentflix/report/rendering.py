@@ -14,7 +14,7 @@ from latentflix.data.datasets import DATA_SETS
 from latentflix.report.formatting import NEUTRAL, PAGE, Nouns, capitalise, decimals, figure
 
 # What templates extend, include or import, by the name that they use for it.
-_SHARED = {"layout": "page.html", "style": "page.css", "charts": "charts.html"}
+_SHARED = {"layout": "page.html", "style": "page.css", "charts": "charts.html", "lines": "lines.html"}
 
 
 @cache

@@ -13,24 +13,41 @@ from latentflix.runs import Run
 from latentflix.text.cleaning import WORD_PATTERN
 
 _WORD = re.compile(WORD_PATTERN)
-_SCORE = ["auc", "auc_low", "auc_high", "auc_null", "auc_p", "words_auc"]
+_SCORE = ["rho", "rho_low", "rho_high", "null", "null_sd", "p", "q"]
+_BEYOND = ["beyond", "beyond_low", "beyond_high"]
 
 
 @dataclass(frozen=True)
 class Score:
-    """A held-out AUC, its interval, its mean and p under permutation, and the AUC of TF-IDF."""
+    """A rank correlation on unseen items with its interval, what chance gives, and p, which q corrects for all tested.
 
-    auc: float
+    holds: whether q is small enough.
+    """
+
+    rho: float
     low: float
     high: float
     null: float
+    null_sd: float
     p: float
-    words: float
+    q: float
+    holds: bool
+
+
+@dataclass(frozen=True)
+class ReaderScore:
+    """What a reader reaches, and how far all readers of words together are ahead of it, with interval; None of those."""
+
+    reader: str
+    rho: float
+    lead: float | None
+    lead_low: float | None
+    lead_high: float | None
 
 
 @dataclass(frozen=True)
 class Pole:
-    """One pole of a stable factor. items: titles and scores. score: None if too few items have the label."""
+    """One pole of a stable factor. items: titles and scores. test: of its name; None without words, or untested."""
 
     label: str
     name: str
@@ -38,29 +55,40 @@ class Pole:
     items: tuple[tuple[str, float], ...]
     genres: tuple[str, ...]
     labelled_items: int
-    score: Score | None
+    test: Score | None
 
 
 @dataclass(frozen=True)
 class FactorSummary:
-    """A factor. explained: its share of the variance of the predictions. poles: none of an unstable factor."""
+    """A factor. explained: its share of the variance of the predictions. poles: none of an unstable factor.
+
+    stability: |r| between groups of seeds, with the mean of chance. people: |r| between halves of the users, and what
+    it would be between groups as large as all users. beyond: its score after genres, year and popularity are taken out.
+    """
 
     axis: str
+    explained: float
+    score: Score | None
+    beyond: tuple[float, float, float] | None
+    readers: tuple[ReaderScore, ...]
     stable: bool
     stability: float
     stability_null: float
     stability_p: float
-    explained: float
+    shared: bool
+    people: float
+    people_full: float
     poles: tuple[Pole, ...]
 
 
 def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
     """Every factor of a run, the one that explains most first. Raises ArtifactError as `Store.read_table` does."""
     axes = store.read_table(run.handle("factors"), "axes")
-    scores = store.read_table(run.handle("evaluation"), "labels")
+    scores, readers = (store.read_table(run.handle("evaluation"), name) for name in ("axes", "readers"))
     labels = store.read_table(run.handle("labels"), "labels")
     names = store.read_json(run.handle("names"), "names")
     tables = [store.read_table(run.handle("names"), name) for name in ("terms", "items", "genres")]
+    tests = store.read_table(run.handle("names"), "tests")
 
     def pole(label: str) -> Pole:
         terms, items, genres = (table[table["label"] == label] for table in tables)
@@ -71,18 +99,43 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
             items=tuple(zip(items["title"], items["score"].astype(float), strict=True)),
             genres=tuple(genres["genre"]),
             labelled_items=int(labels["items"].get(label, 0)),
-            score=Score(*scores.loc[label, _SCORE].astype(float)) if label in scores.index else None,
+            test=_score(tests, label),
         )
 
     return [
         FactorSummary(
             axis=str(axis),
-            stable=bool(row["stable"]),
-            **{name: float(row[name]) for name in ("stability", "stability_null", "stability_p", "explained")},
+            score=_score(scores, axis),
+            beyond=tuple(scores.loc[axis, _BEYOND].astype(float)) if axis in scores.index else None,
+            readers=_reader_scores(scores.loc[axis], readers.index) if axis in scores.index else (),
+            **{name: bool(row[name]) for name in ("stable", "shared")},
+            **{
+                name: float(row[name])
+                for name in ("explained", "stability", "stability_null", "stability_p", "people", "people_full")
+            },
             poles=tuple(pole(f"{axis}{sign}") for sign in POLES if f"{axis}{sign}" in names),
         )
         for axis, row in axes.iterrows()
     ]
+
+
+def _score(scores: pd.DataFrame, name: str) -> Score | None:
+    """A row as a score, if there is one."""
+    if name not in scores.index:
+        return None
+    return Score(*scores.loc[name, _SCORE].astype(float), holds=bool(scores.loc[name, "holds"]))
+
+
+def _reader_scores(score: pd.Series, readers: Sequence[str]) -> tuple[ReaderScore, ...]:
+    judge, *others = readers
+    lead = ("", "_low", "_high")
+    return (
+        ReaderScore(judge, float(score["rho"]), None, None, None),
+        *(
+            ReaderScore(name, float(score[f"rho_{name}"]), *(float(score[f"difference_{name}{end}"]) for end in lead))
+            for name in others
+        ),
+    )
 
 
 def choose_factor(factors: Sequence[FactorSummary], asked: str) -> FactorSummary:

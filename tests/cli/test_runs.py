@@ -14,14 +14,14 @@ def artifacts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
     write_run(Store(folder), "b" * 20)
     set_time(Store(folder), Handle(stage="report", key="b" * 20), "2026-01-01T00:00:00Z")
-    write_run(Store(folder), "a" * 20, epochs=5, auc=0.8)
+    write_run(Store(folder), "a" * 20, epochs=5, auc=0.8, rho=0.45)
     return ("--artifacts-dir", folder)
 
 
 def test_runs_are_listed_the_last_one_first_or_it_is_said_that_there_are_none(artifacts, tmp_path):
     _, _, *rows = run_ok("runs", "list", *artifacts).splitlines()
     assert [row.split()[0] for row in rows] == ["aaaaaaaa", "bbbbbbbb"]
-    assert "0.80 [0.70, 0.90]" in rows[0]
+    assert " ".join(rows[0].split()).endswith("2 1 1 0.45 [0.30, 0.50] 0.15 1 of 1")
     runs = json.loads(run_ok("runs", "list", "--json", *artifacts))
     assert [(run["key"], run["auc"], run["stable_factors"]) for run in runs] == [("a" * 20, 0.8, 1), ("b" * 20, 0.7, 1)]
     assert run_ok("runs", "list", "--artifacts-dir", tmp_path) == "no run has finished yet\n"

@@ -120,7 +120,13 @@ def test_pictures_are_loaded_as_they_come_into_view(desktop: Opened) -> None:
 
 
 def test_the_finding_is_on_the_first_screen(desktop: Opened) -> None:
-    for text in ("The recommender sorts films", "mean AUC on unseen films", "films with a review", "Settings"):
+    for text in (
+        "What people write about films predicts",
+        "war",
+        "0.47",
+        "2 factors that do not hold",
+        "mean score over",
+    ):
         box = desktop.page.get_by_text(text).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < DESKTOP["height"]
@@ -142,6 +148,15 @@ def test_the_search_shows_the_items_whose_title_has_the_words_and_a_link_those_t
     page.wait_for_function("document.querySelector('#item-3').hidden === false")
     assert page.get_by_label("Search by title").input_value() == ""
     page.wait_for_function("document.querySelector('#item-3').getBoundingClientRect().top < innerHeight")
+
+
+def test_a_link_to_a_factor_that_is_folded_away_unfolds_it(desktop: Opened) -> None:
+    page = desktop.page
+    assert not page.locator("#factor-2").is_visible()
+    page.get_by_text("2 factors that do not hold").click()
+    page.get_by_role("link", name="Factor 2", exact=True).click()
+    page.wait_for_function("document.querySelector('#factor-2').getBoundingClientRect().top < innerHeight")
+    assert page.locator("#factor-2").is_visible()
 
 
 DOTS = """
@@ -230,5 +245,6 @@ def test_the_page_works_with_a_keyboard_and_a_screen_reader(desktop: Opened) -> 
     assert page.get_by_role("region", name="Factors", exact=True).count() == 1
     assert page.get_by_role("article", name="Factor 1").count() == 1
     assert page.get_by_role("searchbox", name="Search by title").count() == 1
-    assert page.get_by_role("columnheader", name="stability").count() == 1
-    assert page.get_by_role("img", name="Held-out score 0.33").count() == 2
+    assert page.get_by_role("list", name="Factors that hold").get_by_role("link", name="Factor 1").count() == 1
+    assert page.get_by_role("columnheader", name="judge's lead").count() == 2
+    assert page.get_by_role("img", name="Score 0.47, interval 0.37 to 0.57").count() == 2

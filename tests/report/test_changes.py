@@ -6,7 +6,7 @@ from latentflix.artifacts import Handle
 from latentflix.report.changes import Changes, ChangesConfig, Snapshot, compare_snapshots, find_previous, lineage
 from tasks.report import compare_with_previous
 from tests.support.factories import artifacts
-from tests.support.factories.report import make_manifest
+from tests.support.factories.report import make_axis_scores, make_manifest
 
 ITEMS = pd.Index(range(40), name="item_id")
 SCORES = pd.DataFrame(np.linalg.qr(np.random.default_rng(0).normal(size=(40, 3)))[0], ITEMS, ["1", "2", "3"])
@@ -19,8 +19,9 @@ def make_shares(labels, **by_item):
     return pd.DataFrame(rows, columns=["item_id", "label", "share"])
 
 
-def make_snapshot(scores=SCORES, names=None, shares=None, manifests=()):
-    return Snapshot(scores, names or {}, make_shares(["1+", "1-"]) if shares is None else shares, manifests or [MADE])
+def make_snapshot(scores=SCORES, names=None, shares=None, manifests=(), holds=()):
+    shares = make_shares(["1+", "1-"]) if shares is None else shares
+    return Snapshot(scores, pd.Series(dict(holds), dtype=bool), names or {}, shares, manifests or [MADE])
 
 
 MADE = make_manifest("evaluation", {"seed": 0}, {"auc": 0.6, "null": None, "reviews": 10})
@@ -45,6 +46,16 @@ def test_factors_are_matched_by_their_items_whatever_their_number_and_sign():
     found = compare(make_snapshot(), make_snapshot(previous)).factors.set_index("axis")
     assert found["previous"].to_dict() == {"1": "2", "2": "3", "3": "1"}
     assert found["correlation"].tolist() == pytest.approx([1, 1, 1])
+
+
+def test_a_factor_says_whether_it_holds_and_whether_the_one_that_it_was_did():
+    previous = pd.DataFrame({"1": -SCORES["2"], "2": SCORES["1"]})
+    now = make_snapshot(holds={"1": True, "2": False, "3": True})
+    found = compare(now, make_snapshot(previous, holds={"1": True, "2": False})).factors
+    assert found["holds"].tolist() == [True, False, True]
+    assert found["previous_holds"].tolist() == [False, True, pd.NA]
+    # A report of an earlier version does not say.
+    assert compare(now, make_snapshot(previous)).factors["previous_holds"].isna().all()
 
 
 def test_items_are_matched_by_their_id_and_only_those_in_both_count():
@@ -115,7 +126,11 @@ def put(store, stage, key, inputs=(), made_at="2026-01-01T00:00:00Z", **parts):
 
 
 def put_run(store, key, day, base=None):
-    tables = {"factors": {"scores": SCORES}, "histograms": {"shares": make_shares(["1+", "1-"])}}
+    tables = {
+        "factors": {"scores": SCORES},
+        "evaluation": {"axes": make_axis_scores({axis: (0.3, 0.01, axis != "2") for axis in SCORES})},
+        "histograms": {"shares": make_shares(["1+", "1-"])},
+    }
     base = base or put(store, "ratings", f"r{key}")
     found = tuple(put(store, stage, f"{stage}{key}", [base], tables=tables.get(stage, {})) for stage in STAGES)
     put(store, "report", f"report{key}", [base, *found], f"2026-01-{day:02}T00:00:00Z")
@@ -159,5 +174,7 @@ def test_the_stage_writes_what_a_report_reads(store):
         inputs = compare_with_previous.bind({**dict(zip(STAGES, current, strict=True)), "previous": previous})
         changes = store.read(compare_with_previous.run(store, inputs, config), Changes)
         assert changes.since == ("2026-01-01T00:00:00Z" if previous else None)
+        assert changes.factors["holds"].tolist() == ([True, False, True] if previous else [])
+        assert changes.factors["previous_holds"].tolist() == ([True, False, True] if previous else [])
         names = changes.poles[["name", "previous_name"]].to_numpy().tolist()
         assert names == ([["namesb", "namesa"]] if previous else [])

@@ -1,19 +1,18 @@
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.report.factors import factors_section, find_passages
-from latentflix.report.headline import NOT_PREDICTABLE, PREDICTABLE, UNSTABLE
+from latentflix.report.factors import factor_cards, factors_section, find_passages
 from latentflix.report.inputs import ReportConfig
-from tests.support.factories.report import FILLER, HANDLER, LABELS, SCRIPT, make_inputs
+from tests.support.factories.report import FILLER, HANDLER, LABELS, SCRIPT, make_inputs, make_reader_scores
 from tests.support.html import Page, text_of
-
-VERDICTS = pd.Series([PREDICTABLE, NOT_PREDICTABLE, UNSTABLE], index=pd.Index(["1", "2", "3"], name="axis"))
 
 
 def write(config=None, **changes):
-    return str(factors_section(make_inputs(**changes), VERDICTS, config or ReportConfig()))
+    inputs, config = make_inputs(**changes), config or ReportConfig()
+    return str(factors_section(factor_cards(inputs, config), inputs, config.nouns))
 
 
 def card(html, axis):
@@ -24,51 +23,112 @@ def pole(html, axis, place):
     return re.search(rf'<section aria-labelledby="pole-{axis}-{place}">.*?</section>', html, re.DOTALL).group(0)
 
 
-def test_every_factor_has_a_card_and_a_row_at_a_glance():
-    page, cards = Page(write()), [f"factor-{number}" for number in (1, 2, 3)]
-    assert [name for name in page.attributes("id") if re.fullmatch(r"factor-\d+", name)] == cards
-    assert [link for link in page.attributes("href") if link.startswith("#factor-")] == [f"#{card}" for card in cards]
+def test_every_factor_has_a_card_and_those_that_do_not_hold_are_folded_away():
+    html = write()
+    names = [name for name in Page(html).attributes("id") if re.fullmatch(r"factor-\d+", name)]
+    assert names == ["factor-1", "factor-2", "factor-3"]
+    shown, folded = html.split('<details id="factors-that-do-not-hold">')
+    assert 'id="factor-1"' in shown
+    assert "Factors that do not hold (2)" in folded
+    assert 'id="factor-2"' in folded
 
 
 @pytest.mark.parametrize(
-    ("axis", "badge", "faded"),
+    ("axis", "badges", "faded"),
     [
-        ("1", "● predictable from reviews", False),
-        ("2", "○ not predictable from reviews", True),
-        ("3", "◌ not stable", True),
+        ("1", ["● holds", "● stable", "● shared by people"], False),
+        ("2", ["○ does not hold", "● stable", "○ not shared by people"], True),
+        ("3", ["○ does not hold", "○ not stable", "○ not shared by people"], True),
     ],
 )
-def test_a_factor_that_is_unstable_or_not_predictable_is_grey_and_says_so_in_words(axis, badge, faded):
+def test_a_card_says_in_words_whether_its_factor_holds_and_whether_it_is_stable_and_shared(axis, badges, faded):
     html = card(write(), axis)
-    assert badge in text_of(html)
+    assert re.findall(r'<span class="badge[^"]*">(.*?)</span>', html) == badges
     assert ('class="card faded"' in html) == faded
 
 
-def test_a_stable_factor_shows_how_sure_it_is_or_says_why_it_has_no_score():
-    text = text_of(card(write(), "2"))
-    assert "Stability 0.95" in text
-    assert "randomly rotated factors reach 0.44 (95 % below 0.57)" in text
-    assert "It explains 30.0 % of the variance" in text
-    assert "Held-out score 0.33 [0.33, 0.33], chance 0.33 ± 0.33, p = 0.400; TF-IDF 0.33" in text
-    assert "No held-out score" not in text_of(card(write(), "3"))
+def test_a_factor_shows_how_well_it_is_predicted_and_how_far_it_depends_on_training_and_people():
+    text = text_of(card(write(), "1"))
+    for part in (
+        "Score 0.47 [0.37, 0.57]: rank correlation between where unseen films stand and where their reviews put them.",
+        "permuted positions reach -0.20 ± 0.05 (p = 0.001; corrected for all factors, q = 0.002).",
+        "Beyond genres, year and popularity words still predict it with a score of 0.12 [0.02, 0.22].",
+        "Between trainings 0.99: |r| of the factors of two groups of random seeds; randomly rotated factors reach 0.71",
+        "It is a factor of these data, not of one training. It explains 60.0 % of the variance",
+        "Between people 0.75: halves of the users agree at |r| 0.60 (95 % of chance below 0.35), which is 0.75 for",
+        "Other people's ratings would give it too.",
+    ):
+        assert part in text
+    assert "It may be a factor of these users only" in text_of(card(write(), "2"))
+    assert "how far it depends on who the users are was not measured" in text_of(card(write(), "3"))
     text = text_of(card(write(axis_scores=make_inputs().axis_scores.loc[["1"]]), "2"))
-    assert "No held-out score: too few films with reviews have the label of one of its poles." in text
+    assert "No score: it was not evaluated." in text
+    assert "○ does not hold" in text
+
+
+def test_readers_stand_side_by_side_with_the_lead_of_the_judge():
+    (table,) = re.findall(r'aria-label="Readers of factor 1"><table>.*?</table>', write(), re.DOTALL)
+    rows = [text_of(row) for row in re.findall("<tr>.*?</tr>", table, re.DOTALL)[1:]]
+    assert rows == [
+        "all readers of words together (the judge) 0.47 –",
+        "words and pairs 0.45 0.02 [-0.01, 0.05]",
+        "topics 0.41 0.06 [0.03, 0.09]",
+        "language model 0.22 0.25 [0.22, 0.28]",
+        "genres, year, ratings; no words 0.52 -0.05 [-0.08, -0.02]",
+    ]
+    judge_alone = make_reader_scores().loc[["stacked", "metadata"]]
+    assert "language model" not in write(reader_scores=judge_alone)
 
 
 def test_the_score_is_drawn_with_its_chance_and_read_out():
     (drawing,) = [attrs for tag, attrs in Page(card(write(), "1")).tags if tag == "svg"]
     assert drawing["role"] == "img"
-    assert drawing["aria-label"].startswith("Held-out score 0.33, interval 0.33 to 0.33; chance 0.33")
+    assert drawing["aria-label"] == "Score 0.47, interval 0.37 to 0.57; chance -0.20 ± 0.05"
+    shapes = [attrs for tag, attrs in Page(card(write(), "1")).tags if tag in ("line", "ellipse")]
+    places = {attrs["class"]: (attrs.get("x1", attrs.get("cx")), attrs.get("x2")) for attrs in shapes}
+    # From -0.5 to 1 in 200 units; chance reaches two deviations to either side.
+    assert places == {
+        "line": ("66.7", "66.7"),
+        "band": ("26.7", "53.3"),
+        "interval": ("116.0", "142.7"),
+        "dot": ("129.3", None),
+    }
+    scores = make_inputs().axis_scores.assign(null=np.nan, null_sd=np.nan)
+    assert 'class="band"' not in write(axis_scores=scores)
 
 
 def test_both_poles_have_name_words_genres_items_and_passages():
     html = write()
-    for label in LABELS:
+    for label in set(LABELS) - {"2+"}:
         assert f"{label} name of {label}" in text_of(html)
     assert "war" in text_of(pole(html, 1, 1))
-    assert "Drama (50 % here, 25 % of all)" in text_of(pole(html, 2, 2))
+    assert "Drama (50 % here, 25 % of all; r 0.41, p 0.001)" in text_of(pole(html, 2, 2))
     assert re.search(r'<a href="#item-3">Alpha \(1990\)</a> <span>2.5</span>', pole(html, 1, 1))
-    assert "Their reviews use none of these words." in text_of(pole(html, 2, 1))
+    terms = make_inputs().terms.replace("film", "plot")
+    assert "Their reviews use none of these words." in text_of(pole(write(terms=terms), 2, 2))
+
+
+def test_words_have_their_forms_correlation_and_shares_of_reviews():
+    (table,) = re.findall(r'aria-label="Words of 1\+"><table>.*?</table>', write(), re.DOTALL)
+    assert "war wars; war film 0.31 0.003 12.5 % 5.0 %" in text_of(table)
+
+
+def test_a_name_is_shown_with_its_test():
+    html = write()
+    assert (
+        "Tested: its words alone, chosen from other films, put films in the right order: score 0.45 [0.35, 0.55], "
+        "chance 0.01 ± 0.08, p = 0.002, q = 0.004."
+    ) in text_of(pole(html, 1, 1))
+    assert "chosen from other films, do not put films in a better order than chance" in text_of(pole(html, 1, 2))
+    untested = make_inputs().name_tests.drop(index="1+")
+    assert "Not tested: too few films have reviews." in text_of(pole(write(name_tests=untested), 1, 1))
+
+
+def test_a_pole_that_no_word_marks_says_so_and_has_neither_test_nor_passages():
+    text = text_of(pole(write(), 2, 1))
+    assert text.startswith("2+ no word marks this pole Words no word marks this pole Genres no genre marks this pole")
+    assert "ested" not in text
+    assert "From reviews" not in text
 
 
 def test_terms_are_marked_in_passages_of_items_at_that_pole():
@@ -98,7 +158,7 @@ def test_only_the_items_furthest_out_give_passages():
 def test_a_factor_that_is_not_stable_has_its_items_but_no_name_words_or_passages():
     html = card(write(), "3")
     text = text_of(html)
-    assert "Because it is below 0.9, its poles have no names and no labels" in text
+    assert "so its poles have no names and no labels" in text
     assert "3+ without a name" in text
     assert "Words" not in text
     # Only items with 55 ratings or more are shown at a pole.

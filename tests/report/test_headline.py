@@ -1,28 +1,26 @@
-import numpy as np
 import pandas as pd
 import pytest
 
 from latentflix.report.formatting import Nouns
-from latentflix.report.headline import (
-    NOT_PREDICTABLE,
-    PREDICTABLE,
-    UNSTABLE,
-    advice,
-    finding,
-    headline,
-    headline_sentence,
-    judge_axes,
-    run_facts,
-)
-from tests.support.factories.report import make_manifest
+from latentflix.report.headline import advice, finding, headline, headline_sentence, run_facts
+from tests.support.factories.report import make_axis_scores, make_manifest, make_name_tests
 
 FILMS = Nouns("film", "films")
 FIGURES = {
     "items": 1234,
     "reviews": 56789,
-    "stable_factors": 9,
     "factors": 12,
+    "stable_factors": 9,
     "predictable_factors": 4,
+    "factors_that_hold": 5,
+    "factors_shared_by_people": 3,
+    "names_that_hold": 6,
+    "names_tested": 8,
+    "mean_rho": 0.2123,
+    "mean_rho_low": 0.15,
+    "mean_rho_high": 0.2749,
+    "mean_rho_network": 0.0501,
+    "mean_rho_beyond_metadata": 0.1,
     "words_auc": 0.5449,
     "auc": 0.6123,
     "auc_low": 0.58,
@@ -31,71 +29,52 @@ FIGURES = {
     "auc_null_sd": 0.0123,
     "auc_p": 0.001,
 }
+COUNTED = {"factors", "stable_factors", "predictable_factors", "factors_shared_by_people"}
+COUNTED |= {"names_that_hold", "names_tested"}
 
 
-def judge(p, stable=None, correlation=0.3):
-    names = pd.Index([str(number + 1) for number in range(len(p))], name="axis")
-    axes = pd.DataFrame({"stable": stable or [True] * len(p)}, index=names)
-    scores = pd.DataFrame({"correlation": correlation, "correlation_p": p}, index=names)
-    return judge_axes(axes, scores[axes["stable"].to_numpy()], 0.05).tolist()
-
-
-def test_an_axis_is_predictable_if_it_is_stable_and_its_p_is_small_among_all_that_are():
-    assert judge([0.004, 0.5, 0.6]) == [PREDICTABLE, NOT_PREDICTABLE, NOT_PREDICTABLE]
-    assert judge([0.04, 0.5, 0.6]) == [NOT_PREDICTABLE, NOT_PREDICTABLE, NOT_PREDICTABLE]
-    assert judge([0.04]) == [PREDICTABLE]
-    assert judge([0.04, 0.5], stable=[True, False]) == [PREDICTABLE, UNSTABLE]
-    assert judge([0.001, 0.001], stable=[False, False]) == [UNSTABLE, UNSTABLE]
-
-
-def test_an_axis_without_a_score_is_not_predictable():
-    assert judge([0.001, 0.001], correlation=[np.nan, 0.3]) == [NOT_PREDICTABLE, PREDICTABLE]
-    axes = pd.DataFrame({"stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
-    assert judge_axes(axes, pd.DataFrame(), 0.05).tolist() == [NOT_PREDICTABLE, UNSTABLE]
-
-
-def test_the_headline_has_every_figure_of_its_sentence():
-    overall = {name: FIGURES[name] for name in FIGURES if "auc" in name or name in ("items", "reviews")}
-    verdicts = pd.Series([PREDICTABLE] * 4 + [NOT_PREDICTABLE] * 5 + [UNSTABLE] * 3)
-    axes = pd.DataFrame({"stable": [True] * 9 + [False] * 3})
-    assert headline(overall, axes, verdicts) == FIGURES
+def test_the_headline_counts_factors_and_names_and_takes_scores_from_the_evaluation():
+    names = [str(number) for number in range(1, 13)]
+    axes = pd.DataFrame({"stable": [True] * 9 + [False] * 3, "shared": [True] * 3 + [False] * 9}, index=names)
+    # The fifth that holds is not stable.
+    scores = make_axis_scores({name: (0.3, 0.01, name in ("1", "2", "3", "4", "10")) for name in names})
+    tests = make_name_tests({f"{name}+": (0.3, name < "7") for name in names[:8]})
+    overall = {name: value for name, value in FIGURES.items() if name not in COUNTED}
+    assert headline(overall | {"prevalence": 0.2}, axes, scores, tests) == FIGURES
 
 
 def test_headline_sentence():
     assert headline_sentence(FIGURES, FILMS) == (
-        "1,234 films, 56,789 reviews, 9 stable factors of 12; mean held-out AUC 0.612 [0.580, 0.645] against "
-        "0.500 ± 0.012 for labels permuted across films; TF-IDF and logistic regression 0.545"
+        "1,234 films, 56,789 reviews; 5 of 12 factors hold: reviews predict where unseen films stand on them; mean rho "
+        "0.212 [0.150, 0.275] over the 9 stable factors, 0.050 by the network; 6 of 8 names hold"
     )
-    missing = {**FIGURES, **dict.fromkeys(("auc", "auc_low", "auc_high", "words_auc"))}
-    assert "mean held-out AUC – [–, –]" in headline_sentence(missing, FILMS)
+    missing = {**FIGURES, **dict.fromkeys(("mean_rho", "mean_rho_low", "mean_rho_high", "mean_rho_network"))}
+    assert "mean rho – [–, –] over the 9 stable factors, – by the network" in headline_sentence(missing, FILMS)
 
 
 @pytest.mark.parametrize(
-    ("auc", "p", "words"),
+    ("hold", "words"),
     [
-        (0.8, 0.001, "where they stand far better than guessing."),
-        (0.65, 0.001, "where they stand better than guessing."),
-        (0.53, 0.02, "where they stand only a little better than guessing."),
-        (0.53, 0.05, "where they stand no better than guessing."),
-        (0.9, 0.3, "where they stand no better than guessing."),
-        (0.3, 0.99, "where they stand no better than guessing."),
-        (None, None, "could not be measured."),
+        (5, "predicts where the recommender puts them on 5 of its 12 factors."),
+        (1, "predicts where the recommender puts them on 1 of its 12 factors."),
+        (12, "predicts where the recommender puts them on all 12 of its factors."),
+        (0, "does not predict where the recommender puts them on any of its 12 factors."),
     ],
 )
-def test_the_finding_says_in_plain_words_how_well_reviews_predict(auc, p, words):
-    sentence = finding({**FIGURES, "auc": auc, "auc_p": p}, FILMS)
-    assert sentence.startswith("The recommender sorts films by 9 factors that come out the same in every training; ")
-    assert sentence.endswith(words)
-    assert sentence.count(".") == 1
+def test_the_finding_says_in_plain_words_on_how_many_factors_reviews_predict(hold, words):
+    assert finding({**FIGURES, "factors_that_hold": hold}, FILMS) == f"What people write about films {words}"
 
 
-def test_one_factor_is_in_the_singular():
-    assert "one factor that comes out the same" in finding({**FIGURES, "stable_factors": 1}, FILMS)
-
-
-@pytest.mark.parametrize(("p", "part"), [(0.4, "do not rely on"), (None, "do not rely on"), (0.01, "4 of the 9")])
-def test_the_advice_is_not_to_rely_on_results_of_chance(p, part):
-    assert part in advice({**FIGURES, "auc_p": p}, FILMS)
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"factors_that_hold": 0}, "do not rely on the predicted histograms."),
+        ({}, "6 of 8 names put them in the right order, better than chance."),
+        ({"names_tested": 0, "names_that_hold": 0}, "No name could be tested."),
+    ],
+)
+def test_the_advice_depends_on_what_holds(changed, part):
+    assert advice({**FIGURES, **changed}, FILMS).endswith(part)
 
 
 def test_the_facts_of_a_run_are_its_date_data_and_settings():

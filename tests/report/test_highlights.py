@@ -20,6 +20,7 @@ from latentflix.report.highlights import (
     table,
 )
 from tests.support.factories.artifacts import put
+from tests.support.factories.report import LEADS, make_axis_scores, make_name_tests, make_reader_scores
 
 PNG = b"\x89PNG as good as any"
 
@@ -36,11 +37,12 @@ def test_the_figures_of_an_artifact_are_rows_with_names_and_numbers_short_enough
 
 def test_a_table_is_shown_with_its_index(store):
     labels = pd.DataFrame({"auc": [0.61239]}, index=pd.Index(["1+"], name="label"))
-    axes = pd.DataFrame({"axis": ["1"], "correlation": [float("nan")]})
-    handle = put(store, "evaluation", "0", tables={"labels": labels, "axes": axes})
+    tables = {"labels": labels, "axes": make_axis_scores({"1": (0.47, 0.002, True)}), "readers": make_reader_scores()}
+    handle = put(store, "evaluation", "0", tables=tables)
     shown = {table.name: table.rows for table in highlights(store, [handle])}
     assert shown["evaluation-labels"] == [{"label": "1+", "auc": 0.6124}]
-    assert [row["axis"] for row in shown["evaluation-axes"]] == ["1"]
+    assert [(row["axis"], row["rho"], row["holds"]) for row in shown["evaluation-axes"]] == [("1", 0.47, True)]
+    assert [row["reader"] for row in shown["evaluation-readers"]] == ["stacked", *LEADS]
 
 
 def test_several_artifacts_of_a_stage_are_a_row_each(store):
@@ -50,21 +52,29 @@ def test_several_artifacts_of_a_stage_are_a_row_each(store):
 
 
 def name_artifact(store, name="love · <b>kiss</b>"):
-    axes = pd.DataFrame({"stability": [0.95, 0.4], "stable": [True, False]}, index=pd.Index(["1", "2"], name="axis"))
+    axes = pd.DataFrame(
+        {"stability": [0.95, 0.4], "stable": [True, False], "people_full": [0.75, 0.3]},
+        index=pd.Index(["1", "2"], name="axis"),
+    )
     factors = put(store, "factors", "0", tables={"axes": axes})
     items = pd.DataFrame({"label": ["1+", "1+", "1-"], "title": ["Emma | (1996)", "Heat (1995)", "Alien (1979)"]})
-    return put(store, "names", "0", [factors], values={"names": {"1+": name, "1-": "war"}}, tables={"items": items})
+    tables = {"items": items, "tests": make_name_tests({"1+": (0.45, True)})}
+    return put(store, "names", "0", [factors], values={"names": {"1+": name, "1-": "war"}}, tables=tables)
 
 
 def test_the_poles_of_stable_factors_are_named(store):
     (text,) = highlights(store, [name_artifact(store)], Nouns("book", "books"))
     assert isinstance(text, Text)
     lines = text.markdown.splitlines()
-    assert lines[0] == "## 1 of 2 factors are stable"
-    assert lines[2] == "| pole | name | stability | books at this pole |"
-    assert lines[4] == "| 1+ | love · \\<b\\>kiss\\</b\\> | 0.95 | Emma \\| (1996); Heat (1995) |"
-    assert lines[5] == "| 1- | war | 0.95 | Alien (1979) |"
-    assert len(lines) == 6
+    assert lines[0] == "## 1 of 1 names hold"
+    assert lines[2].startswith("1 of 2 factors are stable, and have names. A name holds if its words alone, chosen")
+    assert lines[4] == "| pole | name | score of the name | stability | shared by people | books at this pole |"
+    assert lines[6] == (
+        "| 1+ | love · \\<b\\>kiss\\</b\\> | 0.45, chance 0.01 ± 0.08: holds | 0.95 | 0.75 "
+        "| Emma \\| (1996); Heat (1995) |"
+    )
+    assert lines[7] == "| 1- | war | – | 0.95 | 0.75 | Alien (1979) |"
+    assert len(lines) == 8
 
 
 def test_the_items_with_most_reviews_are_shown(store):

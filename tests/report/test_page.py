@@ -12,7 +12,16 @@ from latentflix.report.inputs import ReportConfig
 from latentflix.report.page import build_report, comparison_section
 from tests.support.factories.analysis import make_analysis
 from tests.support.factories.comparison import compare, make_case
-from tests.support.factories.report import COVERAGE, HANDLER, LABELS, SCRIPT, make_inputs, make_manifest, make_scores
+from tests.support.factories.report import (
+    COVERAGE,
+    HANDLER,
+    LABELS,
+    SCRIPT,
+    make_axis_scores,
+    make_inputs,
+    make_manifest,
+    make_scores,
+)
 from tests.support.html import Page, text_of
 
 SECTIONS = ["factors", "items", "evaluation", "comparison", "recommenders", "language-model", "reviews", "changes"]
@@ -47,7 +56,15 @@ def row_of(html, label):
 def make_changes():
     return Changes(
         since="2025-12-31T10:20:30Z",
-        factors=pd.DataFrame({"axis": ["1", "2"], "previous": ["4", ""], "correlation": [0.91, 0.0]}),
+        factors=pd.DataFrame(
+            {
+                "axis": ["1", "2"],
+                "previous": ["4", ""],
+                "correlation": [0.91, 0.0],
+                "holds": pd.array([True, False], "boolean"),
+                "previous_holds": pd.array([False, pd.NA], "boolean"),
+            }
+        ),
         poles=pd.DataFrame(
             [("1+", "4-", "war", SCRIPT), ("1-", "4+", "same", "same")],
             columns=["label", "previous", "name", "previous_name"],
@@ -60,24 +77,68 @@ def make_changes():
     )
 
 
+def header_of(html):
+    return re.search("<header>.*?</header>", html, re.DOTALL).group(0)
+
+
 def test_the_first_screen_shows_the_finding_its_certainty_its_data_and_its_date(built):
-    text = text_of(re.search("<header>.*?</header>", built[2], re.DOTALL).group(0))
-    assert "The recommender sorts films by 2 factors that come out the same in every training" in text
-    assert "they stand better than guessing." in text
-    assert "picks the right one 61.0 times in a hundred; guessing picks it 61.0 ± 61.0 times (p = 0.010)" in text
-    assert "0.610 mean AUC on unseen films, interval 0.610 to 0.610; chance 0.610" in text
-    assert "2 of 3 factors come out the same in every training; of these, 1 predictable from reviews" in text
-    assert "3 films with a review, of 5 asked for and 4 linked to IMDb" in text
-    assert "4 reviews of them; 1 more are listed under several films" in text
+    text = text_of(header_of(built[2]))
+    assert "What people write about films predicts where the recommender puts them on 1 of its 3 factors." in text
+    assert "0.40 mean score over the 2 stable factors, interval 0.30 to 0.50; a neural network reaches 0.15." in text
+    assert "Beyond genres, year and popularity, words add 0.12" in text
+    assert "2 of 3 factors are stable: they come out the same in every training on these ratings; 1 of 3 are" in text
+    assert "1 of 3 names of ends hold" in text
+    assert "3 films with 4 reviews, of 5 asked for and 4 linked to IMDb; 1 more reviews are listed under" in text
     assert "Made 2026-01-01 00:00:00 UTC Data MovieLens 100K (datasets)" in text
     assert "3 axes by pca; language model of at most 1,000 tokens" in text
 
 
-def test_a_result_of_chance_is_called_so(tmp_path):
-    _, html = build(tmp_path, overall={**make_inputs().overall, "auc": 0.506, "auc_p": 0.36})
+def lines_of(html, name):
+    (shown,) = re.findall(rf'<ol class="lines" aria-label="{name}">.*?</ol>', header_of(html), re.DOTALL)
+    return [text_of(line) for line in re.findall("<li>.*?</li>", shown, re.DOTALL)]
+
+
+def test_the_factors_that_hold_are_a_line_each_the_best_predicted_first_and_the_others_are_folded_away(tmp_path, built):
+    assert lines_of(built[2], "Factors that hold") == [
+        "1 war Alpha love, <b> (not confirmed on other films) 0.47, chance -0.20"
+    ]
+    assert lines_of(built[2], "Factors that do not hold") == [
+        "2 no word marks this pole film (not confirmed on other films) 0.10, chance -0.20",
+        "3 no name Gamma & Co; Beta <img src=x onerror=\"alert \"> no name Beta <img src=x onerror=\"alert \">; Gamma & Co "
+        "-0.10, chance -0.20",
+    ]
+    folded = header_of(built[2]).partition("<details>")[2]
+    assert "2 factors that do not hold: reviews predict no better than chance" in text_of(folded)
+    assert 'aria-label="Factors that do not hold"' in folded
+    scores = {"1": (0.3, 0.01, True), "2": (0.1, 0.4, False), "3": (0.5, 0.001, True)}
+    _, html = build(tmp_path, axis_scores=make_axis_scores(scores))
+    assert [line.split()[0] for line in lines_of(html, "Factors that hold")] == ["3", "1"]
+    assert [line.split()[0] for line in lines_of(html, "Factors that do not hold")] == ["2"]
+    cards = re.findall(r'id="factor-(\d)"', html)
+    assert cards == ["3", "1", "2"]
+
+
+def test_at_most_five_words_and_three_titles_stand_in_a_line(tmp_path):
+    words = [f"word{letter}" for letter in "abcdefg"]
+    terms = make_inputs().terms.head(1)
+    terms = pd.concat([terms.assign(term=word) for word in words], ignore_index=True)
+    titles = [f"Number {number}, The (1990)" for number in range(5)]
+    ends = pd.DataFrame({"label": "1+", "item_id": 3, "title": titles, "score": 2.0})
+    _, html = build(tmp_path, terms=terms, pole_items=ends)
+    line = lines_of(html, "Factors that hold")[0]
+    assert line.startswith("1 worda, wordb, wordc, wordd, worde The Number 0; The Number 1; The Number 2 no word marks")
+
+
+def test_a_run_in_which_nothing_holds_says_so(tmp_path):
+    scores = make_axis_scores(dict.fromkeys("123", (0.0, 0.5, False)))
+    overall = {**make_inputs().overall, "factors_that_hold": 0}
+    _, html = build(tmp_path, axis_scores=scores, overall=overall)
     text = text_of(html)
-    assert "they stand no better than guessing." in text
+    assert "does not predict where the recommender puts them on any of its 3 factors." in text
     assert "do not rely on the predicted histograms" in text
+    assert "3 factors that do not hold" in text
+    assert "No factor holds." in text
+    assert 'aria-label="Factors that hold"' not in html
 
 
 def test_every_section_is_in_the_navigation_and_has_a_heading(built):
@@ -138,7 +199,7 @@ def test_changes_since_the_previous_report_are_shown_if_there_is_one(tmp_path, b
     text = section_text(html, "changes")
     for part in (
         "a run that ended 2025-12-31 10:20:30 UTC",
-        "1 4 0.91 2 new –",
+        "1 4 0.91 no yes 2 new – – no",
         "evaluation auc 0.5123 0.6",
         f"1 of 2 poles have another name, are new, or are gone. pole name previous its name 1+ war 4- {SCRIPT}",
         f"Beta {HANDLER} (1991) 1.50 1+ 0.25 0.75",
@@ -148,20 +209,46 @@ def test_changes_since_the_previous_report_are_shown_if_there_is_one(tmp_path, b
     assert "same" not in text.partition("Names")[2]
 
 
+def cells_of(html, table, first):
+    (shown,) = re.findall(rf'aria-label="{table}"><table>.*?</table>', html, re.DOTALL)
+    (row,) = [row for row in re.findall("<tr>.*?</tr>", shown, re.DOTALL) if text_of(row).startswith(first)]
+    return re.findall(r"<td>(.*?)</td>", row)
+
+
+def test_the_evaluation_has_the_scores_of_every_factor_and_reader(built, tmp_path):
+    html = section(built[2], "evaluation")
+    assert cells_of(html, "Scores by factor", "1") == [
+        *("0.47", "0.37 to 0.57", "-0.20 ± 0.05", "0.001", "0.004", "0.002", "yes", "0.12 [0.02, 0.22]"),
+        *("0.22", "0.090"),
+    ]
+    assert cells_of(html, "Scores by factor", "2")[6] == "no"
+    judge = cells_of(html, "Scores by reader", "all readers of words together (the judge)")
+    assert judge == ["0.400", "0.300 to 0.500", "–", "–"]
+    network = cells_of(html, "Scores by reader", "language model")
+    assert network == ["0.150", "0.050 to 0.250", "0.250", "0.220 to 0.280"]
+    assert "this null is widened by 1.40, the factor by which learning anew widens the null" in text_of(html)
+    inputs = make_inputs()
+    without = inputs.axis_scores.drop(columns=[name for name in inputs.axis_scores if "network" in name])
+    _, html = build(tmp_path, axis_scores=without, reader_scores=inputs.reader_scores.drop(index="network"))
+    assert len(cells_of(html, "Scores by factor", "1")) == 8
+    assert "widened" not in html
+
+
 def test_scores_that_are_nan_or_went_through_a_manifest_as_null_are_dashes(tmp_path):
     inputs = make_inputs()
     label_scores, axis_scores = inputs.label_scores, inputs.axis_scores
     label_scores.loc["2+", make_scores(["auc", "average_precision"], 0).keys()] = np.nan
-    axis_scores.loc["2", :] = np.nan
-    names = ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "auc_p", "words_auc", "review_auc_random")
+    axis_scores.loc["2", axis_scores.columns.drop("holds")] = np.nan
+    names = ("mean_rho", "mean_rho_low", "mean_rho_high", "mean_rho_network", "review_auc_random")
     overall = {**inputs.overall, **dict.fromkeys(names)}
     figures, html = build(tmp_path, label_scores=label_scores, axis_scores=axis_scores, overall=overall)
     assert row_of(html, "2+")[3:] == ["–", "– to –", "– ± –", "–", "–"] * 2
     assert row_of(html, "1+")[3:6] == ["0.71", "0.71 to 0.71", "0.71 ± 0.71"]
+    assert cells_of(html, "Scores by factor", "2")[:3] == ["–", "– to –", "– ± –"]
     assert "nan" not in text_of(html).lower()
-    assert figures["auc"] is None
-    assert "– mean AUC on unseen films, interval – to –; chance –" in text_of(html)
-    assert "reaches an AUC over reviews of –; on unseen films it reaches 0.800." in text_of(html)
+    assert figures["mean_rho"] is None
+    assert "– mean score over the 2 stable factors, interval – to –; a neural network reaches –." in text_of(html)
+    assert "reach an AUC over reviews of –; on unseen films they reach 0.800." in text_of(html)
 
 
 def test_the_training_is_described_and_drawn_and_what_the_language_model_writes_is_shown(built):
@@ -225,8 +312,8 @@ def test_the_page_says_what_ran_under_which_licence_and_with_which_figures(built
     assert "datasets movielens_100k datasetskey, 1.2 s, 2026-01-01T00:00:00Z" in text
     assert '"items_with_review": 3' in text
     expected = {"items": COVERAGE["items_with_review"], "reviews": 4, "factors": 3, "stable_factors": 2, "auc": 0.61}
-    assert expected.items() <= figures.items()
-    assert figures["predictable_factors"] == 1
+    expected |= {"predictable_factors": 1, "factors_that_hold": 1, "factors_shared_by_people": 1, "mean_rho": 0.4}
+    assert (expected | {"names_that_hold": 1, "names_tested": 3}).items() <= figures.items()
     assert all(label in html for label in LABELS)
 
 
@@ -251,15 +338,15 @@ def test_a_setting_says_what_an_item_is_called(tmp_path):
         tmp_path,
         config,
         reviews=inputs.reviews.replace("film", "plot", regex=True),
-        terms=inputs.terms.replace("film", "plot"),
+        terms=inputs.terms.replace("film", "plot", regex=True),
         analysis=make_analysis(predicted=predicted),
         rare=pd.DataFrame({"items": [2]}, index=pd.Index(["3+"], name="label")),
         changes=make_changes(),
     )
     map_page = unescape((tmp_path / "map.html").read_text(encoding="utf-8"))
-    assert headline_sentence(figures, config.nouns).startswith("3 books, 4 reviews, ")
+    assert headline_sentence(figures, config.nouns).startswith("3 books, 4 reviews; ")
     assert re.findall("film", html + map_page, re.IGNORECASE) == []
     assert "<title>Map of the books</title>" in map_page
     assert '["book","@title"]' in map_page
-    for part in ("3 books with a review", "Similar books", "All 3 books as one picture", "prediction for every book"):
+    for part in ("3 books with 4 reviews", "Similar books", "All 3 books as one picture", "prediction for every book"):
         assert part in text_of(html)

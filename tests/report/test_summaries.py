@@ -5,6 +5,7 @@ from latentflix.errors import NotFound
 from latentflix.report.summaries import Score, choose_factor, summarise_factors, summarise_item
 from latentflix.runs import choose_run
 from tests.support.factories.artifacts import put
+from tests.support.factories.report import LEADS
 from tests.support.factories.run import ITEMS, NAMES, write_run
 
 
@@ -26,25 +27,37 @@ def summarise(store):
 def test_a_stable_factor_has_two_poles_with_everything_known_about_them_and_an_unstable_one_has_none(factors):
     one, two = factors
     assert (one.axis, one.stable, one.stability, one.explained) == ("1", True, 0.98, 0.6)
+    assert (one.shared, one.people, one.people_full) == (True, 0.6, 0.75)
     plus, minus = one.poles
-    assert plus.name == "Sci-Fi · machine, war"
+    assert plus.name == "machine, war, robot"
     assert plus.terms == ("machine", "war", "robot")
     assert plus.items == (("Matrix, The (1999)", 2.0),)
     assert plus.genres == ("Sci-Fi",)
     assert (plus.labelled_items, minus.labelled_items) == (3, 2)
-    assert plus.score == Score(0.7, pytest.approx(0.6), pytest.approx(0.8), 0.5, 0.01, 0.6)
-    assert (two.axis, two.stable, two.poles) == ("2", False, ())
+    assert plus.test == Score(0.45, pytest.approx(0.35), pytest.approx(0.55), 0.01, 0.08, 0.002, 0.004, holds=True)
+    assert minus.test is None
+    assert (two.axis, two.stable, two.shared, two.poles) == ("2", False, False, ())
 
 
-def test_a_label_that_was_not_evaluated_has_no_score(tmp_path):
+def test_a_factor_has_its_score_what_words_add_and_what_each_reader_reaches(factors):
+    one, two = factors
+    assert one.score == Score(0.47, pytest.approx(0.37), pytest.approx(0.57), -0.2, 0.05, 0.001, 0.002, holds=True)
+    assert one.beyond == (0.12, 0.02, 0.22)
+    assert [(each.reader, each.lead) for each in one.readers] == [("stacked", None), *LEADS.items()]
+    network = one.readers[3]
+    assert (network.rho, network.lead_low, network.lead_high) == pytest.approx((0.22, 0.22, 0.28))
+    assert (two.score.rho, two.score.holds) == (0.1, False)
+
+
+def test_a_factor_that_was_not_evaluated_has_no_score(tmp_path):
     store = write_run(Store(tmp_path))
     run = choose_run(store)
-    scores = store.read_table(run.handle("evaluation"), "labels")
+    tables = {name: store.read_table(run.handle("evaluation"), name) for name in ("axes", "readers")}
     store.path(run.handle("evaluation")).joinpath("manifest.json").unlink()
-    put(store, "evaluation", run.key, tables={"labels": scores.loc[["1+"]]})
-    plus, minus = summarise_factors(store, run)[0].poles
-    assert plus.score is not None
-    assert minus.score is None
+    put(store, "evaluation", run.key, tables={**tables, "axes": tables["axes"].loc[["1"]]})
+    one, two = summarise_factors(store, run)
+    assert one.score is not None
+    assert (two.score, two.beyond, two.readers) == (None, None, ())
 
 
 @pytest.mark.parametrize("asked", ["1", "1+", "1-", " 1 "])

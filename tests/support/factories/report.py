@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from latentflix.artifacts import Manifest
@@ -15,6 +16,17 @@ LABELS = ["1+", "1-", "2+", "2-"]
 SCRIPT = "<script>alert(1)</script>"
 HANDLER = '<img src=x onerror="alert(2)">'
 COVERAGE = {"items_asked": 5, "items_linked": 4, "items_with_review": 3, "reviews": 4, "ambiguous_reviews": 1}
+# How far all readers together are ahead of each.
+LEADS = {"words": 0.02, "topics": 0.06, "network": 0.25, "metadata": -0.05}
+POSITIONS = {
+    "mean_rho": 0.4,
+    "mean_rho_low": 0.3,
+    "mean_rho_high": 0.5,
+    "mean_rho_network": 0.15,
+    "mean_rho_beyond_metadata": 0.12,
+    "factors_that_hold": 1,
+    "null_inflation": 1.4,
+}
 FILLER = "Nothing of note is said in this part of it. "
 
 
@@ -39,8 +51,78 @@ def make_scores(names: list[str], value: float) -> dict[str, float]:
     return {f"{name}{end}": value for name in names for end in ends} | {f"words_{name}": value for name in names}
 
 
+def make_axis_scores(rows: dict[str, tuple[float, float, bool]]) -> pd.DataFrame:
+    """Scores of axes as `score_positions` gives them. rows: rho, q and whether the factor holds, by axis."""
+    return pd.DataFrame.from_dict(
+        {
+            axis: {
+                "rho": rho,
+                "rho_low": rho - 0.1,
+                "rho_high": rho + 0.1,
+                "null": -0.2,
+                "null_sd": 0.05,
+                "p": q / 2,
+                "p_max": 2 * q,
+                "q": q,
+                "holds": holds,
+                "network_p": 0.09,
+                "beyond": 0.12,
+                "beyond_low": 0.02,
+                "beyond_high": 0.22,
+                **{f"rho_{reader}": rho - lead for reader, lead in LEADS.items()},
+                **{
+                    f"difference_{reader}{end}": lead + by
+                    for reader, lead in LEADS.items()
+                    for end, by in (("", 0), ("_low", -0.03), ("_high", 0.03))
+                },
+            }
+            for axis, (rho, q, holds) in rows.items()
+        },
+        orient="index",
+    ).rename_axis("axis")
+
+
+def make_reader_scores(rho: float = 0.4) -> pd.DataFrame:
+    """Mean scores of readers as `score_positions` gives them, the judge's first."""
+    rows = {"stacked": (rho, np.nan), **{reader: (rho - lead, lead) for reader, lead in LEADS.items()}}
+    return pd.DataFrame.from_dict(
+        {
+            reader: {
+                "mean_rho": mean,
+                "mean_rho_low": mean - 0.1,
+                "mean_rho_high": mean + 0.1,
+                "difference": lead,
+                "difference_low": lead - 0.03,
+                "difference_high": lead + 0.03,
+            }
+            for reader, (mean, lead) in rows.items()
+        },
+        orient="index",
+    ).rename_axis("reader")
+
+
+def make_name_tests(rows: dict[str, tuple[float, bool]]) -> pd.DataFrame:
+    """Tests of names as `Names.tests` has them. rows: rho and whether the name holds, by label."""
+    return pd.DataFrame.from_dict(
+        {
+            label: {
+                "rho": rho,
+                "rho_low": rho - 0.1,
+                "rho_high": rho + 0.1,
+                "null": 0.01,
+                "null_sd": 0.08,
+                "p": 0.002,
+                "q": 0.004,
+                "holds": holds,
+            }
+            for label, (rho, holds) in rows.items()
+        },
+        orient="index",
+    ).rename_axis("label")
+
+
 def make_inputs(**changes: Any) -> ReportInputs:
-    """Inputs with parts exchanged: factor 1 is predictable from reviews, factor 2 is not, factor 3 is not stable."""
+    """Inputs with parts exchanged: factor 1 holds, 2 and 3 do not, and 3 is not stable."""
     items = pd.DataFrame(
         {"title": ["Alpha (1990)", f"Beta {HANDLER} (1991)", "Gamma & Co (1992)"], "ratings": [50, 60, 70]},
         index=pd.Index([3, 7, 12], name="item_id"),
@@ -66,8 +148,7 @@ def make_inputs(**changes: Any) -> ReportInputs:
         index=pd.Index(LABELS, name="label"),
     )
     review_aucs = {f"{words}review_auc_{split}": 0.8 for words in ("", "words_") for split in ("random", "grouped")}
-    axis_scores = [make_scores(["correlation"], 0.33) | {"correlation_p": p} for p in (0.001, 0.4)]
-    names = {label: f"name of {label}" for label in LABELS}
+    names = {label: f"name of {label}" for label in LABELS} | {"2+": "no word marks this pole"}
     parts = {
         "items": items,
         "scores": pd.DataFrame({"1": [2.5, -1, -1.5], "2": [0.5, 1, -1.5], "3": [0.1, -1.2, 1.1]}, index=items.index),
@@ -78,9 +159,9 @@ def make_inputs(**changes: Any) -> ReportInputs:
                 "stability_null": [0.71, 0.44, 0.22],
                 "stability_null_95": [0.88, 0.57, 0.33],
                 "stable": [True, True, False],
-                "people": [0.85, 0.4, 0.1],
-                "people_null_95": [0.6, 0.45, 0.3],
-                "people_full": [0.92, 0.57, 0.18],
+                "people": [0.6, 0.3, np.nan],
+                "people_null_95": [0.35, 0.34, np.nan],
+                "people_full": [0.75, 0.46, np.nan],
                 "shared": [True, False, False],
             },
             index=pd.Index(["1", "2", "3"], name="axis"),
@@ -94,28 +175,34 @@ def make_inputs(**changes: Any) -> ReportInputs:
         ),
         "reviews": reviews,
         "label_scores": label_scores,
-        "axis_scores": pd.DataFrame(axis_scores, index=pd.Index(["1", "2"], name="axis")),
+        "axis_scores": make_axis_scores({"1": (0.47, 0.002, True), "2": (0.1, 0.4, False), "3": (-0.1, 0.8, False)}),
+        "reader_scores": make_reader_scores(),
         "overall": {
             "items": 3,
             "reviews": 4,
             "prevalence": 0.4,
             **make_scores(["auc", "average_precision"], 0.61),
             "auc_p": 0.01,
+            **POSITIONS,
             **review_aucs,
         },
         "terms": pd.DataFrame(
             {
                 "label": ["1+", "1-", "1-", "2-"],
                 "term": ["war", "love", "<b>", "film"],
-                "forms": ["wars; war film", "", "", "films"],
-                "r": 0.3,
+                "forms": ["wars; war film", "", "", ""],
+                "r": [0.31, 0.3, 0.29, 0.28],
+                "p": 0.003,
+                "share": 0.125,
+                "share_all": 0.05,
                 "items": 5,
             }
         ),
         "pole_items": pd.DataFrame({"label": ["1+"], "item_id": [3], "title": ["Alpha (1990)"], "score": [2.5]}),
         "genres": pd.DataFrame(
-            {"label": ["2-"], "genre": ["Drama"], "share": [0.5], "share_all": [0.25], "p": [0.001]}
+            {"label": ["2-"], "genre": ["Drama"], "share": [0.5], "share_all": [0.25], "r": [0.41], "p": [0.001]}
         ),
+        "name_tests": make_name_tests({"1+": (0.45, True), "1-": (0.05, False), "2-": (0.02, False)}),
         "names": names,
         "shares": shares.assign(share=0.5, share_without=0.25, usual=0.25, usual_without=0.2, lift=2.0),
         "most_frequent": "2+",

@@ -15,6 +15,7 @@ from latentflix.text.classifier import build_classifier
 from latentflix.text.language_model import LanguageModelConfig, model_weights
 from latentflix.text.tokenizer import tokenize
 from tests.support.factories.artifacts import put
+from tests.support.factories.report import POSITIONS, make_axis_scores, make_name_tests, make_reader_scores
 
 ITEMS = pd.DataFrame(
     [
@@ -27,7 +28,7 @@ ITEMS = pd.DataFrame(
     ],
     columns=["item_id", "title", "year", "genres", "tconst", "ratings"],
 ).set_index("item_id")
-NAMES = {"1+": "Sci-Fi · machine, war", "1-": "Romance · love, ball"}
+NAMES = {"1+": "machine, war, robot", "1-": "love, ball"}
 LABELS = ["1+", "1-"]
 THRESHOLDS = {"1+": 0.5, "1-": 0.4}
 TEXT = "The machine is at war with love."
@@ -53,7 +54,7 @@ CLASSIFIER_CONFIG = ClassifierConfig(n_folds=2, max_tokens=20)
 DIRECTIONS = {10: (3, 0.1, 0), 20: (1, 0, 0.1), 30: (0, 2, 0), 40: (0.1, 1, 0), 50: (2, 0, 0), 60: (0.5, 0, 0.2)}
 
 
-def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
+def write_run(store, key="a" * 20, epochs=3, auc=0.7, rho=0.4, **report):
     """Write a run whose every artifact has this key, and return the store. report: settings of its report."""
     write = partial(put, store, key=key)
     ratings = write("ratings", tables={"items": ITEMS})
@@ -73,7 +74,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
         pd.Index(["1", "2"], name="axis"),
         ["explained", "stability", "stability_null", "stability_p", "stable"],
     )
-    axes = axes.assign(people=[0.85, 0.1], people_null_95=[0.6, 0.3], people_full=[0.92, 0.18], shared=[True, False])
+    axes = axes.assign(people=[0.6, 0.2], people_null_95=[0.35, 0.3], people_full=[0.75, 0.33], shared=[True, False])
     factors = write("factors", inputs=(ratings, collab), tables={"scores": scores, "axes": axes})
     tables = {
         "items": pd.DataFrame({"item_id": [10, 30], "label": LABELS, "strength": [2.0, 1.8]}),
@@ -86,12 +87,14 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
         "terms": pd.DataFrame({"term": ["machine", "war", "robot", "love", "ball"], "label": ["1+"] * 3 + ["1-"] * 2}),
         "items": pd.DataFrame({"label": LABELS, "title": ITEMS["title"].loc[[10, 30]].tolist(), "score": [2.0, 1.8]}),
         "genres": pd.DataFrame({"label": LABELS, "genre": ["Sci-Fi", "Romance"]}),
+        "tests": make_name_tests({"1+": (0.45, True)}),
     }
     names = write("names", values={"names": NAMES}, tables=tables)
     scores = {"auc": auc, "auc_low": auc - 0.1, "auc_high": auc + 0.1, "auc_null": 0.5, "auc_p": 0.01, "words_auc": 0.6}
     tables = {
         "labels": pd.DataFrame([scores, scores], index=pd.Index(LABELS, name="label")),
-        "axes": pd.DataFrame({"rho": [0.4, 0.2], "holds": [True, False]}, index=pd.Index(["1", "2"], name="axis")),
+        "axes": make_axis_scores({"1": (0.47, 0.002, True), "2": (0.1, 0.4, False)}),
+        "readers": make_reader_scores(),
     }
     evaluation = write("evaluation", tables=tables, metrics={"auc": auc})
     shares = pd.DataFrame(
@@ -112,6 +115,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, **report):
         write("classifier", config=CLASSIFIER_CONFIG, values=values, arrays=classifiers),
     )
     headline = {"items": 1, "reviews": 2, "factors": 2, "stable_factors": 1, "auc_null_sd": 0.02, **scores}
+    headline |= {**POSITIONS, "mean_rho": rho, "names_that_hold": 1, "names_tested": 1}
     files = {"index.html": b"<p>the report</p>"}
     write("report", inputs=made, config=ReportConfig(**report), metrics=headline, files=files)
     return store
