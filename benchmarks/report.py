@@ -26,9 +26,9 @@ from latentflix.report.formatting import PAGE
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
 from tests.support.factories.analysis import make_analysis
-from tests.support.factories.report import make_inputs, make_scores
+from tests.support.factories.report import make_axis_scores, make_inputs, make_name_tests, make_scores
 
-N_AXES, N_STABLE, N_TERMS = 20, 15, 12
+N_AXES, N_STABLE, N_SHARED, N_HOLDING, N_TERMS = 20, 15, 6, 12, 12
 WORDS_PER_REVIEW, WORDS_PER_SENTENCE = 230, 16
 # What a report may take on two cores.
 BOUNDS = {"seconds": 60.0, "peak_gib": 2.0, "megabytes": 30.0, "first_screen_seconds": 1.0}
@@ -62,10 +62,10 @@ def synthetic_inputs(n_items: int, n_reviews: int, seed: int = 0) -> ReportInput
             "stability_null": 0.4,
             "stability_null_95": 0.6,
             "stable": np.arange(N_AXES) < N_STABLE,
-            "people": 0.6,
-            "people_null_95": 0.5,
-            "people_full": 0.75,
-            "shared": True,
+            "people": 0.5,
+            "people_null_95": 0.3,
+            "people_full": 0.67,
+            "shared": np.arange(N_AXES) < N_SHARED,
         },
         index=pd.Index(names, name="axis"),
     )
@@ -74,11 +74,11 @@ def synthetic_inputs(n_items: int, n_reviews: int, seed: int = 0) -> ReportInput
     words = np.array([f"word{first}{second}" for first in "abcdefghijklmnopqrst" for second in "abcdefghijklmnopqrst"])
     terms = pd.DataFrame(
         [
-            (label, words[place * 10 % 380 + rank], "", (N_TERMS - rank) / N_TERMS)
+            (label, words[place * 10 % 380 + rank], "", (N_TERMS - rank) / N_TERMS, 0.003, 0.2, 0.1)
             for place, label in enumerate(labels)
             for rank in range(N_TERMS)
         ],
-        columns=["label", "term", "forms", "r"],
+        columns=["label", "term", "forms", "r", "p", "share", "share_all"],
     )
     named = terms.groupby("label")["term"].agg(lambda words: ", ".join(words.head(3)))
     shares = pd.DataFrame({"item_id": np.repeat(ids, len(labels)), "label": np.tile(labels, n_items)})
@@ -92,7 +92,8 @@ def synthetic_inputs(n_items: int, n_reviews: int, seed: int = 0) -> ReportInput
         labels=labelled.labels,
         reviews=_write_reviews(random, ids, n_reviews, words),
         label_scores=pd.DataFrame([label_score] * len(labels), index=pd.Index(labels, name="label")),
-        axis_scores=pd.DataFrame([make_scores(["correlation"], 0.03)] * N_STABLE, index=axes.index[:N_STABLE]),
+        axis_scores=make_axis_scores({axis: (0.5, 0.01, int(axis) <= N_HOLDING) for axis in names}),
+        name_tests=make_name_tests(dict.fromkeys(labels, (0.4, True))),
         terms=terms,
         pole_items=ends.assign(title=ends["item_id"].map(items["title"])).rename(columns={"strength": "score"}),
         names=named.to_dict(),

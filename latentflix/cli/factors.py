@@ -51,7 +51,7 @@ def _print_factors(summaries: "list[FactorSummary]", nouns: Nouns) -> None:
             rows.append((*about, "", "unstable", "", ""))
         for pole in each.poles:
             rows.append((*about, pole.label, pole.name, _brief(pole.test), _items(pole, _ITEMS_SHOWN)))
-            about = ("",) * len(about)
+            about = ("", "", "", "", "")
     columns = ("factor", "explains", "rho", "seeds", "people", "pole", "name", "its rho", nouns.items)
     print_table(columns, rows, right=(0, 1, 3, 4))
 

@@ -74,8 +74,8 @@ def advice(figures: Mapping[str, Any], nouns: Nouns) -> str:
         return f"{trust} Take the words as hints, and do not rely on the predicted histograms."
     hold, tested = figures["names_that_hold"], figures["names_tested"]
     names = (
-        f"Each name is tested on {nouns.items} that had no part in choosing its words: {hold} of {tested} names put them "
-        "in the right order, better than chance."
+        f"Each name is tested on {nouns.items} that had no part in choosing its words: {hold} of {tested} names put "
+        "them in the right order, better than chance."
         if tested
         else "No name could be tested."
     )

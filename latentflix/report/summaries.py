@@ -14,6 +14,7 @@ from latentflix.text.cleaning import WORD_PATTERN
 
 _WORD = re.compile(WORD_PATTERN)
 _SCORE = ["rho", "rho_low", "rho_high", "null", "null_sd", "p", "q"]
+_MEASURED = ("explained", "stability", "stability_null", "stability_p", "people", "people_full")
 _BEYOND = ["beyond", "beyond_low", "beyond_high"]
 
 
@@ -36,7 +37,7 @@ class Score:
 
 @dataclass(frozen=True)
 class ReaderScore:
-    """What a reader reaches, and how far all readers of words together are ahead of it, with interval; None of those."""
+    """What a reader reaches, and how far all readers of words together are ahead of it; None for those themselves."""
 
     reader: str
     rho: float
@@ -108,11 +109,9 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
             score=_score(scores, axis),
             beyond=tuple(scores.loc[axis, _BEYOND].astype(float)) if axis in scores.index else None,
             readers=_reader_scores(scores.loc[axis], readers.index) if axis in scores.index else (),
-            **{name: bool(row[name]) for name in ("stable", "shared")},
-            **{
-                name: float(row[name])
-                for name in ("explained", "stability", "stability_null", "stability_p", "people", "people_full")
-            },
+            stable=bool(row["stable"]),
+            shared=bool(row["shared"]),
+            **{name: float(row[name]) for name in _MEASURED},
             poles=tuple(pole(f"{axis}{sign}") for sign in POLES if f"{axis}{sign}" in names),
         )
         for axis, row in axes.iterrows()
@@ -123,7 +122,7 @@ def _score(scores: pd.DataFrame, name: str) -> Score | None:
     """A row as a score, if there is one."""
     if name not in scores.index:
         return None
-    return Score(*scores.loc[name, _SCORE].astype(float), holds=bool(scores.loc[name, "holds"]))
+    return Score(*scores.loc[name, _SCORE].astype(float), bool(scores.loc[name, "holds"]))
 
 
 def _reader_scores(score: pd.Series, readers: Sequence[str]) -> tuple[ReaderScore, ...]:

@@ -14,7 +14,7 @@ def test_an_item_is_explained_by_as_many_factors_as_asked(artifacts):
     for text in (
         "Position on the factors",
         "machine, war, robot",
-        "machine, war\n",
+        "2.00 machine, war\n",
         "without 1+",
         "1+* ",
         "100%",
