@@ -104,7 +104,7 @@ def test_the_factors_that_hold_are_a_line_each_the_best_predicted_first_and_the_
     ]
     assert lines_of(built[2], "Factors that do not hold") == [
         "2 no word marks this pole film (not confirmed on other films) 0.10, chance -0.20",
-        "3 no name Gamma & Co; Beta <img src=x onerror=\"alert \"> no name Beta <img src=x onerror=\"alert \">; Gamma & Co "
+        '3 no name Gamma & Co; Beta <img src=x onerror="alert "> no name Beta <img src=x onerror="alert ">; Gamma & Co '
         "-0.10, chance -0.20",
     ]
     folded = header_of(built[2]).partition("<details>")[2]
