@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from latentflix.factors.comparison import CLASSIFIER, PRIOR, Comparison
 from latentflix.factors.folds import RANDOM_SPLIT
+from latentflix.factors.readers.metadata import METADATA
 from latentflix.report.factors import factor_cards, factors_section
 from latentflix.report.figures import draw_classifiers, draw_language_model, draw_rates, draw_stability
 from latentflix.report.formatting import Nouns, describe_reader
@@ -38,6 +39,7 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
         nouns,
         figures=figures,
         factors=cards,
+        yardstick=inputs.reader_scores.loc[METADATA, "mean_rho"],
         finding=finding(figures, nouns),
         advice=advice(figures, nouns),
         sentence=headline_sentence(figures, nouns),

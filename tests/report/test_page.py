@@ -84,8 +84,11 @@ def header_of(html):
 def test_the_first_screen_shows_the_finding_its_certainty_its_data_and_its_date(built):
     text = text_of(header_of(built[2]))
     assert "What people write about films predicts where the recommender puts them on 1 of its 3 factors." in text
-    assert "0.40 mean score over the 2 stable factors, interval 0.30 to 0.50; a neural network reaches 0.15." in text
-    assert "Beyond genres, year and popularity, words add 0.12" in text
+    assert "0.40 mean score over the 2 stable factors, interval 0.30 to 0.50; the language model alone 0.15" in text
+    assert (
+        "genres, year and ratings, without a word read, 0.45. Beyond genres, year and popularity, words reach 0.12"
+        in text
+    )
     assert "2 of 3 factors are stable: they come out the same in every training on these ratings; 1 of 3 are" in text
     assert "1 of 3 names of ends hold" in text
     assert "3 films with 4 reviews, of 5 asked for and 4 linked to IMDb; 1 more reviews are listed under" in text
@@ -100,12 +103,12 @@ def lines_of(html, name):
 
 def test_the_factors_that_hold_are_a_line_each_the_best_predicted_first_and_the_others_are_folded_away(tmp_path, built):
     assert lines_of(built[2], "Factors that hold") == [
-        "1 war Alpha love, <b> (not confirmed on other films) 0.47, chance -0.20"
+        "1 war Alpha love, <b> (not confirmed on other films) score 0.47, chance -0.20"
     ]
     assert lines_of(built[2], "Factors that do not hold") == [
-        "2 no word marks this pole film (not confirmed on other films) 0.10, chance -0.20",
-        '3 no name Gamma & Co; Beta <img src=x onerror="alert "> no name Beta <img src=x onerror="alert ">; Gamma & Co '
-        "-0.10, chance -0.20",
+        "2 no word marks this pole film (not confirmed on other films) Drama score 0.10, chance -0.20",
+        '3 no name, because it is not stable Gamma & Co; Beta <img src=x onerror="alert "> '
+        'no name, because it is not stable Beta <img src=x onerror="alert ">; Gamma & Co score -0.10, chance -0.20',
     ]
     folded = header_of(built[2]).partition("<details>")[2]
     assert "2 factors that do not hold: reviews predict no better than chance" in text_of(folded)
@@ -247,7 +250,10 @@ def test_scores_that_are_nan_or_went_through_a_manifest_as_null_are_dashes(tmp_p
     assert cells_of(html, "Scores by factor", "2")[:3] == ["–", "– to –", "– ± –"]
     assert "nan" not in text_of(html).lower()
     assert figures["mean_rho"] is None
-    assert "– mean score over the 2 stable factors, interval – to –; a neural network reaches –." in text_of(html)
+    assert (
+        "– mean score over the 2 stable factors, interval – to –; genres, year and ratings, without a word read,"
+        in text_of(html)
+    )
     assert "reach an AUC over reviews of –; on unseen films they reach 0.800." in text_of(html)
 
 
