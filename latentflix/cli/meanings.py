@@ -40,11 +40,12 @@ def test_phrase(
     rho is the rank correlation of the item's position, towards the pole, with how like the phrase its reviews are. p is
     the share of permutations that reach it. Each phrase that is tested on a run is counted.
     """
-    if best and phrase is not None:
-        raise typer.BadParameter("--best tries all factors, so it takes a phrase only.")
+    if best and (phrase is not None or pole is not None):
+        raise typer.BadParameter("--best tries all factors and poles, so it takes a phrase only.")
     asked = factor if best else phrase
     if asked is None or (factor is None and not best):
         raise typer.BadParameter("Missing argument: a factor and a phrase, or --best and a phrase.")
+    axis, towards = _axis_and_pole(factor or "", pole)
 
     from latentflix.factors.meanings.tester import MeaningTester
 
@@ -54,7 +55,7 @@ def test_phrase(
         fitting = tester.best(asked)
         print_json(fitting) if as_json else _print_best(fitting)
     else:
-        result = tester.test(*_axis_and_pole(str(factor), pole), asked)
+        result = tester.test(axis, towards, asked)
         print_json(result) if as_json else _print_result(result)
 
 
