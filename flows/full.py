@@ -112,6 +112,17 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         reviews=joined,
         config=settings.histograms,
     )
+    llm_names = []
+    if settings.llm.address:
+        llm_names = [
+            run(
+                factors.name_by_language_model,
+                documents=documents,
+                factors=axes,
+                names=names,
+                config=settings.llm,
+            )
+        ]
 
     found = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}
     previous = find_previous(run.store, tuple(found.values()))
@@ -132,6 +143,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         predictions=predictions,
         baseline=baseline,
         comparison=comparison,
+        llm_names=llm_names,
         changes=changes,
         fits=fits,
         config=settings.report,

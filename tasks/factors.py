@@ -22,6 +22,9 @@ from latentflix.factors.histograms import HistogramConfig, score_by_network, sco
 from latentflix.factors.histograms import count_votes as count_reviews
 from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.labels import LabelConfig, Labels, label_items
+from latentflix.factors.meanings.chat import KEY_VARIABLE, Chat
+from latentflix.factors.meanings.llm_names import LlmConfig, name_by_model
+from latentflix.factors.meanings.tester import read_name_tests
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.reader_model import fit_reader as fit_reader_model
 from latentflix.factors.readers.registry import ReadersConfig, build_readers
@@ -33,6 +36,7 @@ from latentflix.text.cleaning import text_id
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.sentence_embeddings import Embeddings
 from latentflix.text.token_corpus import TokenCorpus
+from tasks.reviews import read_secret
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -290,6 +294,24 @@ def name_poles(
     )
     artifact.write(names)
     artifact.metrics.update(tested=len(names.tests), hold=int(names.tests["holds"].sum()))
+
+
+@stage("llm_names", "llm_names-{config.model}")
+def name_by_language_model(
+    artifact: Artifact, store: Store, *, documents: Handle, factors: Handle, names: Handle, config: LlmConfig
+) -> None:
+    """Ask a language model for a phrase for each pole, and test the phrases on items that it was not shown."""
+    chat = Chat(str(config.address), config.model, config.timeout, read_secret(config.secret, KEY_VARIABLE))
+    found = name_by_model(
+        store.read(documents, Documents),
+        store.read_table(factors, "scores"),
+        store.read_table(factors, "axes")["stable"],
+        read_name_tests(store, names),
+        chat.ask,
+        config,
+    )
+    artifact.write(found)
+    artifact.metrics.update(found.summary())
 
 
 @stage("reader", "reader")

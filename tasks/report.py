@@ -4,6 +4,7 @@ from typing import Annotated
 
 from latentflix.factors.classifiers import Classifiers
 from latentflix.factors.comparison import Comparison
+from latentflix.factors.meanings.llm_names import LlmNames
 from latentflix.factors.naming import Names
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
@@ -58,6 +59,7 @@ def write_report(
     comparison: Handle,
     names: Handle,
     histograms: Handle,
+    llm_names: tuple[Handle, ...],
     changes: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
     config: ReportConfig,
@@ -75,6 +77,7 @@ def write_report(
             comparison,
             names,
             histograms,
+            *llm_names,
             changes,
             *fits,
         ),
@@ -105,6 +108,7 @@ def write_report(
         trials=store.read(trials, Trials),
         analysis=store.read(analysis, Analysis),
         changes=store.read(changes, Changes),
+        llm_names=[store.read(handle, LlmNames) for handle in llm_names],
         manifests=[store.manifest(handle) for handle in stages],
     )
     artifact.metrics.update(build_report(artifact.folder, inputs, config))
