@@ -60,7 +60,7 @@ class WordSimilarity:
     texts: Sequence[str]
     rows: np.ndarray
     n_items: int
-    prior: float = 5.0
+    prior: float = 10.0
     name: ClassVar[str] = "words"
 
     @classmethod

@@ -144,7 +144,7 @@ class MeaningTester:
         words = tuple(self.terms.loc[self.terms["label"] == label, "term"].head(_SHOWN_WORDS))
         tested = {}
         if label in self.name_tests.index:
-            tested = {name: float(self.name_tests.loc[label, name]) for name in ("rho", "rho_low", "rho_high", "p")}
+            tested = {name: _known(self.name_tests.loc[label, name]) for name in ("rho", "rho_low", "rho_high", "p")}
         return NameScore(label, self.names.get(label, ""), words, **tested)
 
     def _count(self, meaning: TestedMeaning) -> Count:
@@ -234,4 +234,4 @@ def _encoder(store: Store, embedded: Handle, data_dir: Path | None) -> Callable[
 
 
 def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return float(value) if np.isfinite(value) else None

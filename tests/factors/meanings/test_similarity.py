@@ -40,7 +40,7 @@ def test_a_word_is_found_whatever_its_case_and_apostrophe_but_not_within_another
 
 def test_how_often_a_word_is_used_is_a_share_of_the_reviews_drawn_towards_that_of_all(documents):
     (rarity, value) = np.log(7 / 2), WordSimilarity.read(documents).compare("war").values
-    expected = (np.array([0, 0, 2]) + 5 * 2 / 6) / (2 + 5)
+    expected = (np.array([0, 0, 2]) + 10 * 2 / 6) / (2 + 10)
     assert value == pytest.approx(rarity * expected)
 
 
