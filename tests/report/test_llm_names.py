@@ -58,8 +58,7 @@ def test_the_page_has_the_section_only_if_a_model_was_asked(tmp_path):
     for place, llm_names in enumerate(([], [FOUND])):
         folder = tmp_path / str(place)
         folder.mkdir()
-        axis_scores = make_inputs().axis_scores.assign(holds=True)
-        build_report(folder, make_inputs(axis_scores=axis_scores, llm_names=llm_names), ReportConfig())
+        build_report(folder, make_inputs(llm_names=llm_names), ReportConfig())
         page = (folder / PAGE).read_text(encoding="utf-8")
         assert page.count('<section id="llm-names"') == place
         assert page.count('<a href="#llm-names">Names from a language model</a>') == place
