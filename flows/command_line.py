@@ -1,5 +1,6 @@
 """The command line of a flow: its settings, its result, its exit code."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
@@ -86,6 +87,11 @@ def cli_settings_source(
     )
 
 
+def _hide_secrets(text: str) -> str:
+    """Leave out what an address may hold beside the place: a user, a password, a query."""
+    return re.sub(r"(://)[^/@]*@|(://[^?#]*)[?#].*", r"\1\2…", text, flags=re.DOTALL)
+
+
 def invalid_settings(error: ValidationError) -> SettingsError:
     """Turn the first of pydantic's complaints into an error of one line."""
     first = error.errors()[0]
@@ -93,7 +99,7 @@ def invalid_settings(error: ValidationError) -> SettingsError:
     return SettingsError(
         "a setting cannot be used",
         where=f"--{name.replace('_', '-')}" if name else "",
-        found=repr(first.get("input")) if name else "",
+        found=_hide_secrets(repr(first.get("input"))) if name else "",
         expected=first["msg"],
         hint="see --help",
     )

@@ -14,7 +14,7 @@ from latentflix.report.changes import find_previous
 from latentflix.report.headline import headline_sentence
 from latentflix.reviews.join import with_store_version
 from latentflix.settings import FullSettings
-from tasks import factors, recommender, report, reviews, text
+from tasks import factors, readers, recommender, report, reviews, text
 from tasks.stage import StageRunner
 
 DEFAULTS = FullSettings()
@@ -41,7 +41,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     axes = run(factors.extract, ratings=ratings, fits=fits, halves=halves, config=settings.factors)
     labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
     joined = run(reviews.join_reviews, corpus=corpus, ratings=ratings, config=with_store_version(settings.reviews))
-    documents = run(factors.gather, reviews=joined, ratings=ratings, config=settings.documents)
+    documents = run(readers.gather, reviews=joined, ratings=ratings, config=settings.documents)
 
     stored = [joined] if settings.reviews.store else []
     tokens = run(text.tokenize, reviews=[corpus, *stored], config=settings.token_corpus)
@@ -69,7 +69,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
         embeddings = [run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))]
     positions = run(
-        factors.predict_positions,
+        readers.predict_positions,
         documents=documents,
         factors=axes,
         ratings=ratings,
@@ -78,12 +78,12 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         embeddings=embeddings if settings.readers.sentences else [],
         config=settings.readers,
     )
-    reader = run(factors.fit_reader, documents=documents, positions=positions, factors=axes, config=settings.readers)
+    reader = run(readers.fit_reader, documents=documents, positions=positions, factors=axes, config=settings.readers)
 
     known = {"reviews": joined, "labels": labels, "classifier": classifier}
     baseline = run(factors.predict_tfidf_baseline, **known, config=settings.baseline)
     evaluation = run(
-        factors.evaluate,
+        readers.evaluate,
         **known,
         predictions=predictions,
         baseline=baseline,
@@ -112,6 +112,17 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         reviews=joined,
         config=settings.histograms,
     )
+    llm_names = []
+    if settings.llm.address:
+        llm_names = [
+            run(
+                factors.name_by_language_model,
+                documents=documents,
+                factors=axes,
+                names=names,
+                config=settings.llm,
+            )
+        ]
 
     found = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}
     previous = find_previous(run.store, tuple(found.values()))
@@ -132,8 +143,10 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         predictions=predictions,
         baseline=baseline,
         comparison=comparison,
+        llm_names=llm_names,
         changes=changes,
         fits=fits,
+        halves=halves,
         config=settings.report,
     )
     figures = run.store.manifest(page).metrics

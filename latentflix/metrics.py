@@ -139,18 +139,27 @@ def resampled_rank_correlations(
         for group in np.unique(groups):
             members = np.flatnonzero(groups == group)
             weight = weights[:, members]
-            left, right = (_weighted_ranks(values[members], weight) for values in pair)
+            left, right = (weighted_ranks(values[members], weight) for values in pair)
             total += np.stack([(weight * product).sum(1) for product in (left * right, left**2, right**2)])
         with np.errstate(invalid="ignore", divide="ignore"):
             result[:, column] = total[0] / np.sqrt(total[1] * total[2])
     return result
 
 
-def _weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The share of the weight below each value, half its own counted in, less the mean: (resamples, items)."""
+def weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Compute the share of the weight below each value, less one half: float64 (trials, items).
+
+    Of the weight of equal values, its own included, half is below a value.
+
+    values: (items,). weights: (trials, items).
+    """
     order = np.argsort(values, kind="stable")
-    ranks = np.empty_like(weights)
-    ranks[:, order] = weights[:, order].cumsum(1) - weights[:, order] / 2
+    in_order = values[order]
+    starts = np.flatnonzero(np.r_[True, in_order[1:] != in_order[:-1]])
+    sizes = np.diff(np.r_[starts, len(values)])
+    of_value = np.add.reduceat(weights[:, order], starts, axis=1)
+    ranks = np.empty(weights.shape)
+    ranks[:, order] = np.repeat(of_value.cumsum(1) - of_value / 2, sizes, axis=1)
     total = np.maximum(weights.sum(1, keepdims=True), 1e-12)
     ranks /= total
-    return ranks - (weights * ranks).sum(1, keepdims=True) / total
+    return np.asarray(ranks - (weights * ranks).sum(1, keepdims=True) / total)

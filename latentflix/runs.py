@@ -101,6 +101,22 @@ def choose_run(store: Store, key: str | None = None, before_last: int = 0) -> Ru
     )
 
 
+def trace_stage(store: Store, run: Run, stage: str) -> list[Handle]:
+    """Find the artifacts of a stage that a run's report was made from, directly or through others; none if it had none.
+
+    Raises as `Store.manifest` does.
+    """
+    seen = {run.report}
+    waiting, found = [run.report], []
+    while waiting:
+        handle = waiting.pop(0)
+        found += [handle] if handle.stage == stage else []
+        new = [each for each in dict.fromkeys(store.manifest(handle).input_handles) if each not in seen]
+        seen.update(new)
+        waiting += new
+    return found
+
+
 def compare_runs(store: Store, first: Run, second: Run) -> dict[str, list[Difference]]:
     """List what differs in the `settings` and `metrics` of all stages of two runs. Raises as `Store.manifest` does.
 

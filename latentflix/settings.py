@@ -22,6 +22,7 @@ from latentflix.factors.extraction import FactorConfig
 from latentflix.factors.histograms import HistogramConfig
 from latentflix.factors.inference import EvaluationConfig
 from latentflix.factors.labels import LabelConfig
+from latentflix.factors.meanings.llm_names import LlmConfig
 from latentflix.factors.naming import NameConfig
 from latentflix.factors.readers.registry import ReadersConfig
 from latentflix.genres.evaluation import GenreEvaluationConfig
@@ -145,6 +146,7 @@ class _FullStages(BaseModel):
     readers: ReadersConfig = setting(ReadersConfig(), "how positions are predicted from what is written of an item")
     names: NameConfig = setting(NameConfig(), "the words, items and genres that name a factor")
     report: ReportConfig = setting(ReportConfig(), "what the page shows, and what it calls an item")
+    llm: LlmConfig = setting(LlmConfig(), "the language model that names factors too, if any")
     collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")
     halves: HalvesConfig = setting(
         HalvesConfig(), "fits on halves of the users, which show what of the factors other users share"

@@ -13,19 +13,17 @@ from latentflix.factors.baselines import (
 from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig, predict_held_out
 from latentflix.factors.classifiers import train_classifiers as fit_classifiers
 from latentflix.factors.comparison import CLASSIFIER, ComparisonConfig, compare_methods
-from latentflix.factors.crossfit import CrossFit, cross_fit
-from latentflix.factors.documents import REVIEW, DocumentConfig, Documents, gather_documents
+from latentflix.factors.crossfit import CrossFit
+from latentflix.factors.documents import Documents
 from latentflix.factors.drift import StoredDriftConfig, compare_histograms, find_new_reviews
-from latentflix.factors.evaluation import evaluate_predictions, network_positions
 from latentflix.factors.extraction import FactorConfig, extract_factors
 from latentflix.factors.histograms import HistogramConfig, score_by_network, score_by_reader
 from latentflix.factors.histograms import count_votes as count_reviews
-from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.labels import LabelConfig, Labels, label_items
+from latentflix.factors.meanings.chat import KEY_VARIABLE, Chat
+from latentflix.factors.meanings.llm_names import LlmConfig, name_by_model
+from latentflix.factors.meanings.tester import read_name_tests
 from latentflix.factors.naming import NameConfig, find_names
-from latentflix.factors.reader_model import fit_reader as fit_reader_model
-from latentflix.factors.readers.registry import ReadersConfig, build_readers
-from latentflix.factors.readers.tfidf import WordReader
 from latentflix.recommender.halves import HalfFits
 from latentflix.recommender.model import Recommender, seed_fits
 from latentflix.text.classifier import read_reviews
@@ -33,6 +31,7 @@ from latentflix.text.cleaning import text_id
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.sentence_embeddings import Embeddings
 from latentflix.text.token_corpus import TokenCorpus
+from tasks.reviews import read_secret
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -167,89 +166,6 @@ def predict_embedding_baseline(
     artifact.write_table("predictions", predictions)
 
 
-@stage("documents", "documents-{config.min_ratings}-ratings")
-def gather(artifact: Artifact, store: Store, *, reviews: Handle, ratings: Handle, config: DocumentConfig) -> None:
-    """Gather what is known of each item in words."""
-    documents = gather_documents(store.read_table(reviews, "reviews"), store.read_table(ratings, "items"), config)
-    artifact.write(documents)
-    artifact.metrics.update(items=len(documents.items), parts=len(documents.parts), repeated=documents.repeated)
-
-
-@stage("positions", "positions-{config.n_repeats}x{config.n_folds}-folds")
-def predict_positions(
-    artifact: Artifact,
-    store: Store,
-    *,
-    documents: Handle,
-    factors: Handle,
-    ratings: Handle,
-    reviews: Handle,
-    corpus: Annotated[Handle, "datasets"],
-    embeddings: tuple[Handle, ...],
-    config: ReadersConfig,
-) -> None:
-    """Predict the position of each item by readers that have not learned from it, for permuted positions too."""
-    read = store.read(documents, Documents)
-    vectors = [
-        (store.read_table(reviews, "reviews")["review_id"], store.read(handle, Embeddings).mean)
-        for handle in embeddings
-    ]
-    readers = build_readers(
-        read,
-        store.read_table(ratings, "items"),
-        store.read_table(ratings, "ratings").groupby("item_id")["rating"].mean(),
-        store.read_table(corpus, "reviews")["text"],
-        store.read_table(reviews, "unread")["text_id"],
-        next(iter(vectors), None),
-        config,
-    )
-    artifact.write(cross_fit(read, store.read_table(factors, "scores"), readers, config))
-
-
-@stage("evaluation", "evaluation-{config.permutations}-permutations")
-def evaluate(
-    artifact: Artifact,
-    store: Store,
-    *,
-    predictions: Handle,
-    baseline: Handle,
-    reviews: Handle,
-    classifier: Handle,
-    labels: Handle,
-    factors: Handle,
-    documents: Handle,
-    positions: Handle,
-    config: EvaluationConfig,
-) -> None:
-    """Score the predictions for items whose reviews were held out."""
-    predicted = store.read_table(predictions, "predictions")
-    item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]
-    folds = store.read_field(classifier, Classifiers, "folds")
-    known = store.read_field(classifier, Classifiers, "labels")
-    scores = score_positions(
-        store.read(positions, CrossFit),
-        store.read(documents, Documents),
-        store.read_table(factors, "scores"),
-        store.read_table(factors, "axes")["stable"],
-        network_positions(predicted, item_ids, folds, known),
-        config,
-    )
-    evaluation = evaluate_predictions(
-        predicted,
-        store.read_table(baseline, "predictions"),
-        item_ids,
-        folds,
-        store.read_table(labels, "items"),
-        known,
-        scores.inflation,
-        config,
-    )
-    artifact.write_table("labels", evaluation.labels)
-    artifact.write_table("axes", scores.axes)
-    artifact.write_table("readers", scores.readers)
-    artifact.metrics.update(evaluation.overall | scores.summary())
-
-
 @stage("comparison", "comparison")
 def compare(
     artifact: Artifact,
@@ -292,21 +208,22 @@ def name_poles(
     artifact.metrics.update(tested=len(names.tests), hold=int(names.tests["holds"].sum()))
 
 
-@stage("reader", "reader")
-def fit_reader(
-    artifact: Artifact, store: Store, *, documents: Handle, positions: Handle, factors: Handle, config: ReadersConfig
+@stage("llm_names", "llm_names-{config.model}")
+def name_by_language_model(
+    artifact: Artifact, store: Store, *, documents: Handle, factors: Handle, names: Handle, config: LlmConfig
 ) -> None:
-    """Fit the reader of words to all items, so that it can read any text."""
-    read = store.read(documents, Documents)
-    model = fit_reader_model(
-        WordReader.read(read, config.words, mask=config.mask_names),
-        store.read_table(factors, "scores").loc[read.items.index],
-        read.items["weight"].to_numpy(),
-        read.parts[read.parts["kind"] == REVIEW],
-        store.read_field(positions, CrossFit, "reviews"),
+    """Ask a language model for a phrase for each pole, and test the phrases on items that it was not shown."""
+    chat = Chat(str(config.address), config.model, config.timeout, read_secret(config.secret, KEY_VARIABLE))
+    found = name_by_model(
+        store.read(documents, Documents),
+        store.read_table(factors, "scores"),
+        store.read_table(factors, "axes")["stable"],
+        read_name_tests(store, names),
+        chat.ask,
+        config,
     )
-    artifact.write(model)
-    artifact.metrics["words"] = len(model.words)
+    artifact.write(found)
+    artifact.metrics.update(found.summary())
 
 
 @stage("histograms", "histograms-{config.source}-top{config.top_k}")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from latentflix.factors.classifiers import Classifiers
 from latentflix.factors.comparison import Comparison
+from latentflix.factors.meanings.llm_names import LlmNames
 from latentflix.factors.naming import Names
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
@@ -58,13 +59,15 @@ def write_report(
     comparison: Handle,
     names: Handle,
     histograms: Handle,
+    llm_names: tuple[Handle, ...],
     changes: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
+    halves: Handle,
     config: ReportConfig,
 ) -> None:
     """Build the report from the results of all stages."""
     stages = (
-        *(source, corpus, ratings, trials, analysis, factors, labels, reviews, documents, positions, reader),
+        *(source, corpus, ratings, trials, analysis, halves, factors, labels, reviews, documents, positions, reader),
         *(
             token_corpus,
             language_model,
@@ -75,6 +78,7 @@ def write_report(
             comparison,
             names,
             histograms,
+            *llm_names,
             changes,
             *fits,
         ),
@@ -107,6 +111,7 @@ def write_report(
         trials=store.read(trials, Trials),
         analysis=store.read(analysis, Analysis),
         changes=store.read(changes, Changes),
+        llm_names=[store.read(handle, LlmNames) for handle in llm_names],
         manifests=[store.manifest(handle) for handle in stages],
     )
     artifact.metrics.update(build_report(artifact.folder, inputs, config))

@@ -19,7 +19,7 @@ from tests.support.prefect_server import QUIET_SERVER
 
 assert flows
 # These share a run of the full flow, and a server of Prefect's is not to answer while another of them trains.
-FULL_FLOW = [f"tests/flows/test_{name}.py" for name in ("deployment", "full", "refresh_reviews")]
+FULL_FLOW = [f"tests/flows/test_{name}.py" for name in ("deployment", "full", "llm_names", "refresh_reviews")]
 
 
 class Scheduling(LoadFileScheduling):

@@ -17,6 +17,7 @@ from latentflix.config import ParallelConfig, StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.splits import SplitConfig
 from latentflix.errors import SettingsError
+from latentflix.factors.meanings.llm_names import LlmConfig
 from latentflix.factors.readers.registry import ReadersConfig
 from latentflix.factors.readers.tfidf import WordsConfig
 from latentflix.factors.readers.topics import TopicsConfig
@@ -53,10 +54,11 @@ CONFIGS = {
     "positions": ReadersConfig,
     "reader": ReadersConfig,
     "datasets": DataSetConfig,
+    "llm_names": LlmConfig,
     "pretrained": PretrainedConfig,
 }
 # Settings that belong to no stage.
-PARTS = {"readers", "parallel", "refresh", "store", "sources", "titles"}
+PARTS = {"llm", "readers", "parallel", "refresh", "store", "sources", "titles"}
 # By what stands before the option's name on the command line.
 SECTIONS = {**STAGES, "collab.split": SplitConfig, "readers.words": WordsConfig, "readers.topics": TopicsConfig}
 FIELDS = [
@@ -299,6 +301,7 @@ def test_ratings_are_of_movielens_100k_unless_another_source_is_named():
             "--parallel.kind threads --parallel.dask-address tcp://here:8786",
             "where: --parallel;.*but the fits run in threads: set --parallel.kind dask",
         ),
+        ("--llm.address http://here/v1", "where: --llm;.*a server is given, but no model: set --llm.model"),
         ("--profile ulmfit --language-model.embedding-size 128", r"sizes 400, 1152 and 3, not \(128, 1152, 3\)"),
         ("--profile ulmfit --language-model.hidden-size 100", r"sizes 400, 1152 and 3, not \(400, 100, 3\)"),
         ("--profile ulmfit --language-model.n-layers 2", r"sizes 400, 1152 and 3, not \(400, 1152, 2\)"),
@@ -311,6 +314,22 @@ def test_ratings_are_of_movielens_100k_unless_another_source_is_named():
 def test_options_that_do_not_fit_together_are_refused(arguments, expected):
     with pytest.raises(SettingsError, match=expected):
         parse(*arguments.split())
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("localhost:8000", "begins with http"),
+        ("https://", "begins with http"),
+        ("http://me:hush@here/v1", "no user, password or key"),
+        ("http://here/v1?key=hush", "no user, password or key"),
+        ("http://here/v1#hush", "no user, password or key"),
+    ],
+)
+def test_an_address_of_a_language_model_holds_no_secret(address, message):
+    with pytest.raises(SettingsError, match=rf"where: --llm.address;.*{message}") as caught:
+        parse("--llm.address", address, "--llm.model", "any")
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

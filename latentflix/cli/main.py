@@ -14,6 +14,7 @@ from latentflix.cli.console import set_verbosity
 from latentflix.cli.doctor import doctor
 from latentflix.cli.factors import factors
 from latentflix.cli.items import explain, similar
+from latentflix.cli.meanings import test_phrase
 from latentflix.cli.predict import genres, predict, sentiment
 from latentflix.cli.runs import open_report
 from latentflix.errors import LatentflixError
@@ -26,6 +27,7 @@ app.command("report")(open_report)
 app.command("factors")(factors)
 app.command("explain")(explain)
 app.command("similar")(similar)
+app.command("test")(test_phrase)
 app.command("predict")(predict)
 app.command("sentiment")(sentiment)
 app.command("genres")(genres)

@@ -10,6 +10,7 @@ from pydantic import Field
 from latentflix.artifacts import Manifest
 from latentflix.config import StageConfig, setting
 from latentflix.factors.comparison import Comparison
+from latentflix.factors.meanings.llm_names import LlmNames
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes
@@ -39,7 +40,10 @@ class ReportConfig(PageConfig):
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything the report is made of: the tables of the stages, as those write them, and all their manifests."""
+    """Everything the report is made of: the tables of the stages, as those write them, and all their manifests.
+
+    llm_names: the phrases of a language model, if one was asked.
+    """
 
     items: pd.DataFrame
     scores: pd.DataFrame
@@ -68,6 +72,7 @@ class ReportInputs:
     analysis: Analysis
     changes: Changes
     manifests: Sequence[Manifest]
+    llm_names: Sequence[LlmNames] = ()
 
     def manifest(self, stage: str) -> Manifest:
         """The manifest of a stage; of one that made several artifacts, the last."""

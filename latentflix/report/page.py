@@ -15,6 +15,7 @@ from latentflix.report.formatting import Nouns, describe_reader
 from latentflix.report.headline import advice, finding, headline, headline_sentence, run_facts
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.items import items_section
+from latentflix.report.llm_names import llm_section
 from latentflix.report.recommender import recommenders_section
 from latentflix.report.rendering import render_section, write_page
 from latentflix.reviews.attribution import attributions, count_sources
@@ -46,8 +47,10 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
         coverage=coverage,
         facts=run_facts(inputs.manifests, nouns),
         changes=inputs.changes,
+        llm_names=inputs.llm_names,
         sections=[
             factors_section(cards, inputs, nouns),
+            *(llm_section(found, inputs.names, nouns) for found in inputs.llm_names),
             items_section(folder, inputs, config),
             _evaluation(folder, inputs, nouns),
             comparison_section(inputs.comparison, inputs.rare, nouns),

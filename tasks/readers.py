@@ -1,0 +1,114 @@
+"""The readers: what they read, where they place items that they have not read about, and how good that is."""
+
+from typing import Annotated
+
+from latentflix.factors.classifiers import Classifiers
+from latentflix.factors.crossfit import CrossFit, cross_fit
+from latentflix.factors.documents import REVIEW, DocumentConfig, Documents, gather_documents
+from latentflix.factors.evaluation import evaluate_predictions, network_positions
+from latentflix.factors.inference import EvaluationConfig, score_positions
+from latentflix.factors.reader_model import fit_reader as fit_reader_model
+from latentflix.factors.readers.registry import ReadersConfig, build_readers
+from latentflix.factors.readers.tfidf import WordReader
+from latentflix.text.sentence_embeddings import Embeddings
+from tasks.stage import Artifact, Handle, Store, stage
+
+
+@stage("documents", "documents-{config.min_ratings}-ratings")
+def gather(artifact: Artifact, store: Store, *, reviews: Handle, ratings: Handle, config: DocumentConfig) -> None:
+    """Gather what is known of each item in words."""
+    documents = gather_documents(store.read_table(reviews, "reviews"), store.read_table(ratings, "items"), config)
+    artifact.write(documents)
+    artifact.metrics.update(items=len(documents.items), parts=len(documents.parts), repeated=documents.repeated)
+
+
+@stage("positions", "positions-{config.n_repeats}x{config.n_folds}-folds")
+def predict_positions(
+    artifact: Artifact,
+    store: Store,
+    *,
+    documents: Handle,
+    factors: Handle,
+    ratings: Handle,
+    reviews: Handle,
+    corpus: Annotated[Handle, "datasets"],
+    embeddings: tuple[Handle, ...],
+    config: ReadersConfig,
+) -> None:
+    """Predict the position of each item by readers that have not learned from it, for permuted positions too."""
+    read = store.read(documents, Documents)
+    vectors = [
+        (store.read_table(reviews, "reviews")["review_id"], store.read(handle, Embeddings).mean)
+        for handle in embeddings
+    ]
+    readers = build_readers(
+        read,
+        store.read_table(ratings, "items"),
+        store.read_table(ratings, "ratings").groupby("item_id")["rating"].mean(),
+        store.read_table(corpus, "reviews")["text"],
+        store.read_table(reviews, "unread")["text_id"],
+        next(iter(vectors), None),
+        config,
+    )
+    artifact.write(cross_fit(read, store.read_table(factors, "scores"), readers, config))
+
+
+@stage("evaluation", "evaluation-{config.permutations}-permutations")
+def evaluate(
+    artifact: Artifact,
+    store: Store,
+    *,
+    predictions: Handle,
+    baseline: Handle,
+    reviews: Handle,
+    classifier: Handle,
+    labels: Handle,
+    factors: Handle,
+    documents: Handle,
+    positions: Handle,
+    config: EvaluationConfig,
+) -> None:
+    """Score the predictions for items whose reviews were held out."""
+    predicted = store.read_table(predictions, "predictions")
+    item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]
+    folds = store.read_field(classifier, Classifiers, "folds")
+    known = store.read_field(classifier, Classifiers, "labels")
+    scores = score_positions(
+        store.read(positions, CrossFit),
+        store.read(documents, Documents),
+        store.read_table(factors, "scores"),
+        store.read_table(factors, "axes")["stable"],
+        network_positions(predicted, item_ids, folds, known),
+        config,
+    )
+    evaluation = evaluate_predictions(
+        predicted,
+        store.read_table(baseline, "predictions"),
+        item_ids,
+        folds,
+        store.read_table(labels, "items"),
+        known,
+        scores.inflation,
+        config,
+    )
+    artifact.write_table("labels", evaluation.labels)
+    artifact.write_table("axes", scores.axes)
+    artifact.write_table("readers", scores.readers)
+    artifact.metrics.update(evaluation.overall | scores.summary())
+
+
+@stage("reader", "reader")
+def fit_reader(
+    artifact: Artifact, store: Store, *, documents: Handle, positions: Handle, factors: Handle, config: ReadersConfig
+) -> None:
+    """Fit the reader of words to all items, so that it can read any text."""
+    read = store.read(documents, Documents)
+    model = fit_reader_model(
+        WordReader.read(read, config.words, mask=config.mask_names),
+        store.read_table(factors, "scores").loc[read.items.index],
+        read.items["weight"].to_numpy(),
+        read.parts[read.parts["kind"] == REVIEW],
+        store.read_field(positions, CrossFit, "reviews"),
+    )
+    artifact.write(model)
+    artifact.metrics["words"] = len(model.words)
