@@ -122,7 +122,8 @@ def _score(scores: pd.DataFrame, name: str) -> Score | None:
     """A row as a score, if there is one."""
     if name not in scores.index:
         return None
-    return Score(*scores.loc[name, _SCORE].astype(float), holds=bool(scores.loc[name, "holds"]))
+    rho, low, high, null, null_sd, p, q = scores.loc[name, _SCORE].astype(float)
+    return Score(rho, low, high, null, null_sd, p, q, bool(scores.loc[name, "holds"]))
 
 
 def _reader_scores(score: pd.Series, readers: Sequence[str]) -> tuple[ReaderScore, ...]:
