@@ -2,7 +2,7 @@ import pytest
 
 from latentflix.artifacts import Handle, Store
 from latentflix.errors import ArtifactError, NotFound
-from latentflix.runs import Difference, choose_run, compare_runs, find_last_run, latest_artifact, list_runs
+from latentflix.runs import Difference, choose_run, compare_runs, find_last_run, latest_artifact, list_runs, trace_stage
 from tests.support.factories.artifacts import put, set_time
 from tests.support.factories.run import write_run
 
@@ -78,3 +78,14 @@ def test_the_model_that_was_made_last_is_taken(tmp_path):
     ):
         put(store, stage, key, values={"model": {}}, made_at=made_at)
     assert latest_artifact(store, "genres", "python -m flows.genres") == Handle(stage="genres", key="late")
+
+
+def test_what_a_report_was_made_from_is_found_through_other_artifacts(tmp_path):
+    store = Store(tmp_path)
+    documents = put(store, "documents", "d")
+    positions = [put(store, "positions", key, [documents]) for key in ("p", "q")]
+    put(store, "report", "r", [put(store, "evaluation", "e", [*positions, documents])])
+    run = choose_run(store)
+    assert trace_stage(store, run, "documents") == [documents]
+    assert trace_stage(store, run, "positions") == positions
+    assert trace_stage(store, run, "embeddings") == []
