@@ -17,7 +17,7 @@ from latentflix.factors.crossfit import CrossFit
 from latentflix.factors.documents import Documents
 from latentflix.factors.drift import StoredDriftConfig, compare_histograms, find_new_reviews
 from latentflix.factors.extraction import FactorConfig, extract_factors
-from latentflix.factors.histograms import HistogramConfig, score_by_network, score_by_reader
+from latentflix.factors.histograms import HistogramConfig, score_reviews
 from latentflix.factors.histograms import count_votes as count_reviews
 from latentflix.factors.labels import LabelConfig, Labels, label_items
 from latentflix.factors.meanings.chat import KEY_VARIABLE, Chat
@@ -238,12 +238,12 @@ def count_votes(
     config: HistogramConfig,
 ) -> None:
     """Count for which labels the reviews of each item vote, with and without the most frequent one."""
-    if config.source == "reader":
-        axes = list(store.read_table(labels, "labels")["axis"].unique())
-        scores = score_by_reader(store.read_field(positions, CrossFit, "reviews"), axes)
-    else:
-        predicted = store.read_table(predictions, "predictions")
-        scores = score_by_network(predicted, list(predicted.columns.drop(["classifier", "review_id"])))
+    scores = score_reviews(
+        store.read_field(positions, CrossFit, "reviews"),
+        list(store.read_table(labels, "labels")["axis"].unique()),
+        store.read_table(predictions, "predictions"),
+        config,
+    )
     item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]
     shares, most_frequent = count_reviews(scores, item_ids, config)
     artifact.write_table("shares", shares)

@@ -25,6 +25,15 @@ class HistogramConfig(StageConfig):
     top_k: int = setting(5, "labels that each review casts a vote for: those for which it stands out most", ge=1)
 
 
+def score_reviews(
+    positions: pd.DataFrame, axes: list[str], predictions: pd.DataFrame, config: HistogramConfig
+) -> pd.DataFrame:
+    """Score the labels of each review by the source that is asked for: by `score_by_reader` or `score_by_network`."""
+    if config.source == "reader":
+        return score_by_reader(positions, axes)
+    return score_by_network(predictions, list(predictions.columns.drop(["classifier", "review_id"])))
+
+
 def score_by_reader(positions: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
     """Score each label by how far a review lies on its side of the mean, in standard deviations.
 

@@ -123,7 +123,7 @@ def _score(scores: pd.DataFrame, name: str) -> Score | None:
     if name not in scores.index:
         return None
     rho, low, high, null, null_sd, p, q = scores.loc[name, _SCORE].astype(float)
-    return Score(rho, low, high, null, null_sd, p, q, bool(scores.loc[name, "holds"]))
+    return Score(rho, low, high, null, null_sd, p, q, holds=bool(scores.loc[name, "holds"]))
 
 
 def _reader_scores(score: pd.Series, readers: Sequence[str]) -> tuple[ReaderScore, ...]:
