@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ class Score:
     null_sd: float
     p: float
     q: float
-    holds: bool = field(kw_only=True)
+    holds: bool
 
 
 @dataclass(frozen=True)
