@@ -5,12 +5,15 @@ import os
 import sys
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latentflix.cli.console import ArtifactsDir, AsJson, RunKey, interval, open_run, print_json, print_table
 from latentflix.report.formatting import PAGE, decimals, figure, read_nouns
+
+if TYPE_CHECKING:
+    from latentflix.runs import Run
 
 app = typer.Typer(help="List and compare the runs of the full flow.")
 
@@ -63,14 +66,19 @@ def list_all(artifacts_dir: ArtifactsDir = Path("artifacts"), as_json: AsJson = 
     counts = ("items", "reviews", "factors", "stable_factors", "factors_that_hold")
     rows = [
         (
-            *(run.key[:_KEY_SHOWN], run.made_at, *(f"{run.figures[name]:,}" for name in counts)),
-            interval(*(run.figures[f"mean_rho{end}"] for end in ("", "_low", "_high"))),
-            decimals(run.figures["mean_rho_network"]),
-            f"{run.figures['names_that_hold']} of {run.figures['names_tested']}",
+            *(run.key[:_KEY_SHOWN], run.made_at, *(_count(run, name) for name in counts)),
+            interval(*(run.figures.get(f"mean_rho{end}") for end in ("", "_low", "_high"))),
+            decimals(run.figures.get("mean_rho_network")),
+            " of ".join(_count(run, name) for name in ("names_that_hold", "names_tested")),
         )
         for run in runs
     ]
     print_table(columns, rows, right=range(2, 10))
+
+
+def _count(run: "Run", name: str) -> str:
+    """A count of a run; a dash if an earlier version made the run without it."""
+    return f"{run.figures[name]:,}" if name in run.figures else "–"
 
 
 @app.command()

@@ -4,6 +4,7 @@ import webbrowser
 import pytest
 
 from latentflix.artifacts import Handle, Store
+from latentflix.report.inputs import ReportConfig
 from tests.support.cli import run_error, run_ok
 from tests.support.factories.artifacts import set_time
 from tests.support.factories.run import write_run
@@ -26,6 +27,14 @@ def test_runs_are_listed_the_last_one_first_or_it_is_said_that_there_are_none(ar
     assert [(run["key"], run["auc"], run["stable_factors"]) for run in runs] == [("a" * 20, 0.8, 1), ("b" * 20, 0.7, 1)]
     assert run_ok("runs", "list", "--artifacts-dir", tmp_path) == "no run has finished yet\n"
     assert json.loads(run_ok("runs", "list", "--json", "--artifacts-dir", tmp_path)) == []
+
+
+def test_a_run_of_an_earlier_version_is_listed_without_the_figures_that_it_lacks(tmp_path):
+    store = Store(tmp_path)
+    with store.new(Handle(stage="report", key="c" * 20), {}, ReportConfig()) as artifact:
+        artifact.metrics.update(items=1_088, reviews=2)
+    *_, row = run_ok("runs", "list", "--artifacts-dir", tmp_path).splitlines()
+    assert " ".join(row.split()).endswith("1,088 2 – – – – – – of –")
 
 
 def test_two_runs_are_compared_by_settings_and_metrics_and_one_does_not_differ_from_itself(artifacts):
