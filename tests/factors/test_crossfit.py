@@ -69,6 +69,23 @@ def test_chance_is_far_below_and_wider_if_the_readers_learn_anew(world, document
     assert fitted.null.std(0).mean() > fitted.null_words.std(0).mean()
 
 
+def test_shuffled_positions_are_found_no_more_often_than_chance_allows(world, documents):
+    random = np.random.default_rng(0)
+    shuffled = pd.concat(
+        [
+            pd.DataFrame(random.permutation(world.true_factors), world.true_factors.index).add_prefix(f"{number} ")
+            for number in range(30)
+        ],
+        axis=1,
+    )
+    fitted = fit(world, documents, shuffled, QUICK.model_copy(update={"permutations": 99}))
+    reached = rho(fitted, STACKED, shuffled.loc[documents.items.index].to_numpy(), documents)
+    p = (1 + (fitted.null >= reached).sum(0)) / 100
+    # Of 90 factors at 5 %, chance gives more than 10 once in a hundred times.
+    assert (p <= 0.05).sum() <= 10
+    assert 0.4 < p.mean() < 0.6
+
+
 def test_a_position_is_not_known_to_the_readers_that_predict_it(world, documents, fitted):
     item = documents.items.index[7]
     moved = world.true_factors.copy()

@@ -40,7 +40,7 @@ def test_a_factor_that_holds_comes_before_one_that_is_further_out(predictor):
         "label": "1+",
         "name": NAMES["1+"],
         "holds": True,
-        "rho": 0.4,
+        "rho": 0.47,
         "words": ["war"],
         "position": pytest.approx(row["1"]),
         "expected": pytest.approx(row["1"] * 0.5),
