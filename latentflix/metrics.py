@@ -96,24 +96,27 @@ def rank_correlations(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarr
 
     Only items of one group are compared with each other. Values are taken to have no ties.
 
-    predicted, truth: (items, …) of one shape. groups, weights: (items,). Returns float64 (…); NaN where a value is.
+    predicted, truth: (items, …), of shapes that broadcast. groups, weights: (items,). Returns (…); NaN where a value is.
     """
-    total = [np.zeros(predicted.shape[1:]) for _ in range(3)]
+    total = [np.zeros(1)] * 3
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
-        weight = weights[members] / weights[members].sum()
+        weight = (weights[members] / weights[members].sum()).astype(np.float32)
         left, right = (_centred_ranks(values[members], weight) for values in (predicted, truth))
-        share = weights[members]
-        for at, product in enumerate((left * right, left**2, right**2)):
-            total[at] += np.tensordot(share, product, axes=1)
+        products = (left * right).T @ weight, (left**2).T @ weight, (right**2).T @ weight
+        total = [sum_ + part * weights[members].sum() for sum_, part in zip(total, products, strict=True)]
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = total[0] / np.sqrt(total[1] * total[2])
+        found = (total[0] / np.sqrt(total[1] * total[2])).T
     return np.where(np.isnan(predicted).any(0) | np.isnan(truth).any(0), np.nan, found)
 
 
 def _centred_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    ranks = values.argsort(0, kind="stable").argsort(0, kind="stable").astype(np.float32) / len(values)
-    return ranks - np.tensordot(weight.astype(np.float32), ranks, axes=1)
+    # Sorting is several times faster along the memory.
+    turned = np.ascontiguousarray(np.moveaxis(values, 0, -1))
+    ranks = np.empty(turned.shape, np.float32)
+    places = np.arange(len(values), dtype=np.float32) / len(values)
+    np.put_along_axis(ranks, turned.argsort(-1, kind="stable"), np.broadcast_to(places, turned.shape), -1)
+    return np.moveaxis(ranks - (ranks @ weight)[..., None], -1, 0)
 
 
 def resampled_rank_correlations(

@@ -103,8 +103,9 @@ def cross_fit(
         for chosen, block in blocks:
             truth = targets[orders[chosen]].transpose(1, 0, 2)
             null[chosen] += rank_correlations(block, truth, fold, weights) / config.n_repeats
-            as_learned = np.broadcast_to(held_out[STACKED][repeat][:, None], truth.shape)
-            fixed[chosen] += rank_correlations(as_learned, truth, fold, weights) / config.n_repeats
+            fixed[chosen] += (
+                rank_correlations(held_out[STACKED][repeat][:, None], truth, fold, weights) / config.n_repeats
+            )
     steps.close()
     return CrossFit(
         items.index.to_numpy(np.int32),
@@ -166,13 +167,13 @@ class _Fitted:
     """What a reader has learned to see in some items, ready for any targets."""
 
     ridge: KernelRidge
-    centred: np.ndarray
+    projected: np.ndarray
 
     @classmethod
     def fit(cls, reader: Reader, train: np.ndarray, test: np.ndarray, weights: np.ndarray) -> "_Fitted":
         learned, seen = reader.kernels(train, test)
         ridge = KernelRidge.decompose(learned, weights[train])
-        return cls(ridge, ridge.centre(seen))
+        return cls(ridge, ridge.project(seen))
 
     def fit_targets(self, targets: np.ndarray) -> RidgeFit:
         return fit_ridge(self.ridge, targets)
@@ -180,13 +181,13 @@ class _Fitted:
     def predict(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The predictions of the test items, and those of the items learned from, each left out."""
         fit = self.fit_targets(targets)
-        return fit.predict(self.centred), fit.left_out
+        return fit.predict(self.projected), fit.left_out
 
     def read(self, words: WordReader, train: np.ndarray, texts: Sequence[str], targets: np.ndarray) -> np.ndarray:
         """Predict the targets of texts by the reader of words, which this is."""
         vocabulary = words.learn(train)
         kernel = (words.text_features(texts, vocabulary) @ words.features(train, vocabulary).T).toarray()
-        return self.fit_targets(targets).predict(self.ridge.centre(kernel))
+        return self.fit_targets(targets).predict(self.ridge.project(kernel))
 
 
 def _stacked(fitted: Sequence[_Fitted], targets: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def test_a_weight_for_each_word_predicts_what_a_weight_for_each_item_does(docume
     ridge = KernelRidge.decompose((learned @ learned.T).toarray().astype(float), weights)
     texts = list(documents.parts["text"][:20])
     kernel = (words.text_features(texts, vocabulary) @ learned.T).toarray().astype(float)
-    expected = fit_ridge(ridge, positions.to_numpy(float)).predict(ridge.centre(kernel))
+    expected = fit_ridge(ridge, positions.to_numpy(float)).predict(ridge.project(kernel))
     np.testing.assert_allclose(predict_positions(model, texts), expected, atol=1e-4)
     assert expected.std() > 0.1
 

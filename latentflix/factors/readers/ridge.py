@@ -57,26 +57,36 @@ class KernelRidge:
         share = self.weights / len(self.weights)
         return kernel - self.mean[None, :] - (kernel @ share)[:, None] + share @ self.mean
 
+    def project(self, kernel: np.ndarray) -> np.ndarray:
+        """Where other items lie on the components, from their kernel with those learned from: (others, rank)."""
+        return self.centre(kernel) @ (np.sqrt(self.weights)[:, None] * self.eigenvectors)
+
 
 @dataclass(frozen=True)
 class RidgeFit:
     """A fit to many targets.
 
     Attributes:
-        dual: (items, targets), the weight of each item learned from in a prediction.
+        coefficients: (rank, targets), the weight of each component.
         intercepts: (targets,).
         left_out: (items, targets), what would be predicted of each item without it.
         penalties: (targets,), as multiples of the mean eigenvalue.
     """
 
-    dual: np.ndarray
+    ridge: KernelRidge
+    coefficients: np.ndarray
     intercepts: np.ndarray
     left_out: np.ndarray
     penalties: np.ndarray
 
-    def predict(self, centred: np.ndarray) -> np.ndarray:
-        """Predict the targets of items from their centred kernel (others, items): (others, targets)."""
-        return centred.astype(self.dual.dtype, copy=False) @ self.dual + self.intercepts
+    @property
+    def dual(self) -> np.ndarray:
+        """The weight of each item learned from in a prediction: (items, targets)."""
+        return np.sqrt(self.ridge.weights)[:, None] * (self.ridge.eigenvectors @ self.coefficients)
+
+    def predict(self, projected: np.ndarray) -> np.ndarray:
+        """Predict the targets of items from where they lie on the components (others, rank): (others, targets)."""
+        return projected.astype(self.coefficients.dtype, copy=False) @ self.coefficients + self.intercepts
 
 
 def fit_ridge(ridge: KernelRidge, targets: np.ndarray) -> RidgeFit:
@@ -106,8 +116,8 @@ def fit_ridge(ridge: KernelRidge, targets: np.ndarray) -> RidgeFit:
     eigenvectors = ridge.eigenvectors.astype(dtype)
     residuals = targets - intercepts - (eigenvectors @ shrunk) / root[:, None]
     left_out = targets - residuals / (1 - leverages)[:, chosen]
-    dual = root[:, None] * (eigenvectors @ (rotated / (values[:, None] + (PENALTIES * scale)[chosen]).astype(dtype)))
-    return RidgeFit(dual, intercepts, left_out, PENALTIES[chosen])
+    coefficients = rotated / (values[:, None] + (PENALTIES * scale)[chosen]).astype(dtype)
+    return RidgeFit(ridge, coefficients, intercepts, left_out, PENALTIES[chosen])
 
 
 def _all_eigenvectors(kernel: np.ndarray, _: int) -> tuple[np.ndarray, np.ndarray]:

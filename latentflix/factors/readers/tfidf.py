@@ -21,6 +21,7 @@ _WORD = r"\b\w\w+\b"
 # Of the mean of the parts, beside the whole document, whose weight is 1.
 _PART_WEIGHT = 0.7
 _ROWS_AT_ONCE = 1000
+_FREQUENT = 0.03
 
 
 class WordsConfig(StageConfig):
@@ -119,11 +120,16 @@ class WordReader:
 
 def gram_matrix(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
     """The inner products of all rows, float64, of very many rows float32: (left, right)."""
+    used = np.bincount(right.indices, minlength=right.shape[1])
+    # Frequent words make nearly all of the work, and are multiplied faster as dense arrays.
+    frequent = used > _FREQUENT * right.shape[0]
+    dense = right[:, frequent].toarray().T
+    rare = right[:, ~frequent].T.tocsr()
     result = np.empty((left.shape[0], right.shape[0]), kernel_dtype(right.shape[0]))
-    turned = right.T.tocsr()
     # A product of sparse arrays is dense here, and takes twice the room as a sparse one.
     for start in range(0, left.shape[0], _ROWS_AT_ONCE):
-        result[start : start + _ROWS_AT_ONCE] = (left[start : start + _ROWS_AT_ONCE] @ turned).toarray()
+        part = left[start : start + _ROWS_AT_ONCE]
+        result[start : start + _ROWS_AT_ONCE] = part[:, frequent].toarray() @ dense + (part[:, ~frequent] @ rare)
     return result
 
 

@@ -31,7 +31,7 @@ def test_predictions_are_those_of_the_normal_equations(data):
             for at, penalty in enumerate(penalties)
         ]
     )
-    np.testing.assert_allclose(fit.predict(ridge.centre(others @ features.T)), expected, atol=1e-8)
+    np.testing.assert_allclose(fit.predict(ridge.project(others @ features.T)), expected, atol=1e-8)
 
 
 def test_what_is_predicted_of_an_item_without_it_is_exact(data):
@@ -70,5 +70,5 @@ def test_with_many_items_the_leading_components_predict_nearly_the_same():
     others, weights = random.normal(size=(50, 400)) * 0.97 ** np.arange(400), np.ones(300)
     whole, leading = (KernelRidge.decompose(features @ features.T, weights, rank) for rank in (300, 120))
     assert leading.eigenvectors.shape == (300, 120)
-    exact, near = (fit_ridge(each, targets).predict(each.centre(others @ features.T)) for each in (whole, leading))
+    exact, near = (fit_ridge(each, targets).predict(each.project(others @ features.T)) for each in (whole, leading))
     assert (np.diag(np.corrcoef(exact.T, near.T)[:2, 2:]) > 0.98).all()
