@@ -96,7 +96,8 @@ def rank_correlations(predicted: np.ndarray, truth: np.ndarray, groups: np.ndarr
 
     Only items of one group are compared with each other. Values are taken to have no ties.
 
-    predicted, truth: (items, …), of shapes that broadcast; groups, weights: (items,). Returns (…), NaN where a value is.
+    predicted, truth: (items, …), of shapes that broadcast. groups, weights: (items,). Returns
+    (…); NaN where a value is.
     """
     total = [np.zeros(1)] * 3
     for group in np.unique(groups):
