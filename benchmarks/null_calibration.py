@@ -52,7 +52,7 @@ def measure(n_worlds: int, n_factors: int, n_permutations: int, n_items: int) ->
         )
         held_out = documents.parts["text"].map(text_id)
         readers = build_readers(
-            documents, items, pd.Series(3.0, items.index), world.reviews["text"], held_out, None, config
+            documents, items, pd.Series(3.0, items.index), world.reviews["text"], held_out, [], config
         )
         fit = cross_fit(documents, positions, readers, config)
         truth, weights = positions.loc[documents.items.index].to_numpy(), documents.items["weight"].to_numpy()

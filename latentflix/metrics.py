@@ -77,6 +77,12 @@ def bootstrap_counts(random: np.random.Generator, n_items: int, n_resamples: int
     return random.multinomial(n_items, np.full(n_items, 1 / n_items), n_resamples).astype(float)
 
 
+def bootstrap_groups(random: np.random.Generator, groups: np.ndarray, n_resamples: int) -> np.ndarray:
+    """Draw whole groups of items: how often each item is in each resample, float64 (resamples, items)."""
+    names, rows = np.unique(groups, return_inverse=True)
+    return bootstrap_counts(random, len(names), n_resamples)[:, rows]
+
+
 def bootstrap_interval(resampled: np.ndarray, confidence: float, centre: float | None = None) -> tuple[float, float]:
     """Compute the percentile interval of a score from its values in the resamples.
 

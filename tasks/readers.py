@@ -47,7 +47,7 @@ def predict_positions(
         store.read_table(ratings, "ratings").groupby("item_id")["rating"].mean(),
         store.read_table(corpus, "reviews")["text"],
         store.read_table(reviews, "unread")["text_id"],
-        next(iter(vectors), None),
+        vectors,
         config,
     )
     artifact.write(cross_fit(read, store.read_table(factors, "scores"), readers, config))

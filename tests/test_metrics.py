@@ -5,6 +5,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from latentflix.metrics import (
     bootstrap_counts,
+    bootstrap_groups,
     bootstrap_interval,
     f1_scores,
     grouped_auc,
@@ -131,3 +132,12 @@ def test_resampled_rank_correlations_rank_an_item_as_often_as_it_was_drawn():
     assert found[1, 0] == pytest.approx(spearmanr(predicted[:, 0], truth[:, 0])[0], abs=1e-9)
     predicted[3] = np.nan
     assert np.isnan(resampled_rank_correlations(predicted, truth, np.zeros(40), weights)).all()
+
+
+def test_items_of_a_group_are_drawn_together_and_groups_with_replacement():
+    groups = np.array([4, 4, 4, 7, 9])
+    counts = bootstrap_groups(np.random.default_rng(0), groups, 200)
+    assert counts.shape == (200, 5)
+    assert (counts[:, :3] == counts[:, [0]]).all()
+    assert (counts[:, [0, 3, 4]].sum(1) == 3).all()
+    assert set(counts[:, 3]) == {0, 1, 2, 3}

@@ -1,6 +1,6 @@
 """Groups of items whose titles say that they belong together: sequels, remakes and other versions of one story.
 
-What is written of one of them tells about the others, so they are held out together.
+What is written about one of them says something about the others, so they are held out together.
 """
 
 import re

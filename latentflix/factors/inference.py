@@ -18,10 +18,12 @@ from latentflix.factors.crossfit import CrossFit, permute_items
 from latentflix.factors.documents import Documents
 from latentflix.factors.readers.metadata import METADATA
 from latentflix.factors.readers.stacked import STACKED
-from latentflix.metrics import bootstrap_interval, rank_correlations, resampled_rank_correlations
+from latentflix.metrics import bootstrap_groups, bootstrap_interval, rank_correlations, resampled_rank_correlations
 
 NETWORK = "network"
 _WORDS_ALONE = "words"
+# Groups of items of similar popularity, as the readers' permutations have them by default.
+_STRATA = 5
 
 
 class EvaluationConfig(StageConfig):
@@ -116,7 +118,9 @@ def score_positions(
     if network is not None:
         predicted, folds = _align_network(network, items.index, positions.columns)
         scores[NETWORK] = resamples.score(predicted[None], truth, folds[None])
-        orders = permute_items(items["group"].to_numpy(), items["ratings"].to_numpy(), 5, config.permutations, random)
+        orders = permute_items(
+            items["group"].to_numpy(), items["ratings"].to_numpy(), _STRATA, config.permutations, random
+        )
         axes["network_p"] = _corrected_p(predicted, truth, folds, weights, orders, inflation)
     chosen = stable.reindex(positions.columns, fill_value=False).to_numpy()
     rows = []
@@ -155,10 +159,9 @@ class _Resamples:
         random: np.random.Generator,
     ) -> "_Resamples":
         """Draw groups of items that belong together, and repeats, with replacement."""
-        names, rows = np.unique(groups, return_inverse=True)
-        counts = random.multinomial(len(names), np.full(len(names), 1 / len(names)), config.bootstraps)
+        counts = bootstrap_groups(random, groups, config.bootstraps)
         repeats = random.multinomial(n_repeats, np.full(n_repeats, 1 / n_repeats), config.bootstraps) / n_repeats
-        return cls(weights, counts[:, rows] * weights, repeats)
+        return cls(weights, counts * weights, repeats)
 
     def score(self, predicted: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The rank correlations of predictions (repeats, items, axes), and resampled: (axes,), (resamples, axes).

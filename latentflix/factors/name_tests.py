@@ -8,7 +8,7 @@ from scipy.stats import false_discovery_control, rankdata
 
 from latentflix.factors.crossfit import assign_groups
 from latentflix.factors.labels import POLES
-from latentflix.metrics import bootstrap_counts, bootstrap_interval
+from latentflix.metrics import bootstrap_groups, bootstrap_interval
 
 N_FOLDS = 5
 BOOTSTRAPS = 1000
@@ -48,8 +48,7 @@ def score_names(
     n_folds = min(N_FOLDS, len(np.unique(groups)) // 2)
     tested = {label: count for label, count in n_words.items() if count} if n_folds > 1 else {}
     folds = assign_groups(groups, n_folds, random) if tested else np.zeros(len(groups), np.int64)
-    _, rows_of = np.unique(groups, return_inverse=True)
-    drawn = bootstrap_counts(random, rows_of.max() + 1, BOOTSTRAPS)[:, rows_of] * weights
+    drawn = bootstrap_groups(random, groups, BOOTSTRAPS) * weights
     trials = np.vstack([np.arange(len(groups)), orders])
     rows = {}
     for axis in positions.columns:

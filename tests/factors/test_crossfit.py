@@ -31,7 +31,7 @@ def fit(world, documents, positions, config=QUICK):
     items = read_items(world)
     held_out = documents.parts["text"].map(text_id)
     mean_ratings = pd.Series(3.0, items.index)
-    readers = build_readers(documents, items, mean_ratings, world.reviews["text"], held_out, None, config)
+    readers = build_readers(documents, items, mean_ratings, world.reviews["text"], held_out, [], config)
     return cross_fit(documents, positions, readers, config)
 
 

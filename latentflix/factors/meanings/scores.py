@@ -15,7 +15,7 @@ from latentflix.factors.crossfit import permute_items
 from latentflix.factors.documents import Documents
 from latentflix.factors.labels import POLES
 from latentflix.factors.meanings.similarity import Likeness, Similarity
-from latentflix.metrics import bootstrap_interval, resampled_rank_correlations, weighted_ranks
+from latentflix.metrics import bootstrap_groups, bootstrap_interval, resampled_rank_correlations, weighted_ranks
 
 # Numbers of one block of permutations.
 _AT_ONCE = 2**22
@@ -181,9 +181,7 @@ class _Trials:
         groups = documents.items["group"].to_numpy()
         ratings = documents.items["ratings"].to_numpy()
         orders = permute_items(groups, ratings, config.n_strata, config.permutations, random)
-        names, rows = np.unique(groups, return_inverse=True)
-        counts = random.multinomial(len(names), np.full(len(names), 1 / len(names)), config.bootstraps)
-        return cls(weights, orders, counts[:, rows] * weights)
+        return cls(weights, orders, bootstrap_groups(random, groups, config.bootstraps) * weights)
 
     def correlate(self, values: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Correlate values (items,) with each column of the truth: as they are, resampled, and permuted.

@@ -53,7 +53,7 @@ def build_readers(
     mean_ratings: pd.Series,
     corpus: pd.Series,
     held_out: pd.Series,
-    vectors: tuple[pd.Series, np.ndarray] | None,
+    vectors: Sequence[tuple[pd.Series, np.ndarray]],
     config: ReadersConfig,
 ) -> Readers:
     """Build the readers of these documents. Raises NotEnoughData as `WordReader.read` does.
@@ -63,15 +63,14 @@ def build_readers(
         mean_ratings: index item_id.
         corpus: texts of any items, from which topics are learned.
         held_out: the `text_id`s of those of the corpus that are about rated items, and are left out.
-        vectors: review_ids, and the sentence vector of each, float32 (reviews, size).
+        vectors: of each encoder that was used, the review_ids and their sentence vectors, float32 (reviews, size).
     """
     known = set(held_out)
     others: list[Reader] = []
     unread = [plain_text(text) for text in corpus if text_id(text) not in known] if config.topics.n_topics else []
     if topics := TopicReader.read(documents, unread, config.topics, mask=config.mask_names):
         others.append(topics)
-    if vectors is not None:
-        others.append(SentenceReader.read(documents, *vectors))
+    others += [SentenceReader.read(documents, *each) for each in vectors]
     return Readers(
         words=WordReader.read(documents, config.words, mask=config.mask_names),
         others=others,
