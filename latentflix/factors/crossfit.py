@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from latentflix.errors import NotEnoughData
 from latentflix.factors.documents import REVIEW, Documents
+from latentflix.factors.folds import assign_groups
+from latentflix.factors.permutations import permute_items
 from latentflix.factors.readers.protocol import Reader
 from latentflix.factors.readers.registry import Readers, ReadersConfig
 from latentflix.factors.readers.ridge import KernelRidge, RidgeFit, fit_ridge
@@ -116,50 +117,6 @@ def cross_fit(
         fixed.astype(np.float32),
         pd.DataFrame(reviews, pd.Index(parts["part_id"], name="review_id"), positions.columns),
     )
-
-
-def assign_groups(groups: np.ndarray, n_folds: int, random: np.random.Generator) -> np.ndarray:
-    """Assign items to folds of similar size, at random, those of one group to the same: int64 (items,).
-
-    Raises NotEnoughData if there are fewer than two groups for each fold.
-    """
-    names, rows, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(names) < 2 * n_folds:
-        raise NotEnoughData(
-            "there are too few items to hold any out",
-            found=f"{len(groups)} items with texts, {len(names)} groups of them that belong together",
-            expected=f"at least {2 * n_folds}, two for each fold",
-            hint="lower --readers.n-folds, or bring more reviews",
-        )
-    order = random.permutation(len(names))
-    folds, filled = np.zeros(len(names), np.int64), np.zeros(n_folds)
-    for group in order[np.argsort(-sizes[order], kind="stable")]:
-        folds[group] = filled.argmin()
-        filled[folds[group]] += sizes[group]
-    return folds[rows]
-
-
-def permute_items(
-    groups: np.ndarray, ratings: np.ndarray, n_strata: int, n_permutations: int, random: np.random.Generator
-) -> np.ndarray:
-    """Draw permutations of items that leave all that is exchanged alike: int64 (permutations, items).
-
-    A group of items that belong together changes places with a group of its size, and a single item with one of
-    similar popularity, for what is known of a position depends on it.
-
-    ratings: (items,), how many each item has.
-    """
-    _, rows, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    members = [np.flatnonzero(rows == group) for group in range(len(sizes))]
-    alone = np.array([each[0] for each in members if len(each) == 1], np.int64)
-    by_popularity = alone[np.argsort(ratings[alone], kind="stable")]
-    strata = [part[:, None] for part in np.array_split(by_popularity, n_strata)]
-    strata += [np.array([each for each in members if len(each) == size]) for size in np.unique(sizes[sizes > 1])]
-    orders = np.tile(np.arange(len(groups)), (n_permutations, 1))
-    for order in orders:
-        for stratum in strata:
-            order[stratum] = stratum[random.permutation(len(stratum))]
-    return orders
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,27 @@ def assign_folds(item_ids: pd.Series, indicators: np.ndarray, groups: pd.Series,
     return pd.Series(folds[rows], index=pd.Index(items.index, name="item_id"), name="fold")
 
 
+def assign_groups(groups: np.ndarray, n_folds: int, random: np.random.Generator) -> np.ndarray:
+    """Assign items to folds of similar size, at random, those of one group to the same: int64 (items,).
+
+    Raises NotEnoughData if there are fewer than two groups for each fold.
+    """
+    names, rows, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < 2 * n_folds:
+        raise NotEnoughData(
+            "there are too few items to hold any out",
+            found=f"{len(groups)} items with texts, {len(names)} groups of them that belong together",
+            expected=f"at least {2 * n_folds}, two for each fold",
+            hint="lower --readers.n-folds, or bring more reviews",
+        )
+    order = random.permutation(len(names))
+    folds, filled = np.zeros(len(names), np.int64), np.zeros(n_folds)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        folds[group] = filled.argmin()
+        filled[folds[group]] += sizes[group]
+    return folds[rows]
+
+
 def held_out_masks(
     item_ids: pd.Series, folds: pd.Series, n_folds: int, random_split: bool, seed: int
 ) -> dict[str, np.ndarray]:

@@ -14,8 +14,9 @@ import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
 from latentflix.config import StageConfig, setting
-from latentflix.factors.crossfit import CrossFit, permute_items
+from latentflix.factors.crossfit import CrossFit
 from latentflix.factors.documents import Documents
+from latentflix.factors.permutations import permute_items
 from latentflix.factors.readers.metadata import METADATA
 from latentflix.factors.readers.stacked import STACKED
 from latentflix.metrics import bootstrap_groups, bootstrap_interval, rank_correlations, resampled_rank_correlations

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, rankdata
 
-from latentflix.factors.crossfit import assign_groups
+from latentflix.factors.folds import assign_groups
 from latentflix.factors.labels import POLES
 from latentflix.metrics import bootstrap_groups, bootstrap_interval
 

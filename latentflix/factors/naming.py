@@ -10,10 +10,10 @@ from tqdm.auto import tqdm
 from latentflix.config import StageConfig, setting
 from latentflix.data.title_groups import group_titles
 from latentflix.errors import NotEnoughData
-from latentflix.factors.crossfit import permute_items
 from latentflix.factors.documents import REVIEW, Documents
 from latentflix.factors.labels import POLES
 from latentflix.factors.name_tests import score_names
+from latentflix.factors.permutations import permute_items
 from latentflix.factors.word_families import group_families
 from latentflix.factors.word_use import WordUse, count_use, standardise
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.errors import NotEnoughData
-from latentflix.factors.crossfit import assign_groups, cross_fit, permute_items
+from latentflix.factors.crossfit import cross_fit
 from latentflix.factors.documents import DocumentConfig, gather_documents
 from latentflix.factors.readers.registry import ReadersConfig, build_readers
 from latentflix.factors.readers.stacked import STACKED
@@ -110,26 +109,3 @@ def test_words_add_to_genres_what_the_planted_words_say(fitted, documents):
     left, predicted = fitted.beyond
     beyond = [rank_correlations(*each, weights) for each in zip(predicted, left, fitted.folds, strict=True)]
     assert (np.mean(beyond, 0) > 0.1).all()
-
-
-def test_sequels_are_held_out_together_in_folds_of_similar_size():
-    groups = np.array([0, 0, 0, 1, 1, *range(2, 27)])
-    folds = assign_groups(groups, 5, np.random.default_rng(0))
-    assert len(set(folds[:3])) == len(set(folds[3:5])) == 1
-    assert np.bincount(folds).tolist() == [6] * 5
-
-
-def test_too_few_groups_for_the_folds_are_an_error():
-    with pytest.raises(NotEnoughData, match="30 items with texts, 9 groups"):
-        assign_groups(np.arange(30) % 9, 5, np.random.default_rng(0))
-
-
-def test_positions_are_exchanged_among_items_alike():
-    groups = np.array([0, 0, 1, 1, *range(2, 22)])
-    ratings = np.array([5, 5, 500, 500, *range(10, 210, 10)])
-    orders = permute_items(groups, ratings, 4, 200, np.random.default_rng(0))
-    assert (np.sort(orders, axis=1) == np.arange(24)).all()
-    assert {tuple(order[:4]) for order in orders} == {(0, 1, 2, 3), (2, 3, 0, 1)}
-    strata = (np.arange(24) - 4) // 5
-    assert (strata[orders[:, 4:]] == strata[4:]).all()
-    assert len({tuple(order) for order in orders}) > 150

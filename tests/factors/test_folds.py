@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from latentflix.errors import NotEnoughData
-from latentflix.factors.folds import RANDOM_SPLIT, assign_folds, frequent_labels, held_out_masks
+from latentflix.factors.folds import RANDOM_SPLIT, assign_folds, assign_groups, frequent_labels, held_out_masks
 from tests.support.factories.classifiers import draw_labels
 
 ALONE = pd.Series(dtype="int64")
@@ -80,3 +80,15 @@ def test_labels_of_too_few_items_are_named_and_left_out():
     assert rare["items"].to_dict() == {"c": 1, "d": 0}
     with pytest.raises(NotEnoughData, match="have any label; found: a: 3 items, b: 2 items"):
         frequent_labels(item_labels, reviewed, ["a", "b"], min_items=4)
+
+
+def test_sequels_are_held_out_together_in_folds_of_similar_size():
+    groups = np.array([0, 0, 0, 1, 1, *range(2, 27)])
+    folds = assign_groups(groups, 5, np.random.default_rng(0))
+    assert len(set(folds[:3])) == len(set(folds[3:5])) == 1
+    assert np.bincount(folds).tolist() == [6] * 5
+
+
+def test_too_few_groups_for_the_folds_are_an_error():
+    with pytest.raises(NotEnoughData, match="30 items with texts, 9 groups"):
+        assign_groups(np.arange(30) % 9, 5, np.random.default_rng(0))

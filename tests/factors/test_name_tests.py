@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.factors.crossfit import permute_items
 from latentflix.factors.name_tests import score_names
+from latentflix.factors.permutations import permute_items
 from latentflix.factors.word_use import standardise
 
 N_ITEMS, N_TERMS = 120, 200

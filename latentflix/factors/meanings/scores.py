@@ -11,10 +11,10 @@ import pandas as pd
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import NotEnoughData, NotFound
-from latentflix.factors.crossfit import permute_items
 from latentflix.factors.documents import Documents
 from latentflix.factors.labels import POLES
 from latentflix.factors.meanings.similarity import Likeness, Similarity
+from latentflix.factors.permutations import permute_items
 from latentflix.metrics import bootstrap_groups, bootstrap_interval, resampled_rank_correlations, weighted_ranks
 
 # Numbers of one block of permutations.
