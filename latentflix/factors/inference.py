@@ -22,7 +22,6 @@ from latentflix.factors.readers.stacked import STACKED
 from latentflix.metrics import bootstrap_groups, bootstrap_interval, rank_correlations, resampled_rank_correlations
 
 NETWORK = "network"
-_WORDS_ALONE = "words"
 # Groups of items of similar popularity, as the readers' permutations have them by default.
 _STRATA = 5
 
@@ -104,9 +103,6 @@ def score_positions(
     resamples = _Resamples.draw(items["group"].to_numpy(), weights, len(fit.folds), config, random)
 
     scores = {name: resamples.score(held_out, truth, fit.folds) for name, held_out in fit.held_out.items()}
-    if len(fit.held_out) == 3:
-        # One reader of words: the judge is that reader.
-        del scores[_WORDS_ALONE]
     beyond, beyond_resampled = resamples.score(fit.beyond[1], fit.beyond[0], fit.folds)
     rho = scores[STACKED][0]
     axes = pd.DataFrame({"rho": rho}, index=positions.columns.rename("axis"))

@@ -86,6 +86,15 @@ def test_readers_stand_beside_the_judge_with_its_lead_over_each(scores):
     )
 
 
+def test_a_single_reader_of_words_is_the_judge_and_has_no_lead_to_make_up():
+    fit, documents, positions = make()
+    judge, yardstick = fit.held_out["stacked"], fit.held_out["metadata"]
+    alone = {"words": judge, "stacked": judge, "metadata": yardstick}
+    scores = score(CrossFit(**{**vars(fit), "held_out": alone}), documents, positions)
+    assert scores.readers.loc["words", ["difference", "difference_low", "difference_high"]].tolist() == [0, 0, 0]
+    assert scores.axes["rho_words"].equals(scores.axes["rho"].rename("rho_words"))
+
+
 def test_means_are_over_stable_factors_and_verdicts_over_all(made):
     scores = score(*made, stable=(False, True))
     assert scores.readers.loc["stacked", "mean_rho"] == pytest.approx(scores.axes.loc["2", "rho"])
