@@ -82,6 +82,17 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
 
     known = {"reviews": joined, "labels": labels, "classifier": classifier}
     baseline = run(factors.predict_tfidf_baseline, **known, config=settings.baseline)
+    network = run(
+        readers.place_by_network,
+        reviews=joined,
+        token_corpus=tokens,
+        language_model=language_models[0],
+        classifier=classifier,
+        predictions=predictions,
+        documents=documents,
+        factors=axes,
+        config=settings.predictions,
+    )
     evaluation = run(
         readers.evaluate,
         **known,
@@ -90,6 +101,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         factors=axes,
         documents=documents,
         positions=positions,
+        network=network,
         config=settings.evaluation,
     )
     others = [baseline]

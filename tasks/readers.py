@@ -2,15 +2,19 @@
 
 from typing import Annotated
 
-from latentflix.factors.classifiers import Classifiers
+from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig
 from latentflix.factors.crossfit import CrossFit, cross_fit
 from latentflix.factors.documents import REVIEW, DocumentConfig, Documents, gather_documents
-from latentflix.factors.evaluation import evaluate_predictions, network_positions
+from latentflix.factors.evaluation import evaluate_predictions
 from latentflix.factors.inference import EvaluationConfig, score_positions
+from latentflix.factors.network import NetworkPositions, place_items
 from latentflix.factors.reader_model import fit_reader as fit_reader_model
 from latentflix.factors.readers.registry import ReadersConfig, build_readers
 from latentflix.factors.readers.tfidf import WordReader
+from latentflix.text.cleaning import text_id
+from latentflix.text.language_model import LanguageModel
 from latentflix.text.sentence_embeddings import Embeddings
+from latentflix.text.token_corpus import TokenCorpus
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -53,6 +57,41 @@ def predict_positions(
     artifact.write(cross_fit(read, store.read_table(factors, "scores"), readers, config))
 
 
+@stage("network", "network-positions")
+def place_by_network(
+    artifact: Artifact,
+    store: Store,
+    *,
+    reviews: Handle,
+    token_corpus: Handle,
+    language_model: Handle,
+    classifier: Handle,
+    predictions: Handle,
+    documents: Handle,
+    factors: Handle,
+    config: PredictionConfig,
+) -> None:
+    """Place each item by the network that has not read about it."""
+    classifiers = store.read(classifier, Classifiers)
+    read = store.read_table(reviews, "reviews").set_index("review_id").loc[classifiers.held_out.index].reset_index()
+    vocabulary = store.read_field(language_model, LanguageModel, "vocabulary")
+    trained = ClassifierConfig.model_validate(store.manifest(classifier).config)
+    corpus = TokenCorpus.load(store, token_corpus)
+    placed = place_items(
+        classifiers,
+        store.read_table(predictions, "predictions"),
+        read,
+        corpus.texts(corpus.rows(map(text_id, read["text"])), len(vocabulary), trained.max_tokens, trained.part),
+        vocabulary,
+        store.read(documents, Documents),
+        store.read_table(factors, "scores"),
+        trained,
+        config,
+    )
+    artifact.write(placed)
+    artifact.metrics.update(placed.summary())
+
+
 @stage("evaluation", "evaluation-{config.permutations}-permutations")
 def evaluate(
     artifact: Artifact,
@@ -66,6 +105,7 @@ def evaluate(
     factors: Handle,
     documents: Handle,
     positions: Handle,
+    network: Handle,
     config: EvaluationConfig,
 ) -> None:
     """Score the predictions for items whose reviews were held out."""
@@ -73,12 +113,13 @@ def evaluate(
     item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]
     folds = store.read_field(classifier, Classifiers, "folds")
     known = store.read_field(classifier, Classifiers, "labels")
+    placed = store.read(network, NetworkPositions)
     scores = score_positions(
         store.read(positions, CrossFit),
         store.read(documents, Documents),
         store.read_table(factors, "scores"),
         store.read_table(factors, "axes")["stable"],
-        network_positions(predicted, item_ids, folds, known),
+        placed,
         config,
     )
     evaluation = evaluate_predictions(
@@ -94,7 +135,7 @@ def evaluate(
     artifact.write_table("labels", evaluation.labels)
     artifact.write_table("axes", scores.axes)
     artifact.write_table("readers", scores.readers)
-    artifact.metrics.update(evaluation.overall | scores.summary())
+    artifact.metrics.update(evaluation.overall | scores.summary() | placed.summary())
 
 
 @stage("reader", "reader")

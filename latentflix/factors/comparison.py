@@ -13,8 +13,7 @@ import pandas as pd
 
 from latentflix.calibration import tune_thresholds
 from latentflix.config import StageConfig, setting
-from latentflix.factors.evaluation import average_by_item
-from latentflix.factors.folds import RANDOM_SPLIT
+from latentflix.factors.folds import RANDOM_SPLIT, average_by_item
 from latentflix.factors.labels import indicator_matrix
 from latentflix.metrics import RANKING_METRICS, bootstrap_counts, bootstrap_interval, f1_scores, score_labels
 

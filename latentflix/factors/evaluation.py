@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 from scipy.stats import norm
 
-from latentflix.factors.folds import RANDOM_SPLIT
-from latentflix.factors.inference import EvaluationConfig, NetworkPositions
+from latentflix.factors.folds import RANDOM_SPLIT, average_by_item
+from latentflix.factors.inference import EvaluationConfig
 from latentflix.factors.labels import indicator_matrix
 from latentflix.metrics import (
     RANKING_METRICS,
@@ -138,26 +137,6 @@ class _Trials:
             f"{name}_high": high,
             f"words_{name}": float(words_value),
         }
-
-
-def average_by_item(predictions: pd.DataFrame, item_ids: pd.Series, labels: list[str]) -> pd.DataFrame:
-    """Average an item's reviews, as predicted by classifiers that have not read about it: index item_id."""
-    grouped = predictions[predictions["classifier"] != RANDOM_SPLIT]
-    return grouped[labels].groupby(item_ids.loc[grouped["review_id"]].to_numpy()).mean().rename_axis("item_id")
-
-
-def network_positions(
-    predictions: pd.DataFrame, item_ids: pd.Series, folds: pd.Series, labels: list[str]
-) -> NetworkPositions:
-    """What the classifiers predict of items' positions: how much surer they are of the plus label than of the minus.
-
-    The difference of the two labels' log-odds, averaged over an item's reviews, for each axis both of whose labels are
-    predicted. Arguments as for `evaluate_predictions`.
-    """
-    axes = [axis for axis in dict.fromkeys(label[:-1] for label in labels) if {f"{axis}+", f"{axis}-"} <= set(labels)]
-    odds = predictions.assign(**{label: logit(predictions[label].clip(1e-6, 1 - 1e-6)) for label in labels})
-    items = average_by_item(odds, item_ids, labels)
-    return NetworkPositions(pd.DataFrame({axis: items[f"{axis}+"] - items[f"{axis}-"] for axis in axes}), folds)
 
 
 def _review_auc(predictions: pd.DataFrame, item_ids: pd.Series, has_label: pd.DataFrame) -> float | None:

@@ -113,6 +113,12 @@ def predict_each(
     return pd.concat(tables, ignore_index=True)
 
 
+def average_by_item(predictions: pd.DataFrame, item_ids: pd.Series, labels: list[str]) -> pd.DataFrame:
+    """Average an item's reviews, as predicted by classifiers that have not read about it: index item_id."""
+    grouped = predictions[predictions["classifier"] != RANDOM_SPLIT]
+    return grouped[labels].groupby(item_ids.loc[grouped["review_id"]].to_numpy()).mean().rename_axis("item_id")
+
+
 def frequent_labels(
     item_labels: pd.DataFrame, item_ids: pd.Series, labels: Sequence[str], min_items: int
 ) -> tuple[list[str], pd.DataFrame]:

@@ -16,12 +16,12 @@ from scipy.stats import false_discovery_control, norm
 from latentflix.config import StageConfig, setting
 from latentflix.factors.crossfit import CrossFit
 from latentflix.factors.documents import Documents
+from latentflix.factors.network import NETWORK, NetworkPositions
 from latentflix.factors.permutations import permute_items
 from latentflix.factors.readers.metadata import METADATA
 from latentflix.factors.readers.stacked import STACKED
 from latentflix.metrics import bootstrap_groups, bootstrap_interval, rank_correlations, resampled_rank_correlations
 
-NETWORK = "network"
 # Groups of items of similar popularity, as the readers' permutations have them by default.
 _STRATA = 5
 
@@ -36,14 +36,6 @@ class EvaluationConfig(StageConfig):
         0.05, "share of the factors that hold that may do so by chance (Benjamini and Hochberg)", gt=0, lt=1
     )
     seed: int = setting(0, "seed of permutations and resamples", ge=0)
-
-
-@dataclass(frozen=True)
-class NetworkPositions:
-    """What the network predicts. table: index item_id, a column for each axis it knows. folds: index item_id."""
-
-    table: pd.DataFrame
-    folds: pd.Series
 
 
 @dataclass(frozen=True)

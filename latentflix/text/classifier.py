@@ -11,6 +11,7 @@ from fastai.text.core import UNK
 from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_clas_split
 from fastai.text.models.core import SequentialRNN, get_text_classifier
 from scipy.special import expit
+from torch import nn
 from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
@@ -181,16 +182,39 @@ def predict_logits(
     model: SequentialRNN, reviews: Sequence[np.ndarray], padding: int, batch_size: int = 64
 ) -> np.ndarray:
     """The logit of each label for each review, float32 (reviews, labels); leaves the model in evaluation mode."""
+    return _forward(model, reviews, model[1].layers[-1][-1].out_features, padding, batch_size)
+
+
+def pooled_states(
+    weights: Mapping[str, np.ndarray],
+    reviews: Sequence[np.ndarray],
+    vocabulary: Sequence[str],
+    config: FineTuningConfig,
+    batch_size: int = 64,
+) -> np.ndarray:
+    """What a classifier's head gets to see of each review: float32 (reviews, 3 x embedding size).
+
+    The last, the largest and the mean state of the encoder. Raises as `restore_classifier` does.
+    """
+    model = restore_classifier(weights, vocabulary, config)
+    n_states = model[1].layers[0][0].num_features
+    model[1].layers = nn.Identity()
+    return _forward(model, reviews, n_states, padding_id(vocabulary), batch_size)
+
+
+def _forward(
+    model: SequentialRNN, reviews: Sequence[np.ndarray], n_outputs: int, padding: int, batch_size: int
+) -> np.ndarray:
     device = next(model.parameters()).device
-    logits = np.zeros((len(reviews), model[1].layers[-1][-1].out_features), np.float32)
-    batches = ClassifierBatches(reviews, logits, batch_size, padding)
+    outputs = np.zeros((len(reviews), n_outputs), np.float32)
+    batches = ClassifierBatches(reviews, outputs, batch_size, padding)
     model.eval()
     bar = tqdm(batches, "predictions", leave=False, disable=None)
     with torch.inference_mode():
         for rows, (tokens, _) in zip(batches.order(), bar, strict=True):
             model.reset()
-            logits[rows] = model(tokens.to(device))[0].float().cpu().numpy()
-    return logits
+            outputs[rows] = model(tokens.to(device))[0].float().cpu().numpy()
+    return outputs
 
 
 def predict_proba(

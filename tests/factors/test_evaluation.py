@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.factors.evaluation import _Trials, network_positions
+from latentflix.factors.evaluation import _Trials
 from latentflix.factors.evaluation import evaluate_predictions as evaluate
 from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.inference import EvaluationConfig
@@ -84,16 +84,6 @@ def test_a_null_of_classifiers_that_cannot_learn_anew_is_widened():
     assert wider["auc"] == plain["auc"]
     assert wider["auc_null_sd"] == pytest.approx(1.5 * plain["auc_null_sd"])
     assert wider["auc_p"] > plain["auc_p"]
-
-
-def test_a_classifier_places_an_item_by_how_much_surer_it_is_of_plus_than_of_minus():
-    case = make_case(0.5)
-    network = network_positions(case["predictions"], case["item_ids"], case["folds"], [*LABELS])
-    first = case["item_ids"].iloc[0]
-    leaning = case["predictions"].set_index("review_id").loc[case["item_ids"].index[case["item_ids"] == first]]
-    odds = np.log(leaning["1+"] / (1 - leaning["1+"])) - np.log(leaning["1-"] / (1 - leaning["1-"]))
-    assert network.table.loc[first, "1"] == pytest.approx(odds.mean())
-    assert network.folds.equals(case["folds"])
 
 
 def test_folds_whose_base_rates_differ_do_not_move_the_null():

@@ -5,7 +5,8 @@ from scipy.stats import norm, spearmanr
 
 from latentflix.factors.crossfit import CrossFit
 from latentflix.factors.documents import Documents
-from latentflix.factors.inference import EvaluationConfig, NetworkPositions, score_positions
+from latentflix.factors.inference import EvaluationConfig, score_positions
+from latentflix.factors.network import NetworkPositions
 
 N, AXES = 120, pd.Index(["1", "2"], name="axis")
 CONFIG = EvaluationConfig(bootstraps=400, permutations=200)
@@ -105,7 +106,7 @@ def test_the_null_of_the_network_is_as_much_wider_as_that_of_readers_that_learn_
     positions = made[2]
     assert score(*made).inflation == pytest.approx(1.5)
     table = positions[["1"]] + np.random.default_rng(3).normal(size=(N, 1)) * 4
-    network = NetworkPositions(table, pd.Series(0, positions.index))
+    network = NetworkPositions(table, pd.Series(0, positions.index), pd.DataFrame())
     scores = score(*made, network=network)
     rho = spearmanr(table["1"], positions["1"])[0]
     assert scores.axes.loc["1", "rho_network"] == pytest.approx(rho, abs=1e-6)

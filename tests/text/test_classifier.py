@@ -9,6 +9,7 @@ from latentflix.text.classifier import (
     RATE_DECAY,
     FineTuningConfig,
     build_classifier,
+    pooled_states,
     predict_proba,
     read_reviews,
     restore_classifier,
@@ -168,3 +169,13 @@ def test_an_empty_text_is_read_as_xxbos_only():
     probabilities = predict(reviews)
     assert ((probabilities > 0) & (probabilities < 1)).all()
     np.testing.assert_allclose(probabilities[:1], predict(reviews[:1]), atol=1e-6)
+
+
+def test_the_head_of_a_classifier_predicts_from_the_pooled_states():
+    weights = make_weights()
+    states = pooled_states(weights, REVIEWS, VOCABULARY, CONFIG, batch_size=4)
+    assert states.shape == (30, 3 * SIZES["emb_sz"])
+    head = restore_classifier(weights, VOCABULARY, CONFIG)[1].layers
+    with torch.inference_mode():
+        expected = torch.sigmoid(head(torch.from_numpy(states))).numpy()
+    np.testing.assert_allclose(predict(REVIEWS), expected, atol=1e-5)
