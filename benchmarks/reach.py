@@ -215,7 +215,7 @@ def _ask_oracle(world: World, documents: Documents, axes: Factors, folds: np.nda
     weights, predicted = documents.items["weight"].to_numpy(), np.zeros_like(truth)
     for fold in np.unique(folds):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        learned, seen = reader.kernels(train, test)
+        learned, seen = reader.kernels(train, test, train)
         ridge = KernelRidge.decompose(learned, weights[train])
         predicted[test] = fit_ridge(ridge, truth[train]).predict(ridge.project(seen))
     return float(rank_correlations(predicted, truth, folds, weights).mean())

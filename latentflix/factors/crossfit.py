@@ -13,7 +13,7 @@ from latentflix.factors.folds import assign_groups
 from latentflix.factors.permutations import permute_items
 from latentflix.factors.readers.protocol import Reader
 from latentflix.factors.readers.registry import Readers, ReadersConfig
-from latentflix.factors.readers.ridge import KernelRidge, RidgeFit, fit_ridge
+from latentflix.factors.readers.ridge import KernelRidge, RidgeFit, choose_landmarks, fit_ridge
 from latentflix.factors.readers.stacked import STACKED, stack_readers
 from latentflix.factors.readers.tfidf import WordReader
 from latentflix.metrics import rank_correlations
@@ -123,14 +123,16 @@ def cross_fit(
 class _Fitted:
     """What a reader has learned to see in some items, ready for any targets."""
 
+    landmarks: np.ndarray
     ridge: KernelRidge
     projected: np.ndarray
 
     @classmethod
     def fit(cls, reader: Reader, train: np.ndarray, test: np.ndarray, weights: np.ndarray) -> "_Fitted":
-        learned, seen = reader.kernels(train, test)
-        ridge = KernelRidge.decompose(learned, weights[train])
-        return cls(ridge, ridge.project(seen))
+        chosen = choose_landmarks(len(train))
+        learned, seen = reader.kernels(train, test, train[chosen])
+        ridge = KernelRidge.decompose(learned, weights[train], chosen)
+        return cls(train[chosen], ridge, ridge.project(seen))
 
     def fit_targets(self, targets: np.ndarray) -> RidgeFit:
         return fit_ridge(self.ridge, targets)
@@ -143,7 +145,7 @@ class _Fitted:
     def read(self, words: WordReader, train: np.ndarray, texts: Sequence[str], targets: np.ndarray) -> np.ndarray:
         """Predict the targets of texts by the reader of words, which this is."""
         vocabulary = words.learn(train)
-        kernel = (words.text_features(texts, vocabulary) @ words.features(train, vocabulary).T).toarray()
+        kernel = (words.text_features(texts, vocabulary) @ words.features(self.landmarks, vocabulary).T).toarray()
         return self.fit_targets(targets).predict(self.ridge.project(kernel))
 
 

@@ -111,7 +111,7 @@ def positions_by_regression(
     for fold, seen in states.items():
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         reader = TableReader(NETWORK, seen.loc[folds.index].to_numpy(np.float64))
-        kernel, others = reader.kernels(train, test)
+        kernel, others = reader.kernels(train, test, train)
         ridge = KernelRidge.decompose(kernel, weights.loc[folds.index].to_numpy()[train])
         placed.iloc[test] = fit_ridge(ridge, targets[train]).predict(ridge.project(others))
     return placed

@@ -16,12 +16,13 @@ import pandas as pd
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
-from latentflix.factors.readers.ridge import KernelRidge, fit_ridge
+from latentflix.factors.readers.ridge import KernelRidge, choose_landmarks, fit_ridge
 from latentflix.factors.readers.tfidf import (
     Vocabulary,
     WordReader,
     count_words,
     fold_weights,
+    gram_matrix,
     split_words,
     weigh_words,
     word_counter,
@@ -129,13 +130,12 @@ def _fit_primal(
     words: WordReader, train: np.ndarray, targets: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit the items of `train`: coefficients float64 (words, axes), and intercepts float64 (axes,)."""
-    learned = words.features(train, words.learn(train))
-    ridge = KernelRidge.decompose((learned @ learned.T).toarray().astype(np.float64), weights[train])
-    fit = fit_ridge(ridge, targets[train])
-    # The kernel is centred on the weighted mean of the features, and so are the features themselves.
-    centre = (ridge.weights / len(train)) @ learned
-    coefficients = learned.T @ fit.dual - np.outer(centre, fit.dual.sum(0))
-    return fold_weights(coefficients), fit.intercepts - centre @ coefficients
+    chosen = choose_landmarks(len(train))
+    vocabulary = words.learn(train)
+    known = words.features(train[chosen], vocabulary)
+    kernel = gram_matrix(words.features(train, vocabulary), known)
+    fit = fit_ridge(KernelRidge.decompose(kernel, weights[train], chosen), targets[train])
+    return fold_weights(known.T @ fit.dual), fit.constant
 
 
 @dataclass(frozen=True)

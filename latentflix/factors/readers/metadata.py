@@ -15,12 +15,12 @@ class TableReader:
     name: str
     table: np.ndarray
 
-    def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def kernels(self, train: np.ndarray, test: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As in the protocol of a reader: columns in standard deviations over `train`, unknown values at its mean."""
         known = np.where(np.isnan(self.table[train]).all(0), 0.0, self.table)
         mean, deviation = np.nanmean(known[train], 0), np.nanstd(known[train], 0)
         scaled = np.nan_to_num((known - mean) / np.where(deviation > 0, deviation, 1))
-        return scaled[train] @ scaled[train].T, scaled[test] @ scaled[train].T
+        return scaled[train] @ scaled[landmarks].T, scaled[test] @ scaled[landmarks].T
 
 
 def metadata_reader(items: pd.DataFrame, item_ids: pd.Index, mean_ratings: pd.Series) -> TableReader:

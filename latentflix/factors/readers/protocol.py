@@ -4,13 +4,6 @@ from typing import Protocol
 
 import numpy as np
 
-_MANY_ITEMS = 4000
-
-
-def kernel_dtype(n_items: int) -> type[np.floating]:
-    """The dtype of kernel matrices: half the precision takes half the room, which many items need."""
-    return np.float32 if n_items > _MANY_ITEMS else np.float64
-
 
 class Reader(Protocol):
     """Says how alike items are, in whatever it sees of them.
@@ -22,8 +15,9 @@ class Reader(Protocol):
     def name(self) -> str:
         """What the reader is called in tables and settings."""
 
-    def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How alike the items of `train` are among themselves, and those of `test` are to them.
+    def kernels(self, train: np.ndarray, test: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How alike the items of `train` and of `test` are to the landmarks, which are items of `train`.
 
-        train, test: rows of the documents' items, int64. Returns (train, train) and (test, train), of `kernel_dtype`.
+        train, test, landmarks: rows of the documents' items, int64. Returns float64 (train, landmarks) and
+        (test, landmarks).
         """

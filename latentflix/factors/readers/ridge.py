@@ -11,55 +11,78 @@ from scipy.linalg import eigh
 
 # Penalties, as multiples of the kernel matrix' mean eigenvalue.
 PENALTIES = 10.0 ** np.arange(-1.5, 2.6, 0.5)
-# Above twice as many items only so many leading eigenvectors are computed.
-RANK = 1500
+# Of more items only so many are those with which all are compared, and half as many components are kept.
+LANDMARKS, RANK = 3000, 1500
+
+
+def choose_landmarks(n_items: int, most: int = LANDMARKS) -> np.ndarray:
+    """Choose the items with which all are compared: all of them, or of many a random choice. int64 (landmarks,)."""
+    if n_items <= most:
+        return np.arange(n_items)
+    return np.sort(np.random.default_rng(0).choice(n_items, most, replace=False))
 
 
 @dataclass(frozen=True)
 class KernelRidge:
-    """The decomposition of a weighted and centred kernel matrix of the items learned from.
+    """The decomposition of the weighted and centred kernel matrix of the items learned from.
 
     Attributes:
         weights: float64 (items,), of mean 1.
         eigenvalues: float64 (rank,).
-        eigenvectors: (items, rank); the rank is the number of items, or RANK of many.
-        mean_eigenvalue: of all of them.
-        mean: float64 (items,), the weighted mean of the kernel's rows.
+        eigenvectors: float64 (items, rank).
+        basis: float64 (landmarks, rank), and offset: float64 (rank,): from the kernel of an item with the landmarks to
+            where the item lies on the components.
     """
 
     weights: np.ndarray
     eigenvalues: np.ndarray
     eigenvectors: np.ndarray
-    mean_eigenvalue: float
-    mean: np.ndarray
+    basis: np.ndarray
+    offset: np.ndarray
 
     @classmethod
-    def decompose(cls, kernel: np.ndarray, weights: np.ndarray, rank: int = RANK) -> "KernelRidge":
-        """Decompose a kernel matrix (items, items), which is overwritten. weights: (items,), how much each item counts.
+    def decompose(
+        cls, kernel: np.ndarray, weights: np.ndarray, landmarks: np.ndarray | None = None, rank: int = RANK
+    ) -> "KernelRidge":
+        """Decompose the kernel of items with landmarks among them.
 
-        With more than twice `rank` items, the regression is that on their leading `rank` components.
+        With all items as landmarks this is exact. With fewer it is the Nyström approximation, whose cost grows with the
+        number of items and not with its square. Source: Williams and Seeger 2001.
+
+        Args:
+            kernel: float64 (items, landmarks).
+            weights: (items,), how much each item counts.
+            landmarks: int64 (landmarks,), which items they are; not given: all.
+            rank: components that are kept of an approximation.
         """
         weights = weights / weights.mean()
-        share = weights / len(weights)
-        mean = kernel @ share
-        root = np.sqrt(weights).astype(kernel.dtype)
-        kernel -= (mean - share @ mean / 2)[:, None].astype(kernel.dtype)
-        kernel -= (mean - share @ mean / 2)[None, :].astype(kernel.dtype)
-        kernel *= root[:, None]
-        kernel *= root[None, :]
-        trace = max(float(np.trace(kernel)), np.finfo(float).tiny)
-        decompose = _leading_eigenvectors if len(kernel) > 2 * rank else _all_eigenvectors
-        eigenvalues, eigenvectors = decompose(kernel, rank)
-        return cls(weights, np.maximum(eigenvalues, 0), eigenvectors, trace / len(kernel), mean)
+        share, root = weights / len(weights), np.sqrt(weights)[:, None]
+        if landmarks is None or len(landmarks) == len(kernel):
+            mean = kernel @ share
+            centred = (kernel - mean[:, None] - mean[None, :] + share @ mean) * root * root.T
+            values, vectors = eigh(centred, overwrite_a=True, check_finite=False)
+            towards = root * vectors
+            basis = towards - share[:, None] * towards.sum(0)
+            offset = (share @ mean) * towards.sum(0) - mean @ towards
+            return cls(weights, np.maximum(values, 0), vectors, basis, offset)
+        values, vectors = eigh(kernel[landmarks], check_finite=False)
+        kept = np.flatnonzero(values > values[-1] * 1e-9)[-rank:]
+        features = vectors[:, kept] / np.sqrt(values[kept])
+        seen = kernel @ features
+        mean = share @ seen
+        seen = (seen - mean) * root
+        values, vectors = eigh(seen.T @ seen, check_finite=False)
+        scale = np.sqrt(np.maximum(values, np.finfo(float).tiny))
+        return cls(weights, scale**2, seen @ (vectors / scale), features @ (vectors * scale), -mean @ (vectors * scale))
 
-    def centre(self, kernel: np.ndarray) -> np.ndarray:
-        """The kernel of other items with those learned from (others, items), centred as those are."""
-        share = self.weights / len(self.weights)
-        return kernel - self.mean[None, :] - (kernel @ share)[:, None] + share @ self.mean
+    @property
+    def mean_eigenvalue(self) -> float:
+        """The mean of the eigenvalues, those counted in that are 0 or left out."""
+        return max(float(self.eigenvalues.sum()), np.finfo(float).tiny) / len(self.weights)
 
     def project(self, kernel: np.ndarray) -> np.ndarray:
-        """Where other items lie on the components, from their kernel with those learned from: (others, rank)."""
-        return self.centre(kernel) @ (np.sqrt(self.weights)[:, None] * self.eigenvectors)
+        """Where items lie on the components, from their kernel with the landmarks: (items, rank)."""
+        return np.asarray(kernel @ self.basis + self.offset)
 
 
 @dataclass(frozen=True)
@@ -81,8 +104,13 @@ class RidgeFit:
 
     @property
     def dual(self) -> np.ndarray:
-        """The weight of each item learned from in a prediction: (items, targets)."""
-        return np.sqrt(self.ridge.weights)[:, None] * (self.ridge.eigenvectors @ self.coefficients)
+        """The weight of each landmark in a prediction: (landmarks, targets)."""
+        return np.asarray(self.ridge.basis @ self.coefficients)
+
+    @property
+    def constant(self) -> np.ndarray:
+        """What is predicted of an item that has nothing in common with any landmark: (targets,)."""
+        return np.asarray(self.intercepts + self.ridge.offset @ self.coefficients)
 
     def predict(self, projected: np.ndarray) -> np.ndarray:
         """Predict the targets of items from where they lie on the components (others, rank): (others, targets)."""
@@ -118,17 +146,3 @@ def fit_ridge(ridge: KernelRidge, targets: np.ndarray) -> RidgeFit:
     left_out = targets - residuals / (1 - leverages)[:, chosen]
     coefficients = rotated / (values[:, None] + (PENALTIES * scale)[chosen]).astype(dtype)
     return RidgeFit(ridge, coefficients, intercepts, left_out, PENALTIES[chosen])
-
-
-def _all_eigenvectors(kernel: np.ndarray, _: int) -> tuple[np.ndarray, np.ndarray]:
-    values, vectors = eigh(kernel, overwrite_a=True, check_finite=False)
-    return values, vectors
-
-
-def _leading_eigenvectors(kernel: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """The leading eigenvalues and eigenvectors, nearly. Source: Halko et al. 2011, subspace iteration."""
-    start = np.random.default_rng(0).normal(size=(len(kernel), rank)).astype(kernel.dtype)
-    basis = np.linalg.qr(kernel @ start)[0]
-    basis = np.linalg.qr(kernel @ basis)[0]
-    values, vectors = eigh(basis.T @ (kernel @ basis), check_finite=False)
-    return values.astype(np.float64), basis @ vectors

@@ -26,7 +26,7 @@ class SentenceReader:
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
         return cls(means / np.where(lengths > 0, lengths, 1))
 
-    def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def kernels(self, train: np.ndarray, test: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As in the protocol of a reader."""
         vectors = self.vectors.astype(np.float64)
-        return vectors[train] @ vectors[train].T, vectors[test] @ vectors[train].T
+        return vectors[train] @ vectors[landmarks].T, vectors[test] @ vectors[landmarks].T

@@ -15,7 +15,6 @@ from sklearn.preprocessing import normalize
 from latentflix.config import StageConfig, setting
 from latentflix.errors import NotEnoughData
 from latentflix.factors.documents import Documents, mask_names
-from latentflix.factors.readers.protocol import kernel_dtype
 
 _WORD = r"\b\w\w+\b"
 # Of the mean of the parts, beside the whole document, whose weight is 1.
@@ -111,21 +110,21 @@ class WordReader:
         whole = weigh_words(count_words(self.vectorizer, texts, self.proper_names), vocabulary)
         return _side_by_side(whole, whole)
 
-    def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def kernels(self, train: np.ndarray, test: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As in the protocol of a reader."""
         vocabulary = self.learn(train)
-        learned, seen = (self.features(rows, vocabulary) for rows in (train, test))
-        return gram_matrix(learned, learned), gram_matrix(seen, learned)
+        learned, seen, known = (self.features(rows, vocabulary) for rows in (train, test, landmarks))
+        return gram_matrix(learned, known), gram_matrix(seen, known)
 
 
 def gram_matrix(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
-    """The inner products of all rows, float64, of very many rows float32: (left, right)."""
+    """The inner products of all rows: float64 (left, right)."""
     used = np.bincount(right.indices, minlength=right.shape[1])
     # Frequent words make nearly all of the work, and are multiplied faster as dense arrays.
     frequent = used > _FREQUENT * right.shape[0]
     dense = right[:, frequent].toarray().T
     rare = right[:, ~frequent].T.tocsr()
-    result = np.empty((left.shape[0], right.shape[0]), kernel_dtype(right.shape[0]))
+    result = np.empty((left.shape[0], right.shape[0]))
     # A product of sparse arrays is dense here, and takes twice the room as a sparse one.
     for start in range(0, left.shape[0], _ROWS_AT_ONCE):
         part = left[start : start + _ROWS_AT_ONCE]

@@ -14,7 +14,6 @@ from sklearn.preprocessing import normalize
 
 from latentflix.config import StageConfig, setting
 from latentflix.factors.documents import Documents, mask_names
-from latentflix.factors.readers.protocol import kernel_dtype
 from latentflix.factors.readers.tfidf import document_texts
 
 
@@ -64,11 +63,10 @@ class TopicReader:
         topics = TruncatedSVD(n_topics, n_iter=2, random_state=config.seed).fit(vectors)
         return cls(normalize(topics.transform(weigh.transform(own)).astype(np.float64)))
 
-    def kernels(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def kernels(self, train: np.ndarray, test: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As in the protocol of a reader: alike as a Gaussian of the distance, of which the median is the unit."""
         centre = self.vectors[train].mean(0)
-        dtype = kernel_dtype(len(train))
-        learned, seen = (normalize(self.vectors[rows] - centre).astype(dtype) for rows in (train, test))
-        distances = [np.maximum(2 - 2 * (each @ learned.T), 0) for each in (learned, seen)]
+        learned, seen, known = (normalize(self.vectors[rows] - centre) for rows in (train, test, landmarks))
+        distances = [np.maximum(2 - 2 * (each @ known.T), 0) for each in (learned, seen)]
         unit = float(np.median(distances[0])) or 1.0
         return np.exp(-distances[0] / unit), np.exp(-distances[1] / unit)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latentflix.factors.readers.ridge import PENALTIES, KernelRidge, fit_ridge
+from latentflix.factors.readers.ridge import PENALTIES, KernelRidge, choose_landmarks, fit_ridge
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +63,39 @@ def test_all_targets_at_once_give_what_each_gives_alone(data):
         np.testing.assert_allclose(fit_ridge(ridge, targets[:, [at]]).dual, both.dual[:, [at]], atol=1e-12)
 
 
-def test_with_many_items_the_leading_components_predict_nearly_the_same():
+def test_with_many_items_some_landmarks_predict_nearly_the_same():
     random = np.random.default_rng(3)
     features = random.normal(size=(300, 400)) * 0.97 ** np.arange(400)
     targets = np.column_stack([features[:, 0] + features[:, 3], features[:, 5]]) + random.normal(size=(300, 2))
-    others, weights = random.normal(size=(50, 400)) * 0.97 ** np.arange(400), np.ones(300)
-    whole, leading = (KernelRidge.decompose(features @ features.T, weights, rank) for rank in (300, 120))
-    assert leading.eigenvectors.shape == (300, 120)
-    exact, near = (fit_ridge(each, targets).predict(each.project(others @ features.T)) for each in (whole, leading))
-    assert (np.diag(np.corrcoef(exact.T, near.T)[:2, 2:]) > 0.98).all()
+    others, weights = random.normal(size=(50, 400)) * 0.97 ** np.arange(400), random.uniform(0.5, 1, 300)
+    predicted = []
+    for most, rank in ((300, 300), (200, 120)):
+        chosen = choose_landmarks(300, most)
+        ridge = KernelRidge.decompose(features @ features[chosen].T, weights, chosen, rank)
+        assert ridge.eigenvectors.shape == (300, rank)
+        predicted.append(fit_ridge(ridge, targets).predict(ridge.project(others @ features[chosen].T)))
+    assert (np.diag(np.corrcoef(predicted[0].T, predicted[1].T)[:2, 2:]) > 0.97).all()
+
+
+def test_with_enough_components_landmarks_are_exact():
+    """Features of fewer dimensions than landmarks are recovered whole."""
+    random = np.random.default_rng(4)
+    features, others = random.normal(size=(90, 10)), random.normal(size=(7, 10))
+    targets, weights = random.normal(size=(90, 2)) + features[:, :2], random.uniform(0.2, 1, 90)
+    chosen = choose_landmarks(90, 40)
+    exact = KernelRidge.decompose(features @ features.T, weights)
+    near = KernelRidge.decompose(features @ features[chosen].T, weights, chosen)
+    assert len(chosen) == len(set(chosen.tolist())) == 40
+    assert near.mean_eigenvalue == pytest.approx(exact.mean_eigenvalue)
+    one, other = fit_ridge(exact, targets), fit_ridge(near, targets)
+    np.testing.assert_allclose(other.left_out, one.left_out, atol=1e-8)
+    np.testing.assert_allclose(
+        other.predict(near.project(others @ features[chosen].T)),
+        one.predict(exact.project(others @ features.T)),
+        atol=1e-8,
+    )
+    np.testing.assert_allclose(
+        others @ features[chosen].T @ other.dual + other.constant,
+        one.predict(exact.project(others @ features.T)),
+        atol=1e-8,
+    )
