@@ -19,7 +19,7 @@ from latentflix.factors.documents import DocumentConfig, Documents, gather_docum
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.readers.registry import ReadersConfig, build_readers
 from latentflix.factors.readers.stacked import STACKED
-from latentflix.factors.readers.topics import TopicsConfig
+from latentflix.factors.readers.topics import TopicsConfig, find_topics
 from latentflix.metrics import rank_correlations
 from latentflix.text.cleaning import text_id
 from tests.support.synthetic_world import World, join_world, make_world, read_items
@@ -48,9 +48,8 @@ def measure_readers(n_worlds: int, n_factors: int, n_permutations: int, n_items:
             n_repeats=2, permutations=n_permutations, topics=TopicsConfig(n_topics=20, min_texts=2), seed=seed
         )
         held_out = documents.parts["text"].map(text_id)
-        readers = build_readers(
-            documents, items, pd.Series(3.0, items.index), world.reviews["text"], held_out, [], config
-        )
+        topics = find_topics(documents, world.reviews["text"], held_out, config.topics, mask=False)
+        readers = build_readers(documents, items, pd.Series(3.0, items.index), topics, [], config)
         fit = cross_fit(documents, positions, readers, config)
         truth, weights = positions.loc[documents.items.index].to_numpy(), documents.items["weight"].to_numpy()
         rho = np.mean(

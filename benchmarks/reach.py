@@ -28,6 +28,7 @@ from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.readers.metadata import TableReader
 from latentflix.factors.readers.registry import ReadersConfig, build_readers
 from latentflix.factors.readers.ridge import KernelRidge, fit_ridge
+from latentflix.factors.readers.topics import find_topics
 from latentflix.metrics import rank_correlations
 from latentflix.recommender.fit import fit_recommender
 from latentflix.recommender.halves import HalvesConfig, fit_halves
@@ -186,7 +187,8 @@ def measure(n_items: int, n_ratings: int, settings: ReachSettings) -> dict[str, 
     config = ReadersConfig(n_repeats=settings.repeats, permutations=settings.permutations)
     means = data.ratings.groupby("item_id")["rating"].mean()
     none = pd.Series([], dtype="str")
-    readers = clock.run("readers", lambda: build_readers(documents, data.items, means, world.corpus, none, [], config))
+    topics = clock.run("topics", lambda: find_topics(documents, world.corpus, none, config.topics, mask=False))
+    readers = clock.run("readers", lambda: build_readers(documents, data.items, means, topics, [], config))
     fit = clock.run("positions", lambda: cross_fit(documents, axes.scores, readers, config))
     scores = clock.run(
         "evaluation",

@@ -8,6 +8,7 @@ from prefect import flow
 from flows.command_line import FlowResult, main
 from flows.steps import fetch, finish, load_ratings, train_language_models
 from latentflix.artifacts import Store
+from latentflix.factors.readers.registry import repeat_groups
 from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.trials import trial_configs
 from latentflix.report.changes import find_previous
@@ -68,16 +69,18 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     if settings.readers.sentences or settings.comparison.sentences:
         folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
         embeddings = [run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))]
-    positions = run(
-        readers.predict_positions,
+    topics = run(readers.learn_topics, documents=documents, reviews=joined, corpus=corpus, config=settings.readers)
+    repeats = run.map(
+        readers.predict_repeats,
         documents=documents,
         factors=axes,
         ratings=ratings,
         reviews=joined,
-        corpus=corpus,
+        topics=topics,
         embeddings=embeddings if settings.readers.sentences else [],
-        config=settings.readers,
+        configs=repeat_groups(settings.readers),
     )
+    positions = run(readers.merge_positions, repeats=repeats, config=settings.readers)
     reader = run(readers.fit_reader, documents=documents, positions=positions, factors=axes, config=settings.readers)
 
     known = {"reviews": joined, "labels": labels, "classifier": classifier}

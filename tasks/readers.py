@@ -3,14 +3,15 @@
 from typing import Annotated
 
 from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig
-from latentflix.factors.crossfit import CrossFit, cross_fit
+from latentflix.factors.crossfit import CrossFit, cross_fit_repeats, merge_repeats
 from latentflix.factors.documents import REVIEW, DocumentConfig, Documents, gather_documents
 from latentflix.factors.evaluation import evaluate_predictions
 from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.network import NetworkPositions, place_items
 from latentflix.factors.reader_model import fit_reader as fit_reader_model
-from latentflix.factors.readers.registry import ReadersConfig, build_readers
+from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig, build_readers
 from latentflix.factors.readers.tfidf import WordReader
+from latentflix.factors.readers.topics import TopicReader, find_topics
 from latentflix.text.cleaning import text_id
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.sentence_embeddings import Embeddings
@@ -26,8 +27,30 @@ def gather(artifact: Artifact, store: Store, *, reviews: Handle, ratings: Handle
     artifact.metrics.update(items=len(documents.items), parts=len(documents.parts), repeated=documents.repeated)
 
 
-@stage("positions", "positions-{config.n_repeats}x{config.n_folds}-folds")
-def predict_positions(
+@stage("topics", "topics-{config.topics.n_topics}")
+def learn_topics(
+    artifact: Artifact,
+    store: Store,
+    *,
+    documents: Handle,
+    reviews: Handle,
+    corpus: Annotated[Handle, "datasets"],
+    config: ReadersConfig,
+) -> None:
+    """Learn topics from texts of other items, and find those of the documents."""
+    vectors = find_topics(
+        store.read(documents, Documents),
+        store.read_table(corpus, "reviews")["text"],
+        store.read_table(reviews, "unread")["text_id"],
+        config.topics,
+        mask=config.mask_names,
+    )
+    artifact.write(TopicReader(vectors))
+    artifact.metrics["topics"] = vectors.shape[1]
+
+
+@stage("repeats", "repeats-{config.repeats}")
+def predict_repeats(
     artifact: Artifact,
     store: Store,
     *,
@@ -35,9 +58,9 @@ def predict_positions(
     factors: Handle,
     ratings: Handle,
     reviews: Handle,
-    corpus: Annotated[Handle, "datasets"],
+    topics: Handle,
     embeddings: tuple[Handle, ...],
-    config: ReadersConfig,
+    config: RepeatsConfig,
 ) -> None:
     """Predict the position of each item by readers that have not learned from it, for permuted positions too."""
     read = store.read(documents, Documents)
@@ -49,12 +72,18 @@ def predict_positions(
         read,
         store.read_table(ratings, "items"),
         store.read_table(ratings, "ratings").groupby("item_id")["rating"].mean(),
-        store.read_table(corpus, "reviews")["text"],
-        store.read_table(reviews, "unread")["text_id"],
+        store.read(topics, TopicReader).vectors,
         vectors,
         config,
     )
-    artifact.write(cross_fit(read, store.read_table(factors, "scores"), readers, config))
+    artifact.write(cross_fit_repeats(read, store.read_table(factors, "scores"), readers, config, config.repeats))
+
+
+@stage("positions", "positions-{config.n_repeats}x{config.n_folds}-folds")
+def merge_positions(artifact: Artifact, store: Store, *, repeats: tuple[Handle, ...], config: ReadersConfig) -> None:
+    """Put the repeats together."""
+    artifact.write(merge_repeats([store.read(handle, CrossFit) for handle in repeats]))
+    artifact.metrics["repeats"] = config.n_repeats
 
 
 @stage("network", "network-positions")

@@ -50,34 +50,55 @@ class CrossFit:
     reviews: pd.DataFrame
 
 
-def cross_fit(
-    documents: Documents,
-    positions: pd.DataFrame,
-    readers: Readers,
-    config: ReadersConfig,
+def cross_fit(documents: Documents, positions: pd.DataFrame, readers: Readers, config: ReadersConfig) -> CrossFit:
+    """Make all repeats of `cross_fit_repeats`."""
+    return cross_fit_repeats(documents, positions, readers, config, range(config.n_repeats))
+
+
+def merge_repeats(parts: Sequence[CrossFit]) -> CrossFit:
+    """Put the repeats of several tasks together, in their order."""
+    n_repeats = [len(part.folds) for part in parts]
+    null, fixed = (
+        np.average([getattr(part, name) for part in parts], axis=0, weights=n_repeats).astype(np.float32)
+        for name in ("null", "null_words")
+    )
+    return CrossFit(
+        parts[0].item_ids,
+        np.concatenate([part.folds for part in parts]),
+        {name: np.concatenate([part.held_out[name] for part in parts]) for name in parts[0].held_out},
+        np.concatenate([part.beyond for part in parts], axis=1),
+        null,
+        fixed,
+        pd.concat([part.reviews for part in parts]),
+    )
+
+
+def cross_fit_repeats(
+    documents: Documents, positions: pd.DataFrame, readers: Readers, config: ReadersConfig, repeats: Sequence[int]
 ) -> CrossFit:
-    """Predict the position of every item from the others, again and again, and for permuted positions too.
+    """Predict the position of every item from the others, in each of some repeats, and for permuted positions too.
 
     Raises NotEnoughData if there are fewer than two groups of items for each fold.
 
     Args:
         positions: index item_id, one column per axis.
+        repeats: their numbers, of all `n_repeats`; single reviews are predicted in the first of all.
     """
     items = documents.items
     targets = positions.loc[items.index].to_numpy(np.float64)
     weights, groups = items["weight"].to_numpy(), items["group"].to_numpy()
     random = np.random.default_rng(config.seed)
-    folds = np.stack([assign_groups(groups, config.n_folds, random) for _ in range(config.n_repeats)])
+    folds = np.stack([assign_groups(groups, config.n_folds, random) for _ in range(config.n_repeats)])[list(repeats)]
     orders = permute_items(groups, items["ratings"].to_numpy(), config.n_strata, config.permutations, random)
     text_readers: list[Reader] = [readers.words, *readers.others]
     names = [reader.name for reader in text_readers] + [STACKED, readers.metadata.name]
-    held_out = {name: np.zeros((config.n_repeats, *targets.shape), np.float32) for name in names}
-    beyond = np.zeros((2, config.n_repeats, *targets.shape), np.float32)
+    held_out = {name: np.zeros((len(repeats), *targets.shape), np.float32) for name in names}
+    beyond = np.zeros((2, len(repeats), *targets.shape), np.float32)
     null = np.zeros((config.permutations, targets.shape[1]))
     fixed = np.zeros_like(null)
     parts = documents.parts[documents.parts["kind"] == REVIEW]
-    reviews = np.zeros((len(parts), targets.shape[1]), np.float32)
-    steps = tqdm(total=config.n_repeats * config.n_folds, desc="readers", leave=False, disable=None)
+    reviews = np.zeros((len(parts) if 0 in repeats else 0, targets.shape[1]), np.float32)
+    steps = tqdm(total=len(repeats) * config.n_folds, desc="readers", leave=False, disable=None)
     for repeat, fold in enumerate(folds):
         blocks = _empty_blocks(orders, targets.shape[1])
         for number in range(config.n_folds):
@@ -97,16 +118,14 @@ def cross_fit(
                 permuted = targets[orders[chosen][:, train]].astype(np.float32)
                 flat = permuted.transpose(1, 0, 2).reshape(len(train), -1)
                 block[test] = _stacked(fitted, flat, weights[train]).reshape(len(test), len(permuted), -1)
-            if repeat == 0:
+            if repeats[repeat] == 0:
                 inside = parts["item_id"].isin(items.index[test]).to_numpy()
                 reviews[inside] = fitted[0].read(readers.words, train, parts.loc[inside, "text"], targets[train])
             steps.update()
         for chosen, block in blocks:
             truth = targets[orders[chosen]].transpose(1, 0, 2)
-            null[chosen] += rank_correlations(block, truth, fold, weights) / config.n_repeats
-            fixed[chosen] += (
-                rank_correlations(held_out[STACKED][repeat][:, None], truth, fold, weights) / config.n_repeats
-            )
+            null[chosen] += rank_correlations(block, truth, fold, weights) / len(repeats)
+            fixed[chosen] += rank_correlations(held_out[STACKED][repeat][:, None], truth, fold, weights) / len(repeats)
     steps.close()
     return CrossFit(
         items.index.to_numpy(np.int32),
@@ -115,7 +134,7 @@ def cross_fit(
         beyond,
         null.astype(np.float32),
         fixed.astype(np.float32),
-        pd.DataFrame(reviews, pd.Index(parts["part_id"], name="review_id"), positions.columns),
+        pd.DataFrame(reviews, pd.Index(parts["part_id"][: len(reviews)], name="review_id"), positions.columns),
     )
 
 

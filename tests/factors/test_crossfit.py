@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.factors.crossfit import cross_fit
+from latentflix.factors.crossfit import cross_fit, cross_fit_repeats, merge_repeats
 from latentflix.factors.documents import DocumentConfig, gather_documents
-from latentflix.factors.readers.registry import ReadersConfig, build_readers
+from latentflix.factors.readers.registry import ReadersConfig, build_readers, repeat_groups
 from latentflix.factors.readers.stacked import STACKED
-from latentflix.factors.readers.topics import TopicsConfig
+from latentflix.factors.readers.topics import TopicsConfig, find_topics
 from latentflix.metrics import rank_correlations
 from latentflix.text.cleaning import text_id
 from tests.support.synthetic_world import join_world, make_world, read_items
@@ -30,13 +30,35 @@ def fit(world, documents, positions, config=QUICK):
     items = read_items(world)
     held_out = documents.parts["text"].map(text_id)
     mean_ratings = pd.Series(3.0, items.index)
-    readers = build_readers(documents, items, mean_ratings, world.reviews["text"], held_out, [], config)
+    topics = find_topics(documents, world.reviews["text"], held_out, config.topics, mask=config.mask_names)
+    readers = build_readers(documents, items, mean_ratings, topics, [], config)
+    if config.repeats_per_task == 1:
+        parts = repeat_groups(config)
+        return merge_repeats([cross_fit_repeats(documents, positions, readers, each, each.repeats) for each in parts])
     return cross_fit(documents, positions, readers, config)
 
 
 @pytest.fixture(scope="module")
 def fitted(world, documents):
     return fit(world, documents, world.true_factors)
+
+
+def test_repeats_of_several_tasks_are_those_of_one(world, documents, fitted):
+    merged = fit(world, documents, world.true_factors, QUICK.model_copy(update={"repeats_per_task": 1}))
+    assert [
+        group.repeats for group in repeat_groups(QUICK.model_copy(update={"n_repeats": 7, "repeats_per_task": 3}))
+    ] == [
+        (0, 1, 2),
+        (3, 4, 5),
+        (6,),
+    ]
+    for name in ("item_ids", "folds", "beyond"):
+        np.testing.assert_array_equal(getattr(merged, name), getattr(fitted, name))
+    for reader, predicted in fitted.held_out.items():
+        np.testing.assert_array_equal(merged.held_out[reader], predicted)
+    for name in ("null", "null_words"):
+        np.testing.assert_allclose(getattr(merged, name), getattr(fitted, name), atol=1e-6)
+    pd.testing.assert_frame_equal(merged.reviews, fitted.reviews)
 
 
 def rho(fitted, reader, truth, documents):

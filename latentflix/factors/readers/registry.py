@@ -13,7 +13,6 @@ from latentflix.factors.readers.protocol import Reader
 from latentflix.factors.readers.sentences import SentenceReader
 from latentflix.factors.readers.tfidf import WordReader, WordsConfig
 from latentflix.factors.readers.topics import TopicReader, TopicsConfig
-from latentflix.text.cleaning import plain_text, text_id
 
 
 class ReadersConfig(StageConfig):
@@ -31,7 +30,22 @@ class ReadersConfig(StageConfig):
         1000, "permutations of the positions over items, for each of which all readers learn anew", ge=0, le=100_000
     )
     n_strata: int = setting(5, "groups of items of similar popularity, within which positions are permuted", ge=1)
+    repeats_per_task: int = setting(5, "repeats in one task; tasks may run side by side", ge=1)
     seed: int = setting(0, "seed of folds and permutations", ge=0)
+
+
+class RepeatsConfig(ReadersConfig):
+    """The readers, and which of the repeats a task makes."""
+
+    repeats: tuple[int, ...] = setting((), "their numbers, counting from 0")
+
+
+def repeat_groups(config: ReadersConfig) -> list[RepeatsConfig]:
+    """The configs of the tasks that together make all repeats."""
+    numbers, size = range(config.n_repeats), config.repeats_per_task
+    return [
+        RepeatsConfig(**config.model_dump(), repeats=tuple(numbers[first : first + size])) for first in numbers[::size]
+    ]
 
 
 @dataclass(frozen=True)
@@ -51,8 +65,7 @@ def build_readers(
     documents: Documents,
     items: pd.DataFrame,
     mean_ratings: pd.Series,
-    corpus: pd.Series,
-    held_out: pd.Series,
+    topics: np.ndarray,
     vectors: Sequence[tuple[pd.Series, np.ndarray]],
     config: ReadersConfig,
 ) -> Readers:
@@ -61,15 +74,10 @@ def build_readers(
     Args:
         items: index item_id; genres, year, ratings.
         mean_ratings: index item_id.
-        corpus: texts of any items, from which topics are learned.
-        held_out: the `text_id`s of those of the corpus that are about rated items, and are left out.
+        topics: of the documents, as `find_topics` finds them.
         vectors: of each encoder that was used, the review_ids and their sentence vectors, float32 (reviews, size).
     """
-    known = set(held_out)
-    others: list[Reader] = []
-    unread = [plain_text(text) for text in corpus if text_id(text) not in known] if config.topics.n_topics else []
-    if topics := TopicReader.read(documents, unread, config.topics, mask=config.mask_names):
-        others.append(topics)
+    others: list[Reader] = [TopicReader(topics)] if topics.shape[1] else []
     others += [SentenceReader.read(documents, *each) for each in vectors]
     return Readers(
         words=WordReader.read(documents, config.words, mask=config.mask_names),
