@@ -152,6 +152,10 @@ class Store:
         """The folder of an artifact, whether it is there or not."""
         return self.root / handle.stage / handle.key
 
+    def handles(self, stage: str) -> list[Handle]:
+        """List the artifacts of a stage, in no order."""
+        return [Handle(stage=stage, key=path.parent.name) for path in self.root.glob(f"{stage}/[!.]*/{MANIFEST}")]
+
     def find_problem(self, handle: Handle) -> str | None:
         """Say what is wrong with an artifact; None if it is there and every file is as it was written."""
         folder = self.path(handle)

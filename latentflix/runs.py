@@ -160,7 +160,7 @@ def _differences(first: Mapping[tuple[str, str], Any], second: Mapping[tuple[str
 
 def latest_artifact(store: Store, stage: str, program: str) -> Handle:
     """The latest artifact of a stage. Raises ArtifactError, naming the program that makes one, if there is none."""
-    handles = [Handle(stage=stage, key=path.parent.name) for path in store.root.glob(f"{stage}/[!.]*/{MANIFEST}")]
+    handles = store.handles(stage)
     if not handles:
         raise ArtifactError(
             f"no model of {stage} was trained yet",

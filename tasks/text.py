@@ -1,5 +1,6 @@
 """Texts: tokens, language models and sentence vectors."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from latentflix.text.language_model import (
     train_language_model,
 )
 from latentflix.text.pretrained import PretrainedConfig, load_wikitext
-from latentflix.text.sentence_embeddings import EmbeddingConfig, embed_texts, load_encoder
+from latentflix.text.sentence_embeddings import STAGE, EmbeddingConfig, embed_unread, known_embeddings, load_encoder
 from latentflix.text.token_corpus import TokenCorpus, TokenCorpusConfig, stream_texts, tokenize_corpus
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -77,7 +78,7 @@ def _train(
     return train_language_model(corpus, rows, config, start, checkpoints)
 
 
-@stage("embeddings", "embeddings-{config.long_texts}", fetches=True)
+@stage(STAGE, "embeddings-{config.long_texts}", fetches=True)
 def embed(
     artifact: Artifact,
     store: Store,
@@ -85,8 +86,9 @@ def embed(
     source: Annotated[Handle, "plot_summaries", "reviews"],
     config: EmbeddingConfig,
 ) -> None:
-    """Compute a sentence vector for every text."""
+    """Compute a sentence vector for every text that has none yet."""
     texts = store.read_table(source, source.stage)[_TEXTS[source.stage]]
-    embeddings = embed_texts(list(texts), load_encoder(config), config)
+    known = known_embeddings(store, config)
+    embeddings = embed_unread(list(texts), partial(load_encoder, config), config, known)
     artifact.write(embeddings)
     artifact.metrics.update(embeddings.summary())

@@ -3,26 +3,31 @@
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
+from latentflix.artifacts import Store
 from latentflix.config import StageConfig, setting
 from latentflix.data.download import DataSet, SourceFile, find_file
-from latentflix.errors import DataError, DependencyError
+from latentflix.errors import ArtifactError, DataError, DependencyError
+from latentflix.text.cleaning import text_id
 from latentflix.training import pick_device
 
 LongTextStrategy = Literal["head", "head_tail", "sampled", "chunks"]
 MINILM = "all-MiniLM-L6-v2"
 # Tokens of each piece of a sampled text.
 _PIECE = 32
+_TEXTS_AT_ONCE = 4096
+STAGE = "embeddings"
 _ENCODER = DataSet(
     "all-MiniLM-L6-v2, a sentence transformer",
     "Apache 2.0",
@@ -53,17 +58,24 @@ class EmbeddingConfig(StageConfig):
     data_dir: Path | None = setting(None, "a folder with data sets, searched first", exclude=True)
     cache_dir: Path | None = setting(None, "where downloads are stored", exclude=True)
 
+    def same_vectors(self, other: "EmbeddingConfig") -> bool:
+        """Whether a text gets the same vectors by both."""
+        names = ("model", "long_texts", "chunk_tokens")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
 
 @dataclass(frozen=True)
 class Embeddings:
     """The vectors of texts.
 
     Attributes:
+        text_ids: str (texts,), as `text_id` returns them.
         mean, maximum: float32 (texts, size), over the vectors of a text's chunks, each of length 1.
         chunks: int64 (texts,), how many there are.
         unknown: float32 (texts,), the share of unknown tokens; near 1 for a script that the model was not made for.
     """
 
+    text_ids: pd.Series
     mean: np.ndarray
     maximum: np.ndarray
     chunks: np.ndarray
@@ -72,6 +84,11 @@ class Embeddings:
     def features(self) -> np.ndarray:
         """Mean and maximum, concatenated: float32 (texts, 2 * size)."""
         return np.hstack([self.mean, self.maximum])
+
+    def rows(self, rows: np.ndarray) -> "Embeddings":
+        """The vectors of some of the texts."""
+        arrays = (values[rows] for values in (self.mean, self.maximum, self.chunks, self.unknown))
+        return Embeddings(self.text_ids.iloc[rows].reset_index(drop=True), *arrays)
 
     def summary(self) -> dict[str, int]:
         """Count chunks, and texts most of whose tokens are unknown."""
@@ -116,8 +133,48 @@ def load_encoder(config: EmbeddingConfig) -> Any:
             ) from error
 
 
+def known_embeddings(store: Store, config: EmbeddingConfig) -> list[Embeddings]:
+    """Read the vectors of all texts that were read with the same settings."""
+    known = []
+    for handle in store.handles(STAGE):
+        with suppress(ArtifactError, ValueError):
+            if EmbeddingConfig.model_validate(store.manifest(handle).config).same_vectors(config):
+                known.append(store.read(handle, Embeddings))
+    return known
+
+
+def embed_unread(
+    texts: Sequence[str], load: Callable[[], Any], config: EmbeddingConfig, known: Sequence[Embeddings]
+) -> Embeddings:
+    """Embed every text, those that have vectors already by these.
+
+    load: gives the encoder; not called if all texts are known.
+    """
+    ids = pd.Series([text_id(text) for text in texts], dtype="str")
+    first = ids.drop_duplicates()
+    unread = first[~first.isin(pd.concat([each.text_ids for each in known], ignore_index=True))] if known else first
+    made = [embed_texts([texts[row] for row in unread.index], load(), config)] if len(unread) else []
+    everything = _concatenate([*known, *made])
+    index = pd.Index(everything.text_ids)
+    rows = np.flatnonzero(~index.duplicated())
+    return everything.rows(rows[index[rows].get_indexer(ids)])
+
+
+def _concatenate(parts: Sequence[Embeddings]) -> Embeddings:
+    arrays = ("mean", "maximum", "chunks", "unknown")
+    return Embeddings(
+        pd.concat([part.text_ids for part in parts], ignore_index=True),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in arrays),
+    )
+
+
 def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> Embeddings:
-    """Embed every text with the encoder that `load_encoder` returns."""
+    """Embed every text with the encoder that `load_encoder` returns, some thousand at a time."""
+    starts = range(0, max(len(texts), 1), _TEXTS_AT_ONCE)
+    return _concatenate([_embed_batch(texts[start : start + _TEXTS_AT_ONCE], encoder, config) for start in starts])
+
+
+def _embed_batch(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> Embeddings:
     tokenizer = encoder.tokenizer
     # The tokenizer would warn of texts that are longer than the model reads; they are split below.
     read = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
@@ -135,6 +192,7 @@ def embed_texts(texts: Sequence[str], encoder: Any, config: EmbeddingConfig) -> 
     counts = np.array([len(passages) for passages in split], np.int64)
     starts = np.cumsum(counts) - counts
     return Embeddings(
+        pd.Series([text_id(text) for text in texts], dtype="str"),
         np.add.reduceat(vectors, starts) / counts[:, None].astype(np.float32),
         np.maximum.reduceat(vectors, starts),
         counts,

@@ -3,11 +3,15 @@ import sys
 import numpy as np
 import pytest
 
+from latentflix.artifacts import Handle, Store
 from latentflix.errors import DataError, DependencyError
+from latentflix.text.cleaning import text_id
 from latentflix.text.sentence_embeddings import (
     EmbeddingConfig,
     batches,
     embed_texts,
+    embed_unread,
+    known_embeddings,
     load_encoder,
     split_passages,
     strategy_configs,
@@ -50,6 +54,30 @@ def test_vectors_do_not_depend_on_the_other_texts():
         _, alone = embed([text], chunk_tokens=16)
         np.testing.assert_allclose(together.features()[row], alone.features()[0], atol=1e-6)
     assert together.chunks.tolist() == [5, 1, 1, 1, 1]
+
+
+def test_only_texts_without_a_vector_are_read(tmp_path):
+    store, config = Store(tmp_path), EmbeddingConfig(chunk_tokens=16)
+    first = embed_unread(["word1", LONG, "word1"], WordEncoder, config, known_embeddings(store, config))
+    assert first.text_ids.tolist() == [text_id("word1"), text_id(LONG), text_id("word1")]
+    store.ensure(Handle(stage="embeddings", key="one"), {}, config, lambda artifact: artifact.write(first))
+
+    encoder = WordEncoder()
+    known = known_embeddings(store, config)
+    again = embed_unread(["word2", LONG], lambda: encoder, config, known)
+    assert len(encoder.read) == 1
+    np.testing.assert_allclose(again.features(), embed(["word2", LONG], chunk_tokens=16)[1].features(), atol=1e-6)
+    np.testing.assert_array_equal(embed_unread([LONG], pytest.fail, config, known).mean, first.mean[1:2])
+    assert known_embeddings(store, EmbeddingConfig(chunk_tokens=17)) == []
+    assert len(known_embeddings(store, EmbeddingConfig(chunk_tokens=16, batch_tokens=99))) == 1
+
+
+def test_a_broken_artifact_of_vectors_is_no_source_of_vectors(tmp_path):
+    store, config = Store(tmp_path), EmbeddingConfig()
+    vectors = embed_unread(["word1"], WordEncoder, config, [])
+    handle = store.ensure(Handle(stage="embeddings", key="one"), {}, config, lambda artifact: artifact.write(vectors))
+    (store.path(handle) / "text_ids.parquet").unlink()
+    assert known_embeddings(store, config) == []
 
 
 def test_mean_and_maximum_are_over_the_chunks():
