@@ -9,7 +9,7 @@ import resource
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from flows.command_line import parse_command_line
 from latentflix.data.splits import SplitConfig, split_ratings
 from latentflix.recommender.fit import fit_recommender, score_recommender
 from latentflix.recommender.model import CollabConfig
+from latentflix.recommender.posterior import PosteriorConfig
 
 # MovieLens 25M; fewer ratings are those of fewer of its users.
 N_RATINGS, N_USERS, N_ITEMS = 25_000_095, 162_541, 59_047
@@ -32,6 +33,7 @@ class ScaleSettings(BaseModel):
     """What an epoch costs from 100 thousand ratings to 25 million."""
 
     millions: tuple[float, ...] = Field((0.1, 1, 5, 25), description="ratings, in millions")
+    model: Literal["bias", "bayes"] = Field("bias", description="the recommender")
     epochs: int = Field(3, ge=1, description="passes over the ratings")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 
@@ -79,13 +81,23 @@ def write_ratings(n_ratings: int, path: Path) -> None:
     make_ratings(n_ratings).to_parquet(path)
 
 
-def measure(path: Path, epochs: int) -> dict[str, Any]:
+def measure(path: Path, model: Literal["bias", "bayes"], epochs: int) -> dict[str, Any]:
     """Fit the recommender to the ratings at a path: what it cost, and how far its predictions are off."""
     ratings = pd.read_parquet(path)
     # As the artifact store does.
     pa.default_memory_pool().release_unused()
     split_config = SplitConfig(share=0.02)
-    config = CollabConfig(epochs=epochs, n_seeds=1, learning_rate=1e-2, weight_decay=0.05, split=split_config)
+    config = CollabConfig(
+        model=model,
+        n_factors=50 if model == "bias" else 20,
+        epochs=epochs,
+        # The first fit is kept after the warm-up, in the last pass.
+        posterior=PosteriorConfig(warm_up=max(epochs - 1, 1)),
+        n_seeds=1,
+        learning_rate=1e-2,
+        weight_decay=0.05,
+        split=split_config,
+    )
     split = split_ratings(ratings, split_config)
     recommender = fit_recommender(ratings, config, split)
     # Before the scores are asked for: those are no part of an epoch.
@@ -116,7 +128,7 @@ def main() -> None:
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as process:
                 process.submit(write_ratings, round(millions * 10**6), path).result()
-                rows.append(process.submit(measure, path, settings.epochs).result())
+                rows.append(process.submit(measure, path, settings.model, settings.epochs).result())
             say(f"{millions:g} million: {rows[-1]}")
     table = pd.DataFrame(rows)
     first, last = table.iloc[0], table.iloc[-1]

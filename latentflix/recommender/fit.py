@@ -1,4 +1,4 @@
-"""Fitting the recommender: all seeds in the same steps of one training."""
+"""Fitting the recommender: all seeds in the same steps of one training, or drawn from one chain."""
 
 import logging
 import math
@@ -19,6 +19,7 @@ from latentflix.errors import SettingsError
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS
 from latentflix.recommender.model import CollabConfig, Recommender, build_models, predict_ratings
 from latentflix.recommender.networks import Range, SeedEnsemble
+from latentflix.recommender.posterior import draw_fits
 from latentflix.training import fused_fastai_adam, make_learner, pick_device, single_threaded
 
 logger = logging.getLogger(__name__)
@@ -33,10 +34,13 @@ _LARGE_STEP = 2**21
 
 def seed_groups(config: CollabConfig) -> list[CollabConfig]:
     """The configs of the tasks that together fit all seeds."""
-    last = config.seed + config.n_seeds
+    last, size = config.seed + config.n_seeds, config.seeds_per_task
+    if config.model == "bayes":
+        # A task draws one chain of fits, and whether two groups of fits agree means little within a chain.
+        size = min(size, max(config.n_seeds // 2, 1))
     return [
-        config.model_copy(update={"seed": first, "n_seeds": min(config.seeds_per_task, last - first)})
-        for first in range(config.seed, last, config.seeds_per_task)
+        config.model_copy(update={"seed": first, "n_seeds": min(size, last - first)})
+        for first in range(config.seed, last, size)
     ]
 
 
@@ -56,24 +60,18 @@ def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | 
     y_range = _sigmoid_range(scale, config)
     seeds = range(config.seed, config.seed + config.n_seeds)
     sizes = len(user_ids), len(item_ids)
-    (model,) = build_models(config, y_range, *sizes, seeds[:1])
-    at_once = max(_WEIGHTS_AT_ONCE // sum(weight.numel() for weight in model.parameters()), 1)
-    states, curves = [], []
-    for first in range(0, len(seeds), at_once):
-        chosen = seeds[first : first + at_once]
-        ensemble = SeedEnsemble(build_models(config, y_range, *sizes, chosen))
-        curves.append(_fit_ensemble(ensemble, chosen, train, held_out, config))
-        states.append(ensemble.state())
-    longest = max(map(len, curves))
-    padded = [np.pad(curve, ((0, longest - len(curve)), (0, 0)), constant_values=np.nan) for curve in curves]
+    if config.model == "bayes":
+        weights, valid_loss = _draw_posterior(config, sizes, seeds, train, held_out)
+    else:
+        weights, valid_loss = _fit_networks(config, y_range, sizes, seeds, train, held_out)
     return Recommender(
         config=config,
         scale=scale,
         y_range=y_range,
         user_ids=user_ids,
         item_ids=item_ids,
-        weights={name: torch.cat([state[name] for state in states]).numpy() for name in states[0]},
-        valid_loss=np.concatenate(padded, axis=1),
+        weights=weights,
+        valid_loss=valid_loss,
         seconds=time.monotonic() - started,
     )
 
@@ -135,6 +133,24 @@ def _tensors(ratings: pd.DataFrame, mask: np.ndarray, user_ids: np.ndarray, item
     return torch.from_numpy(pairs), torch.from_numpy(ratings["rating"].to_numpy(np.float32)[mask])
 
 
+def _fit_networks(
+    config: CollabConfig, y_range: Range, sizes: tuple[int, int], seeds: range, train: Batch, held_out: Batch
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Train as many seeds at once as memory allows. Returns `Recommender.weights` and `Recommender.valid_loss`."""
+    (model,) = build_models(config, y_range, *sizes, seeds[:1])
+    at_once = max(_WEIGHTS_AT_ONCE // sum(weight.numel() for weight in model.parameters()), 1)
+    states, curves = [], []
+    for first in range(0, len(seeds), at_once):
+        chosen = seeds[first : first + at_once]
+        ensemble = SeedEnsemble(build_models(config, y_range, *sizes, chosen))
+        curves.append(_fit_ensemble(ensemble, chosen, train, held_out, config))
+        states.append(ensemble.state())
+    longest = max(map(len, curves))
+    padded = [np.pad(curve, ((0, longest - len(curve)), (0, 0)), constant_values=np.nan) for curve in curves]
+    weights = {name: torch.cat([state[name] for state in states]).numpy() for name in states[0]}
+    return weights, np.concatenate(padded, axis=1)
+
+
 def _fit_ensemble(
     ensemble: SeedEnsemble, seeds: Sequence[int], train: Batch, held_out: Batch, config: CollabConfig
 ) -> np.ndarray:
@@ -165,6 +181,21 @@ def _fit_ensemble(
     with learner.no_logging(), single_threaded() if small else nullcontext():
         learner.fit_one_cycle(config.epochs, config.learning_rate, wd=config.weight_decay)
     return errors.curves()
+
+
+def _draw_posterior(
+    config: CollabConfig, sizes: tuple[int, int], seeds: range, train: Batch, held_out: Batch
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Draw the fits of `bayes`. Returns as `_fit_networks` does."""
+    with single_threaded():
+        pairs, stars = train[0].numpy() - UNKNOWN_ROWS, train[1].numpy()
+        weights = draw_fits(pairs, stars, sizes, config.n_factors, seeds, config.posterior)
+    user, item = held_out[0].T
+    losses = [
+        mse_loss((users[user] * items[item]).sum(1) + user_bias[user, 0] + item_bias[item, 0], held_out[1]).item()
+        for users, items, user_bias, item_bias in zip(*map(torch.from_numpy, weights.values()), strict=True)
+    ]
+    return weights, np.array([losses], np.float32)
 
 
 def _sum_over_seeds(stars: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:

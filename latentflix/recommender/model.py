@@ -15,6 +15,7 @@ from latentflix.data.splits import SplitConfig
 from latentflix.errors import NotFound
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS, LatentFactors, split_seeds
 from latentflix.recommender.networks import ModelName, Range, SeedEnsemble, build_model
+from latentflix.recommender.posterior import PosteriorConfig
 from latentflix.training import pick_device
 
 
@@ -24,7 +25,7 @@ class CollabConfig(StageConfig):
     model: ModelName = setting(
         "bias",
         "dot: product of user and item factors; dot_range: squashed into the scale; bias: with biases of users and "
-        "items; neural: embeddings and hidden layers",
+        "items; neural: embeddings and hidden layers; bayes: as bias without the squashing, drawn from the posterior",
     )
     n_factors: int = setting(50, "latent factors of a user and of an item; not used by `neural`", ge=1, le=1000)
     layers: tuple[PositiveInt, ...] = setting((100, 50), "sizes of the hidden layers of `neural`")
@@ -37,8 +38,11 @@ class CollabConfig(StageConfig):
     weight_decay: float = setting(0.5, "decoupled weight decay", ge=0)
     y_lowest: float | None = setting(None, "lower end of the predictions; not given: a quarter of the scale below it")
     y_highest: float | None = setting(None, "upper end of the predictions; not given: an eighth of the scale above it")
-    n_seeds: int = setting(32, "fits, each from its own seed; their factors are matched", ge=1, le=1000)
-    seeds_per_task: int = setting(16, "seeds that are fitted side by side in one task", ge=1)
+    n_seeds: int = setting(
+        32, "fits, each from its own seed, or drawn one after the other; their factors are matched", ge=1, le=1000
+    )
+    posterior: PosteriorConfig = setting(PosteriorConfig(), "how `bayes` draws its fits")
+    seeds_per_task: int = setting(16, "seeds that are fitted side by side in one task, or drawn from one chain", ge=1)
     seed: int = setting(0, "seed of the first fit", ge=0)
     split: SplitConfig = setting(SplitConfig(), "which ratings are held out to validate the fit")
 
@@ -51,7 +55,7 @@ class Recommender:
         scale, y_range: the lowest and the highest training rating; the range of the sigmoid; both in stars.
         user_ids, item_ids: int64, sorted. Row r + 1 of an embedding belongs to id r; row 0 is for unknown ids.
         weights: the model's weights by name, the first dimension for the seed.
-        valid_loss: mean squared error on the held-out ratings, float32 (epochs, seeds).
+        valid_loss: mean squared error on the held-out ratings, float32 (epochs, seeds); `bayes` has one epoch.
         seconds: the duration of the fit.
     """
 

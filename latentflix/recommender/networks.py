@@ -14,7 +14,7 @@ from torch.func import functional_call, stack_module_state
 
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS
 
-ModelName = Literal["dot", "dot_range", "bias", "neural"]
+ModelName = Literal["dot", "dot_range", "bias", "neural", "bayes"]
 Range = tuple[float, float]
 Tensors = dict[str, torch.Tensor]
 
@@ -52,6 +52,8 @@ def build_model(
             return EmbeddingNN(sizes, layers=list(layers), y_range=y_range)
         if name == "bias":
             return EmbeddingDotBias(n_factors, n_users, n_items, y_range=y_range)
+        if name == "bayes":
+            return EmbeddingDotBias(n_factors, n_users, n_items)
         return DotProduct(n_factors, n_users, n_items, y_range if name == "dot_range" else None)
 
 
