@@ -92,7 +92,7 @@ def measure(path: Path, model: Literal["bias", "bayes"], epochs: int) -> dict[st
         n_factors=50 if model == "bias" else 20,
         epochs=epochs,
         # The first fit is kept after the warm-up, in the last pass.
-        posterior=PosteriorConfig(warm_up=max(epochs - 1, 1)),
+        posterior=PosteriorConfig(warm_up=epochs - 1),
         n_seeds=1,
         learning_rate=1e-2,
         weight_decay=0.05,

@@ -37,7 +37,7 @@ _LINK_RIDGE = 3.0
 class PosteriorConfig(StageConfig):
     """How the fits of `bayes` are drawn."""
 
-    warm_up: int = setting(30, "passes over the ratings before a task's first fit is kept", ge=1)
+    warm_up: int = setting(30, "passes over the ratings before a task's first fit is kept", ge=0)
     between: int = setting(4, "passes from one fit that is kept to the next", ge=1)
     n_habits: int = setting(30, "principal axes of who rated what at all, which predict factors", ge=1, le=1000)
 
