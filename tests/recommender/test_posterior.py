@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from latentflix.data.splits import Split, split_ratings
 from latentflix.recommender.fit import fit_and_score, fit_recommender, seed_groups
-from latentflix.recommender.model import CollabConfig, predict_ratings, seed_fits
+from latentflix.recommender.model import CollabConfig, seed_fits
 from latentflix.recommender.posterior import PosteriorConfig, draw_fits, find_habits, make_blocks
 from latentflix.training import observe_epochs
 
@@ -61,14 +61,12 @@ def test_users_and_items_are_predicted_as_they_were_planted():
     assert np.sqrt(((predicted - truth) ** 2).mean()) < 0.1
 
 
-def test_the_mean_of_several_fits_predicts_better_than_one_and_the_spread_shows_the_doubt(ratings, fitted):
+def test_the_mean_of_several_fits_predicts_better_than_one(ratings, fitted):
     recommender, scores = fitted
     held_out = ratings[split_ratings(ratings, CONFIG.split).held_out]
     assert scores["ensemble_rmse"] < scores["rmse"] < 0.5 * held_out["rating"].std()
     assert scores["best_epoch"] == 1
-    stars = predict_ratings(recommender, held_out["user_id"].to_numpy(), held_out["item_id"].to_numpy())
     assert_allclose(np.sqrt(recommender.valid_loss[0]).mean(), scores["rmse"], rtol=0.05)
-    assert (stars.std(0) > 0).all()
 
 
 def test_the_seed_determines_the_fits(ratings, fitted):
