@@ -23,6 +23,7 @@ from latentflix.factors.readers.tfidf import WordsConfig
 from latentflix.factors.readers.topics import TopicsConfig
 from latentflix.keys import artifact_key
 from latentflix.recommender.model import CollabConfig
+from latentflix.recommender.posterior import PosteriorConfig
 from latentflix.reviews.sources.registry import SourcesConfig
 from latentflix.settings import (
     STUDY_WEIGHT_DECAYS,
@@ -60,10 +61,16 @@ CONFIGS = {
 # Settings that belong to no stage.
 PARTS = {"llm", "readers", "parallel", "refresh", "store", "sources", "titles"}
 # By what stands before the option's name on the command line.
-SECTIONS = {**STAGES, "collab.split": SplitConfig, "readers.words": WordsConfig, "readers.topics": TopicsConfig}
+PARTS_OF_STAGES = {
+    "collab.posterior": PosteriorConfig,
+    "collab.split": SplitConfig,
+    "readers.words": WordsConfig,
+    "readers.topics": TopicsConfig,
+}
+SECTIONS = {**STAGES, **PARTS_OF_STAGES}
 FIELDS = [
     (config, name)
-    for config in (*CONFIGS.values(), *stages_of(SourcesConfig).values(), SplitConfig, WordsConfig, TopicsConfig)
+    for config in (*CONFIGS.values(), *stages_of(SourcesConfig).values(), *PARTS_OF_STAGES.values())
     for name in config.model_fields
     if name not in stages_of(config)
 ]
@@ -198,7 +205,7 @@ def test_a_bound_stands_in_the_description_and_holds(config, name, sign, bound):
         (section, name)
         for section, config in SECTIONS.items()
         for name in config.model_fields
-        if name not in ("split", "words", "topics")
+        if name not in ("posterior", "split", "words", "topics")
     ],
 )
 def test_help_lists_every_setting_with_its_default(help_text, section, name):
@@ -234,7 +241,7 @@ def test_help_names_the_program_and_lists_the_settings_of_all_stages(help_text):
         ("--collab.learning-rate", "nan", "less than or equal to 1"),
         ("--collab.split.share", "1", "less than 1"),
         ("--collab.split.kind", "shuffled", "'random', 'k_fold', 'leave_last_out' or 'official'"),
-        ("--collab.model", "svd", "'dot', 'dot_range', 'bias' or 'neural'"),
+        ("--collab.model", "svd", "'dot', 'dot_range', 'bias', 'neural' or 'bayes'"),
         ("--collab.batch-size", "1", "greater than or equal to 2"),
         ("--collab.patience", "0", "greater than or equal to 1"),
         ("--parallel.kind", "spark", "'sequence', 'threads', 'processes' or 'dask'"),
