@@ -17,8 +17,9 @@ from latentflix.config import ParallelConfig, StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.splits import SplitConfig
 from latentflix.errors import SettingsError
+from latentflix.factors.classifiers import PredictionConfig
 from latentflix.factors.meanings.llm_names import LlmConfig
-from latentflix.factors.readers.registry import ReadersConfig
+from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig
 from latentflix.factors.readers.tfidf import WordsConfig
 from latentflix.factors.readers.topics import TopicsConfig
 from latentflix.keys import artifact_key
@@ -52,6 +53,9 @@ def stages_of(settings):
 STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{name: config for settings in ALL_SETTINGS for name, config in stages_of(settings).items()},
+    "network": PredictionConfig,
+    "topics": ReadersConfig,
+    "repeats": RepeatsConfig,
     "positions": ReadersConfig,
     "reader": ReadersConfig,
     "datasets": DataSetConfig,
