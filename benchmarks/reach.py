@@ -177,7 +177,7 @@ def measure(n_items: int, n_ratings: int, settings: ReachSettings) -> dict[str, 
     fits = seed_fits(recommender)
     epochs = int(np.nanmean(recommender.valid_loss, axis=1).argmin()) + 1
     halves, _ = clock.run(
-        "halves", lambda: fit_halves(data.ratings, collab, epochs, HalvesConfig(n_pairs=1, n_seeds=1))
+        "halves", lambda: fit_halves(data.ratings, collab, epochs, HalvesConfig(n_pairs=1, n_seeds=1), [0])
     )
     axes = clock.run(
         "factors",

@@ -10,6 +10,7 @@ from flows.steps import fetch, finish, load_ratings, train_language_models
 from latentflix.artifacts import Store
 from latentflix.factors.readers.registry import repeat_groups
 from latentflix.recommender.fit import seed_groups
+from latentflix.recommender.halves import pair_groups
 from latentflix.recommender.trials import trial_configs
 from latentflix.report.changes import find_previous
 from latentflix.report.headline import headline_sentence
@@ -38,7 +39,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     trials = run(recommender.compare_models, fits=tried, config=settings.trials)
     analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)
 
-    halves = run(recommender.fit_user_halves, ratings=ratings, fits=fits, config=settings.halves)
+    halves = run.map(recommender.fit_user_halves, ratings=ratings, fits=fits, configs=pair_groups(settings.halves))
     axes = run(factors.extract, ratings=ratings, fits=fits, halves=halves, config=settings.factors)
     labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
     joined = run(reviews.join_reviews, corpus=corpus, ratings=ratings, config=with_store_version(settings.reviews))

@@ -42,13 +42,14 @@ def extract(
     *,
     ratings: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
-    halves: Handle,
+    halves: tuple[Handle, ...],
     config: FactorConfig,
 ) -> None:
     """Rotate the item factors of all seeds to their common axes, and measure how stable these are."""
     all_fits = [fit for group in fits for fit in seed_fits(store.read(group, Recommender))]
+    pairs = [pair for part in halves for pair in store.read(part, HalfFits).pairs()]
     n_ratings = store.read_table(ratings, "items")["ratings"]
-    factors = extract_factors(all_fits, n_ratings, config, store.read(halves, HalfFits).pairs())
+    factors = extract_factors(all_fits, n_ratings, config, pairs)
     artifact.write(factors)
     artifact.metrics.update(
         axes=len(factors.axes), **{name: int(factors.axes[name].sum()) for name in ("stable", "shared")}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender
 from latentflix.recommender.fit import fit_and_score
-from latentflix.recommender.halves import HalvesConfig, fit_halves
+from latentflix.recommender.halves import PairsConfig, fit_halves
 from latentflix.recommender.model import CollabConfig, Recommender
 from latentflix.recommender.trials import TrialConfig, compare_trials
 from tasks.stage import Artifact, Handle, Store, stage
@@ -19,21 +19,21 @@ def fit(artifact: Artifact, store: Store, *, ratings: Handle, config: CollabConf
     artifact.metrics.update(scores)
 
 
-@stage("halves", "halves-{config.n_pairs}-pairs")
+@stage("halves", "halves-{config.pairs}")
 def fit_user_halves(
     artifact: Artifact,
     store: Store,
     *,
     ratings: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
-    config: HalvesConfig,
+    config: PairsConfig,
 ) -> None:
     """Fit the same recommender on halves of the users, for as many epochs as its validation chose."""
     epochs = round(mean(store.manifest(group).metrics["best_epoch"] for group in fits))
     collab = store.read_field(fits[0], Recommender, "config")
-    halves, seconds = fit_halves(store.read_table(ratings, "ratings"), collab, epochs, config)
+    halves, seconds = fit_halves(store.read_table(ratings, "ratings"), collab, epochs, config, config.pairs)
     artifact.write(halves)
-    artifact.metrics.update(pairs=config.n_pairs, seeds=config.n_seeds, epochs=epochs, seconds=seconds)
+    artifact.metrics.update(pairs=len(config.pairs), seeds=config.n_seeds, epochs=epochs, seconds=seconds)
 
 
 @stage("trials", "trials")

@@ -62,12 +62,12 @@ def write_report(
     llm_names: tuple[Handle, ...],
     changes: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
-    halves: Handle,
+    halves: tuple[Handle, ...],
     config: ReportConfig,
 ) -> None:
     """Build the report from the results of all stages."""
     stages = (
-        *(source, corpus, ratings, trials, analysis, halves, factors, labels, reviews, documents, positions, reader),
+        *(source, corpus, ratings, trials, analysis, *halves, factors, labels, reviews, documents, positions, reader),
         *(
             token_corpus,
             language_model,

@@ -23,6 +23,7 @@ from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig
 from latentflix.factors.readers.tfidf import WordsConfig
 from latentflix.factors.readers.topics import TopicsConfig
 from latentflix.keys import artifact_key
+from latentflix.recommender.halves import PairsConfig
 from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.posterior import PosteriorConfig
 from latentflix.reviews.sources.registry import SourcesConfig
@@ -53,6 +54,7 @@ def stages_of(settings):
 STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{name: config for settings in ALL_SETTINGS for name, config in stages_of(settings).items()},
+    "halves": PairsConfig,
     "network": PredictionConfig,
     "topics": ReadersConfig,
     "repeats": RepeatsConfig,

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,21 @@ class HalvesConfig(StageConfig):
 
     n_pairs: int = setting(4, "times that the users are divided at random into two halves", ge=1, le=100)
     n_seeds: int = setting(2, "fits of each half, each from its own seed", ge=1, le=1000)
+    pairs_per_task: int = setting(2, "pairs in one task; tasks may run side by side", ge=1)
     # Far from the recommender's own seeds, so that no half starts as a fit of all users does.
     seed: int = setting(1000, "seed of the halves, and of the first fit", ge=0)
+
+
+class PairsConfig(HalvesConfig):
+    """How the halves are fitted, and which of the pairs a task fits."""
+
+    pairs: tuple[int, ...] = setting((), "their numbers, counting from 0")
+
+
+def pair_groups(config: HalvesConfig) -> list[PairsConfig]:
+    """The configs of the tasks that together fit all pairs."""
+    numbers, size = range(config.n_pairs), config.pairs_per_task
+    return [PairsConfig(**config.model_dump(), pairs=tuple(numbers[first:][:size])) for first in numbers[::size]]
 
 
 @dataclass(frozen=True)
@@ -69,9 +82,9 @@ def halve_users(user_ids: np.ndarray, config: HalvesConfig) -> Iterator[np.ndarr
 
 
 def fit_halves(
-    ratings: pd.DataFrame, collab: CollabConfig, epochs: int, config: HalvesConfig
+    ratings: pd.DataFrame, collab: CollabConfig, epochs: int, config: HalvesConfig, pairs: Sequence[int]
 ) -> tuple[HalfFits, float]:
-    """Fit the recommender to all ratings of each half of the users.
+    """Fit the recommender to all ratings of each half of the users, for those of all `n_pairs` that are in `pairs`.
 
     Nothing is held out, so nothing stops a fit before `epochs`: as many as the recommender's own validation chose. No
     two fits start from the same seed. Returns the fits, and the seconds they took. Raises as `fit_recommender` and
@@ -80,15 +93,17 @@ def fit_halves(
     started = time.monotonic()
     halves = HalfFits({}, {}, {})
     for number, users in enumerate(halve_users(ratings["user_id"].to_numpy(), config)):
+        if number // 2 not in pairs:
+            continue
         own = ratings[ratings["user_id"].isin(users)]
         everything = np.ones(len(own), bool)
         seed = config.seed + number * config.n_seeds
         settings = collab.model_copy(update={"seed": seed, "n_seeds": config.n_seeds, "epochs": epochs})
         fits = seed_fits(fit_recommender(own, settings, Split(everything, ~everything, ~everything)))
-        half = str(number)
+        half = str(len(halves.item_ids))
         halves.item_ids[half] = fits[0].item_ids
         halves.item_factors[half] = np.stack([fit.item_factors for fit in fits])
         halves.user_covariances[half] = np.stack([fit.user_covariance for fit in fits])
     seconds = time.monotonic() - started
-    logger.info("halves: %d pairs, %d seeds each, %d epochs, %.1f s", config.n_pairs, config.n_seeds, epochs, seconds)
+    logger.info("halves: %d pairs, %d seeds each, %d epochs, %.1f s", len(pairs), config.n_seeds, epochs, seconds)
     return halves, seconds

@@ -6,7 +6,7 @@ from latentflix.artifacts import Handle, Store
 from latentflix.data.splits import Split
 from latentflix.errors import ModelError, NotEnoughData
 from latentflix.recommender.fit import fit_recommender
-from latentflix.recommender.halves import HalfFits, HalvesConfig, fit_halves, halve_users
+from latentflix.recommender.halves import HalfFits, HalvesConfig, fit_halves, halve_users, pair_groups
 from latentflix.recommender.model import CollabConfig, seed_fits
 from tests.support.synthetic_world import make_world
 
@@ -21,7 +21,7 @@ def ratings():
 
 @pytest.fixture(scope="module")
 def halves(ratings):
-    return fit_halves(ratings, QUICK, 2, CONFIG)[0]
+    return fit_halves(ratings, QUICK, 2, CONFIG, [0, 1])[0]
 
 
 def test_halves_of_a_pair_are_complementary_and_each_pair_is_another_one_drawn_from_the_seed(ratings):
@@ -55,16 +55,24 @@ def test_a_half_is_fitted_to_all_ratings_of_its_users_for_the_given_epochs_each_
 
 def test_patience_and_the_split_do_not_matter_because_nothing_is_held_out(ratings, halves):
     config = QUICK.model_copy(update={"patience": 1, "split": QUICK.split.model_copy(update={"share": 0.9})})
-    again, seconds = fit_halves(ratings, config, 2, CONFIG)
+    again, seconds = fit_halves(ratings, config, 2, CONFIG, [0, 1])
     assert seconds > 0
     for half, factors in halves.item_factors.items():
         assert_array_equal(again.item_factors[half], factors)
 
 
+def test_the_pairs_of_several_tasks_are_those_of_one(ratings, halves):
+    groups = pair_groups(HalvesConfig(n_pairs=3))
+    assert [group.pairs for group in groups] == [(0, 1), (2,)]
+    second, _ = fit_halves(ratings, QUICK, 2, CONFIG, [1])
+    for half, whole in (("0", "2"), ("1", "3")):
+        assert_array_equal(second.item_factors[half], halves.item_factors[whole])
+
+
 def test_an_item_that_no_user_of_a_half_rated_is_not_among_its_items(ratings):
     user, item = ratings["user_id"].iloc[0], ratings["item_id"].iloc[0]
     rare = ratings[(ratings["item_id"] != item) | (ratings["user_id"] == user)]
-    fits, _ = fit_halves(rare, QUICK, 1, HalvesConfig(n_pairs=1, n_seeds=1))
+    fits, _ = fit_halves(rare, QUICK, 1, HalvesConfig(n_pairs=1, n_seeds=1), [0])
     holders = [item in ids for ids in fits.item_ids.values()]
     assert sorted(holders) == [False, True]
     assert [len(factors[0]) for factors in fits.item_factors.values()] == [39 + held for held in holders]
@@ -83,4 +91,4 @@ def test_fits_are_read_as_they_were_written(halves, tmp_path):
 
 def test_a_model_without_factors_in_common_is_refused(ratings):
     with pytest.raises(ModelError, match="found: neural"):
-        fit_halves(ratings, QUICK.model_copy(update={"model": "neural"}), 1, CONFIG)
+        fit_halves(ratings, QUICK.model_copy(update={"model": "neural"}), 1, CONFIG, [0])

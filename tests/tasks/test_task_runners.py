@@ -17,7 +17,7 @@ from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.errors import DependencyError, NotEnoughData, TrainingError
 from latentflix.factors.extraction import FactorConfig
 from latentflix.recommender.fit import seed_groups
-from latentflix.recommender.halves import HalvesConfig
+from latentflix.recommender.halves import HalvesConfig, pair_groups
 from latentflix.recommender.model import CollabConfig, Recommender
 from tasks import factors, recommender
 from tasks.stage import StageRunner
@@ -29,7 +29,7 @@ RATINGS = Handle(stage="ratings", key="0" * 20)
 COLLAB = CollabConfig(n_factors=4, epochs=2, batch_size=256, learning_rate=2e-2, n_seeds=4, seeds_per_task=2)
 # Weight decay so strong that the weights grow without bound.
 DIVERGING = COLLAB.model_copy(update={"seed": 2, "n_seeds": 2, "learning_rate": 1.0, "weight_decay": 1e4})
-HALVES = HalvesConfig(n_pairs=1, n_seeds=1)
+HALVES = HalvesConfig(n_pairs=2, n_seeds=1, pairs_per_task=1)
 FACTORS = FactorConfig(rotation="pca", n_axes=3, min_ratings=10, n_rotations=20)
 
 
@@ -63,7 +63,7 @@ def fit(store, parallel, configs):
 
 
 def extract(run, collab):
-    halves = run(recommender.fit_user_halves, ratings=RATINGS, fits=collab, config=HALVES)
+    halves = run.map(recommender.fit_user_halves, ratings=RATINGS, fits=collab, configs=pair_groups(HALVES))
     return run(factors.extract, ratings=RATINGS, fits=collab, halves=halves, config=FACTORS)
 
 
@@ -105,11 +105,11 @@ def cluster(prefect):
 def test_the_fits_of_all_groups_are_in_the_factors(in_sequence):
     assert len(set(in_sequence.collab)) == 2
     manifest = in_sequence.run.store.manifest(in_sequence.factors)
-    (halves,) = manifest.inputs["halves"]
-    assert manifest.inputs == {"ratings": (RATINGS,), "fits": tuple(in_sequence.collab), "halves": (halves,)}
+    halves = manifest.inputs["halves"]
+    assert manifest.inputs == {"ratings": (RATINGS,), "fits": tuple(in_sequence.collab), "halves": halves}
     assert manifest.metrics.keys() == {"axes", "stable", "shared"}
-    halves = in_sequence.run.store.manifest(halves).metrics
-    assert (halves["pairs"], halves["seeds"], halves["epochs"]) == (1, 1, 2)
+    made = [in_sequence.run.store.manifest(half).metrics for half in halves]
+    assert [(each["pairs"], each["seeds"], each["epochs"]) for each in made] == [(1, 1, 2)] * 2
     assert in_sequence.table("scores").shape == (40, 3)
     assert set(in_sequence.run.seconds) == set(in_sequence.run.cached) == {"collab", "halves", "factors"}
     assert in_sequence.run.cached == dict.fromkeys(("collab", "halves", "factors"), False)
