@@ -15,7 +15,7 @@ from flows.full import full
 from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.data.download import DataSet, SourceFile
 from latentflix.settings import FullSettings
-from tests.support.synthetic_world import World
+from tests.support.synthetic_world import World, tag_world
 
 SYNTHETIC: dict[str, Any] = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
@@ -40,6 +40,7 @@ SYNTHETIC: dict[str, Any] = {
     },
     "evaluation": {"permutations": 200, "bootstraps": 200},
     "names": {"min_ratings": 20, "min_items": 3},
+    "tags": {"permutations": 39, "bootstraps": 40},
 }
 # The same in a few seconds, for runs whose scores do not matter.
 HASTY: dict[str, Any] = {
@@ -97,7 +98,12 @@ def write_ratings(world: World, folder: Path) -> dict[str, str]:
 def replace_data_sets(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have stages find a synthetic world where they look for data sets in `folder`."""
     tables = {
-        "movielens_100k": {"ratings": world.ratings, "items": linked_items(world), "scale": world.scale},
+        "movielens_100k": {
+            "ratings": world.ratings,
+            "items": linked_items(world),
+            "scale": world.scale,
+            "tags": tag_world(world),
+        },
         "imdb_reviews": {"reviews": world.reviews},
     }
     for name, content in tables.items():
