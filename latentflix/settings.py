@@ -146,8 +146,8 @@ class _FullStages(BaseModel):
     documents: DocumentConfig = setting(DocumentConfig(), "which items are read about, and what of their texts")
     readers: ReadersConfig = setting(ReadersConfig(), "how positions are predicted from what is written of an item")
     names: NameConfig = setting(NameConfig(), "the words, items and genres that name a factor")
-    tags: TagConfig = setting(TagConfig(), "the tags that are read beside reviews, if the ratings come with any")
     report: ReportConfig = setting(ReportConfig(), "what the page shows, and what it calls an item")
+    tags: TagConfig = setting(TagConfig(), "the tags that are read beside reviews, if the ratings come with any")
     llm: LlmConfig = setting(LlmConfig(), "the language model that names factors too, if any")
     collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")
     halves: HalvesConfig = setting(

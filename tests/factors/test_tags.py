@@ -1,7 +1,10 @@
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from latentflix.data.tags import count_taggers
 from latentflix.factors.crossfit import CrossFit
 from latentflix.factors.documents import DocumentConfig, gather_documents
 from latentflix.factors.folds import assign_groups
@@ -27,7 +30,7 @@ def documents(world):
 
 @pytest.fixture(scope="module")
 def tags(world):
-    return tag_world(world, n_taggers=20, share=0.8)
+    return count_taggers(tag_world(world, n_taggers=20, share=0.8), Counter())
 
 
 def read_well(world, documents, noise=0.5, seed=0):

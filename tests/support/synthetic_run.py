@@ -1,6 +1,7 @@
 """Finished runs of flows, and the full flow in the synthetic world."""
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from flows.command_line import FlowResult
 from flows.full import full
 from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.data.download import DataSet, SourceFile
+from latentflix.data.tags import count_taggers
 from latentflix.settings import FullSettings
 from tests.support.synthetic_world import World, tag_world
 
@@ -82,9 +84,10 @@ def linked_items(world: World) -> pd.DataFrame:
 
 
 def write_ratings(world: World, folder: Path) -> dict[str, str]:
-    """Write ratings and items as a user's own files, and return the settings of `ratings_source` that read them."""
+    """Write ratings, items and tags as a user's own files; return the settings of `ratings_source` that read them."""
     world.ratings.to_csv(folder / "stars.csv.gz", index=False)
     linked_items(world).to_parquet(folder / "items.parquet")
+    tag_world(world).to_csv(folder / "tags.csv", sep=";", index=False)
     return {
         "path": str(folder / "stars.csv.gz"),
         "timestamp_column": "timestamp",
@@ -92,6 +95,7 @@ def write_ratings(world: World, folder: Path) -> dict[str, str]:
         "title_column": "title",
         "genres_column": "genres",
         "imdb_column": "tconst",
+        "tags_path": str(folder / "tags.csv"),
     }
 
 
@@ -102,7 +106,7 @@ def replace_data_sets(world: World, folder: Path, monkeypatch: pytest.MonkeyPatc
             "ratings": world.ratings,
             "items": linked_items(world),
             "scale": world.scale,
-            "tags": tag_world(world),
+            "tags": count_taggers(tag_world(world), Counter()),
         },
         "imdb_reviews": {"reviews": world.reviews},
     }

@@ -1,7 +1,6 @@
 """A small world whose factors are known: they shape the ratings, the genres and the words of the reviews."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,7 +11,6 @@ import pandas as pd
 
 from latentflix.data.movielens import GENRE_SEPARATOR, GENRES, rating_scale
 from latentflix.data.ratings import RatingsConfig, read_ratings
-from latentflix.data.tags import count_taggers
 from latentflix.factors.labels import POLES
 from latentflix.reviews.join import ReviewConfig, join_reviews
 
@@ -116,7 +114,7 @@ def join_world(world: World) -> pd.DataFrame:
 
 
 def tag_world(world: World, seed: int = 0, n_taggers: int = 12, share: float = 0.5) -> pd.DataFrame:
-    """Tags of the items of a world, as `count_taggers` returns them: the first three words of each pole, and noise.
+    """Tags that users gave to the items of a world, item_id, user_id and tag as str: three words of a pole, and noise.
 
     share: of the taggers who give an item a tag of its pole, for a factor on which it is two deviations from the mean.
     """
@@ -129,8 +127,7 @@ def tag_world(world: World, seed: int = 0, n_taggers: int = 12, share: float = 0
                 if random.random() < share * min(abs(score), 2) / 2:
                     words = world.words[str(factor), POLES[int(score < 0)]]
                     given.append((item_id, user, str(random.choice(words[:3]))))
-    table = pd.DataFrame(given, columns=["item_id", "user_id", "tag"]).astype({"item_id": "str", "user_id": "str"})
-    return count_taggers(table, Counter())
+    return pd.DataFrame(given, columns=["item_id", "user_id", "tag"]).astype("str")
 
 
 def shuffle_links(world: World, seed: int) -> World:
