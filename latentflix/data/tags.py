@@ -168,7 +168,7 @@ def read_genome(scores: Traversable, names: Traversable, left_out: Counter[str])
     except ValueError as error:
         raise DataError(
             "the tag genome cannot be read",
-            where=str(scores),
+            where=f"{scores} or {names.name}",
             found=str(error).splitlines()[0],
             expected=", ".join(types),
             hint="unpack the data set again, or remove the file: ratings can be read without it",

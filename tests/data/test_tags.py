@@ -124,7 +124,7 @@ def test_a_genome_without_names_of_its_tags_is_left_out_and_said(tmp_path):
             r"a relevance of the tag genome is out of bounds; where: .*row 3 .*found: 1.5; expected: .*0 to 1",
         ),
         ("10,2,", "a relevance of the tag genome is out of bounds; .*found: nan"),
-        ("10,2,high", "the tag genome cannot be read; where: .*genome-scores.csv; found: .*high"),
+        ("10,2,high", "the tag genome cannot be read; where: .*genome-scores.csv or genome-tags.csv; found: .*high"),
         ("10,x,0.5", "the tag genome cannot be read"),
     ],
 )

@@ -63,9 +63,9 @@ def test_the_words_that_mark_a_pole_name_it(synthetic_run: Run, world: World) ->
 
 def test_tags_confirm_the_words_of_a_pole_and_the_page_shows_them(synthetic_run: Run, world: World) -> None:
     label = find_label(synthetic_run, world, "A", "+")
-    tags, confirmed = (synthetic_run.table("tags", name).query("label == @label") for name in ("tags", "confirmed"))
-    assert set(tags["tag"]) & set(world.words["A", "+"][:3])
-    assert len(confirmed)
+    tags, confirmed = (synthetic_run.table("tags", name).set_index("label") for name in ("tags", "confirmed"))
+    assert set(tags.loc[[label], "tag"]) & set(world.words["A", "+"][:3])
+    assert label in confirmed.index
     axes = synthetic_run.table("tags", "axes")
     assert axes.loc[label[:-1], "agreement"] > 0.5
     assert axes.loc[label[:-1], "agreement_p"] < 0.05
