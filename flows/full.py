@@ -8,6 +8,7 @@ from prefect import flow
 from flows.command_line import FlowResult, main
 from flows.steps import fetch, finish, load_ratings, train_language_models
 from latentflix.artifacts import Store
+from latentflix.data.tags import has_tags
 from latentflix.factors.readers.registry import repeat_groups
 from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.halves import pair_groups
@@ -128,6 +129,20 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         reviews=joined,
         config=settings.histograms,
     )
+    tags = []
+    if has_tags(run.store.manifest(source).metrics):
+        tags = [
+            run(
+                factors.read_tags,
+                source=source,
+                ratings=ratings,
+                documents=documents,
+                factors=axes,
+                positions=positions,
+                names=names,
+                config=settings.tags,
+            )
+        ]
     llm_names = []
     if settings.llm.address:
         llm_names = [
@@ -159,6 +174,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         predictions=predictions,
         baseline=baseline,
         comparison=comparison,
+        tags=tags,
         llm_names=llm_names,
         changes=changes,
         fits=fits,

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
 from importlib.metadata import version
@@ -279,6 +279,11 @@ class Store:
         # Arrow keeps what it read a table through: for 25 million ratings as much memory as the table itself.
         pa.default_memory_pool().release_unused()
         return table
+
+    def read_tables(self, handle: Handle, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+        """Read those of these tables that an artifact has. Raises ArtifactError as `file` does."""
+        files = self.manifest(handle).files
+        return {name: self.read_table(handle, name) for name in names if f"{name}.parquet" in files}
 
     def read(self, handle: Handle, record: type[Record], prefix: str = "") -> Record:
         """Read a dataclass that `Artifact.write` wrote with the same prefix. Raises ArtifactError as `file` does."""

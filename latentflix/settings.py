@@ -25,6 +25,7 @@ from latentflix.factors.labels import LabelConfig
 from latentflix.factors.meanings.llm_names import LlmConfig
 from latentflix.factors.naming import NameConfig
 from latentflix.factors.readers.registry import ReadersConfig
+from latentflix.factors.tags import TagConfig
 from latentflix.genres.evaluation import GenreEvaluationConfig
 from latentflix.genres.model import GenreConfig
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig
@@ -146,6 +147,7 @@ class _FullStages(BaseModel):
     readers: ReadersConfig = setting(ReadersConfig(), "how positions are predicted from what is written of an item")
     names: NameConfig = setting(NameConfig(), "the words, items and genres that name a factor")
     report: ReportConfig = setting(ReportConfig(), "what the page shows, and what it calls an item")
+    tags: TagConfig = setting(TagConfig(), "the tags that are read beside reviews, if the ratings come with any")
     llm: LlmConfig = setting(LlmConfig(), "the language model that names factors too, if any")
     collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")
     halves: HalvesConfig = setting(

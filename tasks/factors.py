@@ -4,6 +4,8 @@ from typing import Annotated
 
 import pandas as pd
 
+from latentflix.data.ratings import Ratings
+from latentflix.data.tags import TAG_TABLES
 from latentflix.factors.baselines import (
     BaselineConfig,
     EmbeddingBaselineConfig,
@@ -14,7 +16,7 @@ from latentflix.factors.classifiers import ClassifierConfig, Classifiers, Predic
 from latentflix.factors.classifiers import train_classifiers as fit_classifiers
 from latentflix.factors.comparison import CLASSIFIER, ComparisonConfig, compare_methods
 from latentflix.factors.crossfit import CrossFit
-from latentflix.factors.documents import Documents
+from latentflix.factors.documents import DocumentConfig, Documents
 from latentflix.factors.drift import StoredDriftConfig, compare_histograms, find_new_reviews
 from latentflix.factors.extraction import FactorConfig, extract_factors
 from latentflix.factors.histograms import HistogramConfig, score_reviews
@@ -24,6 +26,7 @@ from latentflix.factors.meanings.chat import KEY_VARIABLE, Chat
 from latentflix.factors.meanings.llm_names import LlmConfig, name_by_model
 from latentflix.factors.meanings.tester import read_name_tests
 from latentflix.factors.naming import NameConfig, find_names
+from latentflix.factors.tags import TagConfig, compare_with_tags
 from latentflix.recommender.halves import HalfFits
 from latentflix.recommender.model import Recommender, seed_fits
 from latentflix.text.classifier import read_reviews
@@ -207,6 +210,36 @@ def name_poles(
     )
     artifact.write(names)
     artifact.metrics.update(tested=len(names.tests), hold=int(names.tests["holds"].sum()))
+
+
+@stage("tags", "tags-{config.kind}")
+def read_tags(
+    artifact: Artifact,
+    store: Store,
+    *,
+    source: Annotated[Handle, "datasets", "ratings_source"],
+    ratings: Handle,
+    documents: Handle,
+    factors: Handle,
+    positions: Handle,
+    names: Handle,
+    config: TagConfig,
+) -> None:
+    """Find the tags that mark each pole, and compare what tags and reviews say of items that were held out."""
+    found = compare_with_tags(
+        store.read_tables(source, TAG_TABLES),
+        store.read_table(ratings, "items"),
+        store.read_field(ratings, Ratings, "item_ids"),
+        store.read(documents, Documents),
+        DocumentConfig.model_validate(store.manifest(documents).config),
+        store.read_table(factors, "scores"),
+        store.read_table(factors, "axes")["stable"],
+        store.read(positions, CrossFit),
+        store.read_table(names, "terms"),
+        config,
+    )
+    artifact.write(found)
+    artifact.metrics.update(found.summary())
 
 
 @stage("llm_names", "llm_names-{config.model}")

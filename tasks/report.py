@@ -6,6 +6,7 @@ from latentflix.factors.classifiers import Classifiers
 from latentflix.factors.comparison import Comparison
 from latentflix.factors.meanings.llm_names import LlmNames
 from latentflix.factors.naming import Names
+from latentflix.factors.tags import TagFindings
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes, ChangesConfig, compare_snapshots, read_snapshot
@@ -59,6 +60,7 @@ def write_report(
     comparison: Handle,
     names: Handle,
     histograms: Handle,
+    tags: tuple[Handle, ...],
     llm_names: tuple[Handle, ...],
     changes: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
@@ -78,6 +80,7 @@ def write_report(
             comparison,
             names,
             histograms,
+            *tags,
             *llm_names,
             changes,
             *fits,
@@ -111,6 +114,7 @@ def write_report(
         trials=store.read(trials, Trials),
         analysis=store.read(analysis, Analysis),
         changes=store.read(changes, Changes),
+        tags=[store.read(handle, TagFindings) for handle in tags],
         llm_names=[store.read(handle, LlmNames) for handle in llm_names],
         manifests=[store.manifest(handle) for handle in stages],
     )

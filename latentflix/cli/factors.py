@@ -67,6 +67,8 @@ def _print_factor(factor: "FactorSummary", nouns: Nouns) -> None:
         ("seeds", f"{'stable' if factor.stable else 'unstable'}: {seeds} (p = {decimals(factor.stability_p, 3)})"),
         ("people", f"{'shared' if factor.shared else 'not shared'}: {users}"),
     ]
+    if factor.tags and factor.agreement:
+        rows.append(("tags", f"{interval(*factor.tags)}; agreement with reviews {interval(*factor.agreement)}"))
     rows += [
         (
             each.reader,
@@ -79,6 +81,7 @@ def _print_factor(factor: "FactorSummary", nouns: Nouns) -> None:
     for pole in factor.poles:
         rows = [
             ("words", ", ".join(pole.terms)),
+            *([("tags", ", ".join(pole.tags)), ("words in tags", ", ".join(pole.confirmed))] if pole.tags else []),
             ("its rho", _in_full(pole.test)),
             (nouns.items, _items(pole, len(pole.items))),
             ("genres", ", ".join(pole.genres)),

@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from latentflix.data.tables import Tables
+from latentflix.data.tags import read_tag_files
 from latentflix.errors import DataError
 
 # What MovieLens calls the columns of items, and what they are called here.
@@ -47,7 +48,8 @@ def read_movielens(path: Path) -> Tables:
 
     ratings: user_id int32, item_id int32, rating float32, timestamp int64 (seconds since 1970), and if the set has
     official splits official_fold int8 (1 to 5, or 0 for none). items: item_id int32, title str, genres str (names, "|"
-    between them), and if known tconst str (nullable). scale: as `rating_scale`.
+    between them), and if known tconst str (nullable). scale: as `rating_scale`. Of a set that has tags also the tables
+    of `read_tag_files`.
     Raises DataError if the layout is not known, or if the official splits do not fit the ratings; besides, what
     zipfile and pandas raise if a file cannot be read.
     """
@@ -60,6 +62,7 @@ def read_movielens(path: Path) -> Tables:
             "items": _link(layout.read_items(folder / layout.items), folder),
             # Half stars came in February 2003.
             "scale": rating_scale(1 if (ratings["rating"] % 1 == 0).all() else 0.5, 5),
+            **read_tag_files(folder),
         }
 
 

@@ -40,12 +40,15 @@ class Ratings:
         items: index item_id; title str, year Int16, genres list of str, ratings int32 (how many), and if the source has
             them tconst str (nullable) and source_id str, its own id if that is not a number.
         users: index user_id; ratings int32, and source_id str.
+        item_ids: index the id that an item has in the source, int32, or str if that is not a number; the item_id int32
+            of the item that it is here, or was merged into.
         merged: how many items were merged into another.
     """
 
     ratings: pd.DataFrame
     items: pd.DataFrame
     users: pd.DataFrame
+    item_ids: pd.Series
     lowest: float
     highest: float
     merged: int
@@ -90,6 +93,7 @@ def read_ratings(
         latest,
         _merge_items(items, merged_into, latest["item_id"]),
         users,
+        _item_ids(items, merged_into),
         lowest,
         highest,
         int((merged_into != items.index).sum()),
@@ -199,6 +203,11 @@ def _merge_items(items: pd.DataFrame, merged_into: pd.Series, rated: pd.Series) 
     if "tconst" in items:
         items["tconst"] = items["tconst"].groupby(merged_into).transform("first")
     return items[items.index == merged_into].sort_index()
+
+
+def _item_ids(items: pd.DataFrame, merged_into: pd.Series) -> pd.Series:
+    own = pd.Index(items.get("source_id", items.index), name="source_id")
+    return pd.Series(merged_into.to_numpy("int32"), own, name="item_id")
 
 
 def _numbers(column: pd.Series, dtype: str) -> np.ndarray:

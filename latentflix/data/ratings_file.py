@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import MovieLensName
 from latentflix.data.movielens import GENRE_SEPARATOR, find_layout, rating_scale, read_movielens
 from latentflix.data.tables import UNREADABLE, Tables, require_columns
+from latentflix.data.tags import LEFT_OUT, TAGS, count_left_out, count_taggers, decode, parse_csv
 from latentflix.errors import DataError
 
 _TEXT_TABLES = (".csv", ".tsv", ".txt")
@@ -40,11 +42,16 @@ class RatingsSource(StageConfig):
     genres_column: str | None = setting(None, "the column of genres in the file of items, if there is one")
     genre_separator: str = setting("|", "what separates the genres of an item")
     imdb_column: str | None = setting(None, "the column of IMDb ids in the file of items, if there is one")
+    tags_path: Path | None = setting(
+        None, "a csv or parquet file of tags, with the columns of items and, if it is known who gave a tag, of users"
+    )
+    tag_column: str = setting("tag", "the column of tags in the file of tags")
 
     @model_validator(mode="after")
     def _check_paths(self) -> Self:
-        if self.items_path and not self.path:
-            raise ValueError("items_path says what is rated in path, and path is not given")
+        for name in ("items_path", "tags_path"):
+            if getattr(self, name) and not self.path:
+                raise ValueError(f"{name} says more of what is rated in path, and path is not given")
         return self
 
 
@@ -54,6 +61,7 @@ class RatingsSourceConfig(RatingsSource):
     data_set: MovieLensName = setting("movielens_100k", "not used where there is a path", exclude=True)
     path: Path = Field(exclude=True, description="as in RatingsSource")
     items_path: Path | None = setting(None, "as in RatingsSource", exclude=True)
+    tags_path: Path | None = setting(None, "as in RatingsSource", exclude=True)
     sha256: str = Field(description="SHA-256 of what the files hold")
 
 
@@ -61,13 +69,13 @@ def with_fingerprint(source: RatingsSource) -> RatingsSourceConfig:
     """Add the hash of what is at the path. Raises DataError if nothing is, or a folder that is not a MovieLens set."""
     if source.path is None:
         raise ValueError("only a source with a path has a fingerprint")
-    for path in filter(None, (source.path, source.items_path)):
+    for path in filter(None, (source.path, source.items_path, source.tags_path)):
         if not path.exists():
             raise DataError(
                 "there is no such file or folder",
                 where=str(path),
                 expected="a csv or parquet file, or MovieLens as a folder or zip",
-                hint="name another with --ratings-source.path or --ratings-source.items-path",
+                hint="name another with --ratings-source.path, .items-path or .tags-path",
             )
     files = {"ratings": source.path}
     if source.path.is_dir():
@@ -76,6 +84,8 @@ def with_fingerprint(source: RatingsSource) -> RatingsSourceConfig:
         files = {entry.name: entry for entry in entries if entry.is_file()}
     if source.items_path:
         files["items"] = source.items_path
+    if source.tags_path:
+        files["tags"] = source.tags_path
     lines = [f"{role} {pooch.file_hash(str(file))}\n" for role, file in files.items()]
     return RatingsSourceConfig(**source.model_dump(), sha256=hashlib.sha256("".join(lines).encode()).hexdigest())
 
@@ -84,13 +94,15 @@ def load_ratings_source(config: RatingsSourceConfig) -> Tables:
     """Load the tables `ratings`, `items` and `scale` of what is at the path, with the columns of `read_movielens`.
 
     In any other table than MovieLens ids are int32 if all are such numbers, else categories of str; without a column
-    of times timestamp is 0; without items the id is the title; scale is the lowest and the highest rating.
+    of times timestamp is 0; without items the id is the title; scale is the lowest and the highest rating. With a file
+    of tags also the tables `tags` and `tags_left_out` of `read_movielens`, ids as str if those of items are categories.
     Raises DataError if the form is not known, a column is missing, or a file cannot be read.
     """
     path = config.path
     try:
         is_movielens = path.is_dir() or (path.suffix == ".zip" and len(_members(path)) != 1)
-        return read_movielens(path) if is_movielens else _read_own(config)
+        tables = read_movielens(path) if is_movielens else _read_own(config)
+        return tables | (_read_tags(config.tags_path, tables["items"]["item_id"], config) if config.tags_path else {})
     except (*UNREADABLE, OSError) as error:
         raise DataError(
             "ratings cannot be read",
@@ -145,6 +157,20 @@ def _read_items(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
         # A column of numbers, one of them missing, is written with decimals.
         items["tconst"] = "tt" + items["tconst"].str.extract(r"^(?:tt)?(\d+)(?:\.0)?$")[0].str.zfill(7)
     return items
+
+
+def _read_tags(path: Path, item_id: pd.Series, config: RatingsSourceConfig) -> Tables:
+    columns = {config.user_column: "user_id", config.item_column: "item_id", config.tag_column: "tag"}
+    left_out: Counter[str] = Counter()
+    with _open_table(path) as (suffix, file):
+        if suffix == ".parquet":
+            table = pd.read_parquet(file)
+            require_columns(str(path), table.columns, [config.item_column, config.tag_column])
+            given = table[[name for name in columns if name in table]].rename(columns=columns).astype("str")
+        else:
+            given = parse_csv(decode(file.read()), str(path), columns, left_out)
+    tags = count_taggers(given, left_out, named=isinstance(item_id.dtype, pd.CategoricalDtype))
+    return {TAGS: tags, LEFT_OUT: count_left_out(left_out)}
 
 
 def _read_table(

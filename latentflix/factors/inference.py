@@ -20,7 +20,8 @@ from latentflix.factors.network import NETWORK, NetworkPositions
 from latentflix.factors.permutations import permute_items
 from latentflix.factors.readers.metadata import METADATA
 from latentflix.factors.readers.stacked import STACKED
-from latentflix.metrics import bootstrap_groups, bootstrap_interval, rank_correlations, resampled_rank_correlations
+from latentflix.factors.resampling import Resamples, add_interval, interval
+from latentflix.metrics import rank_correlations
 
 # Groups of items of similar popularity, as the readers' permutations have them by default.
 _STRATA = 5
@@ -92,16 +93,16 @@ def score_positions(
     truth = positions.loc[items.index].to_numpy(np.float64)
     weights = items["weight"].to_numpy()
     random = np.random.default_rng(config.seed)
-    resamples = _Resamples.draw(items["group"].to_numpy(), weights, len(fit.folds), config, random)
+    resamples = Resamples.draw(items["group"].to_numpy(), weights, len(fit.folds), config.bootstraps, random)
 
     scores = {name: resamples.score(held_out, truth, fit.folds) for name, held_out in fit.held_out.items()}
     beyond, beyond_resampled = resamples.score(fit.beyond[1], fit.beyond[0], fit.folds)
     rho = scores[STACKED][0]
     axes = pd.DataFrame({"rho": rho}, index=positions.columns.rename("axis"))
-    _add_interval(axes, "rho", scores[STACKED][1], config)
+    add_interval(axes, "rho", scores[STACKED][1], config.confidence)
     _add_significance(axes, fit.null, config)
     axes["beyond"] = beyond
-    _add_interval(axes, "beyond", beyond_resampled, config)
+    add_interval(axes, "beyond", beyond_resampled, config.confidence)
 
     inflation = float(fit.null.std(0).mean() / max(fit.null_words.std(0).mean(), 1e-9)) if len(fit.null) else 1.0
     if network is not None:
@@ -117,56 +118,17 @@ def score_positions(
         known = chosen & np.isfinite(value)
         mean = float(value[known].mean()) if known.any() else np.nan
         row: dict[str, Any] = {"reader": name, "mean_rho": mean}
-        row |= _interval("mean_rho", resampled[:, known].mean(1), mean, config)
+        row |= interval("mean_rho", resampled[:, known].mean(1), mean, config.confidence)
         if name != STACKED:
             lead, lead_resampled = rho - value, scores[STACKED][1] - resampled
             axes[f"rho_{name}"], axes[f"difference_{name}"] = value, lead
-            _add_interval(axes, f"difference_{name}", lead_resampled, config)
+            add_interval(axes, f"difference_{name}", lead_resampled, config.confidence)
             row["difference"] = mean = float(lead[known].mean()) if known.any() else np.nan
-            row |= _interval("difference", lead_resampled[:, known].mean(1), mean, config)
+            row |= interval("difference", lead_resampled[:, known].mean(1), mean, config.confidence)
         rows.append(row)
     readers = pd.DataFrame(rows).set_index("reader")
     order = [STACKED, *(name for name in readers.index if name not in (STACKED, METADATA)), METADATA]
     return PositionScores(axes, readers.loc[order], float(beyond[chosen].mean()) if chosen.any() else np.nan, inflation)
-
-
-@dataclass(frozen=True)
-class _Resamples:
-    """weights: float64 (resamples, items); repeats: float64 (resamples, repeats), each row of sum 1."""
-
-    own: np.ndarray
-    weights: np.ndarray
-    repeats: np.ndarray
-
-    @classmethod
-    def draw(
-        cls,
-        groups: np.ndarray,
-        weights: np.ndarray,
-        n_repeats: int,
-        config: EvaluationConfig,
-        random: np.random.Generator,
-    ) -> "_Resamples":
-        """Draw groups of items that belong together, and repeats, with replacement."""
-        counts = bootstrap_groups(random, groups, config.bootstraps)
-        repeats = random.multinomial(n_repeats, np.full(n_repeats, 1 / n_repeats), config.bootstraps) / n_repeats
-        return cls(weights, counts * weights, repeats)
-
-    def score(self, predicted: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rank correlations of predictions (repeats, items, axes), and resampled: (axes,), (resamples, axes).
-
-        truth: (items, axes), or as `predicted`.
-        """
-        truths = np.broadcast_to(truth, predicted.shape)
-        value = np.mean(
-            [rank_correlations(*each, self.own) for each in zip(predicted, truths, folds, strict=True)], axis=0
-        )
-        shares = self.repeats if len(predicted) > 1 else np.ones((len(self.repeats), 1))
-        resampled = sum(
-            share[:, None] * resampled_rank_correlations(*each, self.weights)
-            for share, each in zip(shares.T, zip(predicted, truths, folds, strict=True), strict=True)
-        )
-        return value, np.asarray(resampled)
 
 
 def _add_significance(axes: pd.DataFrame, null: np.ndarray, config: EvaluationConfig) -> None:
@@ -207,15 +169,3 @@ def _align_network(network: NetworkPositions, item_ids: pd.Index, axes: pd.Index
     table = network.table.reindex(index=item_ids, columns=axes)
     folds = network.folds.reindex(item_ids)
     return table.to_numpy(np.float64), folds.fillna(-1).to_numpy(np.int64)
-
-
-def _interval(name: str, resampled: np.ndarray, value: float, config: EvaluationConfig) -> dict[str, float]:
-    if not np.isfinite(value):
-        return {f"{name}_low": np.nan, f"{name}_high": np.nan}
-    low, high = bootstrap_interval(resampled, config.confidence, centre=value)
-    return {f"{name}_low": low, f"{name}_high": high}
-
-
-def _add_interval(axes: pd.DataFrame, name: str, resampled: np.ndarray, config: EvaluationConfig) -> None:
-    ends = [_interval(name, column, value, config) for column, value in zip(resampled.T, axes[name], strict=True)]
-    axes[[f"{name}_low", f"{name}_high"]] = pd.DataFrame(ends, axes.index)

@@ -10,6 +10,8 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import NotEnoughData
 
 POLES = ("+", "-")
+# Which way the scores of an axis grow towards each pole.
+SIGNS = dict(zip(POLES, (1, -1), strict=True))
 
 
 class LabelConfig(StageConfig):

@@ -5,25 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.title_groups import group_titles
 from latentflix.errors import NotEnoughData
 from latentflix.factors.documents import REVIEW, Documents
-from latentflix.factors.labels import POLES
+from latentflix.factors.labels import POLES, SIGNS
+from latentflix.factors.marking import corrected_p, correlate, find_families
 from latentflix.factors.name_tests import score_names
 from latentflix.factors.permutations import permute_items
-from latentflix.factors.word_families import group_families
 from latentflix.factors.word_use import WordUse, count_use, standardise
 
 NO_WORDS = "no word marks this pole"
 _IN_NAME = 3
-_SIGNS = dict(zip(POLES, (1, -1), strict=True))
-# Terms of a pole that are sorted into families, for each that is listed.
-_CANDIDATES = 20
-# Numbers of one block of correlations.
-_AT_ONCE = 2**24
 
 
 class NameConfig(StageConfig):
@@ -97,14 +91,14 @@ def find_names(
     orders = permute_items(groups, known["ratings"].to_numpy(), config.n_strata, config.permutations, random)
     counted = _count_words(documents, config)
     use = counted.standardise(config.prior_reviews, weights)
-    r, null = _correlate(use, ranks, weights, orders)
+    r, null = correlate(use, ranks, weights, orders)
     terms = pd.concat(
         [
             _pole_terms(counted, use, weights, sign * r[:, at], null[:, at], sign * ranks[axis], config).assign(
                 label=axis + pole
             )
             for at, axis in enumerate(stable)
-            for pole, sign in _SIGNS.items()
+            for pole, sign in SIGNS.items()
         ],
         ignore_index=True,
     )
@@ -124,7 +118,7 @@ def find_names(
 
 def rank_items(scores: pd.DataFrame, item_ids: pd.Index, label: str) -> pd.Series:
     """Rank items by their scores towards the pole of a label, the highest first: index item_id, float."""
-    return (_SIGNS[label[-1]] * scores.loc[item_ids, label[:-1]]).sort_values(ascending=False)
+    return (SIGNS[label[-1]] * scores.loc[item_ids, label[:-1]]).sort_values(ascending=False)
 
 
 def _count_words(documents: Documents, config: NameConfig) -> WordUse:
@@ -140,33 +134,6 @@ def _count_words(documents: Documents, config: NameConfig) -> WordUse:
     )
 
 
-def _correlate(
-    values: np.ndarray, ranks: pd.DataFrame, weights: np.ndarray, orders: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Correlate standardised values (items, columns) with the ranks of positions, and with permuted ones.
-
-    Returns the correlations, float32 (columns, axes), and for each permutation and axis the largest of any column,
-    whatever its sign: float32 (permutations, axes).
-    """
-    truth = ranks.to_numpy()
-    weighted = np.ascontiguousarray((values * weights[:, None]).T, np.float32)
-    null = np.zeros((len(orders), truth.shape[1]), np.float32)
-    size = max(_AT_ONCE // max(len(weighted) * truth.shape[1], 1), 1)
-    for start in tqdm(range(0, len(orders), size), desc="names", leave=False, disable=None):
-        chosen = slice(start, start + size)
-        permuted = truth[orders[chosen]].transpose(1, 0, 2)
-        flat = standardise(permuted.reshape(len(truth), -1), weights)
-        null[chosen] = np.abs(weighted @ flat).max(0, initial=0).reshape(permuted.shape[1:])
-    return weighted @ standardise(truth, weights), null
-
-
-def _corrected_p(r: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """The share of the permutations, the observed order among them, whose largest correlation reaches |r|."""
-    # Equal correlations may differ in their last digits.
-    reached = len(null) - np.searchsorted(np.sort(null), np.abs(r) - 1e-6)
-    return np.asarray((1 + reached) / (1 + len(null)))
-
-
 def _pole_terms(
     counted: WordUse,
     use: np.ndarray,
@@ -177,22 +144,16 @@ def _pole_terms(
     config: NameConfig,
 ) -> pd.DataFrame:
     """The families of terms that mark a pole. r: (terms,), towards the pole. null: (permutations,)."""
-    p = _corrected_p(r, null)
-    marking = np.flatnonzero((p <= config.max_p) & (r > 0))
-    marking = marking[np.argsort(-r[marking], kind="stable")][: _CANDIDATES * config.n_terms]
-    # Terms that go with the position go together; what they share beyond it makes them say the same.
-    explained = np.outer(r[marking], r[marking])
-    shared = (use[:, marking] * weights[:, None]).T @ use[:, marking] - explained
-    agreement = shared / np.sqrt(np.outer(1 - r[marking] ** 2, 1 - r[marking] ** 2))
-    families = group_families(counted.terms[marking].tolist(), agreement)[: config.n_terms]
-    first = marking[[family[0] for family in families]]
+    p = corrected_p(r, null)
+    families = find_families(counted.terms, use, weights, r, p, config.max_p, config.n_terms)
+    first = np.array([family[0] for family in families], np.int64)
     n_pole = max(round(len(towards) * config.pole_share), 1)
     at_pole = np.argsort(-towards.to_numpy(), kind="stable")[:n_pole]
     counts, n_reviews = counted.counts[:, first], counted.n_reviews
     return pd.DataFrame(
         {
             "term": counted.terms[first],
-            "forms": ["; ".join(counted.terms[marking[family[1:]]]) for family in families],
+            "forms": ["; ".join(counted.terms[family[1:]]) for family in families],
             "r": r[first].astype(float),
             "p": p[first],
             "share": counts[at_pole].sum(0) / n_reviews[at_pole].sum(),
@@ -222,12 +183,12 @@ def _pole_genres(
     groups = group_titles(shown["title"]).to_numpy()
     orders = permute_items(groups, shown["ratings"].to_numpy(), config.n_strata, config.permutations, random)
     has_genre = flags.to_numpy(float)
-    r, null = _correlate(standardise(has_genre, weights), ranks, weights, orders)
-    p = _corrected_p(r, null.max(1))
+    r, null = correlate(standardise(has_genre, weights), ranks, weights, orders)
+    p = corrected_p(r, null.max(1))
     n_pole = max(round(len(shown) * config.pole_share), 1)
     parts = []
     for at, axis in enumerate(ranks.columns):
-        for pole, sign in _SIGNS.items():
+        for pole, sign in SIGNS.items():
             at_pole = np.argsort(-sign * ranks[axis].to_numpy(), kind="stable")[:n_pole]
             table = pd.DataFrame(
                 {

@@ -20,7 +20,7 @@ def group_families(terms: Sequence[str], agreement: np.ndarray) -> list[list[int
         terms: the strongest first.
         agreement: (terms, terms), partial correlation over items of the use of two terms, given the position.
     """
-    stems = [[_stem(word) for word in term.split()] for term in terms]
+    stems = [_stems(term) for term in terms]
     families: list[list[int]] = []
     for number, own in enumerate(stems):
         for family in families:
@@ -33,16 +33,25 @@ def group_families(terms: Sequence[str], agreement: np.ndarray) -> list[list[int
     return families
 
 
+def belong_together(one: str, other: str) -> bool:
+    """Whether two terms are forms of the same words, or all words of one are among those of the other."""
+    return _alike(_stems(one), _stems(other))
+
+
 def _alike(one: Sequence[str], other: Sequence[str]) -> bool:
     if len(one) == len(other):
         return all(map(_same_word, one, other))
-    single, pair = (one, other) if len(one) < len(other) else (other, one)
-    return any(_same_word(single[0], word) for word in pair)
+    fewer, more = (one, other) if len(one) < len(other) else (other, one)
+    return all(any(_same_word(word, another) for another in more) for word in fewer)
 
 
 def _same_word(one: str, other: str) -> bool:
     shorter, longer = sorted((one, other), key=len)
     return one == other or (len(shorter) >= 5 and longer.startswith(shorter))
+
+
+def _stems(term: str) -> list[str]:
+    return [_stem(word) for word in term.split()]
 
 
 def _stem(word: str) -> str:

@@ -42,6 +42,7 @@ def factors_section(cards: Sequence[dict[str, Any]], inputs: ReportInputs, nouns
         titles=inputs.items["title"].to_dict(),
         reviewed=set(inputs.shares["item_id"]),
         credits=attribution_by_review(inputs.reviews),
+        has_tags=bool(inputs.tags),
     )
 
 
@@ -86,6 +87,8 @@ def _pole(label: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, A
         "name": inputs.names.get(label, ""),
         "test": inputs.name_tests.loc[label].to_dict() if label in inputs.name_tests.index else None,
         "terms": terms,
+        "tags": [tag for found in inputs.tags for tag in of_label(found.tags)],
+        "confirmed": {row["term"] for found in inputs.tags for row in of_label(found.confirmed)},
         "shown": shown,
         "short_titles": [_short_title(row["title"]) for row in shown[:_TITLES_IN_LINE]],
         "genres": of_label(inputs.genres),

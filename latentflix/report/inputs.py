@@ -11,6 +11,7 @@ from latentflix.artifacts import Manifest
 from latentflix.config import StageConfig, setting
 from latentflix.factors.comparison import Comparison
 from latentflix.factors.meanings.llm_names import LlmNames
+from latentflix.factors.tags import TagFindings
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes
@@ -42,7 +43,7 @@ class ReportConfig(PageConfig):
 class ReportInputs:
     """Everything the report is made of: the tables of the stages, as those write them, and all their manifests.
 
-    llm_names: the phrases of a language model, if one was asked.
+    tags: what tags say, if the ratings came with any. llm_names: the phrases of a language model, if one was asked.
     """
 
     items: pd.DataFrame
@@ -72,6 +73,7 @@ class ReportInputs:
     analysis: Analysis
     changes: Changes
     manifests: Sequence[Manifest]
+    tags: Sequence[TagFindings] = ()
     llm_names: Sequence[LlmNames] = ()
 
     def manifest(self, stage: str) -> Manifest:

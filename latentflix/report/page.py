@@ -18,6 +18,7 @@ from latentflix.report.items import items_section
 from latentflix.report.llm_names import llm_section
 from latentflix.report.recommender import recommenders_section
 from latentflix.report.rendering import render_section, write_page
+from latentflix.report.tags import tags_part
 from latentflix.reviews.attribution import attributions, count_sources
 
 _METHODS = {
@@ -93,6 +94,7 @@ def _evaluation(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
         readers=inputs.reader_scores.rename(index=describe_reader),
         names=inputs.names,
         stable_from=stable_from,
+        tags=[tags_part(found, len(inputs.terms), nouns) for found in inputs.tags],
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -13,9 +14,12 @@ from latentflix.runs import Run
 from latentflix.text.cleaning import WORD_PATTERN
 
 _WORD = re.compile(WORD_PATTERN)
+_NOTHING = pd.DataFrame()
 _SCORE = ["rho", "rho_low", "rho_high", "null", "null_sd", "p", "q"]
 _MEASURED = ("explained", "stability", "stability_null", "stability_p", "people", "people_full")
-_BEYOND = ["beyond", "beyond_low", "beyond_high"]
+_ENDS = ("", "_low", "_high")
+# A score and the ends of its interval.
+Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,16 @@ class ReaderScore:
 
 @dataclass(frozen=True)
 class Pole:
-    """One pole of a stable factor. items: titles and scores. test: of its name; None without words, or untested."""
+    """One pole of a stable factor. items: titles and scores. test: of its name; None without words, or untested.
+
+    tags: none if the ratings came without any. confirmed: the terms that are also among them.
+    """
 
     label: str
     name: str
     terms: tuple[str, ...]
+    tags: tuple[str, ...]
+    confirmed: tuple[str, ...]
     items: tuple[tuple[str, float], ...]
     genres: tuple[str, ...]
     labelled_items: int
@@ -65,12 +74,15 @@ class FactorSummary:
 
     stability: |r| between groups of seeds, with the mean of chance. people: |r| between halves of the users, and what
     it would be between groups as large as all users. beyond: its score after genres, year and popularity are taken out.
+    tags: how well tags predict it. agreement: of what tags and reviews predict. None if few items have both.
     """
 
     axis: str
     explained: float
     score: Score | None
-    beyond: tuple[float, float, float] | None
+    beyond: Interval | None
+    tags: Interval | None
+    agreement: Interval | None
     readers: tuple[ReaderScore, ...]
     stable: bool
     stability: float
@@ -90,6 +102,10 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
     names = store.read_json(run.handle("names"), "names")
     tables = [store.read_table(run.handle("names"), name) for name in ("terms", "items", "genres")]
     tests = store.read_table(run.handle("names"), "tests")
+    tagged = store.read_tables(run.handles["tags"], ("tags", "axes", "confirmed")) if "tags" in run.handles else {}
+
+    def of_label(name: str, column: str, label: str) -> tuple[str, ...]:
+        return tuple(tagged[name].loc[tagged[name]["label"] == label, column]) if tagged else ()
 
     def pole(label: str) -> Pole:
         terms, items, genres = (table[table["label"] == label] for table in tables)
@@ -97,6 +113,8 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
             label=label,
             name=names[label],
             terms=tuple(terms["term"]),
+            tags=of_label("tags", "tag", label),
+            confirmed=of_label("confirmed", "term", label),
             items=tuple(zip(items["title"], items["score"].astype(float), strict=True)),
             genres=tuple(genres["genre"]),
             labelled_items=int(labels["items"].get(label, 0)),
@@ -107,7 +125,9 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
         FactorSummary(
             axis=str(axis),
             score=_score(scores, axis),
-            beyond=tuple(scores.loc[axis, _BEYOND].astype(float)) if axis in scores.index else None,
+            beyond=_interval(scores, axis, "beyond"),
+            tags=_interval(tagged.get("axes", _NOTHING), axis, "tags"),
+            agreement=_interval(tagged.get("axes", _NOTHING), axis, "agreement"),
             readers=_reader_scores(scores.loc[axis], readers.index) if axis in scores.index else (),
             stable=bool(row["stable"]),
             shared=bool(row["shared"]),
@@ -116,6 +136,14 @@ def summarise_factors(store: Store, run: Run) -> list[FactorSummary]:
         )
         for axis, row in axes.iterrows()
     ]
+
+
+def _interval(scores: pd.DataFrame, axis: Any, name: str) -> Interval | None:
+    """A score and its interval, if the axis has one."""
+    if axis not in scores.index:
+        return None
+    value, low, high = scores.loc[axis, [f"{name}{end}" for end in _ENDS]].astype(float)
+    return value, low, high
 
 
 def _score(scores: pd.DataFrame, name: str) -> Score | None:
@@ -128,11 +156,10 @@ def _score(scores: pd.DataFrame, name: str) -> Score | None:
 
 def _reader_scores(score: pd.Series, readers: Sequence[str]) -> tuple[ReaderScore, ...]:
     judge, *others = readers
-    lead = ("", "_low", "_high")
     return (
         ReaderScore(judge, float(score["rho"]), None, None, None),
         *(
-            ReaderScore(name, float(score[f"rho_{name}"]), *(float(score[f"difference_{name}{end}"]) for end in lead))
+            ReaderScore(name, float(score[f"rho_{name}"]), *(float(score[f"difference_{name}{end}"]) for end in _ENDS))
             for name in others
         ),
     )

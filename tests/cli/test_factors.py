@@ -33,6 +33,8 @@ def test_one_factor_is_shown_in_detail(artifacts):
         "shared: 0.60 between halves, 0.75 at full size",
         "0.47: all readers of words together (the judge)",
         "0.22: language model; behind by 0.25 [0.22, 0.28]",
+        "0.50 [0.40, 0.60]; agreement with reviews 0.70 [0.60, 0.80]",
+        "robots, dystopia <i>",
         "machine, war, robot",
         "0.45 [0.35, 0.55]*; chance 0.01 ± 0.08, p = 0.002, q = 0.004",
         "not tested",

@@ -228,10 +228,11 @@ def test_a_time_that_is_not_a_date_is_refused(tmp_path):
         load_own(tmp_path, RATINGS.assign(when=["2020-01-01", "yesterday", "2020-01-02"]), timestamp_column="when")
 
 
-@pytest.mark.parametrize("missing", ["path", "items_path"])
+@pytest.mark.parametrize("missing", ["path", "items_path", "tags_path"])
 def test_a_missing_file_is_named(tmp_path, missing):
     (tmp_path / "own.csv").write_bytes(as_csv(RATINGS))
-    paths = {"path": tmp_path / "own.csv", "items_path": tmp_path / "own.csv", missing: tmp_path / "nowhere.csv"}
+    names = ("path", "items_path", "tags_path")
+    paths = dict.fromkeys(names, tmp_path / "own.csv") | {missing: tmp_path / "nowhere.csv"}
     with pytest.raises(DataError, match=r"there is no such file or folder; where: .*nowhere\.csv"):
         with_fingerprint(RatingsSource(**paths))
 
@@ -249,6 +250,7 @@ def test_the_key_depends_on_the_content_of_files_and_not_on_their_place(tmp_path
     assert key(one) == key(same)
     keys = {key(one), key(other), key(one, user_column="who"), key(one, items_path=other), key(one, items_path=one)}
     assert len(keys) == 5
+    assert key(one, tags_path=one) not in {*keys, key(one, tags_path=other)}
 
 
 def test_the_key_depends_on_every_file_of_a_folder(tmp_path):
@@ -257,3 +259,22 @@ def test_the_key_depends_on_every_file_of_a_folder(tmp_path):
     assert key(write_folder(tmp_path / "elsewhere" / "ml", layout_csv()).parent) == before
     (folder / "links.csv").rename(folder / "link.csv")
     assert key(folder) != before
+
+
+@pytest.mark.parametrize("ids", [["b", "a", "b"], [7, 5, 7]], ids=["names", "numbers"])
+@pytest.mark.parametrize("form", ["csv", "semicolons", "parquet"])
+def test_tags_of_the_users_own_go_by_the_ids_of_the_ratings(tmp_path, ids, form):
+    ratings = pd.DataFrame({"user_id": [1, 2, 3], "item_id": ids, "rating": [1.0, 2.0, 3.0]})
+    ratings.to_csv(tmp_path / "own.csv", index=False)
+    tags = pd.DataFrame({"label": ["null", "a; b", " "], "item_id": ids, "note": "x"})
+    path = tmp_path / f"tags.{'parquet' if form == 'parquet' else 'csv'}"
+    if form == "parquet":
+        tags.to_parquet(path)
+    else:
+        tags.to_csv(path, index=False, sep=";" if form == "semicolons" else ",")
+    tables = load(tmp_path / "own.csv", tags_path=path, tag_column="label")
+    assert sorted(tables["tags"]["tag"]) == ["a; b", "null"]
+    assert tables["tags"].set_index("tag")["item_id"].to_dict() == {"null": ids[0], "a; b": ids[1]}
+    assert tables["tags_left_out"]["rows"].tolist() == [1]
+    with pytest.raises(DataError, match="columns are missing from .*tags.*; where: tag; found: label, item_id, note"):
+        load(tmp_path / "own.csv", tags_path=path)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latentflix.factors.word_families import SAME_USE, group_families
+from latentflix.factors.word_families import SAME_USE, belong_together, group_families
 
 
 def families_of(*terms, alike=()):
@@ -34,3 +34,17 @@ def test_terms_that_the_same_items_use_are_a_family():
     alike = [("scary", "gore"), ("gore", "blood")]
     # Of the same use as the strongest; agreement does not pass from one to the next.
     assert families_of("scary", "gore", "blood", alike=alike) == [["scary", "gore"], ["blood"]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("jokes", "joke", True),
+        ("based on a book", "book", True),
+        ("based on a book", "based on a true story", False),
+        ("true story", "based on a true story", True),
+        ("story", "book", False),
+    ],
+)
+def test_terms_belong_together_if_all_words_of_one_are_in_the_other(one, other, expected):
+    assert belong_together(one, other) == belong_together(other, one) == expected

@@ -28,7 +28,7 @@ from tests.support.synthetic_world import World, shuffle_links
 STAGES = (
     *("datasets", "ratings", "collab", "trials", "analysis", "halves", "factors", "labels", "reviews", "documents"),
     *("token_corpus", "language_model", "positions", "reader", "classifier", "predictions", "baseline", "evaluation"),
-    *("comparison", "names", "histograms", "changes", "report"),
+    *("comparison", "names", "tags", "histograms", "changes", "report"),
 )
 
 
@@ -59,6 +59,19 @@ def test_the_words_that_mark_a_pole_name_it(synthetic_run: Run, world: World) ->
             marking = world.words[factor, pole if same_sign else "-+"["+-".index(pole)]]
             best = terms.loc[terms["label"] == f"{axis}{pole}", "term"].head(4)
             assert all(any(word in marking for word in term.split()) for term in best), (factor, pole)
+
+
+def test_tags_confirm_the_words_of_a_pole_and_the_page_shows_them(synthetic_run: Run, world: World) -> None:
+    label = find_label(synthetic_run, world, "A", "+")
+    tags, confirmed = (synthetic_run.table("tags", name).set_index("label") for name in ("tags", "confirmed"))
+    assert set(tags.loc[[label], "tag"]) & set(world.words["A", "+"][:3])
+    assert label in confirmed.index
+    axes = synthetic_run.table("tags", "axes")
+    assert axes.loc[label[:-1], "agreement"] > 0.5
+    assert axes.loc[label[:-1], "agreement_p"] < 0.05
+    page = Path(synthetic_run.result.report).read_text()
+    assert "what people tagged films at this pole with" in page
+    assert "Where reviews put unseen films, where tags put them" in page
 
 
 def find_label(run: Run, world: World, factor: str, pole: str) -> str:

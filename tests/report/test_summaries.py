@@ -33,10 +33,15 @@ def test_a_stable_factor_has_two_poles_with_everything_known_about_them_and_an_u
     assert plus.terms == ("machine", "war", "robot")
     assert plus.items == (("Matrix, The (1999)", 2.0),)
     assert plus.genres == ("Sci-Fi",)
+    assert plus.tags == ("robots", "dystopia <i>")
+    assert (plus.confirmed, minus.confirmed) == (("war",), ())
     assert (plus.labelled_items, minus.labelled_items) == (3, 2)
     assert plus.test == Score(0.45, pytest.approx(0.35), pytest.approx(0.55), 0.01, 0.08, 0.002, 0.004, holds=True)
     assert minus.test is None
+    assert one.tags == pytest.approx((0.5, 0.4, 0.6))
+    assert one.agreement == pytest.approx((0.7, 0.6, 0.8))
     assert (two.axis, two.stable, two.shared, two.poles) == ("2", False, False, ())
+    assert (two.tags, two.agreement) == (None, None)
 
 
 def test_a_factor_has_its_score_what_words_add_and_what_each_reader_reaches(factors):

@@ -1,6 +1,7 @@
 """Finished runs of flows, and the full flow in the synthetic world."""
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from flows.command_line import FlowResult
 from flows.full import full
 from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.data.download import DataSet, SourceFile
+from latentflix.data.tags import count_taggers
 from latentflix.settings import FullSettings
-from tests.support.synthetic_world import World
+from tests.support.synthetic_world import World, tag_world
 
 SYNTHETIC: dict[str, Any] = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
@@ -40,6 +42,7 @@ SYNTHETIC: dict[str, Any] = {
     },
     "evaluation": {"permutations": 200, "bootstraps": 200},
     "names": {"min_ratings": 20, "min_items": 3},
+    "tags": {"permutations": 39, "bootstraps": 40},
 }
 # The same in a few seconds, for runs whose scores do not matter.
 HASTY: dict[str, Any] = {
@@ -81,9 +84,10 @@ def linked_items(world: World) -> pd.DataFrame:
 
 
 def write_ratings(world: World, folder: Path) -> dict[str, str]:
-    """Write ratings and items as a user's own files, and return the settings of `ratings_source` that read them."""
+    """Write ratings, items and tags as a user's own files; return the settings of `ratings_source` that read them."""
     world.ratings.to_csv(folder / "stars.csv.gz", index=False)
     linked_items(world).to_parquet(folder / "items.parquet")
+    tag_world(world).to_csv(folder / "tags.csv", sep=";", index=False)
     return {
         "path": str(folder / "stars.csv.gz"),
         "timestamp_column": "timestamp",
@@ -91,13 +95,19 @@ def write_ratings(world: World, folder: Path) -> dict[str, str]:
         "title_column": "title",
         "genres_column": "genres",
         "imdb_column": "tconst",
+        "tags_path": str(folder / "tags.csv"),
     }
 
 
 def replace_data_sets(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have stages find a synthetic world where they look for data sets in `folder`."""
     tables = {
-        "movielens_100k": {"ratings": world.ratings, "items": linked_items(world), "scale": world.scale},
+        "movielens_100k": {
+            "ratings": world.ratings,
+            "items": linked_items(world),
+            "scale": world.scale,
+            "tags": count_taggers(tag_world(world), Counter()),
+        },
         "imdb_reviews": {"reviews": world.reviews},
     }
     for name, content in tables.items():

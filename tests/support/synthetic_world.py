@@ -113,6 +113,23 @@ def join_world(world: World) -> pd.DataFrame:
     return join_reviews(world.reviews, items, items.index.to_series(), world.review_films, ReviewConfig())[0]
 
 
+def tag_world(world: World, seed: int = 0, n_taggers: int = 12, share: float = 0.5) -> pd.DataFrame:
+    """Tags that users gave to the items of a world, item_id, user_id and tag as str: three words of a pole, and noise.
+
+    share: of the taggers who give an item a tag of its pole, for a factor on which it is two deviations from the mean.
+    """
+    random = np.random.default_rng(seed)
+    given = []
+    for item_id, row in world.true_factors.iterrows():
+        for user in random.choice(5 * n_taggers, n_taggers, replace=False):
+            given.append((item_id, user, f"shelf {random.integers(20)}"))
+            for factor, score in row.items():
+                if random.random() < share * min(abs(score), 2) / 2:
+                    words = world.words[str(factor), POLES[int(score < 0)]]
+                    given.append((item_id, user, str(random.choice(words[:3]))))
+    return pd.DataFrame(given, columns=["item_id", "user_id", "tag"]).astype("str")
+
+
 def shuffle_links(world: World, seed: int) -> World:
     """The same world, in which every item has the reviews of another one."""
     order = np.random.default_rng(seed).permutation(len(world.item_titles))

@@ -16,6 +16,7 @@ from latentflix.text.language_model import LanguageModelConfig, model_weights
 from latentflix.text.tokenizer import tokenize
 from tests.support.factories.artifacts import put
 from tests.support.factories.report import POSITIONS, make_axis_scores, make_name_tests, make_reader_scores
+from tests.support.factories.tags import make_tag_findings
 
 ITEMS = pd.DataFrame(
     [
@@ -96,6 +97,8 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, rho=0.4, **report):
         "axes": make_axis_scores({"1": (0.47, 0.002, True), "2": (0.1, 0.4, False)}),
         "readers": make_reader_scores(),
     }
+    found = make_tag_findings()
+    tags = write("tags", tables={"tags": found.tags, "axes": found.axes, "confirmed": found.confirmed})
     evaluation = write("evaluation", tables=tables, metrics={"auc": auc})
     shares = pd.DataFrame(
         {"item_id": [10, 10], "label": LABELS, "share": [1.0, 0.5], "share_without": [np.nan, 1.0]}
@@ -107,7 +110,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, rho=0.4, **report):
     classifiers = {f"weights_{name}": _classifier(logits) for name, logits in LOGITS.items()}
     values = {"labels": LABELS, "weights": list(LOGITS)}
     made = (
-        *(ratings, collab, factors, labels, names, evaluation, reader.handle),
+        *(ratings, collab, factors, labels, names, tags, evaluation, reader.handle),
         write("reviews", tables={"reviews": reviews}),
         write("histograms", tables={"shares": shares}, metrics={"most_frequent": "1+"}),
         write("comparison", tables={"labels": thresholds}),
