@@ -31,7 +31,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     nouns = settings.report.nouns
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel, nouns)
     source, ratings = load_ratings(run, settings)
-    corpus = fetch(run, settings, "imdb_reviews")
+    corpus = fetch(run, settings, settings.reviews.corpus)
 
     fits = run.map(recommender.fit, ratings=ratings, configs=seed_groups(settings.collab))
     tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
