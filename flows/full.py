@@ -30,7 +30,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     """
     nouns = settings.report.nouns
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel, nouns)
-    source, ratings = load_ratings(run, settings)
+    sources, ratings = load_ratings(run, settings)
     corpus = fetch(run, settings, settings.reviews.corpus)
 
     fits = run.map(recommender.fit, ratings=ratings, configs=seed_groups(settings.collab))
@@ -145,7 +145,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     page = run(
         report.write_report,
         **(found | known),
-        source=source,
+        sources=sources,
         corpus=corpus,
         ratings=ratings,
         trials=trials,

@@ -1,5 +1,6 @@
 """Steps that several flows share: where data come from, the language models, and how a flow ends."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from latentflix.artifacts import Handle
 from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.ratings_file import with_fingerprint
+from latentflix.errors import DataUnavailable
 from latentflix.report.formatting import PAGE
 from latentflix.report.highlights import page_text
 from latentflix.settings import (
@@ -23,6 +25,8 @@ from latentflix.text.pretrained import PretrainedConfig
 from tasks import data, text
 from tasks.stage import StageRunner, StageTask
 from tasks.ui import publish
+
+logger = logging.getLogger(__name__)
 
 RatedFlowSettings = FullSettings | CollabStudySettings | GenreSettings | RefreshSettings
 
@@ -40,12 +44,27 @@ def fetch_or_read(
     return run(reader, config=config) if config else fetch(run, settings, name)
 
 
-def load_ratings(run: StageRunner, settings: RatedFlowSettings) -> tuple[Handle, Handle]:
-    """Load the ratings and check them. Returns the handles of the data set and of the checked ratings."""
+def load_ratings(run: StageRunner, settings: RatedFlowSettings) -> tuple[list[Handle], Handle]:
+    """Load the ratings, check them, and link their items to IMDb.
+
+    Returns the handles of the data sets that were read, that of the ratings first, and of the checked ratings.
+    """
     source = settings.ratings_source
     config = with_fingerprint(source) if source.path else None
     raw = fetch_or_read(run, settings, source.data_set, data.read_ratings_file, config)
-    return raw, run(data.check_ratings, source=raw, config=settings.ratings)
+    links = _fetch_links(run, settings)
+    return [raw, *links], run(data.check_ratings, source=raw, links=links, config=settings.ratings)
+
+
+def _fetch_links(run: StageRunner, settings: RatedFlowSettings) -> list[Handle]:
+    """Fetch the sets whose links are taken over, those that can be had."""
+    links = []
+    for name in settings.ratings_source.link_sets:
+        try:
+            links.append(fetch(run, settings, name))
+        except DataUnavailable as error:
+            logger.warning("fewer items can be linked to IMDb: %s", error)
+    return links
 
 
 def train_language_models(

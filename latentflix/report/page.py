@@ -131,6 +131,7 @@ def _reviews(inputs: ReportInputs, coverage: dict[str, Any], nouns: Nouns) -> Ma
         "reviews.html",
         nouns,
         coverage=coverage,
+        links=inputs.manifest("ratings").metrics.get("links", {}),
         sources=count_sources(inputs.reviews),
         attributions=attributions(inputs.reviews),
         available=[] if reads_all else _available_reviews(inputs.items),

@@ -308,7 +308,7 @@ def test_the_page_of_a_run_that_read_less_says_what_more_could_be_had_and_how(bu
     assert more not in section_text(built[2], "reviews")
     known = make_inputs().items.assign(tconst=["tt0000010", "tt0000016", None])
     known = pd.concat([known, known.iloc[:2].set_axis([20, 21]).assign(tconst=["tt0000029", "tt0000030"])])
-    text = section_text(build(tmp_path / "less", items=known.rename_axis("item_id"))[1], "reviews")
+    text = section_text(build(tmp_path, items=known.rename_axis("item_id"))[1], "reviews")
     n_reviews = review_counts()[["tt0000010", "tt0000016", "tt0000029", "tt0000030"]].sum()
     assert f"{more} {n_reviews:,} reviews of 4 of these films" in text
     assert 'make run ARGS="--reviews.corpus large_movie_reviews" fetches and reads it.' in text
