@@ -1,7 +1,7 @@
 """Steps that several flows share: where data come from, the language models, and how a flow ends."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.command_line import FlowResult
@@ -10,6 +10,8 @@ from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.ratings_file import with_fingerprint
 from latentflix.errors import DataUnavailable
+from latentflix.factors.documents import LeftOutConfig
+from latentflix.factors.readers.registry import ReadersConfig, repeat_groups
 from latentflix.report.formatting import PAGE
 from latentflix.report.highlights import page_text
 from latentflix.settings import (
@@ -22,7 +24,7 @@ from latentflix.settings import (
 )
 from latentflix.text.language_model import direction_configs
 from latentflix.text.pretrained import PretrainedConfig
-from tasks import data, text
+from tasks import data, readers, text
 from tasks.stage import StageRunner, StageTask
 from tasks.ui import publish
 
@@ -80,6 +82,29 @@ def train_language_models(
             run(text.train, token_corpus=token_corpus, held_out=held_out, pretrained=pretrained, config=config)
         )
     return handles
+
+
+def leave_out_kinds(run: StageRunner, documents: Handle) -> list[Handle]:
+    """The documents without each kind of text in turn, if they have several."""
+    kinds = run.store.manifest(documents).metrics["kinds"]
+    return [
+        run(readers.leave_out, documents=documents, config=LeftOutConfig(kind=kind)) for kind in kinds if len(kinds) > 1
+    ]
+
+
+def predict_positions(
+    run: StageRunner,
+    corpus: Handle,
+    documents: Handle,
+    known: Mapping[str, Handle | Sequence[Handle]],
+    config: ReadersConfig,
+) -> Handle:
+    """Predict positions from documents, in several tasks. known: what `predict_repeats` takes beside the documents."""
+    topics = run(readers.learn_topics, documents=documents, reviews=known["reviews"], corpus=corpus, config=config)
+    repeats = run.map(
+        readers.predict_repeats, documents=documents, topics=topics, **known, configs=repeat_groups(config)
+    )
+    return run(readers.merge_positions, repeats=repeats, config=config)
 
 
 def finish(

@@ -94,6 +94,7 @@ def write_report(
         label_scores=store.read_table(evaluation, "labels"),
         axis_scores=store.read_table(evaluation, "axes"),
         reader_scores=store.read_table(evaluation, "readers"),
+        kind_scores=store.read_table(evaluation, "kinds"),
         overall=store.manifest(evaluation).metrics,
         comparison=store.read(comparison, Comparison),
         rare=store.read_table(comparison, "rare"),

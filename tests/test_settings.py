@@ -222,7 +222,7 @@ def test_help_lists_every_setting_with_its_default(help_text, section, name):
     kind = "" if annotation is bool else getattr(annotation, "__name__", "Literal")
     kind = {
         "Literal": r"\{[a-z0-9_,]+\}",
-        "tuple": r"tuple\[[a-z_{},.]+\]",
+        "tuple": r"tuple\[[a-z0-9_{},.]+\]",
         "dict": r"dict\[str,str\]",
     }.get(kind, kind)
     text = re.escape(without_blanks(f"{field.description} (default: {field.default})"))
@@ -254,7 +254,7 @@ def test_help_names_the_program_and_lists_the_settings_of_all_stages(help_text):
         ("--collab.weight-decay", "much", "valid number"),
         ("--language-model.vocabulary-size", "100001", "less than or equal to 100000"),
         ("--factors.rotation", "promax", "'varimax', 'pca' or 'none'"),
-        ("--profile", "huge", "'sample' or 'ulmfit'"),
+        ("--profile", "huge", "'sample', 'standard' or 'ulmfit'"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(option, value, expected):

@@ -28,6 +28,14 @@ _METHODS = {
     "embedding_baseline": "sentence embeddings and logistic regression",
     PRIOR: "the same prediction for every {item}",
 }
+# Kinds of texts, with the licence of those that are not reviews.
+_KINDS = {
+    "review": "reviews",
+    "reception": "Wikipedia's sections on reception, CC BY-SA 4.0",
+    "plot": "Wikipedia's plots, CC BY-SA 4.0",
+    "data_plot": "plots of the CMU Movie Summary Corpus, CC BY-SA",
+    "title": "titles",
+}
 
 
 def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
@@ -93,6 +101,7 @@ def _evaluation(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
         axes=inputs.axis_scores,
         has_network="rho_network" in inputs.axis_scores,
         readers=inputs.reader_scores.rename(index=describe_reader),
+        kinds=inputs.kind_scores.rename(index=_KINDS),
         names=inputs.names,
         stable_from=stable_from,
     )

@@ -163,7 +163,7 @@ def read_stored_reviews(
 ) -> tuple[pd.DataFrame, Coverage]:
     """Read the reviews of those items that are asked for from the store.
 
-    The result is as of `join_reviews`, except that there are columns source and attribution, and that the text is
+    The result is as of `join_reviews`, except that there are columns kind, source and attribution, and that the text is
     cleaned while review_id is the SHA-256 of the stored text. Texts that no model may learn from, that are of other
     `kinds`, empty or too long are left out.
     Raises StoreError if the store cannot be read, and NotEnoughData if no item has a review.
@@ -183,7 +183,7 @@ def read_stored_reviews(
         store_version=config.store_version,
     )
     joined = joined.assign(stars=joined["stars"].round())
-    return joined[[*_COLUMNS, "source", "attribution"]].astype(_COLUMNS), coverage
+    return joined[[*_COLUMNS, "kind", "source", "attribution"]].astype(_COLUMNS), coverage
 
 
 def _link(reviews: pd.DataFrame, asked: pd.DataFrame, hint: str, **counts: Any) -> tuple[pd.DataFrame, Coverage]:

@@ -2,12 +2,10 @@ import pandas as pd
 import pytest
 
 from latentflix.data.movielens import GENRES
+from latentflix.data.title_plots import YEARS_APART, join_plots, title_key
 from latentflix.genres.movielens_comparison import (
     SAME_GENRE,
-    MovieLensComparisonConfig,
     compare_genres,
-    join_plots,
-    title_key,
 )
 
 COLUMNS = ["predicted", "has_genre", "true_positives", "false_negatives", "false_positives"]
@@ -30,7 +28,7 @@ def plots(titles, years=None):
 
 
 def join(titles, years=None):
-    return join_plots(FILMS, plots(titles, years), MovieLensComparisonConfig())
+    return join_plots(FILMS, plots(titles, years), YEARS_APART)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +88,7 @@ def test_a_film_without_a_genre_in_movielens_is_marked(genres):
 
 def test_a_film_without_a_title_in_movielens_is_joined_with_no_plot():
     film = pd.DataFrame({"title": ["unknown"], "year": pd.array([None], dtype="Int16"), "genres": [["unknown"]]})
-    assert join_plots(film.rename_axis("item_id"), plots(["Unknown"]), MovieLensComparisonConfig())[0].empty
+    assert join_plots(film.rename_axis("item_id"), plots(["Unknown"]), YEARS_APART)[0].empty
 
 
 def test_the_genres_that_both_know_are_genres_of_movielens():

@@ -314,6 +314,17 @@ def test_the_page_of_a_run_that_read_less_says_what_more_could_be_had_and_how(bu
     assert 'make run ARGS="--reviews.corpus large_movie_reviews" fetches and reads it.' in text
 
 
+def test_what_each_kind_of_text_adds_is_shown_if_there_are_several(built, tmp_path):
+    assert "Kinds of texts" not in built[2]
+    scores = {"items": 2, "parts": 1234, "mean_rho_without": 0.35, "difference": 0.05}
+    scores |= {f"{name}_{end}": 0.01 for name in ("mean_rho_without", "difference") for end in ("low", "high")}
+    kinds = pd.DataFrame([scores, scores], pd.Index(["review", "data_plot"], name="kind"))
+    text = section_text(build(tmp_path, kind_scores=kinds)[1], "evaluation")
+    assert "all readers together, 0.400, and what is left of it if no text of a kind is read" in text
+    assert "reviews 2 1,234 0.350 0.010 to 0.010 0.050 0.010 to 0.010" in text
+    assert "plots of the CMU Movie Summary Corpus, CC BY-SA 2 1,234" in text
+
+
 def test_a_passage_is_shown_with_the_attribution_of_its_licence(tmp_path):
     reviews = make_inputs().reviews.assign(source="wikipedia", attribution="“Beta”, CC BY-SA 4.0")
     html = build(tmp_path, reviews=reviews)[1]

@@ -177,6 +177,7 @@ def make_inputs(**changes: Any) -> ReportInputs:
         "label_scores": label_scores,
         "axis_scores": make_axis_scores({"1": (0.47, 0.002, True), "2": (0.1, 0.4, False), "3": (-0.1, 0.8, False)}),
         "reader_scores": make_reader_scores(),
+        "kind_scores": pd.DataFrame(index=pd.Index([], name="kind")),
         "overall": {
             "items": 3,
             "reviews": 4,
