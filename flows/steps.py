@@ -59,14 +59,20 @@ def load_ratings(run: StageRunner, settings: RatedFlowSettings) -> tuple[list[Ha
 
 
 def _fetch_links(run: StageRunner, settings: RatedFlowSettings) -> list[Handle]:
-    """Fetch the sets whose links are taken over, those that can be had."""
-    links = []
-    for name in settings.ratings_source.link_sets:
-        try:
-            links.append(fetch(run, settings, name))
-        except DataUnavailable as error:
-            logger.warning("fewer items can be linked to IMDb: %s", error)
-    return links
+    """Fetch the first set of links that can be had and, for its titles, MovieLens 100K; none if no links are wanted."""
+    wanted = settings.ratings_source.link_sets
+    if not wanted:
+        return []
+    links = next(filter(None, (_fetch_if_possible(run, settings, name) for name in wanted)), None)
+    return list(filter(None, [links, _fetch_if_possible(run, settings, "movielens_100k")]))
+
+
+def _fetch_if_possible(run: StageRunner, settings: RatedFlowSettings, name: str) -> Handle | None:
+    try:
+        return fetch(run, settings, name)
+    except DataUnavailable as error:
+        logger.warning("fewer items can be linked to IMDb: %s", error)
+        return None
 
 
 def train_language_models(

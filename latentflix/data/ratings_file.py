@@ -16,14 +16,13 @@ from pandas.api.types import is_integer_dtype, is_numeric_dtype
 from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.datasets import MovieLensName
+from latentflix.data.datasets import LinksName, MovieLensName
 from latentflix.data.movielens import GENRE_SEPARATOR, find_layout, rating_scale, read_movielens
 from latentflix.data.tables import UNREADABLE, Tables, require_columns
 from latentflix.errors import DataError
 
 _WITHOUT_LINKS: tuple[MovieLensName, ...] = ("movielens_1m", "movielens_10m")
-# The smallest ones, which have nine in ten of the films that are rated 30 times or more in MovieLens 1M.
-_LINK_SETS: tuple[MovieLensName, ...] = ("movielens_latest_small", "movielens_100k")
+_LINK_SETS: tuple[LinksName, ...] = ("movielens_20m_items", "movielens_latest_small")
 _TEXT_TABLES = (".csv", ".tsv", ".txt")
 
 
@@ -43,19 +42,19 @@ class RatingsSource(StageConfig):
     genres_column: str | None = setting(None, "the column of genres in the file of items, if there is one")
     genre_separator: str = setting("|", "what separates the genres of an item")
     imdb_column: str | None = setting(None, "the column of IMDb ids in the file of items, if there is one")
-    # What is taken from these sets is an input of its own.
-    links: tuple[MovieLensName, ...] | None = setting(
+    # What is taken from such a set is an input of its own.
+    links: LinksName | None = setting(
         None,
-        "MovieLens sets whose links to IMDb are taken over where the ratings have none; not given: "
-        "movielens_latest_small and movielens_100k for MovieLens 1M and 10M, none for others",
+        "the MovieLens set whose links to IMDb are taken over where the ratings have none; not given: for MovieLens 1M "
+        "and 10M the first of these two that can be had, for others none",
         exclude=True,
     )
 
     @property
-    def link_sets(self) -> tuple[MovieLensName, ...]:
-        """The sets whose links are taken over."""
-        if self.links is not None:
-            return self.links
+    def link_sets(self) -> tuple[LinksName, ...]:
+        """The sets of which the first that can be had gives the links."""
+        if self.links:
+            return (self.links,)
         return _LINK_SETS if self.path is None and self.data_set in _WITHOUT_LINKS else ()
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from latentflix.data.datasets import DATA_SETS, MovieLensName
+from latentflix.data.datasets import DATA_SETS
 from latentflix.data.title_catalogs import catalog_of_items
 from latentflix.data.titles import is_same_film, resolve_titles
 
@@ -43,7 +43,7 @@ class LinkedItems:
     outcomes: dict[str, int]
 
 
-def link_items(items: pd.DataFrame, others: Mapping[MovieLensName, pd.DataFrame]) -> LinkedItems:
+def link_items(items: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> LinkedItems:
     """Link items to IMDb titles, unless their own source did.
 
     Two items never get one title from titles alone.

@@ -2,13 +2,13 @@ import pandas as pd
 import pytest
 
 from latentflix.data.datasets import DATA_SETS
-from latentflix.data.movielens import read_movielens
+from latentflix.data.movielens import read_movielens, read_movielens_items
 from latentflix.data.title_links import ANOTHER, NAMED, NONE, NOT_NAMED, SEVERAL, link_items
 from latentflix.data.titles import is_same_film
 from tests.support.files import write_folder
 from tests.support.movielens_files import LAYOUTS
 
-LARGE, SMALL, OLD = "movielens_20m", "movielens_latest_small", "movielens_100k"
+LARGE, SMALL, OLD = "movielens_20m_items", "movielens_latest_small", "movielens_100k"
 BY_ID = "same id, title and year as in MovieLens Latest Small (2018)"
 BY_TITLE = "same title and year as in MovieLens Latest Small (2018)"
 BY_OLD_TITLE = "same title and year as in MovieLens 100K"
@@ -85,8 +85,8 @@ def test_links_of_the_ratings_own_source_are_kept_and_counted():
 
 @pytest.mark.parametrize("layout", ["1M", "10M"])
 def test_a_set_without_links_is_linked_by_the_files_of_one_that_has_them(tmp_path, layout):
-    tables = [read_movielens(write_folder(tmp_path / name, LAYOUTS[name])) for name in (layout, "20M and later")]
-    own, other = (each["items"] for each in tables)
+    own = read_movielens(write_folder(tmp_path / layout, LAYOUTS[layout]))["items"]
+    other = read_movielens_items(write_folder(tmp_path / "20M", LAYOUTS["20M and later"]))["items"]
     linked = link_items(own.set_index("item_id"), {LARGE: other})
     assert linked.items["tconst"].tolist()[:2] == ["tt0113828", "tt12345678"]
     assert linked.outcomes == {f"same id, title and year as in {DATA_SETS[LARGE].title}": 2, NONE: 1}
