@@ -5,7 +5,7 @@ from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from types import UnionType
-from typing import get_args
+from typing import Union, get_args, get_origin
 
 import pytest
 from pydantic import ValidationError
@@ -218,7 +218,9 @@ def test_help_lists_every_setting_with_its_default(help_text, section, name):
     option = f"--{kebab(section)}.{kebab(name)}"
     if field.annotation is bool:
         option += f",--no-{option[2:]}"
-    annotation = get_args(field.annotation)[0] if isinstance(field.annotation, UnionType) else field.annotation
+    annotation = (
+        get_args(field.annotation)[0] if get_origin(field.annotation) in (Union, UnionType) else field.annotation
+    )
     kind = "" if annotation is bool else getattr(annotation, "__name__", "Literal")
     kind = {
         "Literal": r"\{[a-z0-9_,]+\}",
