@@ -79,6 +79,9 @@ def link_items(items: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Linke
 
 
 def _count(items: pd.DataFrame, outcome: pd.Series) -> LinkedItems:
-    outcomes = {str(name): int(count) for name, count in outcome.value_counts(sort=True).items()}
+    counts = outcome.value_counts()
+    # What was linked comes first.
+    names = sorted(counts.index, key=lambda name: (name.startswith("not linked"), -counts[name]))
+    outcomes = {name: int(counts[name]) for name in names}
     logger.info("IMDb titles of %d items: %s", len(items), "; ".join(f"{n:,} {name}" for name, n in outcomes.items()))
     return LinkedItems(items, outcomes)
