@@ -69,15 +69,15 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     if settings.readers.sentences or settings.comparison.sentences:
         folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
         embeddings = [run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))]
-    known_positions = {
+    placed = {
         "factors": axes,
         "ratings": ratings,
         "reviews": joined,
         "embeddings": embeddings if settings.readers.sentences else [],
     }
-    positions = predict_positions(run, corpus, documents, known_positions, settings.readers)
+    positions = predict_positions(run, corpus, documents, placed, settings.readers)
     without_kind = [
-        predict_positions(run, corpus, rest, known_positions, settings.readers.model_copy(update={"permutations": 0}))
+        predict_positions(run, corpus, rest, placed, settings.readers.model_copy(update={"permutations": 0}))
         for rest in leave_out_kinds(run, documents)
     ]
     reader = run(readers.fit_reader, documents=documents, positions=positions, factors=axes, config=settings.readers)

@@ -1,7 +1,7 @@
 """Steps that several flows share: where data come from, the language models, and how a flow ends."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from flows.command_line import FlowResult
@@ -102,13 +102,13 @@ def predict_positions(
     run: StageRunner,
     corpus: Handle,
     documents: Handle,
-    known: Mapping[str, Handle | Sequence[Handle]],
+    given: Mapping[str, Any],
     config: ReadersConfig,
 ) -> Handle:
-    """Predict positions from documents, in several tasks. known: what `predict_repeats` takes beside the documents."""
-    topics = run(readers.learn_topics, documents=documents, reviews=known["reviews"], corpus=corpus, config=config)
+    """Predict positions from documents, in several tasks. given: what `predict_repeats` takes beside the documents."""
+    topics = run(readers.learn_topics, documents=documents, reviews=given["reviews"], corpus=corpus, config=config)
     repeats = run.map(
-        readers.predict_repeats, documents=documents, topics=topics, **known, configs=repeat_groups(config)
+        readers.predict_repeats, documents=documents, topics=topics, **given, configs=repeat_groups(config)
     )
     return run(readers.merge_positions, repeats=repeats, config=config)
 

@@ -129,18 +129,15 @@ def test_a_set_without_links_is_read_with_all_reviews_and_plots(world: World, tm
     }
     run = run_synthetic(world, tmp_path, **(HASTY | settings))
     links = run.store.manifest(run.handle("ratings")).metrics["links"]
-    linked = len(world.items) - 1
+    items = len(world.items)
     assert links == {
-        "same id, title and year as in movielens_latest_small": linked,
-        "not linked: no title and year fit": 1,
+        "same id, title and year as in movielens_latest_small": items - 1,
+        "same title and year as in movielens_100k": 1,
     }
-    assert run.table("reviews", "reviews")["item_id"].nunique() == linked
-    assert run.table("evaluation", "kinds")["items"].to_dict() == {
-        "review": linked,
-        "data_plot": len(world.items) // 2 - 1,
-    }
+    assert run.table("reviews", "reviews")["item_id"].nunique() == items
+    assert run.table("evaluation", "kinds")["items"].to_dict() == {"review": items, "data_plot": items // 2}
     held_out = run.store.read_field(run.handle("classifier"), Classifiers, "held_out")
-    assert len(held_out) == 4 * linked
+    assert len(held_out) == 4 * items
     html = Path(run.result.report).read_text()
     assert "same id, title and year as in movielens_latest_small" in html
     assert "what is left of it if no text of a kind is read" in html
