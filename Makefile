@@ -1,12 +1,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Of `make run`: sample, standard or ulmfit.
+PROFILE ?= sample
 INSTALLED := $(VENV)/installed
 
 .PHONY: run test lint screenshots ui-screenshots deploy clean
 
 run: $(INSTALLED)
-	$(BIN)/python -m flows.full $(ARGS)
+	$(BIN)/python -m flows.full --profile $(PROFILE) $(ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)

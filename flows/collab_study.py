@@ -25,14 +25,14 @@ def collab_study(settings: CollabStudySettings = DEFAULTS) -> FlowResult:
         settings: the settings of all stages
     """
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel, settings.analysis_page.nouns)
-    source, ratings = load_ratings(run, settings)
+    sources, ratings = load_ratings(run, settings)
     tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
     trials = run(recommender.compare_models, fits=tried, config=settings.trials)
     fits = run.map(recommender.fit, ratings=ratings, configs=seed_groups(settings.collab))
     analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)
     page = run(
         report.write_analysis_page,
-        source=source,
+        sources=sources,
         ratings=ratings,
         trials=trials,
         analysis=analysis,

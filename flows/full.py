@@ -6,10 +6,9 @@ Run it with `python -m flows.full`; `python -m flows.full --help` lists the sett
 from prefect import flow
 
 from flows.command_line import FlowResult, main
-from flows.steps import fetch, finish, load_ratings, train_language_models
+from flows.steps import fetch, finish, leave_out_kinds, load_ratings, predict_positions, train_language_models
 from latentflix.artifacts import Store
 from latentflix.data.tags import has_tags
-from latentflix.factors.readers.registry import repeat_groups
 from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.halves import pair_groups
 from latentflix.recommender.trials import trial_configs
@@ -32,8 +31,8 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     """
     nouns = settings.report.nouns
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel, nouns)
-    source, ratings = load_ratings(run, settings)
-    corpus = fetch(run, settings, "imdb_reviews")
+    sources, ratings = load_ratings(run, settings)
+    corpus = fetch(run, settings, settings.reviews.corpus)
 
     fits = run.map(recommender.fit, ratings=ratings, configs=seed_groups(settings.collab))
     tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
@@ -44,7 +43,8 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     axes = run(factors.extract, ratings=ratings, fits=fits, halves=halves, config=settings.factors)
     labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
     joined = run(reviews.join_reviews, corpus=corpus, ratings=ratings, config=with_store_version(settings.reviews))
-    documents = run(readers.gather, reviews=joined, ratings=ratings, config=settings.documents)
+    plots = [fetch(run, settings, "film_plots")] if settings.documents.plots else []
+    documents = run(readers.gather, reviews=joined, ratings=ratings, plots=plots, config=settings.documents)
 
     stored = [joined] if settings.reviews.store else []
     tokens = run(text.tokenize, reviews=[corpus, *stored], config=settings.token_corpus)
@@ -71,18 +71,17 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     if settings.readers.sentences or settings.comparison.sentences:
         folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
         embeddings = [run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))]
-    topics = run(readers.learn_topics, documents=documents, reviews=joined, corpus=corpus, config=settings.readers)
-    repeats = run.map(
-        readers.predict_repeats,
-        documents=documents,
-        factors=axes,
-        ratings=ratings,
-        reviews=joined,
-        topics=topics,
-        embeddings=embeddings if settings.readers.sentences else [],
-        configs=repeat_groups(settings.readers),
-    )
-    positions = run(readers.merge_positions, repeats=repeats, config=settings.readers)
+    placed = {
+        "factors": axes,
+        "ratings": ratings,
+        "reviews": joined,
+        "embeddings": embeddings if settings.readers.sentences else [],
+    }
+    positions = predict_positions(run, corpus, documents, placed, settings.readers)
+    without_kind = [
+        predict_positions(run, corpus, rest, placed, settings.readers.model_copy(update={"permutations": 0}))
+        for rest in leave_out_kinds(run, documents)
+    ]
     reader = run(readers.fit_reader, documents=documents, positions=positions, factors=axes, config=settings.readers)
 
     known = {"reviews": joined, "labels": labels, "classifier": classifier}
@@ -106,6 +105,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         factors=axes,
         documents=documents,
         positions=positions,
+        without_kind=without_kind,
         network=network,
         config=settings.evaluation,
     )
@@ -130,11 +130,11 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         config=settings.histograms,
     )
     tags = []
-    if has_tags(run.store.manifest(source).metrics):
+    if has_tags(run.store.manifest(sources[0]).metrics):
         tags = [
             run(
                 factors.read_tags,
-                source=source,
+                source=sources[0],
                 ratings=ratings,
                 documents=documents,
                 factors=axes,
@@ -161,7 +161,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     page = run(
         report.write_report,
         **(found | known),
-        source=source,
+        sources=[*sources, *plots],
         corpus=corpus,
         ratings=ratings,
         trials=trials,

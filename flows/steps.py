@@ -1,5 +1,6 @@
 """Steps that several flows share: where data come from, the language models, and how a flow ends."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,9 @@ from latentflix.artifacts import Handle
 from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.ratings_file import with_fingerprint
+from latentflix.errors import DataUnavailable
+from latentflix.factors.documents import LeftOutConfig
+from latentflix.factors.readers.registry import ReadersConfig, repeat_groups
 from latentflix.report.formatting import PAGE
 from latentflix.report.highlights import page_text
 from latentflix.settings import (
@@ -20,9 +24,11 @@ from latentflix.settings import (
 )
 from latentflix.text.language_model import direction_configs
 from latentflix.text.pretrained import PretrainedConfig
-from tasks import data, text
+from tasks import data, readers, text
 from tasks.stage import StageRunner, StageTask
 from tasks.ui import publish
+
+logger = logging.getLogger(__name__)
 
 RatedFlowSettings = FullSettings | CollabStudySettings | GenreSettings | RefreshSettings
 
@@ -40,12 +46,33 @@ def fetch_or_read(
     return run(reader, config=config) if config else fetch(run, settings, name)
 
 
-def load_ratings(run: StageRunner, settings: RatedFlowSettings) -> tuple[Handle, Handle]:
-    """Load the ratings and check them. Returns the handles of the data set and of the checked ratings."""
+def load_ratings(run: StageRunner, settings: RatedFlowSettings) -> tuple[list[Handle], Handle]:
+    """Load the ratings, check them, and link their items to IMDb.
+
+    Returns the handles of the data sets that were read, that of the ratings first, and of the checked ratings.
+    """
     source = settings.ratings_source
     config = with_fingerprint(source) if source.path else None
     raw = fetch_or_read(run, settings, source.data_set, data.read_ratings_file, config)
-    return raw, run(data.check_ratings, source=raw, config=settings.ratings)
+    links = _fetch_links(run, settings)
+    return [raw, *links], run(data.check_ratings, source=raw, links=links, config=settings.ratings)
+
+
+def _fetch_links(run: StageRunner, settings: RatedFlowSettings) -> list[Handle]:
+    """Fetch the first set of links that can be had and, for its titles, MovieLens 100K; none if no links are wanted."""
+    wanted = settings.ratings_source.link_sets
+    if not wanted:
+        return []
+    links = next(filter(None, (_fetch_if_possible(run, settings, name) for name in wanted)), None)
+    return list(filter(None, [links, _fetch_if_possible(run, settings, "movielens_100k")]))
+
+
+def _fetch_if_possible(run: StageRunner, settings: RatedFlowSettings, name: str) -> Handle | None:
+    try:
+        return fetch(run, settings, name)
+    except DataUnavailable as error:
+        logger.warning("fewer items can be linked to IMDb: %s", error)
+        return None
 
 
 def train_language_models(
@@ -61,6 +88,29 @@ def train_language_models(
             run(text.train, token_corpus=token_corpus, held_out=held_out, pretrained=pretrained, config=config)
         )
     return handles
+
+
+def leave_out_kinds(run: StageRunner, documents: Handle) -> list[Handle]:
+    """The documents without each kind of text in turn, if they have several."""
+    kinds = run.store.manifest(documents).metrics["kinds"]
+    return [
+        run(readers.leave_out, documents=documents, config=LeftOutConfig(kind=kind)) for kind in kinds if len(kinds) > 1
+    ]
+
+
+def predict_positions(
+    run: StageRunner,
+    corpus: Handle,
+    documents: Handle,
+    given: Mapping[str, Any],
+    config: ReadersConfig,
+) -> Handle:
+    """Predict positions from documents, in several tasks. given: what `predict_repeats` takes beside the documents."""
+    topics = run(readers.learn_topics, documents=documents, reviews=given["reviews"], corpus=corpus, config=config)
+    repeats = run.map(
+        readers.predict_repeats, documents=documents, topics=topics, **given, configs=repeat_groups(config)
+    )
+    return run(readers.merge_positions, repeats=repeats, config=config)
 
 
 def finish(

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
@@ -104,7 +104,7 @@ class Artifact:
 
         Fields may be tables, series, arrays, arrays by name (once or twice), dataclasses of these, or JSON values.
         """
-        for field_name, kind in get_type_hints(type(record)).items():
+        for field_name, kind in _field_types(type(record)).items():
             name, value = prefix + field_name, getattr(record, field_name)
             match kind:
                 case _ if kind is pd.DataFrame:
@@ -287,11 +287,11 @@ class Store:
 
     def read(self, handle: Handle, record: type[Record], prefix: str = "") -> Record:
         """Read a dataclass that `Artifact.write` wrote with the same prefix. Raises ArtifactError as `file` does."""
-        return record(**{name: self.read_field(handle, record, name, prefix) for name in get_type_hints(record)})
+        return record(**{name: self.read_field(handle, record, name, prefix) for name in _field_types(record)})
 
     def read_field(self, handle: Handle, record: type, name: str, prefix: str = "") -> Any:
         """Read one field of a dataclass that `Artifact.write` wrote. Raises ArtifactError as `file` does."""
-        kind, name = get_type_hints(record)[name], prefix + name
+        kind, name = _field_types(record)[name], prefix + name
         if kind is pd.DataFrame:
             return self.read_table(handle, name)
         if kind is pd.Series:
@@ -344,3 +344,9 @@ def _unwritable(folder: Path, error: Exception) -> ArtifactError:
         expected="a folder with free space that may be written to",
         hint="free some space, or name another folder with --artifacts-dir",
     )
+
+
+def _field_types(record: type) -> dict[str, Any]:
+    """The types of a dataclass's fields, without its class variables."""
+    hints = get_type_hints(record)
+    return {each.name: hints[each.name] for each in fields(record)}

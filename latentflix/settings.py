@@ -52,7 +52,7 @@ from latentflix.text.language_model import LanguageModelConfig
 from latentflix.text.sentence_embeddings import EmbeddingConfig, LongTextStrategy
 from latentflix.text.token_corpus import TokenCorpusConfig
 
-Profile = Literal["sample", "ulmfit"]
+Profile = Literal["sample", "standard", "ulmfit"]
 
 # The collab study is there for the trials, so it tries more than the full flow does.
 STUDY_WEIGHT_DECAYS = (0.0, 0.1, 0.2, 0.5, 1.0)
@@ -72,6 +72,13 @@ _ULMFIT = {
     "epochs": 10,
     "learning_rate": 2e-3,
     "valid_share": 0.1,
+}
+
+# For a thousand items and a million ratings, or more.
+_MANY_ITEMS: Mapping[str, Mapping[str, Any]] = {
+    "reviews": {"corpus": "large_movie_reviews"},
+    "documents": {"min_ratings": 30},
+    "trials": {"models": ("dot_range", "bias"), "weight_decays": (0.5,)},
 }
 
 
@@ -117,8 +124,9 @@ class ProfileSettings(BaseModel):
 
     profile: Profile = setting(
         "sample",
-        "a named set of values: sample, two CPU cores and minutes; ulmfit, a GPU and WikiText-103. A form "
-        "sends every value that it shows, and those win over the profile: for another profile run its deployment",
+        "a named set of values: sample, two CPU cores and minutes; standard, a million ratings and all reviews, half "
+        "an hour; ulmfit, the largest set, a GPU and WikiText-103. A form sends every value that it shows, and those "
+        "win over the profile: for another profile run its deployment",
     )
 
 
@@ -174,7 +182,14 @@ class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettin
 
     PROFILES: ClassVar = {
         "sample": {},
+        "standard": {
+            **_MANY_ITEMS,
+            "ratings_source": {"data_set": "movielens_1m"},
+            "classifier": {"max_reviews_per_item": 5},
+        },
         "ulmfit": {
+            **_MANY_ITEMS,
+            "ratings_source": {"data_set": "movielens_32m"},
             "language_model": _ULMFIT,
             "classifier": {"n_folds": 5, "max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
         },
@@ -240,12 +255,16 @@ class _SentimentStages(BaseModel):
     sentiment_page: SentimentPageConfig = setting(SentimentPageConfig(), "what the page shows")
 
 
+# A small encoder that has read little has little to forget, so it may learn faster than one that has read much.
+_SMALL_SENTIMENT = {"sentiment_classifier": {"all_epochs": 5, "all_learning_rate": 5e-3}}
+
+
 class SentimentSettings(FlowSettings, LanguageModelSettings, _SentimentStages, ProfileSettings):
     """The settings of the sentiment flow. What is not given is as the profile has it."""
 
     PROFILES: ClassVar = {
-        # A small encoder that has read little has little to forget, so it may learn faster than one that has read much.
-        "sample": {"sentiment_classifier": {"all_epochs": 5, "all_learning_rate": 5e-3}},
+        "sample": _SMALL_SENTIMENT,
+        "standard": _SMALL_SENTIMENT,
         "ulmfit": {
             "language_model": _ULMFIT,
             "sentiment_classifier": {"max_tokens": 1440, "batch_size": 64, "dropout": 0.5},

@@ -1,10 +1,12 @@
 """Data sets and ratings: fetched or read, and checked."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.ratings_file import RatingsSourceConfig, load_ratings_source
+from latentflix.data.title_links import link_items
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -26,12 +28,15 @@ def check_ratings(
     store: Store,
     *,
     source: Annotated[Handle, "datasets", "ratings_source"],
+    links: Annotated[tuple[Handle, ...], "datasets"],
     config: RatingsConfig,
 ) -> None:
-    """Check the ratings, and merge the ids that stand for one item."""
+    """Check the ratings, merge the ids that stand for one item, and link items to IMDb."""
     ratings, items, scale = (store.read_table(source, name) for name in ("ratings", "items", "scale"))
     checked = read_ratings(ratings, items, config, scale)
-    artifact.write(checked)
+    others = {store.manifest(handle).config["name"]: store.read_table(handle, "items") for handle in links}
+    linked = link_items(checked.items, others)
+    artifact.write(replace(checked, items=linked.items))
     artifact.metrics.update(
         ratings=len(checked.ratings),
         items=len(checked.items),
@@ -39,4 +44,5 @@ def check_ratings(
         merged=checked.merged,
         lowest=checked.lowest,
         highest=checked.highest,
+        links=linked.outcomes,
     )

@@ -12,7 +12,13 @@ from latentflix.factors.baselines import (
     predict_by_embeddings,
     predict_by_tfidf,
 )
-from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig, predict_held_out
+from latentflix.factors.classifiers import (
+    ClassifierConfig,
+    Classifiers,
+    PredictionConfig,
+    choose_reviews,
+    predict_held_out,
+)
 from latentflix.factors.classifiers import train_classifiers as fit_classifiers
 from latentflix.factors.comparison import CLASSIFIER, ComparisonConfig, compare_methods
 from latentflix.factors.crossfit import CrossFit
@@ -81,8 +87,7 @@ def train_classifiers(
     config: ClassifierConfig,
 ) -> None:
     """Train a classifier of reviews for each fold of items, and one on a split over reviews."""
-    read = store.read_table(reviews, "reviews")
-    read = read[read["item_id"].isin(store.read_field(labels, Labels, "item_ids"))].reset_index(drop=True)
+    read = choose_reviews(store.read_table(reviews, "reviews"), store.read_field(labels, Labels, "item_ids"), config)
     model, *backward = (store.read(handle, LanguageModel) for handle in language_models)
     corpus = TokenCorpus.load(store, token_corpus)
     classifiers = fit_classifiers(

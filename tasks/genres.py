@@ -5,6 +5,7 @@ from typing import Annotated
 import pandas as pd
 
 from latentflix.calibration import calibration_error
+from latentflix.data.title_plots import join_plots
 from latentflix.genres.evaluation import (
     COMBINED,
     EMBEDDINGS,
@@ -14,7 +15,7 @@ from latentflix.genres.evaluation import (
     evaluate_genres,
 )
 from latentflix.genres.model import GenreConfig, TrainedGenres, train_genres
-from latentflix.genres.movielens_comparison import MovieLensComparisonConfig, compare_genres, join_plots
+from latentflix.genres.movielens_comparison import MovieLensComparisonConfig, compare_genres
 from latentflix.genres.plot_file import PlotSourceConfig, load_plot_source
 from latentflix.genres.plot_summaries import PlotSummaries, PlotSummaryConfig, prepare_plots
 from latentflix.report.genres import GenrePageConfig, build_genre_page
@@ -96,7 +97,7 @@ def compare_with_movielens(
 ) -> None:
     """Join films and plots, and compare the predicted genres with those of MovieLens."""
     plots = store.read_table(plot_summaries, "plot_summaries")
-    films, ambiguous = join_plots(store.read_table(ratings, "items"), plots, config)
+    films, ambiguous = join_plots(store.read_table(ratings, "items"), plots, config.years_apart)
     model = store.read_field(genres, TrainedGenres, "model")
     compared = compare_genres(
         films, store.read_table(genres, "probabilities"), pd.Series(model.thresholds.each, model.genres)

@@ -2,14 +2,24 @@
 
 from typing import Annotated
 
+from latentflix.data.title_plots import plots_of_items
 from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig
 from latentflix.factors.crossfit import CrossFit, cross_fit_repeats, merge_repeats
-from latentflix.factors.documents import REVIEW, DocumentConfig, Documents, gather_documents
+from latentflix.factors.documents import (
+    DocumentConfig,
+    Documents,
+    LeftOutConfig,
+    gather_documents,
+    leave_out_kind,
+    review_parts,
+    text_kinds,
+)
 from latentflix.factors.evaluation import evaluate_predictions
 from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.network import NetworkPositions, place_items
 from latentflix.factors.reader_model import fit_reader as fit_reader_model
 from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig, build_readers
+from latentflix.factors.readers.stacked import STACKED
 from latentflix.factors.readers.tfidf import WordReader
 from latentflix.factors.readers.topics import TopicReader, find_topics
 from latentflix.text.cleaning import text_id
@@ -20,11 +30,29 @@ from tasks.stage import Artifact, Handle, Store, stage
 
 
 @stage("documents", "documents-{config.min_ratings}-ratings")
-def gather(artifact: Artifact, store: Store, *, reviews: Handle, ratings: Handle, config: DocumentConfig) -> None:
+def gather(
+    artifact: Artifact,
+    store: Store,
+    *,
+    reviews: Handle,
+    ratings: Handle,
+    plots: Annotated[tuple[Handle, ...], "datasets"],
+    config: DocumentConfig,
+) -> None:
     """Gather what is known of each item in words."""
-    documents = gather_documents(store.read_table(reviews, "reviews"), store.read_table(ratings, "items"), config)
+    items = store.read_table(ratings, "items")
+    known = next((plots_of_items(items, store.read_table(handle, "plots")) for handle in plots), None)
+    documents = gather_documents(store.read_table(reviews, "reviews"), items, config, known)
     artifact.write(documents)
-    artifact.metrics.update(items=len(documents.items), parts=len(documents.parts), repeated=documents.repeated)
+    artifact.metrics.update(
+        items=len(documents.items), parts=len(documents.parts), repeated=documents.repeated, kinds=text_kinds(documents)
+    )
+
+
+@stage("documents", "documents-without-{config.kind}")
+def leave_out(artifact: Artifact, store: Store, *, documents: Handle, config: LeftOutConfig) -> None:
+    """Leave the texts of a kind out of the documents."""
+    artifact.write(leave_out_kind(store.read(documents, Documents), config))
 
 
 @stage("topics", "topics-{config.topics.n_topics}")
@@ -134,10 +162,14 @@ def evaluate(
     factors: Handle,
     documents: Handle,
     positions: Handle,
+    without_kind: Annotated[tuple[Handle, ...], "positions"],
     network: Handle,
     config: EvaluationConfig,
 ) -> None:
-    """Score the predictions for items whose reviews were held out."""
+    """Score the predictions for items whose reviews were held out.
+
+    without_kind: positions predicted without each kind of text of the documents, if there are several.
+    """
     predicted = store.read_table(predictions, "predictions")
     item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]
     folds = store.read_field(classifier, Classifiers, "folds")
@@ -150,6 +182,10 @@ def evaluate(
         store.read_table(factors, "axes")["stable"],
         placed,
         config,
+        {
+            kind: store.read_field(handle, CrossFit, "held_out")[STACKED]
+            for kind, handle in zip(store.manifest(documents).metrics["kinds"], without_kind, strict=False)
+        },
     )
     evaluation = evaluate_predictions(
         predicted,
@@ -164,6 +200,7 @@ def evaluate(
     artifact.write_table("labels", evaluation.labels)
     artifact.write_table("axes", scores.axes)
     artifact.write_table("readers", scores.readers)
+    artifact.write_table("kinds", scores.kinds)
     artifact.metrics.update(evaluation.overall | scores.summary() | placed.summary())
 
 
@@ -177,7 +214,7 @@ def fit_reader(
         WordReader.read(read, config.words, mask=config.mask_names),
         store.read_table(factors, "scores").loc[read.items.index],
         read.items["weight"].to_numpy(),
-        read.parts[read.parts["kind"] == REVIEW],
+        review_parts(read),
         store.read_field(positions, CrossFit, "reviews"),
     )
     artifact.write(model)

@@ -40,7 +40,7 @@ def write_report(
     artifact: Artifact,
     store: Store,
     *,
-    source: Annotated[Handle, "datasets", "ratings_source"],
+    sources: Annotated[tuple[Handle, ...], "datasets", "ratings_source"],
     corpus: Annotated[Handle, "datasets"],
     ratings: Handle,
     trials: Handle,
@@ -69,7 +69,7 @@ def write_report(
 ) -> None:
     """Build the report from the results of all stages."""
     stages = (
-        *(source, corpus, ratings, trials, analysis, *halves, factors, labels, reviews, documents, positions, reader),
+        *(*sources, corpus, ratings, trials, analysis, *halves, factors, labels, reviews, documents, positions, reader),
         *(
             token_corpus,
             language_model,
@@ -97,6 +97,7 @@ def write_report(
         label_scores=store.read_table(evaluation, "labels"),
         axis_scores=store.read_table(evaluation, "axes"),
         reader_scores=store.read_table(evaluation, "readers"),
+        kind_scores=store.read_table(evaluation, "kinds"),
         overall=store.manifest(evaluation).metrics,
         comparison=store.read(comparison, Comparison),
         rare=store.read_table(comparison, "rare"),
@@ -126,7 +127,7 @@ def write_analysis_page(
     artifact: Artifact,
     store: Store,
     *,
-    source: Annotated[Handle, "datasets", "ratings_source"],
+    sources: Annotated[tuple[Handle, ...], "datasets", "ratings_source"],
     ratings: Handle,
     trials: Handle,
     analysis: Handle,
@@ -134,7 +135,7 @@ def write_analysis_page(
     config: PageConfig,
 ) -> None:
     """Build the page of one recommender and of those that it is compared with."""
-    manifests = [store.manifest(handle) for handle in (source, ratings, trials, *fits, analysis)]
+    manifests = [store.manifest(handle) for handle in (*sources, ratings, trials, *fits, analysis)]
     figures = build_analysis_page(
         artifact.folder, store.read(analysis, Analysis), store.read(trials, Trials), manifests, config.nouns
     )

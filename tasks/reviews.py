@@ -15,9 +15,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import SecretStr
 
-from latentflix.data.large_movie import review_links
 from latentflix.errors import StoreConflict, TransientFetchError
-from latentflix.reviews.join import ReviewConfig, gather_reviews, held_out_texts
+from latentflix.reviews.join import ReviewConfig, film_of_each, gather_reviews, held_out_texts
 from latentflix.reviews.refresh import Batch, RefreshConfig
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -34,9 +33,9 @@ def join_reviews(
     config: ReviewConfig,
 ) -> None:
     """Join reviews to all rated items, and count the items that have any."""
-    items, review_films = store.read_table(ratings, "items"), review_links()
-    item_ids = items.index.to_series()
-    reviews, coverage = gather_reviews(store.read_table(corpus, "reviews"), items, item_ids, review_films, config)
+    items, texts = store.read_table(ratings, "items"), store.read_table(corpus, "reviews")
+    item_ids, review_films = items.index.to_series(), film_of_each(texts)
+    reviews, coverage = gather_reviews(texts, items, item_ids, review_films, config)
     artifact.write_table("reviews", reviews)
     artifact.write_table("unread", held_out_texts(reviews, items, item_ids, review_films))
     artifact.metrics.update(asdict(coverage))

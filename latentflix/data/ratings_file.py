@@ -17,12 +17,14 @@ from pandas.api.types import is_integer_dtype, is_numeric_dtype
 from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.datasets import MovieLensName
+from latentflix.data.datasets import LinksName, MovieLensName
 from latentflix.data.movielens import GENRE_SEPARATOR, find_layout, rating_scale, read_movielens
 from latentflix.data.tables import UNREADABLE, Tables, require_columns
 from latentflix.data.tags import LEFT_OUT, TAGS, count_left_out, count_taggers, decode, parse_csv
 from latentflix.errors import DataError
 
+_WITHOUT_LINKS: tuple[MovieLensName, ...] = ("movielens_1m", "movielens_10m")
+_LINK_SETS: tuple[LinksName, ...] = ("movielens_20m_items", "movielens_latest_small")
 _TEXT_TABLES = (".csv", ".tsv", ".txt")
 
 
@@ -46,6 +48,20 @@ class RatingsSource(StageConfig):
         None, "a csv or parquet file of tags, with the columns of items and, if it is known who gave a tag, of users"
     )
     tag_column: str = setting("tag", "the column of tags in the file of tags")
+    # What is taken from such a set is an input of its own.
+    links: LinksName | None = setting(
+        None,
+        "the MovieLens set whose links to IMDb are taken over where the ratings have none; not given: for MovieLens 1M "
+        "and 10M the first of these two that can be had, for others none",
+        exclude=True,
+    )
+
+    @property
+    def link_sets(self) -> tuple[LinksName, ...]:
+        """The sets of which the first that can be had gives the links."""
+        if self.links:
+            return (self.links,)
+        return _LINK_SETS if self.path is None and self.data_set in _WITHOUT_LINKS else ()
 
     @model_validator(mode="after")
     def _check_paths(self) -> Self:

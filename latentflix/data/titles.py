@@ -85,6 +85,14 @@ def split_title(title: str) -> tuple[list[str], int | None]:
     return list(dict.fromkeys(name for name in names if name)), int(year[1]) if year else None
 
 
+def is_same_film(title: str, other: str) -> bool:
+    """Whether two MovieLens titles share a name, and their years are known and at most one apart."""
+    (names, year), (other_names, other_year) = split_title(title), split_title(other)
+    if year is None or other_year is None or abs(year - other_year) > 1:
+        return False
+    return not {plain_name(name) for name in names}.isdisjoint(plain_name(name) for name in other_names)
+
+
 def plain_name(name: str) -> str:
     """A name for comparison: no accents, case or punctuation, "&" as "and", a moved article back in its place."""
     letters = unicodedata.normalize("NFKD", _restore_article(name.strip()).replace("&", " and "))

@@ -1,6 +1,6 @@
 """The classifiers of factors: one for each fold of items, and what each predicts for the reviews held out from it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ class ClassifierConfig(FineTuningConfig):
 
     n_folds: int = setting(5, "groups of items; each is predicted by a classifier trained on the others", ge=2, le=50)
     random_split: bool = setting(True, "train one more on a random split of reviews, to measure what that split leaks")
+    max_reviews_per_item: int | None = setting(
+        None, "reviews of an item that are read, drawn at random; not given: all", ge=1
+    )
     min_items: int = setting(3, "items with reviews that a label needs; rarer labels are named and left out", ge=1)
 
 
@@ -45,6 +48,17 @@ class Classifiers:
     folds: pd.Series
     held_out: pd.DataFrame
     history: pd.DataFrame
+
+
+def choose_reviews(reviews: pd.DataFrame, item_ids: Collection[int], config: ClassifierConfig) -> pd.DataFrame:
+    """Choose the reviews of these items that classifiers read. reviews: review_id, item_id, sorted by review_id.
+
+    Ids are hashes, so the first reviews of an item are drawn at random.
+    """
+    of_items = reviews[reviews["item_id"].isin(item_ids)]
+    if config.max_reviews_per_item:
+        of_items = of_items[of_items.groupby("item_id").cumcount() < config.max_reviews_per_item]
+    return of_items.reset_index(drop=True)
 
 
 def train_classifiers(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from latentflix.factors.documents import REVIEW, Documents
+from latentflix.factors.documents import Documents, review_parts
 from latentflix.factors.folds import assign_groups
 from latentflix.factors.permutations import permute_items
 from latentflix.factors.readers.protocol import Reader
@@ -96,7 +96,7 @@ def cross_fit_repeats(
     beyond = np.zeros((2, len(repeats), *targets.shape), np.float32)
     null = np.zeros((config.permutations, targets.shape[1]))
     fixed = np.zeros_like(null)
-    parts = documents.parts[documents.parts["kind"] == REVIEW]
+    parts = review_parts(documents)
     reviews = np.zeros((len(parts) if 0 in repeats else 0, targets.shape[1]), np.float32)
     steps = tqdm(total=len(repeats) * config.n_folds, desc="readers", leave=False, disable=None)
     for repeat, fold in enumerate(folds):
@@ -118,8 +118,8 @@ def cross_fit_repeats(
                 permuted = targets[orders[chosen][:, train]].astype(np.float32)
                 flat = permuted.transpose(1, 0, 2).reshape(len(train), -1)
                 block[test] = _stacked(fitted, flat, weights[train]).reshape(len(test), len(permuted), -1)
-            if repeats[repeat] == 0:
-                inside = parts["item_id"].isin(items.index[test]).to_numpy()
+            inside = parts["item_id"].isin(items.index[test]).to_numpy()
+            if repeats[repeat] == 0 and inside.any():
                 reviews[inside] = fitted[0].read(readers.words, train, parts.loc[inside, "text"], targets[train])
             steps.update()
         for chosen, block in blocks:

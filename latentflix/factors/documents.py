@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,10 @@ import pandas as pd
 from latentflix.config import StageConfig, setting
 from latentflix.data.title_groups import group_titles
 from latentflix.errors import NotEnoughData
+from latentflix.reviews.sources.protocol import Kind
 from latentflix.text.cleaning import plain_text
 
-REVIEW, TITLE = "review", "title"
+REVIEW, TITLE, DATA_PLOT = "review", "title", "data_plot"
 _MID_SENTENCE = re.compile(r"(?<=[a-z,;] )[^\W\d_]{2,}")
 _WORD = re.compile(r"\b[^\W\d_]{2,}\b")
 
@@ -24,7 +25,17 @@ class DocumentConfig(StageConfig):
     half_known: float = setting(
         30.0, "ratings that make an item count half as much as one whose position is known exactly", gt=0
     )
+    kinds: tuple[Kind, ...] = setting(
+        ("review", "reception", "plot"), "kinds of texts that are read, of those that the reviews of a run are of"
+    )
+    plots: bool = setting(False, "read the plots of the data set film_plots too, joined by title")
     titles: bool = setting(False, "read the item's title too")
+
+
+class LeftOutConfig(StageConfig):
+    """Which texts are left out of documents, to see what the others say without them."""
+
+    kind: str = setting(REVIEW, "the kind of which no text is read")
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,8 @@ class Documents:
     """The texts of the items.
 
     Attributes:
-        parts: item_id int32, kind str ("review" or "title"), part_id str (of a review its review_id), text str: plain
-            text, in the order of the items.
+        parts: item_id int32, kind str ("review", "reception", "plot", "data_plot" or "title"), part_id str (of a text
+            that is among the run's reviews its review_id), text str: plain text, in the order of the items.
         items: index item_id; title str, ratings int64, weight float64 (0 to 1: how well the position is known), group
             int64 (items that are held out together), parts int64, words int64.
         proper_names: words in lower case that are mostly written with a capital within a sentence.
@@ -46,16 +57,21 @@ class Documents:
     repeated: int
 
 
-def gather_documents(reviews: pd.DataFrame, items: pd.DataFrame, config: DocumentConfig) -> Documents:
+def gather_documents(
+    reviews: pd.DataFrame, items: pd.DataFrame, config: DocumentConfig, plots: pd.DataFrame | None = None
+) -> Documents:
     """Gather what is known of each item in words.
 
     Raises NotEnoughData if fewer than four items with enough ratings have a text.
 
     Args:
-        reviews: review_id, item_id, text.
+        reviews: review_id, item_id, text, and kind unless all are reviews.
         items: index item_id; title, ratings.
+        plots: item_id, part_id, text; of items that have another text.
     """
     rated = items[items["ratings"] >= config.min_ratings]
+    kind = reviews["kind"] if "kind" in reviews else pd.Series(REVIEW, reviews.index)
+    reviews = reviews.assign(kind=kind)[kind.isin(config.kinds)]
     known = reviews[reviews["item_id"].isin(rated.index)].sort_values(["item_id", "review_id"], kind="stable")
     texts = known["text"].map(plain_text)
     # A text of two items says nothing of either; a second copy says nothing new.
@@ -65,7 +81,7 @@ def gather_documents(reviews: pd.DataFrame, items: pd.DataFrame, config: Documen
     parts = pd.DataFrame(
         {
             "item_id": known.loc[usable, "item_id"].astype("int32"),
-            "kind": REVIEW,
+            "kind": known.loc[usable, "kind"],
             "part_id": known.loc[usable, "review_id"].astype("str"),
             "text": texts[usable].astype("str"),
         }
@@ -79,11 +95,14 @@ def gather_documents(reviews: pd.DataFrame, items: pd.DataFrame, config: Documen
             hint="bring more reviews, or lower --documents.min-ratings",
         )
     proper_names = find_proper_names(parts["text"])
+    if plots is not None:
+        parts = pd.concat([parts, plots[plots["item_id"].isin(item_ids)].assign(kind=DATA_PLOT)])
     if config.titles:
         title = rated.loc[item_ids, "title"]
         named = pd.DataFrame({"item_id": item_ids, "kind": TITLE, "part_id": TITLE, "text": title.to_numpy()})
-        parts = pd.concat([parts, named]).sort_values("item_id", kind="stable")
-    parts = parts.reset_index(drop=True).astype({"item_id": "int32", "kind": "str", "part_id": "str"})
+        parts = pd.concat([parts, named])
+    parts = parts.sort_values("item_id", kind="stable", ignore_index=True)
+    parts = parts.astype({"item_id": "int32", "kind": "str", "part_id": "str"})
     table = rated.loc[item_ids, ["title", "ratings"]].astype({"ratings": "int64"})
     by_item = parts.groupby("item_id")["text"]
     table["weight"] = table["ratings"] / (table["ratings"] + config.half_known)
@@ -91,6 +110,25 @@ def gather_documents(reviews: pd.DataFrame, items: pd.DataFrame, config: Documen
     table["parts"] = by_item.size()
     table["words"] = by_item.agg(lambda of_item: sum(len(_WORD.findall(text)) for text in of_item))
     return Documents(parts, table.rename_axis("item_id"), proper_names, int((~usable).sum()))
+
+
+def review_parts(documents: Documents) -> pd.DataFrame:
+    """The parts that are texts of the run's reviews, of whatever kind."""
+    return documents.parts[~documents.parts["kind"].isin((TITLE, DATA_PLOT))]
+
+
+def text_kinds(documents: Documents) -> list[str]:
+    """The kinds of the texts, the most frequent first."""
+    return [str(kind) for kind in documents.parts["kind"].value_counts().index]
+
+
+def leave_out_kind(documents: Documents, config: LeftOutConfig) -> Documents:
+    """The documents of the same items without the texts of a kind; one that has no other becomes empty."""
+    parts = documents.parts[documents.parts["kind"] != config.kind]
+    bare = documents.items.index.difference(parts["item_id"]).to_numpy(np.int32)
+    empty = pd.DataFrame({"item_id": bare, "kind": "", "part_id": "", "text": ""})
+    parts = pd.concat([parts, empty]).sort_values("item_id", kind="stable", ignore_index=True)
+    return replace(documents, parts=parts)
 
 
 def find_proper_names(texts: pd.Series) -> list[str]:

@@ -6,6 +6,7 @@ positions of the others; so the scores of a reader that cannot learn a thousand 
 as it is for the readers that can.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ from latentflix.metrics import rank_correlations
 
 # Groups of items of similar popularity, as the readers' permutations have them by default.
 _STRATA = 5
+_KIND_COLUMNS = [
+    *("kind", "items", "parts", "mean_rho_without", "mean_rho_without_low", "mean_rho_without_high"),
+    *("difference", "difference_low", "difference_high"),
+]
 
 
 class EvaluationConfig(StageConfig):
@@ -49,12 +54,16 @@ class PositionScores:
             rho_<reader> and the judge's lead over it, difference_<reader> with _low and _high.
         readers: index reader, the judge first; the means over the stable axes: mean_rho, difference (the judge's lead),
             each with _low and _high. The judge's own difference is NaN.
+        kinds: index kind, of texts, if there are several; items (that have one), parts, and over the stable axes of the
+            judge mean_rho_without (if none of the kind is read), difference (what the kind adds), each with _low and
+            _high.
         beyond: mean_rho_beyond_metadata.
         inflation: how much wider the null is if readers learn anew.
     """
 
     axes: pd.DataFrame
     readers: pd.DataFrame
+    kinds: pd.DataFrame
     beyond: float
     inflation: float
 
@@ -80,6 +89,7 @@ def score_positions(
     stable: pd.Series,
     network: NetworkPositions | None,
     config: EvaluationConfig,
+    without_kind: Mapping[str, np.ndarray] | None = None,
 ) -> PositionScores:
     """Score what the readers predict of held-out items.
 
@@ -88,6 +98,8 @@ def score_positions(
         positions: index item_id, one column per axis.
         stable: index axis, bool; the means are over these.
         network: what the network predicts of held-out items, if it ran.
+        without_kind: by kind of text, float32 (repeats, items, axes), what the judge predicts on the same folds if no
+            text of the kind is read.
     """
     items = documents.items
     truth = positions.loc[items.index].to_numpy(np.float64)
@@ -113,22 +125,31 @@ def score_positions(
         )
         axes["network_p"] = _corrected_p(predicted, truth, folds, weights, orders, inflation)
     chosen = stable.reindex(positions.columns, fill_value=False).to_numpy()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, (value, resampled) in scores.items():
-        known = chosen & np.isfinite(value)
-        mean = float(value[known].mean()) if known.any() else np.nan
-        row: dict[str, Any] = {"reader": name, "mean_rho": mean}
-        row |= interval("mean_rho", resampled[:, known].mean(1), mean, config.confidence)
+        row = {"reader": name, **_mean("mean_rho", value, resampled, chosen, config)}
         if name != STACKED:
             lead, lead_resampled = rho - value, scores[STACKED][1] - resampled
             axes[f"rho_{name}"], axes[f"difference_{name}"] = value, lead
             add_interval(axes, f"difference_{name}", lead_resampled, config.confidence)
-            row["difference"] = mean = float(lead[known].mean()) if known.any() else np.nan
-            row |= interval("difference", lead_resampled[:, known].mean(1), mean, config.confidence)
+            row |= _mean("difference", lead, lead_resampled, chosen, config)
         rows.append(row)
     readers = pd.DataFrame(rows).set_index("reader")
     order = [STACKED, *(name for name in readers.index if name not in (STACKED, METADATA)), METADATA]
-    return PositionScores(axes, readers.loc[order], float(beyond[chosen].mean()) if chosen.any() else np.nan, inflation)
+    kinds = []
+    for kind, predicted in (without_kind or {}).items():
+        value, resampled = resamples.score(predicted, truth, fit.folds)
+        of_kind = documents.parts.loc[documents.parts["kind"] == kind, "item_id"]
+        row = {"kind": kind, "items": of_kind.nunique(), "parts": len(of_kind)}
+        row |= _mean("mean_rho_without", value, resampled, chosen, config)
+        kinds.append(row | _mean("difference", rho - value, scores[STACKED][1] - resampled, chosen, config))
+    return PositionScores(
+        axes,
+        readers.loc[order],
+        pd.DataFrame(kinds, columns=_KIND_COLUMNS).set_index("kind"),
+        float(beyond[chosen].mean()) if chosen.any() else np.nan,
+        inflation,
+    )
 
 
 def _add_significance(axes: pd.DataFrame, null: np.ndarray, config: EvaluationConfig) -> None:
@@ -169,3 +190,12 @@ def _align_network(network: NetworkPositions, item_ids: pd.Index, axes: pd.Index
     table = network.table.reindex(index=item_ids, columns=axes)
     folds = network.folds.reindex(item_ids)
     return table.to_numpy(np.float64), folds.fillna(-1).to_numpy(np.int64)
+
+
+def _mean(
+    name: str, value: np.ndarray, resampled: np.ndarray, chosen: np.ndarray, config: EvaluationConfig
+) -> dict[str, Any]:
+    """The mean of the axes that are chosen and known, with its interval; NaN if there is none."""
+    known = chosen & np.isfinite(value)
+    mean = float(value[known].mean()) if known.any() else np.nan
+    return {name: mean, **interval(name, resampled[:, known].mean(1), mean, config.confidence)}

@@ -9,7 +9,7 @@ import pandas as pd
 from latentflix.config import StageConfig, setting
 from latentflix.data.title_groups import group_titles
 from latentflix.errors import NotEnoughData
-from latentflix.factors.documents import REVIEW, Documents
+from latentflix.factors.documents import Documents, review_parts
 from latentflix.factors.labels import POLES, SIGNS
 from latentflix.factors.marking import corrected_p, correlate, find_families
 from latentflix.factors.name_tests import score_names
@@ -122,7 +122,7 @@ def rank_items(scores: pd.DataFrame, item_ids: pd.Index, label: str) -> pd.Serie
 
 
 def _count_words(documents: Documents, config: NameConfig) -> WordUse:
-    read = documents.parts[documents.parts["kind"] == REVIEW]
+    read = review_parts(documents)
     return count_use(
         read["text"],
         documents.items.index.get_indexer(read["item_id"]),

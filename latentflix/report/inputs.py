@@ -55,6 +55,7 @@ class ReportInputs:
     label_scores: pd.DataFrame
     axis_scores: pd.DataFrame
     reader_scores: pd.DataFrame
+    kind_scores: pd.DataFrame
     overall: Mapping[str, Any]
     comparison: Comparison
     rare: pd.DataFrame

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from latentflix.data.datasets import WHOLE_CORPUS
+from latentflix.data.large_movie import review_counts
 from latentflix.factors.comparison import CLASSIFIER, PRIOR, Comparison
 from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.readers.metadata import METADATA
@@ -26,6 +28,14 @@ _METHODS = {
     "baseline": "TF-IDF and logistic regression",
     "embedding_baseline": "sentence embeddings and logistic regression",
     PRIOR: "the same prediction for every {item}",
+}
+# Kinds of texts, with the licence of those that are not reviews.
+_KINDS = {
+    "review": "reviews",
+    "reception": "Wikipedia's sections on reception, CC BY-SA 4.0",
+    "plot": "Wikipedia's plots, CC BY-SA 4.0",
+    "data_plot": "plots of the CMU Movie Summary Corpus, CC BY-SA",
+    "title": "titles",
 }
 
 
@@ -92,6 +102,7 @@ def _evaluation(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
         axes=inputs.axis_scores,
         has_network="rho_network" in inputs.axis_scores,
         readers=inputs.reader_scores.rename(index=describe_reader),
+        kinds=inputs.kind_scores.rename(index=_KINDS),
         names=inputs.names,
         stable_from=stable_from,
         tags=[tags_part(found, len(inputs.terms), nouns) for found in inputs.tags],
@@ -125,11 +136,21 @@ def _language_model(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
 
 def _reviews(inputs: ReportInputs, coverage: dict[str, Any], nouns: Nouns) -> Markup:
     counts = inputs.reviews["item_id"].value_counts()
+    config = inputs.manifest("reviews").config
+    reads_all = config.get("store_version") is not None or config.get("corpus") == WHOLE_CORPUS
     return render_section(
         "reviews.html",
         nouns,
         coverage=coverage,
+        links=inputs.manifest("ratings").metrics.get("links", {}),
         sources=count_sources(inputs.reviews),
         attributions=attributions(inputs.reviews),
+        available=[] if reads_all else _available_reviews(inputs.items),
         by_reviews=[(least, int((counts >= least).sum())) for least in (1, 2, 5, 10, 30) if (counts >= least).any()],
     )
+
+
+def _available_reviews(items: pd.DataFrame) -> list[int]:
+    """How many reviews the whole Large Movie Review Dataset has of each of these items that it has any of."""
+    counts = review_counts()
+    return [int(counts[tconst]) for tconst in items.get("tconst", pd.Series(dtype="str")).dropna() if tconst in counts]

@@ -11,13 +11,15 @@ from typing import Any
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.datasets import CorpusName
+from latentflix.data.large_movie import review_links
 from latentflix.errors import DataError, NotEnoughData, StoreError
 from latentflix.reviews.sources.protocol import Kind
 from latentflix.reviews.store import ReviewStore
 from latentflix.text.cleaning import plain_text, text_id
 
 _STORED = ("tconst", "source", "kind", "text", "rating", "attribution", "content_sha256", "training_allowed")
-_COLUMNS = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str"}
+_COLUMNS = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str", "stars": "Int8"}
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,10 @@ logger = logging.getLogger(__name__)
 class ReviewConfig(StageConfig):
     """Which reviews are used."""
 
+    corpus: CorpusName = setting(
+        "imdb_reviews",
+        "imdb_reviews, the 25,000 reviews of the labelled training half, or large_movie_reviews, all 100,000",
+    )
     max_characters: int = setting(100_000, "longest review that is accepted", unit="characters", ge=100)
     # Artifacts depend on the store's id and version, not on the place where it is.
     store: str | None = setting(
@@ -82,6 +88,15 @@ def with_store_version(config: ReviewConfig) -> ReviewConfig:
     return config.model_copy(update={"store_id": found, "store_version": version})
 
 
+def film_of_each(corpus: pd.DataFrame) -> pd.DataFrame:
+    """List which IMDb title each review is about, as `review_links` does; by the corpus's own `tconst` if it has it."""
+    if "tconst" not in corpus:
+        return review_links()
+    hashes = pd.Series([hashlib.sha256(text.encode()).hexdigest() for text in corpus["text"]], dtype="str")
+    films = {"review_sha256": hashes, "tconst": corpus["tconst"].array, "rating": corpus["stars"].array}
+    return pd.DataFrame(films).dropna(subset="tconst").drop_duplicates(["review_sha256", "tconst"])
+
+
 def imdb_links(items: pd.DataFrame) -> pd.DataFrame:
     """List the items that have an IMDb id: item_id int32 (the index of `items`), tconst str."""
     return items.reindex(columns=["tconst"]).dropna().astype("str").reset_index()
@@ -127,9 +142,9 @@ def join_reviews(
 ) -> tuple[pd.DataFrame, Coverage]:
     """Join reviews (column `text`) to those of `items` (index item_id) that are asked for by `review_films`.
 
-    Returns review_id str (SHA-256 of the text), item_id int32, tconst str, text str, stars int8, sorted by review_id;
-    and the coverage. A text of several items is left out and counted; repeated texts count once. `review_films` is as
-    returned by `review_links`.
+    Returns review_id str (SHA-256 of the text), item_id int32, tconst str, text str, stars Int8 (missing without a
+    label), sorted by review_id; and the coverage. A text of several items is left out and counted; repeated texts count
+    once. `review_films` is as returned by `film_of_each`.
     Raises DataError if a review is unusable, as `check_reviews`, and NotEnoughData if no item has a review.
     """
     check_reviews(reviews, config)
@@ -140,8 +155,7 @@ def join_reviews(
     asked = items[items.index.isin(item_ids)]
     hint = "check that the reviews are the data set's own, and that the items have IMDb ids"
     joined, coverage = _link(known, asked, hint)
-    columns = {**_COLUMNS, "stars": "int8"}
-    return joined[list(columns)].astype(columns), coverage
+    return joined[list(_COLUMNS)].astype(_COLUMNS), coverage
 
 
 def read_stored_reviews(
@@ -149,9 +163,9 @@ def read_stored_reviews(
 ) -> tuple[pd.DataFrame, Coverage]:
     """Read the reviews of those items that are asked for from the store.
 
-    The result is as of `join_reviews`, except that stars may be missing (Int8), that there are columns source and
-    attribution, and that the text is cleaned while review_id is the SHA-256 of the stored text. Texts that no model
-    may learn from, that are of other `kinds`, empty or too long are left out.
+    The result is as of `join_reviews`, except that there are columns kind, source and attribution, and that the text is
+    cleaned while review_id is the SHA-256 of the stored text. Texts that no model may learn from, that are of other
+    `kinds`, empty or too long are left out.
     Raises StoreError if the store cannot be read, and NotEnoughData if no item has a review.
     """
     asked = items[items.index.isin(item_ids)]
@@ -168,9 +182,8 @@ def read_stored_reviews(
         unlicensed_reviews=int((~of_kind["training_allowed"]).sum()),
         store_version=config.store_version,
     )
-    columns = {**_COLUMNS, "stars": "Int8"}
-    joined = joined.assign(stars=joined["stars"].round().astype("Int8"))
-    return joined[[*columns, "source", "attribution"]].astype(columns), coverage
+    joined = joined.assign(stars=joined["stars"].round())
+    return joined[[*_COLUMNS, "kind", "source", "attribution"]].astype(_COLUMNS), coverage
 
 
 def _link(reviews: pd.DataFrame, asked: pd.DataFrame, hint: str, **counts: Any) -> tuple[pd.DataFrame, Coverage]:

@@ -8,7 +8,7 @@ import pytest
 from latentflix.data.datasets import DATA_SETS, DataSetConfig, load_data_set
 from latentflix.data.movielens import GENRE_SEPARATOR
 from latentflix.errors import DataError
-from tests.support.files import write_tar, write_zip
+from tests.support.files import large_movie_files, write_folder, write_tar, write_zip
 from tests.support.movielens_files import LAYOUTS, genre_flags, layout_csv
 
 
@@ -55,11 +55,12 @@ def test_every_data_set_has_a_licence_a_home_and_files_of_its_own_with_their_has
     files = [file for data_set in DATA_SETS.values() for file in data_set.files]
     assert all(data_set.licence and data_set.home.startswith("https://") for data_set in DATA_SETS.values())
     assert all(re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", file.known_hash) for file in files)
-    assert len({file.known_hash for file in files}) == len(files) == len(DATA_SETS) + 2
+    # Two sets of reviews share an archive, and so do MovieLens 20M and its items.
+    assert len({file.known_hash for file in files}) == len(files) - 2 == len(DATA_SETS)
     for name in (name for name in DATA_SETS if name.startswith("movielens")):
         file = DATA_SETS[name].files[0]
         assert file.url == f"https://files.grouplens.org/datasets/movielens/{file.name}"
-        assert file.name == f"{name.replace('movielens_', 'ml-').replace('_', '-')}.zip"
+        assert file.name == f"{name.removesuffix('_items').replace('movielens_', 'ml-').replace('_', '-')}.zip"
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,12 @@ def test_the_original_review_archive_gives_the_same_table(load_own, tmp_path, im
     files |= {"train/unsup/0_0.txt": b"without a label", "train/pos.feat": b"1:2"}
     write_tar(tmp_path / "aclImdb_v1.tar.gz", files)
     pd.testing.assert_frame_equal(load_own("imdb_reviews")["reviews"], some)
+
+
+def test_all_reviews_are_read_from_the_folder_that_the_archive_unpacks_to(tmp_path):
+    write_folder(tmp_path / "aclImdb", large_movie_files({("train", "pos"): [("good", "tt0116282", 9)]}))
+    with pytest.raises(DataError, match=r"not the whole data set.*found: 1 in train/pos"):
+        load_data_set(DataSetConfig(name="large_movie_reviews", data_dir=tmp_path))
 
 
 def test_archives_without_the_expected_files_are_refused(load_own, tmp_path):

@@ -8,6 +8,7 @@ from latentflix.factors.classifiers import (
     ClassifierConfig,
     Classifiers,
     PredictionConfig,
+    choose_reviews,
     predict_held_out,
     train_classifiers,
 )
@@ -134,3 +135,11 @@ def test_every_classifier_comes_with_what_was_held_out_from_it_and_with_losses_t
     assert trained.history["classifier"].unique().tolist() == ["0", "1", RANDOM_SPLIT]
     for _, history in trained.history.groupby("classifier"):
         assert history["train_loss"].iloc[-1] < 0.8 * history["train_loss"].iloc[0]
+
+
+def test_at_most_so_many_reviews_of_an_item_are_read_as_many_as_it_has():
+    table = pd.DataFrame({"review_id": list("abcdefg"), "item_id": [1, 2, 1, 1, 3, 2, 1]})
+    chosen = choose_reviews(table, [1, 2], ClassifierConfig(max_reviews_per_item=2))
+    assert chosen.to_numpy().tolist() == [["a", 1], ["b", 2], ["c", 1], ["f", 2]]
+    assert chosen.index.tolist() == [0, 1, 2, 3]
+    assert choose_reviews(table, [1, 2], ClassifierConfig())["review_id"].tolist() == list("abcdfg")

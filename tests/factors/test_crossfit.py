@@ -1,11 +1,13 @@
 """On a planted world, whose positions are known and whose reviews use known words for them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from latentflix.factors.crossfit import cross_fit, cross_fit_repeats, merge_repeats
-from latentflix.factors.documents import DocumentConfig, gather_documents
+from latentflix.factors.documents import DocumentConfig, LeftOutConfig, gather_documents, leave_out_kind
 from latentflix.factors.readers.registry import ReadersConfig, build_readers, repeat_groups
 from latentflix.factors.readers.stacked import STACKED
 from latentflix.factors.readers.topics import TopicsConfig, find_topics
@@ -131,3 +133,20 @@ def test_words_add_to_genres_what_the_planted_words_say(fitted, documents):
     left, predicted = fitted.beyond
     beyond = [rank_correlations(*each, weights) for each in zip(predicted, left, fitted.folds, strict=True)]
     assert (np.mean(beyond, 0) > 0.1).all()
+
+
+def test_without_a_kind_of_text_the_same_folds_are_predicted_from_the_others(world, documents, fitted):
+    noise = documents.parts.drop_duplicates("item_id").assign(kind="data_plot", text="nothing of interest here")
+    parts = pd.concat([documents.parts, noise]).sort_values("item_id", kind="stable", ignore_index=True)
+    several = replace(documents, parts=parts)
+    quick = QUICK.model_copy(update={"permutations": 0})
+    without_plots, without_reviews = (
+        fit(world, leave_out_kind(several, LeftOutConfig(kind=kind)), world.true_factors, quick)
+        for kind in ("data_plot", "review")
+    )
+    np.testing.assert_array_equal(without_plots.folds, fitted.folds)
+    np.testing.assert_array_equal(without_plots.held_out[STACKED], fitted.held_out[STACKED])
+    truth = world.true_factors.loc[documents.items.index].to_numpy()
+    np.testing.assert_array_equal(without_reviews.folds, fitted.folds)
+    assert abs(rho(without_reviews, STACKED, truth, documents)).max() < 0.3
+    assert without_reviews.reviews.empty

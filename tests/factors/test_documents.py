@@ -2,7 +2,16 @@ import pandas as pd
 import pytest
 
 from latentflix.errors import NotEnoughData
-from latentflix.factors.documents import DocumentConfig, find_proper_names, gather_documents, mask_names
+from latentflix.factors.documents import (
+    DocumentConfig,
+    LeftOutConfig,
+    find_proper_names,
+    gather_documents,
+    leave_out_kind,
+    mask_names,
+    review_parts,
+    text_kinds,
+)
 
 ITEMS = pd.DataFrame(
     {
@@ -50,6 +59,24 @@ def test_markup_is_no_text():
 def test_titles_are_read_if_asked_for():
     parts = gather_documents(reviews(*FOUR), ITEMS, DocumentConfig(titles=True)).parts
     assert parts.loc[parts["kind"] == "title", "text"].tolist() == ITEMS["title"].tolist()[:4]
+
+
+def test_kinds_of_texts_are_read_as_asked_for_and_can_be_left_out_again():
+    of_kinds = reviews(*FOUR, (1, "a plot"), (5, "only a plot")).assign(kind=["review"] * 4 + ["plot"] * 2)
+    plots = pd.DataFrame({"item_id": [1, 6], "part_id": ["7", "8"], "text": ["of the data set", "too few ratings"]})
+    everything = gather_documents(of_kinds, ITEMS, DocumentConfig(titles=True), plots)
+    assert everything.parts.loc[everything.parts["item_id"] == 1, ["kind", "part_id"]].to_numpy().tolist() == [
+        *(["review", "r0"], ["plot", "r4"], ["data_plot", "7"], ["title", "title"])
+    ]
+    assert text_kinds(everything) == ["title", "review", "plot", "data_plot"]
+    assert review_parts(everything)["part_id"].tolist() == ["r0", "r4", "r1", "r2", "r3", "r5"]
+    assert everything.items.index.tolist() == [1, 2, 3, 4, 5]
+    bare = leave_out_kind(gather_documents(of_kinds, ITEMS, DocumentConfig()), LeftOutConfig(kind="plot"))
+    assert bare.parts[["item_id", "text"]].to_numpy().tolist() == [
+        *([1, "one ship"], [2, "two ships"], [3, "a piano"], [4, "a board game"], [5, ""])
+    ]
+    assert bare.parts["item_id"].dtype == "int32"
+    assert gather_documents(of_kinds, ITEMS, DocumentConfig(kinds=("review",))).items.index.tolist() == [1, 2, 3, 4]
 
 
 def test_too_few_items_with_texts_are_an_error():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,8 +35,8 @@ def make(signal=(1.0, 0.0), n_repeats=3, seed=0):
     return fit, Documents(pd.DataFrame(), items, [], 0), pd.DataFrame(truth, index, AXES)
 
 
-def score(fit, documents, positions, network=None, stable=(True, True)):
-    return score_positions(fit, documents, positions, pd.Series(stable, AXES), network, CONFIG)
+def score(fit, documents, positions, network=None, stable=(True, True), without=None):
+    return score_positions(fit, documents, positions, pd.Series(stable, AXES), network, CONFIG, without)
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +128,21 @@ def test_without_permutations_nothing_holds():
     fit, documents, positions = make()
     fit = CrossFit(**{**vars(fit), "null": fit.null[:0], "null_words": fit.null[:0]})
     assert not score(fit, documents, positions).axes["holds"].any()
+
+
+def test_what_a_kind_of_text_adds_is_the_paired_difference_with_its_interval(made):
+    fit, documents, positions = made
+    parts = pd.DataFrame({"item_id": [1, 1, 2], "kind": ["review", "review", "plot"]})
+    without = {"review": fit.held_out["words"], "plot": fit.held_out["stacked"]}
+    scores = score(fit, replace(documents, parts=parts), positions, stable=(True, False), without=without)
+    assert scores.kinds[["items", "parts"]].to_numpy().tolist() == [[1, 2], [1, 1]]
+    review, plot = scores.kinds.loc["review"], scores.kinds.loc["plot"]
+    judge, words = scores.readers.loc["stacked"], scores.readers.loc["words"]
+    assert review["mean_rho_without"] == words["mean_rho"]
+    assert review[["difference", "difference_low", "difference_high"]].tolist() == (
+        words[["difference", "difference_low", "difference_high"]].tolist()
+    )
+    assert review["difference_low"] > 0
+    assert plot["mean_rho_without"] == judge["mean_rho"]
+    assert plot[["difference", "difference_low", "difference_high"]].tolist() == [0, 0, 0]
+    assert score(*made).kinds.empty

@@ -108,7 +108,7 @@ def finished(server: Server, refusal: Any, form: Page) -> Any:
 
 
 def test_every_deployment_is_there(deployed: set[str]) -> None:
-    assert deployed == {"sample", "ulmfit", "collab-study", "genres", "sentiment", "refresh-reviews"}
+    assert deployed == {"sample", "standard", "ulmfit", "collab-study", "genres", "sentiment", "refresh-reviews"}
 
 
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])

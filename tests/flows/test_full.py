@@ -124,10 +124,37 @@ def test_with_shuffled_links_the_score_falls_to_chance(synthetic_run: Run, world
 
 def test_a_users_own_ratings_give_the_same_tables(synthetic_run: Run, world: World, tmp_path: Path) -> None:
     own = run_synthetic(world, tmp_path, ratings_source=write_ratings(world, tmp_path), **HASTY)
-    assert own.store.manifest(own.handle("ratings")).inputs == {"source": (own.handle("ratings_source"),)}
+    assert own.store.manifest(own.handle("ratings")).inputs == {
+        "source": (own.handle("ratings_source"),),
+        "links": (),
+    }
     assert set(own.result.seconds) == {*STAGES, "ratings_source"}
     for name in ("ratings", "items", "users"):
         pd.testing.assert_frame_equal(own.table("ratings", name), synthetic_run.table("ratings", name))
+
+
+def test_a_set_without_links_is_read_with_all_reviews_and_plots(world: World, tmp_path: Path) -> None:
+    settings = {
+        "ratings_source": {"data_set": "movielens_1m", "links": "movielens_latest_small"},
+        "reviews": {"corpus": "large_movie_reviews"},
+        "documents": {"plots": True},
+        "classifier": {**HASTY["classifier"], "max_reviews_per_item": 4},
+    }
+    run = run_synthetic(world, tmp_path, **(HASTY | settings))
+    links = run.store.manifest(run.handle("ratings")).metrics["links"]
+    items = len(world.items)
+    assert links == {
+        "same id, title and year as in movielens_latest_small": items - 1,
+        "same title and year as in movielens_100k": 1,
+    }
+    assert run.table("reviews", "reviews")["item_id"].nunique() == items
+    assert run.table("evaluation", "kinds")["items"].to_dict() == {"review": items, "data_plot": items // 2}
+    held_out = run.store.read_field(run.handle("classifier"), Classifiers, "held_out")
+    assert len(held_out) == 4 * items
+    html = Path(run.result.report).read_text()
+    assert "same id, title and year as in movielens_latest_small" in html
+    assert "what is left of it if no text of a kind is read" in html
+    assert "More can be read" not in html
 
 
 def test_a_second_run_takes_everything_from_the_cache(synthetic_run: Run, world: World) -> None:

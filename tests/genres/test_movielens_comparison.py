@@ -2,12 +2,10 @@ import pandas as pd
 import pytest
 
 from latentflix.data.movielens import GENRES
+from latentflix.data.title_plots import YEARS_APART, join_plots
 from latentflix.genres.movielens_comparison import (
     SAME_GENRE,
-    MovieLensComparisonConfig,
     compare_genres,
-    join_plots,
-    title_key,
 )
 
 COLUMNS = ["predicted", "has_genre", "true_positives", "false_negatives", "false_positives"]
@@ -30,33 +28,7 @@ def plots(titles, years=None):
 
 
 def join(titles, years=None):
-    return join_plots(FILMS, plots(titles, years), MovieLensComparisonConfig())
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "same"),
-    [
-        ("Postman, The (1997)", "The Postman", True),
-        ("Amélie", "amelie (2001)", True),
-        ("Dr. Strangelove", "Dr Strangelove", True),
-        ("Butch & Sundance", "Butch and Sundance", True),
-        ("Schindler's List", "Schindlers List", True),
-        ("Bread and Chocolate (Pane e cioccolata) (1973)", "Bread and Chocolate", True),
-        ("Alien (1979)", "Aliens (1986)", False),
-        ("Die Hard 2", "Die Hard", False),
-    ],
-)
-def test_titles_in_other_spellings_are_the_same_and_those_that_differ_in_a_word_are_not(left, right, same):
-    assert (title_key(left) == title_key(right)) == same
-
-
-def test_films_and_plots_are_joined_by_title_and_titles_of_several_are_left_out_and_counted():
-    films, ambiguous = join(["The Postman", "alien", "Nowhere"])
-    assert films[["item_id", "plot_id"]].to_numpy().tolist() == [[10, 0], [20, 1]]
-    assert ambiguous == 0
-    films, ambiguous = join(["Kolya", "Heat", "Heat", "Alien"])
-    assert films["item_id"].tolist() == [20]
-    assert ambiguous == 3
+    return join_plots(FILMS, plots(titles, years), YEARS_APART)
 
 
 def test_plots_without_titles_are_joined_with_no_film():
@@ -64,12 +36,6 @@ def test_plots_without_titles_are_joined_with_no_film():
     assert films.empty
     assert ambiguous == 0
     assert compare_genres(films, pd.DataFrame({"Drama": [0.9, 0.1]}), pd.Series({"Drama": 0.5})).empty
-
-
-def test_years_that_differ_by_more_than_one_keep_film_and_plot_apart():
-    films, ambiguous = join(["Solaris", "Alien", "The Postman"], [2002, 1980, None])
-    assert films["item_id"].tolist() == [10, 20]
-    assert ambiguous == 1
 
 
 def test_predicted_genres_are_compared_with_those_of_movielens():
@@ -86,11 +52,6 @@ def test_a_film_without_a_genre_in_movielens_is_marked(genres):
     films = join(["Solaris"])[0].assign(genres=[genres])
     compared = compare_genres(films, pd.DataFrame({"Drama": [0.9]}), pd.Series({"Drama": 0.5}))
     assert compared.loc[0, COLUMNS].tolist() == [["Drama"], False, 0, 0, 1]
-
-
-def test_a_film_without_a_title_in_movielens_is_joined_with_no_plot():
-    film = pd.DataFrame({"title": ["unknown"], "year": pd.array([None], dtype="Int16"), "genres": [["unknown"]]})
-    assert join_plots(film.rename_axis("item_id"), plots(["Unknown"]), MovieLensComparisonConfig())[0].empty
 
 
 def test_the_genres_that_both_know_are_genres_of_movielens():

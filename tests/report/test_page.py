@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentflix.data.large_movie import review_counts
 from latentflix.report.changes import Changes
 from latentflix.report.formatting import NEUTRAL, PAGE
 from latentflix.report.headline import headline_sentence
@@ -300,6 +301,28 @@ def test_reviews_are_counted_by_item_and_by_source(built, tmp_path):
     assert "reviews, at least films 1 3 2 1" in text
     reviews = make_inputs().reviews.assign(source=["one", "one", "two", "two"])
     assert "source films reviews one 2 2 two 2 2" in section_text(build(tmp_path, reviews=reviews)[1], "reviews")
+
+
+def test_the_page_of_a_run_that_read_less_says_what_more_could_be_had_and_how(built, tmp_path):
+    more = "More can be read: the whole Large Movie Review Dataset has"
+    assert more not in section_text(built[2], "reviews")
+    known = make_inputs().items.assign(tconst=["tt0000010", "tt0000016", None])
+    known = pd.concat([known, known.iloc[:2].set_axis([20, 21]).assign(tconst=["tt0000029", "tt0000030"])])
+    text = section_text(build(tmp_path, items=known.rename_axis("item_id"))[1], "reviews")
+    n_reviews = review_counts()[["tt0000010", "tt0000016", "tt0000029", "tt0000030"]].sum()
+    assert f"{more} {n_reviews:,} reviews of 4 of these films" in text
+    assert 'make run ARGS="--reviews.corpus large_movie_reviews" fetches and reads it.' in text
+
+
+def test_what_each_kind_of_text_adds_is_shown_if_there_are_several(built, tmp_path):
+    assert "Kinds of texts" not in built[2]
+    scores = {"items": 2, "parts": 1234, "mean_rho_without": 0.35, "difference": 0.05}
+    scores |= {f"{name}_{end}": 0.01 for name in ("mean_rho_without", "difference") for end in ("low", "high")}
+    kinds = pd.DataFrame([scores, scores], pd.Index(["review", "data_plot"], name="kind"))
+    text = section_text(build(tmp_path, kind_scores=kinds)[1], "evaluation")
+    assert "all readers together, 0.400, and what is left of it if no text of a kind is read" in text
+    assert "reviews 2 1,234 0.350 0.010 to 0.010 0.050 0.010 to 0.010" in text
+    assert "plots of the CMU Movie Summary Corpus, CC BY-SA 2 1,234" in text
 
 
 def test_a_passage_is_shown_with_the_attribution_of_its_licence(tmp_path):

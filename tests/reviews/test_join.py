@@ -21,7 +21,7 @@ from tests.support.synthetic_reviews import BEGAN, make_links, review, sha256, w
 ITEMS = pd.DataFrame(
     {"title": ["Emma", "Heat", "Fargo"], "tconst": ["tt1", "tt2", None]}, index=pd.Index([1, 2, 3], name="item_id")
 )
-COLUMNS = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str", "stars": "int8"}
+COLUMNS = {"review_id": "str", "item_id": "int32", "tconst": "str", "text": "str", "stars": "Int8"}
 ARTICLE = re.compile(r", (The|A|An|Les|La|Le|Il|Das|Der)$")
 
 
@@ -224,7 +224,7 @@ def stored(store, item_ids=(1, 2, 3), **settings):
 
 def test_reviews_are_read_from_a_store_if_one_is_named(store):
     table, coverage = stored(store)
-    assert table.dtypes.astype(str).to_dict() == {**COLUMNS, "stars": "Int8", "source": "str", "attribution": "str"}
+    assert table.dtypes.astype(str).to_dict() == {**COLUMNS, "kind": "str", "source": "str", "attribution": "str"}
     (row,) = table[table["item_id"] == 1].to_dict("records")
     assert (row["text"], row["stars"], row["tconst"], row["attribution"]) == ("of  emma", 8, "tt1", "by Ann")
     assert row["review_id"] == sha256("of <b>emma</b>")

@@ -1,5 +1,6 @@
 """Finished runs of flows, and the full flow in the synthetic world."""
 
+import hashlib
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 import latentflix.data.datasets
-import tasks.reviews
+import latentflix.reviews.join
 from flows.command_line import FlowResult
 from flows.full import full
 from latentflix.artifacts import Handle, Store, file_sha256
@@ -99,6 +100,22 @@ def write_ratings(world: World, folder: Path) -> dict[str, str]:
     }
 
 
+def reviews_with_films(world: World) -> pd.DataFrame:
+    """All reviews as `read_large_movie` returns them."""
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in world.reviews["text"]]
+    films = world.review_films.set_index("review_sha256").reindex(hashes)
+    names = [f"train/pos/{number}_9" for number in range(len(hashes))]
+    tconst, stars = films["tconst"].astype("str").array, films["rating"].astype("Int8").array
+    return pd.DataFrame({"name": names, "tconst": tconst, "stars": stars, "text": world.reviews["text"]})
+
+
+def make_plots(world: World) -> pd.DataFrame:
+    """A plot of every second film, as the data set of plots has them."""
+    titles = world.items["title"].iloc[::2].str.replace(r" \(\d+\)", "", regex=True)
+    plots = {"plot_id": range(len(titles)), "title": titles.array, "plot": [f"Plot of {title}." for title in titles]}
+    return pd.DataFrame(plots).assign(genres="Drama")
+
+
 def replace_data_sets(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have stages find a synthetic world where they look for data sets in `folder`."""
     tables = {
@@ -109,13 +126,18 @@ def replace_data_sets(world: World, folder: Path, monkeypatch: pytest.MonkeyPatc
             "tags": count_taggers(tag_world(world), Counter()),
         },
         "imdb_reviews": {"reviews": world.reviews},
+        # A set without links, one whose links fit it, all reviews with their films, and a plot of every second film.
+        "movielens_1m": {"ratings": world.ratings, "items": world.items, "scale": world.scale},
+        "movielens_latest_small": {"items": linked_items(world).iloc[1:]},
+        "large_movie_reviews": {"reviews": reviews_with_films(world)},
+        "film_plots": {"plots": make_plots(world)},
     }
     for name, content in tables.items():
         path = folder / name
         path.write_text("".join(table.to_json() for table in content.values()))
         source = SourceFile(name, "", f"sha256:{file_sha256(path)}", lambda _, content=content: content)
         monkeypatch.setitem(latentflix.data.datasets.DATA_SETS, name, DataSet(name, "", "", (source,)))
-    monkeypatch.setattr(tasks.reviews, "review_links", lambda: world.review_films)
+    monkeypatch.setattr(latentflix.reviews.join, "review_links", lambda: world.review_films)
 
 
 def run_synthetic(world: World, folder: Path, **changed: object) -> Run:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from latentflix.factors.documents import REVIEW, Documents
+from latentflix.factors.documents import Documents, review_parts
 from latentflix.factors.labels import POLES
 from latentflix.factors.word_use import count_use, find_terms
 from latentflix.metrics import weighted_ranks
@@ -53,7 +53,7 @@ class Evidence:
     def count(cls, documents: Documents, min_items: int) -> "Evidence":
         """Count the words that the reviews of so many items use; proper names are left out."""
         items = documents.items
-        reviews = documents.parts[documents.parts["kind"] == REVIEW]
+        reviews = review_parts(documents)
         weights = (items["weight"] / items["weight"].sum()).to_numpy(np.float64)
         counted = count_use(
             reviews["text"],
@@ -78,7 +78,7 @@ class Evidence:
         words = self._choose_words(truth, n_words)
         # An item whose position is hardly known says little of the pole.
         furthest = items.index[np.argsort(-truth * self.weights, kind="stable")]
-        parts = self.documents.parts[self.documents.parts["kind"] == REVIEW]
+        parts = review_parts(self.documents)
         by_item = parts[parts["item_id"].isin(furthest[: 2 * n_titles])].groupby("item_id")["text"].agg(list)
         found = (_passage(by_item.get(item, []), words, longest) for item in furthest[: 2 * n_titles])
         passages = tuple(passage for passage in found if passage)[:n_passages]

@@ -13,6 +13,7 @@ from scipy.linalg import eigh
 PENALTIES = 10.0 ** np.arange(-1.5, 2.6, 0.5)
 # Of more items only so many are those with which all are compared, and half as many components are kept.
 LANDMARKS, RANK = 3000, 1500
+_ALL_ALIKE = 1e-9
 
 
 def choose_landmarks(n_items: int, most: int = LANDMARKS) -> np.ndarray:
@@ -78,7 +79,8 @@ class KernelRidge:
     @property
     def mean_eigenvalue(self) -> float:
         """The mean of the eigenvalues, those counted in that are 0 or left out."""
-        return max(float(self.eigenvalues.sum()), np.finfo(float).tiny) / len(self.weights)
+        # Their sum is 0 if all items are alike, which then predicts nothing.
+        return max(float(self.eigenvalues.sum()), _ALL_ALIKE) / len(self.weights)
 
     def project(self, kernel: np.ndarray) -> np.ndarray:
         """Where items lie on the components, from their kernel with the landmarks: (items, rank)."""

@@ -1,14 +1,12 @@
 """Reviews from the user's own copy of the Large Movie Review Dataset; only the original says what they are about."""
 
-import tarfile
-import zlib
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.large_movie import film_urls, imdb_id, review_files
+from latentflix.data.large_movie import film_reviews, imdb_id, read_text
 from latentflix.errors import DataError
 from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review, from_closed_corpus
 
@@ -35,7 +33,7 @@ class LargeMovieSource:
             raise DataError(
                 "no copy of the Large Movie Review Dataset is named", hint="name it with --sources.large-movie.path"
             )
-        return read_large_movie(self._path, self._tconsts)
+        return read_films(self._path, self._tconsts)
 
     def availability(self) -> Availability:
         """Available if the copy can be read and says which film each review is about."""
@@ -50,52 +48,20 @@ class LargeMovieSource:
         return from_closed_corpus(self._reviews.get(film.tconst or "", ()), since, limit)
 
 
-def read_large_movie(path: Path, tconsts: Collection[str]) -> dict[str, list[Review]]:
-    """The reviews of the films `tconsts`, by film; of both splits. Raises DataError if the copy cannot be used."""
-    try:
-        return _read_reviews(path, tconsts)
-    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
-        raise DataError(
-            "the copy of the Large Movie Review Dataset cannot be read",
-            where=str(path),
-            found=str(error) or type(error).__name__,
-            expected="the folder aclImdb, or aclImdb_v1.tar.gz",
-            hint="fetch it again from https://ai.stanford.edu/~amaas/data/sentiment/",
-        ) from error
-
-
-def _read_reviews(path: Path, tconsts: Collection[str]) -> dict[str, list[Review]]:
-    urls = film_urls(path)
-    if not urls:
-        raise DataError(
-            "the copy does not say which film a review is about",
-            where=str(path),
-            expected="train/urls_pos.txt and its like",
-            hint="take the archive of https://ai.stanford.edu/~amaas/data/sentiment/; other copies lack these lists",
-        )
+def read_films(path: Path, tconsts: Collection[str]) -> dict[str, list[Review]]:
+    """The reviews of the films `tconsts`, by film. Raises DataError as `film_reviews` and `read_text` do."""
     found: dict[str, dict[tuple[str, str, int], Review]] = {}
-    for file in review_files(path):
-        if file.number is None or file.stars is None:
-            continue
-        films = urls.get((file.split, file.label), [])
-        if file.number >= len(films):
-            raise DataError(
-                "a review belongs to no line of the lists of films",
-                where=f"{path}: {file.name}",
-                found=f"{file.split}/urls_{file.label}.txt has {len(films):,} lines",
-                expected=f"more than {file.number:,}",
-            )
-        url = films[file.number]
+    for file, url in film_reviews(path):
         tconst = imdb_id(url)
-        if tconst is None or tconst not in tconsts:
+        if tconst is None or tconst not in tconsts or file.number is None:
             continue
         found.setdefault(tconst, {})[file.split, file.label, file.number] = Review(
             tconst=tconst,
             source=LargeMovieSource.name,
             source_review_id=file.name.removesuffix(".txt"),
-            text=file.read().decode("utf-8"),
+            text=read_text(path, file),
             # Reviews without a label have 0.
-            rating=float(file.stars) or None,
+            rating=float(file.stars or 0) or None,
             url=url,
         )
     return {tconst: [reviews[place] for place in sorted(reviews)] for tconst, reviews in found.items()}

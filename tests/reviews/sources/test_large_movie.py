@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from latentflix.errors import DataError
-from latentflix.reviews.sources.large_movie import LargeMovieConfig, LargeMovieSource, read_large_movie
+from latentflix.reviews.sources.large_movie import LargeMovieConfig, LargeMovieSource, read_films
 from latentflix.reviews.sources.protocol import Answer, Availability, Film
 from tests.support.files import large_movie_files, write_folder, write_tar
 
@@ -68,7 +68,7 @@ def test_line_n_of_a_list_names_the_film_of_review_n(copy):
     assert all(review.text.startswith("Fargo ") and review.text.endswith("é<br />") for review in answer.reviews)
     assert {review.tconst for review in answer.reviews} == {FARGO.tconst}
     assert {review.url for review in answer.reviews} == {"http://www.imdb.com/title/tt0116282/usercomments"}
-    found = read_large_movie(copy, {HEAT.tconst, "tt9999999"})
+    found = read_films(copy, {HEAT.tconst, "tt9999999"})
     assert {tconst: len(reviews) for tconst, reviews in found.items()} == {HEAT.tconst: 3}
 
 
@@ -86,8 +86,8 @@ def test_reviews_are_counted_limited_and_never_new(folder):
 
 def test_a_copy_without_lists_of_films_or_with_too_short_a_list_cannot_be_used(folder):
     (folder / "train" / "urls_pos.txt").write_text("http://www.imdb.com/title/tt0116282/usercomments\n")
-    with pytest.raises(DataError, match=r"belongs to no line.*urls_pos.txt has 1 lines"):
-        read_large_movie(folder, {FARGO.tconst})
+    with pytest.raises(DataError, match=r"does not fit the reviews.*urls_pos.txt has 1 lines"):
+        read_films(folder, {FARGO.tconst})
     for file in folder.rglob("urls_*.txt"):
         file.unlink()
     found = source(folder, FARGO).availability()
@@ -105,7 +105,7 @@ def test_a_damaged_or_truncated_archive_is_unavailable(archive, body):
 
 def test_a_review_that_is_not_utf_8_is_refused(folder):
     (folder / "train" / "pos" / "0_9.txt").write_bytes(b"\xff\xfe\xff")
-    assert "cannot be read" in source(folder, FARGO).availability().reason
+    assert "is not UTF-8; where: " in source(folder, FARGO).availability().reason
 
 
 @pytest.mark.parametrize("path", [None, "nowhere.tar.gz"])

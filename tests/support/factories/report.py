@@ -177,6 +177,7 @@ def make_inputs(**changes: Any) -> ReportInputs:
         "label_scores": label_scores,
         "axis_scores": make_axis_scores({"1": (0.47, 0.002, True), "2": (0.1, 0.4, False), "3": (-0.1, 0.8, False)}),
         "reader_scores": make_reader_scores(),
+        "kind_scores": pd.DataFrame(index=pd.Index([], name="kind")),
         "overall": {
             "items": 3,
             "reviews": 4,
@@ -218,6 +219,7 @@ def make_inputs(**changes: Any) -> ReportInputs:
         "analysis": make_analysis(),
         "manifests": [
             make_manifest("datasets", {"name": "movielens_100k"}),
+            make_manifest("ratings", metrics={"links": {"named by the ratings' own source": 4, "not linked": 1}}),
             make_manifest("factors", {"stable_from": 0.9, "n_axes": 3, "rotation": "pca"}),
             make_manifest("names", {"min_ratings": 55, "n_items": 8}),
             make_manifest(
