@@ -176,12 +176,12 @@ def prepare_sentiment(
     held_out = reviews.loc[reviews["part"] != TRAIN, "film"]
     usable = unlabelled["text"].str.len().between(1, config.max_characters) & ~unlabelled["film"].isin(held_out)
     usable &= ~unlabelled["review_id"].isin(source["review_id"]) & ~unlabelled.duplicated("review_id")
-    ids = pd.concat([source["review_id"], unlabelled["review_id"]]).dropna().unique()
+    ids = pd.concat([source["review_id"], unlabelled["review_id"]]).dropna().drop_duplicates().rename("text_id")
     read = [*reviews.loc[reviews["part"] == TRAIN, "review_id"], *unlabelled.loc[usable, "review_id"]]
     prepared = SentimentReviews(
         reviews,
         unlabelled.loc[usable, ["text"]].astype("str").reset_index(drop=True),
-        pd.DataFrame({"text_id": ids[~np.isin(ids, read)]}).astype("str"),
+        ids[~ids.isin(read)].astype("str").to_frame().reset_index(drop=True),
         left_out.astype({"reason": "str"}),
         shared,
     )
