@@ -38,7 +38,10 @@ def split_reviews(
     prepared = prepare_sentiment(store.read_table(corpus, "reviews"), review_links(), config)
     artifact.write(prepared)
     artifact.metrics.update(
-        parts=prepared.counts(), left_out=len(prepared.left_out), shared_films=prepared.shared_films
+        parts=prepared.counts(),
+        unlabelled=len(prepared.unlabelled),
+        left_out=len(prepared.left_out),
+        shared_films=prepared.shared_films,
     )
 
 
@@ -69,7 +72,8 @@ def train_tfidf(
     config: SentimentTfidfConfig,
 ) -> None:
     """Fit TF-IDF to the train reviews, and predict the others."""
-    trained = fit_sentiment_tfidf(store.read_table(reviews, "reviews"), config)
+    unlabelled = list(store.read_table(reviews, "unlabelled")["text"])
+    trained = fit_sentiment_tfidf(store.read_table(reviews, "reviews"), unlabelled, config)
     artifact.write(trained)
     artifact.metrics["words"] = len(trained.model.vocabulary)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,16 @@ import pandas as pd
 from pydantic import Field
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.large_movie import NEGATIVE, POSITIVE, SPLITS, ReviewFile, film_urls, imdb_id, review_files
+from latentflix.data.large_movie import (
+    NEGATIVE,
+    POSITIVE,
+    SPLITS,
+    UNLABELLED,
+    ReviewFile,
+    film_urls,
+    imdb_id,
+    review_files,
+)
 from latentflix.data.splits import TEST, TRAIN, VALID
 from latentflix.data.tables import Tables
 from latentflix.errors import DataError
@@ -19,11 +29,12 @@ from latentflix.text.cleaning import text_id
 
 logger = logging.getLogger(__name__)
 
-_LABELS = (POSITIVE, NEGATIVE)
+_LABELS = {POSITIVE: True, NEGATIVE: False}
+_BREAKS = re.compile(r"\s*(?:<br\s*/?>|[\r\n])(?:\s|<br\s*/?>)*", re.IGNORECASE)
 
 
 class SentimentSource(StageConfig):
-    """A folder of labelled reviews. Without a path, the reviews are those of the data set, and are split by film."""
+    """A folder of reviews. Without a path, the reviews are those of the data set, and are split by film."""
 
     path: Path | None = setting(
         None, "the unpacked archive aclImdb_v1, whose own split into train and test is used: a folder"
@@ -42,7 +53,7 @@ def with_fingerprint(source: SentimentSource) -> SentimentSourceConfig:
     if source.path is None:
         raise ValueError("only a source with a path can be identified")
     digest, found = hashlib.sha256(), set()
-    for file in _labelled_files(source.path):
+    for file in _files(source.path):
         content = file.read()
         digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
         found.add((file.split, file.label))
@@ -59,27 +70,34 @@ def with_fingerprint(source: SentimentSource) -> SentimentSourceConfig:
     return SentimentSourceConfig(path=source.path, sha256=digest.hexdigest())
 
 
-def _labelled_files(path: Path) -> Iterator[ReviewFile]:
+def _files(path: Path) -> Iterator[ReviewFile]:
     if path.is_dir():
-        yield from (file for file in review_files(path) if file.label in _LABELS)
+        yield from review_files(path)
+
+
+def join_lines(text: str) -> str:
+    """Replace line breaks, in HTML or plain, by a blank: some copies of the reviews have them and some have not."""
+    return _BREAKS.sub(" ", text)
 
 
 def load_sentiment_source(config: SentimentSourceConfig) -> Tables:
-    """Load two tables: `reviews` (text, positive bool, tconst nullable, part) and `unreadable` (file, reason).
+    """Load two tables: `reviews` (text in one line, positive, tconst, part) and `unreadable` (file, reason).
 
-    Without the lists of films, tconst is missing. A file that is not UTF-8 is named in `unreadable`.
+    positive: bool, and None in the part `unsup`. Without the lists of films, tconst is missing. A file that is not
+    UTF-8 is named in `unreadable`.
     """
     urls = film_urls(config.path)
     reviews, unreadable = [], []
-    for file in _labelled_files(config.path):
+    for file in _files(config.path):
         try:
-            text = file.read().decode("utf-8")
+            text = join_lines(file.read().decode("utf-8"))
         except UnicodeDecodeError as error:
             unreadable.append((file.name, f"not UTF-8: {error.reason}"))
             continue
         films = urls.get((file.split, file.label), [])
         tconst = imdb_id(films[file.number]) if file.number is not None and file.number < len(films) else None
-        reviews.append((text, file.label == POSITIVE, tconst, file.split))
+        part = UNLABELLED if file.label == UNLABELLED else file.split
+        reviews.append((text, _LABELS.get(file.label), tconst, part))
     return {
         "reviews": pd.DataFrame(reviews, columns=["text", "positive", "tconst", "part"]).astype({"tconst": "str"}),
         "unreadable": pd.DataFrame(unreadable, columns=["file", "reason"]).astype("str"),
@@ -102,12 +120,15 @@ class SentimentReviews:
     Attributes:
         reviews: review_id str, text str, positive bool, film str (an IMDb id; the review's own if it is unknown), part
             (train, valid, test), sorted by review_id.
-        unread: text_id of every text of the source that is not in train: what a language model may not be trained on.
+        unlabelled: text, of reviews without a label, none of them of a film of valid or test.
+        unread: text_id of every text of the source that is in neither train nor unlabelled: what a language model may
+            not be trained on.
         left_out: row (of the source, counting from 0), reason.
         shared_films: films that have reviews in the source's own test half and in its training half.
     """
 
     reviews: pd.DataFrame
+    unlabelled: pd.DataFrame
     unread: pd.DataFrame
     left_out: pd.DataFrame
     shared_films: int
@@ -125,10 +146,12 @@ def prepare_sentiment(
     """Leave out what cannot be used, and split the films into train, valid and test.
 
     A source with a part for each review keeps its test half, and valid is split off train. A text with several films is
-    left out. Raises DataError if a part has no positive or no negative reviews.
+    left out, and so is one without a label if it is of a film of valid or test. Raises DataError if a part has no
+    positive or no negative reviews.
 
     Args:
-        table: text, positive (0 or 1); tconst (nullable) and part (train, test) if the source has them.
+        table: text, positive (0 or 1); tconst (nullable) and part (train, test, unsup: no label) if the source has
+            them.
         review_films: as `review_links` returns it, for reviews without tconst.
     """
     source = table.reindex(columns=["text", "positive", "tconst", "part"]).reset_index(drop=True)
@@ -136,6 +159,8 @@ def prepare_sentiment(
     titles = review_films.groupby("review_sha256")["tconst"]
     source["tconst"] = source["tconst"].fillna(source["review_id"].map(titles.first()))
     source["film"] = source["tconst"].fillna(source["review_id"])
+    without_label = (source["part"] == UNLABELLED).to_numpy()
+    unlabelled, source = source[without_label], source[~without_label]
     reasons = _reasons(source, titles.nunique(), config)
     left_out = reasons[reasons.notna()].rename("reason").rename_axis("row").reset_index()
 
@@ -148,9 +173,18 @@ def prepare_sentiment(
     shares = {VALID: config.valid_share} if own.any() else {TEST: config.test_share, VALID: config.valid_share}
     reviews.loc[~test, "part"] = split_by_group(reviews.loc[~test, "film"], shares, config.seed)
 
-    ids = source["review_id"].dropna().unique()
-    unread = pd.DataFrame({"text_id": ids[~np.isin(ids, reviews.loc[reviews["part"] == TRAIN, "review_id"])]})
-    prepared = SentimentReviews(reviews, unread.astype("str"), left_out.astype({"reason": "str"}), shared)
+    held_out = reviews.loc[reviews["part"] != TRAIN, "film"]
+    usable = unlabelled["text"].str.len().between(1, config.max_characters) & ~unlabelled["film"].isin(held_out)
+    usable &= ~unlabelled["review_id"].isin(source["review_id"]) & ~unlabelled.duplicated("review_id")
+    ids = pd.concat([source["review_id"], unlabelled["review_id"]]).dropna().drop_duplicates().rename("text_id")
+    read = [*reviews.loc[reviews["part"] == TRAIN, "review_id"], *unlabelled.loc[usable, "review_id"]]
+    prepared = SentimentReviews(
+        reviews,
+        unlabelled.loc[usable, ["text"]].astype("str").reset_index(drop=True),
+        ids[~ids.isin(read)].astype("str").to_frame().reset_index(drop=True),
+        left_out.astype({"reason": "str"}),
+        shared,
+    )
     kinds = reviews.groupby("part")["positive"].nunique().reindex([TRAIN, VALID, TEST], fill_value=0)
     if kinds.min() < 2:
         counts = prepared.counts().items()
@@ -161,7 +195,10 @@ def prepare_sentiment(
             expected="positive and negative reviews in train, valid and test",
             hint="bring more reviews, or change --sentiment-reviews.valid-share and --sentiment-reviews.test-share",
         )
-    logger.info("sentiment: %d reviews, %d left out: %s", len(reviews), len(left_out), prepared.counts())
+    logger.info(
+        "sentiment: %d reviews, %d left out: %s; %d without a label",
+        *(len(reviews), len(left_out), prepared.counts(), len(prepared.unlabelled)),
+    )
     return prepared
 
 

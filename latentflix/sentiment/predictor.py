@@ -14,6 +14,7 @@ from latentflix.calibration import apply_stacking
 from latentflix.data.tables import MaybeText, append_columns
 from latentflix.runs import latest_artifact
 from latentflix.sentiment.classifier import CLASSIFIER
+from latentflix.sentiment.dataset import join_lines
 from latentflix.sentiment.model import LABELS, PARTS, ChosenSentiment, SentimentModel
 from latentflix.sentiment.tfidf import TFIDF
 from latentflix.text.classifier import predict_logits, read_readable, restore_classifier, reverse
@@ -49,6 +50,7 @@ class SentimentPredictor:
         Returns label str, probability float32 (of being positive), note str. A text that cannot be read (none, blank,
         not UTF-8) has no label and no probability, and its note says why; another note may warn of unknown words.
         """
+        texts = [join_lines(text) if isinstance(text, str) else text for text in texts]
         rows, tokens, notes = read_readable(texts, self.model.vocabulary, self.model.classifier_config)
         probabilities = np.full(len(texts), np.nan, np.float32)
         if rows:

@@ -1,7 +1,9 @@
 """Whether a review is positive, predicted by TF-IDF of words and phrases, and by a plain baseline."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
@@ -15,7 +17,8 @@ class SentimentTfidfConfig(StageConfig):
     """TF-IDF weighed by naive Bayes, and the baseline: TF-IDF and logistic regression with common settings."""
 
     tfidf: TfidfConfig = setting(
-        TfidfConfig(max_ngram=3, max_df=1, stop_words=False, balanced=False, naive_bayes=True), "words and phrases"
+        TfidfConfig(max_ngram=3, max_df=1, stop_words=False, punctuation=True, balanced=False, naive_bayes=True),
+        "words and phrases",
     )
     baseline: TfidfConfig = setting(
         TfidfConfig(max_ngram=2, stop_words=False, balanced=False), "the same for the baseline"
@@ -29,7 +32,8 @@ class SentimentTfidfConfig(StageConfig):
 class SentimentTfidf:
     """The fitted model, and how it was chosen. trials: as from `tune_tfidf`, with `method`, TFIDF or BASELINE.
 
-    logits: index review_id, of valid and test; columns TFIDF and BASELINE, float32.
+    model: of the reviews of train and valid. logits: index review_id, of valid, by a model of train alone, and of test,
+    by the final one; columns TFIDF and BASELINE, float32.
     """
 
     model: TfidfModel
@@ -37,19 +41,26 @@ class SentimentTfidf:
     logits: pd.DataFrame
 
 
-def fit_sentiment_tfidf(reviews: pd.DataFrame, config: SentimentTfidfConfig) -> SentimentTfidf:
-    """Fit TF-IDF and the baseline to the reviews of `train`, each with the C that is best on `valid`.
+def fit_sentiment_tfidf(
+    reviews: pd.DataFrame, unlabelled: Sequence[str], config: SentimentTfidfConfig
+) -> SentimentTfidf:
+    """Fit TF-IDF and the baseline to the reviews of `train` and `valid`, each with the C that is best on `valid`.
 
-    reviews: review_id, text, positive, part.
+    reviews: review_id, text, positive, part. unlabelled: texts that only the words and phrases learn from too.
     """
     used = reviews[reviews["part"].isin([TRAIN, VALID]).to_numpy()]
-    predicted = reviews[reviews["part"].isin([VALID, TEST]).to_numpy()]
+    texts, valid = list(used["text"]), (used["part"] == VALID).to_numpy()
+    test = reviews[(reviews["part"] == TEST).to_numpy()]
+    ids = [*used.loc[valid, "review_id"], *test["review_id"]]
     models, trials, logits = {}, [], {}
-    for method, method_config in ((TFIDF, config.tfidf), (BASELINE, config.baseline)):
-        texts, valid = list(used["text"]), (used["part"] == VALID).to_numpy()
-        tried_values = config.inverse_regularizations
-        models[method], tried = tune_tfidf(texts, used[["positive"]], valid, method_config, tried_values)
+    for method, method_config, more in ((TFIDF, config.tfidf, unlabelled), (BASELINE, config.baseline, ())):
+        models[method], on_valid, tried = tune_tfidf(
+            texts, used[["positive"]], valid, method_config, config.inverse_regularizations, more
+        )
         trials.append(tried.assign(method=method))
-        logits[method] = tfidf_logits(list(predicted["text"]), models[method])[:, 0]
-    index = pd.Index(predicted["review_id"], name="review_id")
-    return SentimentTfidf(models[TFIDF], pd.concat(trials, ignore_index=True), pd.DataFrame(logits, index))
+        on_test = tfidf_logits(list(test["text"]), models[method])
+        logits[method] = np.concatenate([on_valid, on_test])[:, 0]
+    # In the order of the reviews, as the classifier's.
+    predicted = reviews.loc[reviews["part"].isin([VALID, TEST]).to_numpy(), "review_id"]
+    table = pd.DataFrame(logits, ids).loc[predicted].rename_axis("review_id")
+    return SentimentTfidf(models[TFIDF], pd.concat(trials, ignore_index=True), table)

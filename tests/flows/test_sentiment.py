@@ -117,8 +117,9 @@ def test_a_second_run_takes_everything_from_the_cache(archive: Run) -> None:
 
 
 def test_the_stored_model_predicts_what_the_flow_predicted(archive: Run) -> None:
-    probabilities = archive.table("sentiment", "probabilities")[archive.result.headline["predictor"]]
-    texts = archive.table("sentiment_reviews", "reviews").set_index("review_id")["text"]
-    predicted = SentimentPredictor.load(archive.store.root).predict(list(texts.loc[probabilities.index]))
+    reviews = archive.table("sentiment_reviews", "reviews").set_index("review_id")
+    test = reviews.index[reviews["part"] == "test"]
+    probabilities = archive.table("sentiment", "probabilities").loc[test, archive.result.headline["predictor"]]
+    predicted = SentimentPredictor.load(archive.store.root).predict(list(reviews.loc[test, "text"]))
     expected = pd.Series(probabilities.to_numpy(), name="probability")
     pd.testing.assert_series_equal(predicted["probability"], expected, atol=1e-4)

@@ -11,6 +11,7 @@ from latentflix.sentiment.dataset import (
     split_by_group,
     with_fingerprint,
 )
+from latentflix.text.cleaning import text_id
 from tests.support.factories.sentiment import make_links, make_reviews, write_archive
 from tests.support.files import write_folder
 
@@ -43,6 +44,29 @@ def test_line_n_names_the_title_of_review_n_whatever_the_order_of_the_files(tmp_
     write_archive(tmp_path, {"train": [*rows, ("x", False, "tt9999999")], "test": [rows[0], ("y", False, "tt8888888")]})
     reviews = load(tmp_path)["reviews"].query("part == 'train' and positive")
     assert reviews.set_index("text")["tconst"].to_dict() == {text: tconst for text, _, tconst in rows}
+
+
+def test_reviews_without_a_label_are_read_unless_they_are_of_a_film_that_is_held_out(tmp_path):
+    rows = list(REVIEWS.itertuples(index=False, name=None))
+    write_archive(tmp_path, {"train": rows[:200], "test": rows[200:]})
+    of_test, of_train, of_none = rows[-1][2], rows[0][2], "tt9999999"
+    texts = ["of test", "of none", rows[0][0], "of none", ""]
+    films = [of_test, of_none, of_train, of_none, of_none]
+    files = {f"unsup/{number}_0.txt": text.encode() for number, text in enumerate(texts)}
+    write_folder(tmp_path / "train", {**files, "urls_unsup.txt": "\n".join(films).encode()})
+    prepared = prepare(load(tmp_path)["reviews"])
+    assert prepared.unlabelled["text"].tolist() == ["of none"]
+    unread = set(prepared.unread["text_id"])
+    assert {text_id("of test"), text_id(rows[-1][0])} <= unread
+    assert not {text_id("of none"), *prepared.reviews.query("part == 'train'")["review_id"]} & unread
+    assert not prepared.reviews["text"].isin(["of none", "of test"]).any()
+    assert prepared.left_out.empty
+
+
+@pytest.mark.parametrize("lines", ["One.<br /><br />Two.", "One.\r\nTwo.", "One. <BR>\n Two.", "One. Two."])
+def test_line_breaks_become_blanks(tmp_path, lines):
+    write_archive(tmp_path, {"train": TWO, "test": [(lines, True, "tt0000003"), ("dull", False, "tt0000003")]})
+    assert "One. Two." in set(load(tmp_path)["reviews"]["text"])
 
 
 def test_a_file_that_is_not_utf_8_is_named_and_the_others_are_read(tmp_path):

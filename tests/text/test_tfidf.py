@@ -65,14 +65,30 @@ def test_regularization_is_chosen_on_texts_that_were_not_fitted():
         words = [f"w{word}" for word in random.integers(0, 60, 12)]
         texts.append(" ".join([*words, "yes" if truth ^ (random.random() < 0.2) else "no"]))
     config = TfidfConfig(stop_words=False)
-    words, trials = tune_tfidf(texts, y_true, np.arange(120) >= 60, config, (1e-3, 1.0, 1e4))
+    words, logits, trials = tune_tfidf(texts, y_true, np.arange(120) >= 60, config, (1e-3, 1.0, 1e4))
+    vectors = TfidfVectorizer(sublinear_tf=True, min_df=3, max_df=0.5).fit_transform(texts)
     for row in trials.to_dict("records"):
-        tried = config.model_copy(update={"inverse_regularization": row["inverse_regularization"]})
-        alone = fit_tfidf(texts[:60], y_true[:60], tried)
-        right = (tfidf_logits(texts[60:], alone) > 0) == y_true[60:].to_numpy()
-        assert row["accuracy"] == pytest.approx(right.mean())
+        alone = LogisticRegression(C=row["inverse_regularization"], class_weight="balanced", solver="liblinear")
+        alone.fit(vectors[:60], y_true["x"][:60])
+        assert row["accuracy"] == pytest.approx(alone.score(vectors[60:], y_true["x"][60:]))
+        if row["chosen"]:
+            np.testing.assert_allclose(logits[:, 0], alone.decision_function(vectors[60:]), atol=1e-4)
     assert trials.loc[trials["chosen"], "accuracy"].tolist() == [trials["accuracy"].max()]
-    assert words.config.inverse_regularization in trials.loc[trials["chosen"], "inverse_regularization"].tolist()
+    np.testing.assert_array_equal(
+        tfidf_logits(texts, words), tfidf_logits(texts, fit_tfidf(texts, y_true, words.config))
+    )
+
+
+def test_marks_and_single_letters_are_words_if_the_settings_say_so():
+    config = TfidfConfig(min_df=1, max_df=1, stop_words=False, max_ngram=2)
+    texts, y_true = ["I don't!", "A film: 7/10"], pd.DataFrame({"x": [True, False]})
+    words, marks = (fit_tfidf(texts, y_true, config.model_copy(update={"punctuation": on})) for on in (False, True))
+    assert words.vocabulary == ["10", "don", "film", "film 10"]
+    singles = {word for word in marks.vocabulary if " " not in word}
+    assert singles == {"i", "don't", "!", "a", "film", ":", "7", "/", "10"}
+    assert {"i don't", "don't !"} <= set(marks.vocabulary)
+    # The model reads texts as it was fitted.
+    assert tfidf_logits(["!"], marks)[0, 0] > marks.intercepts[0]
 
 
 def test_a_model_comes_back_from_disk_as_it_was(store):

@@ -119,7 +119,7 @@ def _train(backward):
     classifier = train_sentiment(
         reviews, read_reviews(reviews["text"], vocabulary, QUICK), models[0], QUICK, *models[1:]
     )
-    tfidf = fit_sentiment_tfidf(reviews, SentimentTfidfConfig())
+    tfidf = fit_sentiment_tfidf(reviews, [], SentimentTfidfConfig())
     reviews = reviews.set_index("review_id")
     return SmallModel(
         reviews, classifier, tfidf, choose_predictor(classifier, QUICK, tfidf, reviews, SentimentConfig(n_folds=3))
