@@ -27,8 +27,8 @@ from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
     *("datasets", "ratings", "collab", "trials", "analysis", "halves", "factors", "labels", "reviews", "documents"),
-    *("token_corpus", "language_model", "positions", "reader", "classifier", "predictions", "baseline", "evaluation"),
-    *("comparison", "names", "tags", "histograms", "changes", "report"),
+    *("token_corpus", "language_model", "topics", "repeats", "positions", "reader", "classifier", "predictions"),
+    *("baseline", "network", "evaluation", "comparison", "names", "tags", "histograms", "changes", "report"),
 )
 
 

@@ -26,6 +26,10 @@ POSITIONS = {
     "mean_rho_beyond_metadata": 0.12,
     "factors_that_hold": 1,
     "null_inflation": 1.4,
+    "network_rho_labels": 0.05,
+    "network_rho_regression": 0.1,
+    "network_folds": 5,
+    "network_folds_by_regression": 4,
 }
 FILLER = "Nothing of note is said in this part of it. "
 
