@@ -6,10 +6,17 @@ Run it with `python -m flows.full`; `python -m flows.full --help` lists the sett
 from prefect import flow
 
 from flows.command_line import FlowResult, main
-from flows.steps import fetch, finish, leave_out_kinds, load_ratings, predict_positions, train_language_models
+from flows.steps import (
+    fetch,
+    finish,
+    fit_until_stable,
+    leave_out_kinds,
+    load_ratings,
+    predict_positions,
+    train_language_models,
+)
 from latentflix.artifacts import Store
 from latentflix.data.tags import has_tags
-from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.halves import pair_groups
 from latentflix.recommender.trials import trial_configs
 from latentflix.report.changes import find_previous
@@ -34,7 +41,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     sources, ratings = load_ratings(run, settings)
     corpus = fetch(run, settings, settings.reviews.corpus)
 
-    fits = run.map(recommender.fit, ratings=ratings, configs=seed_groups(settings.collab))
+    fits = fit_until_stable(run, ratings, settings)
     tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
     trials = run(recommender.compare_models, fits=tried, config=settings.trials)
     analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)

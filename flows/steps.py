@@ -12,6 +12,7 @@ from latentflix.data.ratings_file import with_fingerprint
 from latentflix.errors import DataUnavailable
 from latentflix.factors.documents import LeftOutConfig
 from latentflix.factors.readers.registry import ReadersConfig, repeat_groups
+from latentflix.recommender.fit import seed_groups
 from latentflix.report.formatting import PAGE
 from latentflix.report.highlights import page_text
 from latentflix.settings import (
@@ -24,7 +25,7 @@ from latentflix.settings import (
 )
 from latentflix.text.language_model import direction_configs
 from latentflix.text.pretrained import PretrainedConfig
-from tasks import data, readers, text
+from tasks import data, factors, readers, recommender, text
 from tasks.stage import StageRunner, StageTask
 from tasks.ui import publish
 
@@ -73,6 +74,23 @@ def _fetch_if_possible(run: StageRunner, settings: RatedFlowSettings, name: str)
     except DataUnavailable as error:
         logger.warning("fewer items can be linked to IMDb: %s", error)
         return None
+
+
+def fit_until_stable(run: StageRunner, ratings: Handle, settings: FullSettings) -> list[Handle]:
+    """Fit the recommender by twice as many tasks each time, until the factors gain too little stability from it."""
+    groups = seed_groups(settings.collab)
+    n_tasks, before = min(2, len(groups)), 0.0
+    while True:
+        fits = run.map(recommender.fit, ratings=ratings, configs=groups[:n_tasks])
+        if n_tasks == len(groups):
+            return fits
+        agreement = run(factors.measure_agreement, ratings=ratings, fits=fits, config=settings.factors)
+        found = run.store.manifest(agreement).metrics
+        stability = found["mean_stability"]
+        logger.info("mean stability of the factors from %d fits: %.3f", found["fits"], stability)
+        if stability - before < settings.collab.least_gain:
+            return fits
+        n_tasks, before = min(2 * n_tasks, len(groups)), stability
 
 
 def train_language_models(

@@ -44,6 +44,22 @@ from tasks.reviews import read_secret
 from tasks.stage import Artifact, Handle, Store, stage
 
 
+@stage("agreement", "agreement-{config.rotation}-{config.n_axes}")
+def measure_agreement(
+    artifact: Artifact,
+    store: Store,
+    *,
+    ratings: Handle,
+    fits: Annotated[tuple[Handle, ...], "collab"],
+    config: FactorConfig,
+) -> None:
+    """Measure how stable the axes of some of the seeds are."""
+    some_fits = [fit for group in fits for fit in seed_fits(store.read(group, Recommender))]
+    factors = extract_factors(some_fits, store.read_table(ratings, "items")["ratings"], config)
+    artifact.write(factors)
+    artifact.metrics.update(fits=len(some_fits), mean_stability=float(factors.axes["stability"].mean()))
+
+
 @stage("factors", "factors-{config.rotation}-{config.n_axes}")
 def extract(
     artifact: Artifact,

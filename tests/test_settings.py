@@ -18,6 +18,7 @@ from latentflix.data.datasets import DataSetConfig
 from latentflix.data.splits import SplitConfig
 from latentflix.errors import SettingsError
 from latentflix.factors.classifiers import PredictionConfig
+from latentflix.factors.extraction import FactorConfig
 from latentflix.factors.meanings.llm_names import LlmConfig
 from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig
 from latentflix.factors.readers.tfidf import WordsConfig
@@ -54,6 +55,7 @@ def stages_of(settings):
 STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{name: config for settings in ALL_SETTINGS for name, config in stages_of(settings).items()},
+    "agreement": FactorConfig,
     "halves": PairsConfig,
     "network": PredictionConfig,
     "topics": ReadersConfig,

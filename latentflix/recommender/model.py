@@ -43,6 +43,13 @@ class CollabConfig(StageConfig):
     )
     posterior: PosteriorConfig = setting(PosteriorConfig(), "how `bayes` draws its fits")
     seeds_per_task: int = setting(16, "seeds that are fitted side by side in one task, or drawn from one chain", ge=1)
+    least_gain: float = setting(
+        0.02,
+        "if there are more than two tasks, their number is doubled until that raises the mean stability of the factors "
+        "by less than this; 0: all of them",
+        ge=0,
+        le=1,
+    )
     seed: int = setting(0, "seed of the first fit", ge=0)
     split: SplitConfig = setting(SplitConfig(), "which ratings are held out to validate the fit")
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from flows import steps
@@ -32,3 +34,40 @@ def test_links_come_from_the_first_set_that_can_be_had(monkeypatch, caplog, sour
     assert [handle.key for handle in found] == expected
     wanted = bool(FullSettings.model_validate({"ratings_source": source}).ratings_source.link_sets)
     assert ("fewer items can be linked to IMDb" in caplog.text) == (wanted and len(expected) < 2)
+
+
+class Runner:
+    """Stands in for a runner of stages: what the factors' mean stability is from so many tasks."""
+
+    def __init__(self, stability):
+        self.stability, self.store, self.tasks = stability, self, 0
+
+    def map(self, _, *, ratings, configs):
+        self.tasks = len(configs)
+        return [Handle(stage="collab", key=str(config.seed)) for config in configs]
+
+    def __call__(self, _, *, ratings, fits, config):
+        return fits
+
+    def manifest(self, fits):
+        return SimpleNamespace(metrics={"fits": 10 * len(fits), "mean_stability": self.stability[len(fits)]})
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "stability", "expected"),
+    [
+        (10, {}, 1),
+        (20, {}, 2),
+        (80, {2: 0.5, 4: 0.519}, 4),
+        (80, {2: 0.5, 4: 0.6}, 8),
+        (60, {2: 0.5, 4: 0.6}, 6),
+    ],
+)
+def test_seeds_are_added_until_the_factors_gain_too_little_stability(n_seeds, stability, expected):
+    collab = {"n_seeds": n_seeds, "seeds_per_task": 10}
+    runner = Runner(stability)
+    fits = steps.fit_until_stable(
+        runner, Handle(stage="ratings", key="0"), FullSettings.model_validate({"collab": collab})
+    )
+    assert runner.tasks == len(fits) == expected
+    assert [handle.key for handle in fits] == [str(10 * number) for number in range(expected)]
