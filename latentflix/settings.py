@@ -74,19 +74,13 @@ _ULMFIT = {
     "valid_share": 0.1,
 }
 
+# Fits to many ratings are drawn in a fraction of the time that training takes, and predict better.
+_DRAWN = {"model": "bayes", "n_factors": 20, "seeds_per_task": 20, "posterior": {"between": 2}}
+
 # For a thousand items and a million ratings, or more.
 _MANY_ITEMS: Mapping[str, Mapping[str, Any]] = {
     "reviews": {"corpus": "large_movie_reviews"},
     "documents": {"min_ratings": 30},
-    # Fits to many ratings are drawn in a fraction of the time that training takes, and predict better.
-    "collab": {
-        "model": "bayes",
-        "n_factors": 20,
-        "n_seeds": 160,
-        "seeds_per_task": 20,
-        "posterior": {"between": 2},
-    },
-    "halves": {"n_seeds": 8},
     "trials": {"models": ("bias", "bayes"), "weight_decays": (0.5,)},
 }
 
@@ -194,11 +188,16 @@ class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettin
         "standard": {
             **_MANY_ITEMS,
             "ratings_source": {"data_set": "movielens_1m"},
+            "collab": {**_DRAWN, "n_seeds": 160},
+            "halves": {"n_seeds": 8},
             "classifier": {"max_reviews_per_item": 5},
         },
         "ulmfit": {
             **_MANY_ITEMS,
             "ratings_source": {"data_set": "movielens_32m"},
+            "collab": {**_DRAWN, "n_seeds": 40},
+            "halves": {"n_pairs": 2, "n_seeds": 4},
+            "readers": {"n_repeats": 2, "permutations": 200},
             "language_model": _ULMFIT,
             "classifier": {"n_folds": 5, "max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
         },

@@ -42,11 +42,11 @@ class Runner:
     def __init__(self, stability):
         self.stability, self.store, self.tasks = stability, self, 0
 
-    def map(self, _, *, ratings, configs):
+    def map(self, _, *, configs, **_inputs):
         self.tasks = len(configs)
         return [Handle(stage="collab", key=str(config.seed)) for config in configs]
 
-    def __call__(self, _, *, ratings, fits, config):
+    def __call__(self, _, *, fits, **_inputs):
         return fits
 
     def manifest(self, fits):
