@@ -17,6 +17,7 @@ from flows.steps import (
 )
 from latentflix.artifacts import Store
 from latentflix.data.tags import has_tags
+from latentflix.factors.classifiers import fold_configs
 from latentflix.recommender.halves import pair_groups
 from latentflix.recommender.trials import trial_configs
 from latentflix.report.changes import find_previous
@@ -56,15 +57,16 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     stored = [joined] if settings.reviews.store else []
     tokens = run(text.tokenize, reviews=[corpus, *stored], config=settings.token_corpus)
     language_models = train_language_models(run, tokens, joined, settings)
-    classifier = run(
-        factors.train_classifiers,
+    folds = run.map(
+        factors.train_fold,
         reviews=joined,
         labels=labels,
         documents=documents,
         token_corpus=tokens,
         language_models=language_models,
-        config=settings.classifier,
+        configs=fold_configs(settings.classifier),
     )
+    classifier = run(factors.merge_folds, folds=folds, config=settings.classifier)
     predictions = run(
         factors.predict,
         reviews=joined,

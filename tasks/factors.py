@@ -15,11 +15,13 @@ from latentflix.factors.baselines import (
 from latentflix.factors.classifiers import (
     ClassifierConfig,
     Classifiers,
+    FoldConfig,
     PredictionConfig,
     choose_reviews,
+    merge_classifiers,
     predict_held_out,
+    train_classifiers,
 )
-from latentflix.factors.classifiers import train_classifiers as fit_classifiers
 from latentflix.factors.comparison import CLASSIFIER, ComparisonConfig, compare_methods
 from latentflix.factors.crossfit import CrossFit
 from latentflix.factors.documents import DocumentConfig, Documents
@@ -90,8 +92,8 @@ def label(artifact: Artifact, store: Store, *, factors: Handle, ratings: Handle,
     artifact.metrics.update(labels.summary())
 
 
-@stage("classifier", "classifier-{config.n_folds}-folds")
-def train_classifiers(
+@stage("fold", "classifier-{config.classifier}")
+def train_fold(
     artifact: Artifact,
     store: Store,
     *,
@@ -100,13 +102,13 @@ def train_classifiers(
     documents: Handle,
     token_corpus: Handle,
     language_models: Annotated[tuple[Handle, ...], "language_model"],
-    config: ClassifierConfig,
+    config: FoldConfig,
 ) -> None:
-    """Train a classifier of reviews for each fold of items, and one on a split over reviews."""
+    """Train the classifier of reviews from which a fold of items, or a part of the reviews, is held out."""
     read = choose_reviews(store.read_table(reviews, "reviews"), store.read_field(labels, Labels, "item_ids"), config)
     model, *backward = (store.read(handle, LanguageModel) for handle in language_models)
     corpus = TokenCorpus.load(store, token_corpus)
-    classifiers = fit_classifiers(
+    classifiers = train_classifiers(
         read,
         corpus.texts(corpus.rows(map(text_id, read["text"])), len(model.vocabulary), config.max_tokens, config.part),
         store.read_table(labels, "items"),
@@ -114,10 +116,23 @@ def train_classifiers(
         store.read_field(documents, Documents, "items")["group"],
         model,
         config,
-        *backward,
+        next(iter(backward), None),
+        [config.classifier],
     )
     artifact.write(classifiers)
-    artifact.metrics.update(classifiers=len(classifiers.weights), rare=classifiers.rare["items"].to_dict())
+    artifact.metrics["rare"] = classifiers.rare["items"].to_dict()
+
+
+@stage("classifier", "classifier-{config.n_folds}-folds")
+def merge_folds(
+    artifact: Artifact, store: Store, *, folds: Annotated[tuple[Handle, ...], "fold"], config: ClassifierConfig
+) -> None:
+    """Put the classifiers of all folds together."""
+    classifiers = merge_classifiers([store.read(handle, Classifiers) for handle in folds])
+    artifact.write(classifiers)
+    artifact.metrics.update(
+        folds=config.n_folds, classifiers=len(classifiers.weights), rare=classifiers.rare["items"].to_dict()
+    )
 
 
 @stage("predictions", "predictions-{config.batch_size}")

@@ -17,7 +17,7 @@ from latentflix.config import ParallelConfig, StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.splits import SplitConfig
 from latentflix.errors import SettingsError
-from latentflix.factors.classifiers import PredictionConfig
+from latentflix.factors.classifiers import FoldConfig, PredictionConfig
 from latentflix.factors.extraction import FactorConfig
 from latentflix.factors.meanings.llm_names import LlmConfig
 from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig
@@ -56,6 +56,7 @@ STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{name: config for settings in ALL_SETTINGS for name, config in stages_of(settings).items()},
     "agreement": FactorConfig,
+    "fold": FoldConfig,
     "halves": PairsConfig,
     "network": PredictionConfig,
     "topics": ReadersConfig,

@@ -1,13 +1,13 @@
 """The classifiers of factors: one for each fold of items, and what each predicts for the reviews held out from it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
-from latentflix.factors.folds import assign_folds, frequent_labels, held_out_masks, predict_each
+from latentflix.factors.folds import RANDOM_SPLIT, assign_folds, frequent_labels, held_out_masks, predict_each
 from latentflix.factors.labels import indicator_matrix
 from latentflix.text.classifier import FineTuningConfig, backward_name, predict_proba, reverse, train_classifier
 from latentflix.text.language_model import LanguageModel
@@ -22,6 +22,18 @@ class ClassifierConfig(FineTuningConfig):
         None, "reviews of an item that are read, drawn at random; not given: all", ge=1
     )
     min_items: int = setting(3, "items with reviews that a label needs; rarer labels are named and left out", ge=1)
+
+
+class FoldConfig(ClassifierConfig):
+    """How the classifiers of factors are trained, and which of them a task trains."""
+
+    classifier: str = setting("0", "a fold that is held out, or the random split")
+
+
+def fold_configs(config: ClassifierConfig) -> list[FoldConfig]:
+    """The configs of the tasks that together train all classifiers."""
+    names = [*map(str, range(config.n_folds)), *[RANDOM_SPLIT][: config.random_split]]
+    return [FoldConfig(**config.model_dump(), classifier=name) for name in names]
 
 
 class PredictionConfig(StageConfig):
@@ -70,6 +82,7 @@ def train_classifiers(
     language_model: LanguageModel,
     config: ClassifierConfig,
     backward: LanguageModel | None = None,
+    names: Collection[str] | None = None,
 ) -> Classifiers:
     """Train a classifier for each fold of items and, if asked for, one on a random split of reviews.
 
@@ -80,6 +93,7 @@ def train_classifiers(
         tokens: the ids of each review in the language model's vocabulary.
         item_labels: item_id, label; an item without one stands far out on no factor.
         backward: a language model that reads backward; then each classifier gets a second one, made of it.
+        names: of the classifiers to train; not given: all.
     """
     item_ids = reviews["item_id"]
     predicted, rare = frequent_labels(item_labels, item_ids, labels, config.min_items)
@@ -88,6 +102,8 @@ def train_classifiers(
     held_out = held_out_masks(item_ids, folds, config.n_folds, config.random_split, config.seed)
     weights, histories = {}, []
     for fold, mask in held_out.items():
+        if names is not None and fold not in names:
+            continue
         directions = [(fold, language_model, tokens)]
         if backward:
             directions.append((backward_name(fold), backward, reverse(tokens)))
@@ -96,6 +112,13 @@ def train_classifiers(
             histories.append(history)
     masks = pd.DataFrame(held_out, index=pd.Index(reviews["review_id"], name="review_id"))
     return Classifiers(predicted, rare, weights, folds, masks, pd.concat(histories, ignore_index=True))
+
+
+def merge_classifiers(parts: Sequence[Classifiers]) -> Classifiers:
+    """Put the classifiers of several tasks together, in their order."""
+    weights = {name: array for part in parts for name, array in part.weights.items()}
+    history = pd.concat([part.history for part in parts], ignore_index=True)
+    return replace(parts[0], weights=weights, history=history)
 
 
 def predict_held_out(

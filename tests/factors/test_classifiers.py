@@ -9,6 +9,8 @@ from latentflix.factors.classifiers import (
     Classifiers,
     PredictionConfig,
     choose_reviews,
+    fold_configs,
+    merge_classifiers,
     predict_held_out,
     train_classifiers,
 )
@@ -68,7 +70,7 @@ def test_each_row_is_about_the_review_it_names():
         assert [row[label] for label in "xyz"] == pytest.approx(alone[0].tolist(), abs=1e-5)
 
 
-def test_a_backward_model_gives_each_classifier_a_second_one_and_their_mean_counts():
+def test_a_backward_model_gives_each_classifier_a_second_one_and_their_mean_counts_wherever_they_were_trained():
     items, has_label = draw_labels(n_items=8)
     reviews = pd.DataFrame({"review_id": [f"r{row}" for row in range(len(items))], "item_id": items})
     tokens = draw_reviews(np.arange(len(items)) % 20 + 3)
@@ -77,7 +79,15 @@ def test_a_backward_model_gives_each_classifier_a_second_one_and_their_mean_coun
     changes = {**NO_EPOCHS, "frozen_epochs": 1, "batch_size": 8, "n_folds": 2, "random_split": False, "min_items": 1}
     config = ClassifierConfig(**changes)
     models = untrained_language_model(0), untrained_language_model(1)
-    trained = train_classifiers(reviews, tokens, item_labels, [2, 3], NO_GROUPS, models[0], config, models[1])
+    given = (reviews, tokens, item_labels, [2, 3], NO_GROUPS, models[0], config, models[1])
+    trained = train_classifiers(*given)
+    parts = [train_classifiers(*given, names=[each.classifier]) for each in fold_configs(config)]
+    assert [list(part.weights) for part in parts] == [["0", "0_backward"], ["1", "1_backward"]]
+    merged = merge_classifiers(parts)
+    for name, weights in trained.weights.items():
+        for parameter, values in weights.items():
+            np.testing.assert_array_equal(merged.weights[name][parameter], values)
+    pd.testing.assert_frame_equal(merged.history, trained.history)
     assert list(trained.weights) == ["0", "0_backward", "1", "1_backward"]
     assert list(trained.held_out) == ["0", "1"]
     arguments = (trained, trained.held_out, reviews["review_id"], tokens, VOCABULARY, config, PredictionConfig())

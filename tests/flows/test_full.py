@@ -27,7 +27,17 @@ from tests.support.synthetic_world import World, shuffle_links
 
 STAGES = (
     *("datasets", "ratings", "collab", "trials", "analysis", "halves", "factors", "labels", "reviews", "documents"),
-    *("token_corpus", "language_model", "topics", "repeats", "positions", "reader", "classifier", "predictions"),
+    *(
+        "token_corpus",
+        "language_model",
+        "topics",
+        "repeats",
+        "positions",
+        "reader",
+        "fold",
+        "classifier",
+        "predictions",
+    ),
     *("baseline", "network", "evaluation", "comparison", "names", "tags", "histograms", "changes", "report"),
 )
 
