@@ -24,7 +24,7 @@ from latentflix.report.changes import find_previous
 from latentflix.report.headline import headline_sentence
 from latentflix.reviews.join import with_store_version
 from latentflix.settings import FullSettings
-from tasks import factors, readers, recommender, report, reviews, text
+from tasks import classifiers, factors, readers, recommender, report, reviews, text
 from tasks.stage import StageRunner
 
 DEFAULTS = FullSettings()
@@ -58,7 +58,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     tokens = run(text.tokenize, reviews=[corpus, *stored], config=settings.token_corpus)
     language_models = train_language_models(run, tokens, joined, settings)
     folds = run.map(
-        factors.train_fold,
+        classifiers.train_fold,
         reviews=joined,
         labels=labels,
         documents=documents,
@@ -66,9 +66,9 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         language_models=language_models,
         configs=fold_configs(settings.classifier),
     )
-    classifier = run(factors.merge_folds, folds=folds, config=settings.classifier)
+    classifier = run(classifiers.merge_folds, folds=folds, config=settings.classifier)
     predictions = run(
-        factors.predict,
+        classifiers.predict,
         reviews=joined,
         token_corpus=tokens,
         language_model=language_models[0],

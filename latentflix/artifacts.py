@@ -348,5 +348,4 @@ def _unwritable(folder: Path, error: Exception) -> ArtifactError:
 
 def _field_types(record: type) -> dict[str, Any]:
     """The types of a dataclass's fields, without its class variables."""
-    hints = get_type_hints(record)
-    return {each.name: hints[each.name] for each in fields(record)}
+    return {each.name: get_type_hints(record)[each.name] for each in fields(record)}

@@ -181,7 +181,7 @@ def test_a_change_of_the_data_that_a_stage_reads_changes_its_key(copy, module, s
 
 def test_a_change_in_how_a_stage_reads_its_inputs_changes_its_key(copy):
     old = "return self.read_arrays(handle, name)[name]"
-    assert edit_changes_digest(copy, "tasks.factors", "train_fold", "latentflix/artifacts.py", old, "return None")
+    assert edit_changes_digest(copy, "tasks.classifiers", "train_fold", "latentflix/artifacts.py", old, "return None")
 
 
 def test_counting_votes_does_not_depend_on_how_networks_are_trained(copy):
