@@ -330,10 +330,8 @@ def _discard(path: Path, aside: Path) -> None:
         path.rename(aside)
     except FileNotFoundError:
         return
-    if aside.is_dir():
-        shutil.rmtree(aside)
-    else:
-        aside.unlink()
+    remove: Callable[[Path], Any] = shutil.rmtree if aside.is_dir() else os.unlink
+    remove(aside)
 
 
 def _unwritable(folder: Path, error: Exception) -> ArtifactError:
