@@ -45,7 +45,11 @@ def gather(
     documents = gather_documents(store.read_table(reviews, "reviews"), items, config, known)
     artifact.write(documents)
     artifact.metrics.update(
-        items=len(documents.items), parts=len(documents.parts), repeated=documents.repeated, kinds=text_kinds(documents)
+        items=len(documents.items),
+        parts=len(documents.parts),
+        reviews=len(review_parts(documents)),
+        repeated=documents.repeated,
+        kinds=text_kinds(documents),
     )
 
 

@@ -24,16 +24,21 @@ _MAIN_SETTINGS = {
 
 
 def headline(
-    overall: Mapping[str, Any], axes: pd.DataFrame, axis_scores: pd.DataFrame, name_tests: pd.DataFrame
+    read: Mapping[str, Any],
+    overall: Mapping[str, Any],
+    axes: pd.DataFrame,
+    axis_scores: pd.DataFrame,
+    name_tests: pd.DataFrame,
 ) -> dict[str, Any]:
     """Collect the figures of a run: what was read, how many factors and names hold, and the mean scores.
 
-    overall: the metrics of the evaluation. axis_scores, name_tests: index axis and index label, with `holds`.
+    read, overall: the metrics of the documents and of the evaluation. axis_scores, name_tests: index axis and index
+    label, with `holds`.
     """
     holds = axis_scores["holds"].reindex(axes.index, fill_value=False)
     return {
-        "items": overall["items"],
-        "reviews": overall["reviews"],
+        "items": read["items"],
+        "reviews": read["reviews"],
         "factors": len(axes),
         "stable_factors": int(axes["stable"].sum()),
         "predictable_factors": int((holds & axes["stable"]).sum()),

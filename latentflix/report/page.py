@@ -42,7 +42,8 @@ _KINDS = {
 def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
     """Write the report into `folder` and return its headline's figures."""
     nouns, coverage = config.nouns, inputs.manifest("reviews").metrics
-    figures = headline(inputs.overall, inputs.axes, inputs.axis_scores, inputs.name_tests)
+    read = inputs.manifest("documents").metrics
+    figures = headline(read, inputs.overall, inputs.axes, inputs.axis_scores, inputs.name_tests)
     cards = factor_cards(inputs, config)
     write_page(
         folder,

@@ -40,7 +40,10 @@ def test_the_headline_counts_factors_and_names_and_takes_scores_from_the_evaluat
     scores = make_axis_scores({name: (0.3, 0.01, name in ("1", "2", "3", "4", "10")) for name in names})
     tests = make_name_tests({f"{name}+": (0.3, name < "7") for name in names[:8]})
     overall = {name: value for name, value in FIGURES.items() if name not in COUNTED}
-    assert headline(overall | {"prevalence": 0.2}, axes, scores, tests) == FIGURES
+    read = {name: overall.pop(name) for name in ("items", "reviews")}
+    # The network may have read fewer reviews.
+    found = headline(read | {"parts": 9000}, overall | {"items": 1, "reviews": 1}, axes, scores, tests)
+    assert found == FIGURES
 
 
 def test_headline_sentence():
