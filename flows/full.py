@@ -182,6 +182,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         language_model=language_models[0],
         predictions=predictions,
         baseline=baseline,
+        network=network,
         comparison=comparison,
         tags=tags,
         llm_names=llm_names,
