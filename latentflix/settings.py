@@ -127,8 +127,8 @@ class ProfileSettings(BaseModel):
 
     profile: Profile = setting(
         "sample",
-        "a named set of values: sample, two CPU cores and minutes; standard, a million ratings and all reviews, half "
-        "an hour; ulmfit, the largest set, a GPU and WikiText-103. A form sends every value that it shows, and those "
+        "a named set of values: sample, two CPU cores and minutes; standard, a million ratings and all reviews, 20 "
+        "minutes; ulmfit, the largest set, a GPU and WikiText-103. A form sends every value that it shows, and those "
         "win over the profile: for another profile run its deployment",
     )
 
