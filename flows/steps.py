@@ -110,10 +110,8 @@ def train_language_models(
 
 def leave_out_kinds(run: StageRunner, documents: Handle) -> list[Handle]:
     """The documents without each kind of text in turn, if they have several."""
-    kinds = run.store.manifest(documents).metrics["kinds"]
-    return [
-        run(readers.leave_out, documents=documents, config=LeftOutConfig(kind=kind)) for kind in kinds if len(kinds) > 1
-    ]
+    kinds = run.store.manifest(documents).metrics["separable_kinds"]
+    return [run(readers.leave_out, documents=documents, config=LeftOutConfig(kind=kind)) for kind in kinds]
 
 
 def predict_positions(

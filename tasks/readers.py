@@ -12,7 +12,7 @@ from latentflix.factors.documents import (
     gather_documents,
     leave_out_kind,
     review_parts,
-    text_kinds,
+    separable_kinds,
 )
 from latentflix.factors.evaluation import evaluate_predictions
 from latentflix.factors.inference import EvaluationConfig, score_positions
@@ -49,7 +49,7 @@ def gather(
         parts=len(documents.parts),
         reviews=len(review_parts(documents)),
         repeated=documents.repeated,
-        kinds=text_kinds(documents),
+        separable_kinds=separable_kinds(documents),
     )
 
 
@@ -188,7 +188,7 @@ def evaluate(
         config,
         {
             kind: store.read_field(handle, CrossFit, "held_out")[STACKED]
-            for kind, handle in zip(store.manifest(documents).metrics["kinds"], without_kind, strict=False)
+            for kind, handle in zip(store.manifest(documents).metrics["separable_kinds"], without_kind, strict=True)
         },
     )
     evaluation = evaluate_predictions(

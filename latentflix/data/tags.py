@@ -73,8 +73,7 @@ def parse_csv(text: str, where: str, columns: Mapping[str, str], left_out: Count
     columns: what the columns are called in the text, and in the result; that of `user_id` may be missing. Returns
     columns of str. Raises DataError if a column is missing, or if a quote is never closed.
     """
-    first = text.split("\n", 1)[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text.split("\n", 1)[0]), strict=True)
     header = next(rows, [])
     require_columns(where, header, [name for name, column in columns.items() if column != "user_id"])
     places = {column: header.index(name) for name, column in columns.items() if name in header}
@@ -111,7 +110,7 @@ def count_taggers(given: pd.DataFrame, left_out: Counter[str], *, named: bool = 
 
     Args:
         given: item_id, tag, and perhaps user_id, of str.
-        left_out: counts the rows without a tag and those of items without a number.
+        left_out: counts the rows without a tag, and those of an item whose id is not a number.
         named: ids of items are names, not numbers.
 
     Returns:
@@ -124,7 +123,7 @@ def count_taggers(given: pd.DataFrame, left_out: Counter[str], *, named: bool = 
     table = pd.DataFrame({"item_id": numbers, "tag": pd.Series(tags, given.index, dtype="str"), "user_id": users})
     empty = table["tag"] == ""
     unknown = ~empty & (numbers.isna() if named else ~(numbers.between(0, np.iinfo(np.int32).max) & (numbers % 1 == 0)))
-    for what, rows in (("rows without a tag", empty), ("tags of an item that is no number", unknown)):
+    for what, rows in (("rows without a tag", empty), ("tags of an item whose id is not a number", unknown)):
         if rows.any():
             left_out[what] += int(rows.sum())
     table = table[~empty & ~unknown].drop_duplicates()
@@ -162,7 +161,9 @@ def read_genome(scores: Traversable, names: Traversable, left_out: Counter[str])
     types = {"movieId": "int32", "tagId": "int32", "relevance": "float32"}
     try:
         with scores.open("rb") as file:
-            table = pd.read_csv(file, sep=_separator(scores), usecols=list(types), dtype=types)
+            separator = _separator(file.readline().decode("latin-1"))
+            file.seek(0)
+            table = pd.read_csv(file, sep=separator, usecols=list(types), dtype=types)
         listed = parse_csv(decode(names.read_bytes()), str(names), {"tagId": "item_id", "tag": "tag"}, left_out)
         named = listed.set_index(pd.to_numeric(listed["item_id"]))["tag"].str.lower().str.split().str.join(" ")
     except ValueError as error:
@@ -193,10 +194,8 @@ def read_genome(scores: Traversable, names: Traversable, left_out: Counter[str])
     return pd.DataFrame(relevance, pd.Index(np.asarray(items, np.int32), name="item_id"), tag_ids.to_numpy())
 
 
-def _separator(path: Traversable) -> str:
-    with path.open("rb") as file:
-        first = file.readline().decode("latin-1")
-    return max(",;\t", key=first.count)
+def _separator(first_line: str) -> str:
+    return max(",;\t", key=first_line.count)
 
 
 def count_left_out(left_out: Mapping[str, int]) -> pd.DataFrame:

@@ -117,9 +117,10 @@ def review_parts(documents: Documents) -> pd.DataFrame:
     return documents.parts[~documents.parts["kind"].isin((TITLE, DATA_PLOT))]
 
 
-def text_kinds(documents: Documents) -> list[str]:
-    """The kinds of the texts, the most frequent first."""
-    return [str(kind) for kind in documents.parts["kind"].value_counts().index]
+def separable_kinds(documents: Documents) -> list[str]:
+    """The kinds of texts that can be left out, the most frequent first: none if all texts are of one kind."""
+    kinds = [str(kind) for kind in documents.parts["kind"].value_counts().index]
+    return kinds if len(kinds) > 1 else []
 
 
 def leave_out_kind(documents: Documents, config: LeftOutConfig) -> Documents:

@@ -74,7 +74,7 @@ def test_a_tag_counts_once_for_each_user_however_it_is_written():
         (11, "dull", 1, 1, 2),
     ]
     assert table.dtypes.astype(str).tolist() == ["int32", "str", "int32", "int32", "int32"]
-    assert counted == {"rows without a tag": 1, "tags of an item that is no number": 1}
+    assert counted == {"rows without a tag": 1, "tags of an item whose id is not a number": 1}
 
 
 def test_without_users_each_row_is_a_user_of_its_own():

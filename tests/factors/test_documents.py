@@ -10,7 +10,7 @@ from latentflix.factors.documents import (
     leave_out_kind,
     mask_names,
     review_parts,
-    text_kinds,
+    separable_kinds,
 )
 
 ITEMS = pd.DataFrame(
@@ -68,7 +68,7 @@ def test_kinds_of_texts_are_read_as_asked_for_and_can_be_left_out_again():
     assert everything.parts.loc[everything.parts["item_id"] == 1, ["kind", "part_id"]].to_numpy().tolist() == [
         *(["review", "r0"], ["plot", "r4"], ["data_plot", "7"], ["title", "title"])
     ]
-    assert text_kinds(everything) == ["title", "review", "plot", "data_plot"]
+    assert separable_kinds(everything) == ["title", "review", "plot", "data_plot"]
     assert review_parts(everything)["part_id"].tolist() == ["r0", "r4", "r1", "r2", "r3", "r5"]
     assert everything.items.index.tolist() == [1, 2, 3, 4, 5]
     bare = leave_out_kind(gather_documents(of_kinds, ITEMS, DocumentConfig()), LeftOutConfig(kind="plot"))

@@ -2,33 +2,10 @@ import pandas as pd
 import pytest
 
 from latentflix.data.movielens import GENRES
-from latentflix.data.title_plots import YEARS_APART, join_plots
-from latentflix.genres.movielens_comparison import (
-    SAME_GENRE,
-    compare_genres,
-)
+from latentflix.genres.movielens_comparison import SAME_GENRE, compare_genres
+from tests.support.title_plots import join
 
 COLUMNS = ["predicted", "has_genre", "true_positives", "false_negatives", "false_positives"]
-FILMS = pd.DataFrame(
-    [
-        ("Postman, The (1997)", 1997, ["Drama"]),
-        ("Alien (1979)", 1979, ["Horror", "Sci-Fi"]),
-        ("Heat (1995)", 1995, ["Crime"]),
-        ("Kolya (1996)", 1996, ["Comedy"]),
-        ("Kolya (1996)", 1996, ["Comedy"]),
-        ("Solaris (1972)", 1972, []),
-    ],
-    pd.Index([10, 20, 30, 40, 50, 60], name="item_id"),
-    ["title", "year", "genres"],
-).astype({"year": "Int16"})
-
-
-def plots(titles, years=None):
-    return pd.DataFrame({"title": titles, "year": years}, index=pd.Index(range(len(titles)), name="plot_id"))
-
-
-def join(titles, years=None):
-    return join_plots(FILMS, plots(titles, years), YEARS_APART)
 
 
 def test_plots_without_titles_are_joined_with_no_film():
