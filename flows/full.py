@@ -6,25 +6,14 @@ Run it with `python -m flows.full`; `python -m flows.full --help` lists the sett
 from prefect import flow
 
 from flows.command_line import FlowResult, main
-from flows.steps import (
-    fetch,
-    finish,
-    fit_until_stable,
-    leave_out_kinds,
-    load_ratings,
-    predict_positions,
-    train_language_models,
-)
+from flows.network import Network, embed_texts, judge_network, train_network
+from flows.steps import fetch, find_factors, find_texts, finish, leave_out_kinds, predict_positions
 from latentflix.artifacts import Store
 from latentflix.data.tags import has_tags
-from latentflix.factors.classifiers import fold_configs
-from latentflix.recommender.halves import pair_groups
-from latentflix.recommender.trials import trial_configs
 from latentflix.report.changes import find_previous
 from latentflix.report.headline import headline_sentence
-from latentflix.reviews.join import with_store_version
 from latentflix.settings import FullSettings
-from tasks import classifiers, factors, readers, recommender, report, reviews, text
+from tasks import factors, readers, report
 from tasks.stage import StageRunner
 
 DEFAULTS = FullSettings()
@@ -39,111 +28,52 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     """
     nouns = settings.report.nouns
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel, nouns)
-    sources, ratings = load_ratings(run, settings)
-    corpus = fetch(run, settings, settings.reviews.corpus)
-
-    fits = fit_until_stable(run, ratings, settings)
-    tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
-    trials = run(recommender.compare_models, fits=tried, config=settings.trials)
-    analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)
-
-    halves = run.map(recommender.fit_user_halves, ratings=ratings, fits=fits, configs=pair_groups(settings.halves))
-    axes = run(factors.extract, ratings=ratings, fits=fits, halves=halves, config=settings.factors)
+    found = find_factors(run, settings)
+    ratings, axes = found.ratings, found.factors
     labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
-    joined = run(reviews.join_reviews, corpus=corpus, ratings=ratings, config=with_store_version(settings.reviews))
+    texts = find_texts(run, ratings, settings)
     plots = [fetch(run, settings, "film_plots")] if settings.documents.plots else []
-    documents = run(readers.gather, reviews=joined, ratings=ratings, plots=plots, config=settings.documents)
+    documents = run(readers.gather, reviews=texts.joined, ratings=ratings, plots=plots, config=settings.documents)
 
-    stored = [joined] if settings.reviews.store else []
-    tokens = run(text.tokenize, reviews=[corpus, *stored], config=settings.token_corpus)
-    language_models = train_language_models(run, tokens, joined, settings)
-    folds = run.map(
-        classifiers.train_fold,
-        reviews=joined,
-        labels=labels,
-        documents=documents,
-        token_corpus=tokens,
-        language_models=language_models,
-        configs=fold_configs(settings.classifier),
-    )
-    classifier = run(classifiers.merge_folds, folds=folds, config=settings.classifier)
-    predictions = run(
-        classifiers.predict,
-        reviews=joined,
-        token_corpus=tokens,
-        language_model=language_models[0],
-        classifier=classifier,
-        config=settings.predictions,
-    )
-
-    embeddings = []
-    if settings.readers.sentences or settings.comparison.sentences:
-        folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
-        embeddings = [run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))]
+    network = train_network(run, texts, labels, documents, axes, settings) if settings.network else Network()
+    embeddings = embed_texts(run, texts.joined, settings)
     placed = {
         "factors": axes,
         "ratings": ratings,
-        "reviews": joined,
+        "reviews": texts.joined,
         "embeddings": embeddings if settings.readers.sentences else [],
     }
-    positions = predict_positions(run, corpus, documents, placed, settings.readers)
+    positions = predict_positions(run, texts, documents, placed, settings.readers)
     without_kind = [
-        predict_positions(run, corpus, rest, placed, settings.readers.model_copy(update={"permutations": 0}))
+        predict_positions(run, texts, rest, placed, settings.readers.model_copy(update={"permutations": 0}))
         for rest in leave_out_kinds(run, documents)
     ]
     reader = run(readers.fit_reader, documents=documents, positions=positions, factors=axes, config=settings.readers)
-
-    known = {"reviews": joined, "labels": labels, "classifier": classifier}
-    baseline = run(factors.predict_tfidf_baseline, **known, config=settings.baseline)
-    network = run(
-        readers.place_by_network,
-        reviews=joined,
-        token_corpus=tokens,
-        language_model=language_models[0],
-        classifier=classifier,
-        predictions=predictions,
-        documents=documents,
-        factors=axes,
-        config=settings.predictions,
-    )
     evaluation = run(
         readers.evaluate,
-        **known,
-        predictions=predictions,
-        baseline=baseline,
         factors=axes,
         documents=documents,
         positions=positions,
         without_kind=without_kind,
-        network=network,
+        network=network.positions,
         config=settings.evaluation,
     )
-    others = [baseline]
-    if settings.comparison.sentences:
-        others.append(
-            run(
-                factors.predict_embedding_baseline,
-                **known,
-                embeddings=embeddings[0],
-                config=settings.embedding_baseline,
-            )
-        )
-    comparison = run(factors.compare, **known, predictions=predictions, others=others, config=settings.comparison)
+    judged = judge_network(run, network, texts, labels, evaluation, embeddings, settings) if settings.network else []
     names = run(factors.name_poles, documents=documents, factors=axes, ratings=ratings, config=settings.names)
     histograms = run(
         factors.count_votes,
         positions=positions,
-        predictions=predictions,
+        predictions=network.predictions,
         labels=labels,
-        reviews=joined,
+        reviews=texts.joined,
         config=settings.histograms,
     )
     tags = []
-    if has_tags(run.store.manifest(sources[0]).metrics):
+    if has_tags(run.store.manifest(found.sources[0]).metrics):
         tags = [
             run(
                 factors.read_tags,
-                source=sources[0],
+                source=found.sources[0],
                 ratings=ratings,
                 documents=documents,
                 factors=axes,
@@ -164,31 +94,27 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
             )
         ]
 
-    found = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}
-    previous = find_previous(run.store, tuple(found.values()))
-    changes = run(report.compare_with_previous, **found, previous=previous, config=settings.changes)
+    compared = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}
+    previous = find_previous(run.store, tuple(compared.values()))
+    changes = run(report.compare_with_previous, **compared, previous=previous, config=settings.changes)
     page = run(
         report.write_report,
-        **(found | known),
-        sources=[*sources, *plots],
-        corpus=corpus,
+        **compared,
+        sources=[*found.sources, *plots],
+        corpus=texts.corpus,
         ratings=ratings,
-        trials=trials,
-        analysis=analysis,
+        recommender=found.recommender,
+        labels=labels,
+        reviews=texts.joined,
         documents=documents,
         positions=positions,
         reader=reader,
-        token_corpus=tokens,
-        language_model=language_models[0],
-        predictions=predictions,
-        baseline=baseline,
-        network=network,
-        comparison=comparison,
+        network=[*network.stages, *judged],
         tags=tags,
         llm_names=llm_names,
         changes=changes,
-        fits=fits,
-        halves=halves,
+        fits=found.fits,
+        halves=found.halves,
         config=settings.report,
     )
     figures = run.store.manifest(page).metrics

@@ -1,7 +1,8 @@
 """Steps that several flows share: where data come from, the language models, and how a flow ends."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flows.command_line import FlowResult
@@ -13,8 +14,13 @@ from latentflix.errors import DataUnavailable
 from latentflix.factors.documents import LeftOutConfig
 from latentflix.factors.readers.registry import ReadersConfig, repeat_groups
 from latentflix.recommender.fit import seed_groups
+from latentflix.recommender.halves import pair_groups
+from latentflix.recommender.item_vectors import with_fingerprint as identify_vectors
+from latentflix.recommender.trials import trial_configs
 from latentflix.report.formatting import PAGE
 from latentflix.report.highlights import page_text
+from latentflix.reviews.join import with_store_version
+from latentflix.reviews.texts import with_fingerprint as identify_texts
 from latentflix.settings import (
     CollabStudySettings,
     FlowSettings,
@@ -25,7 +31,7 @@ from latentflix.settings import (
 )
 from latentflix.text.language_model import direction_configs
 from latentflix.text.pretrained import PretrainedConfig
-from tasks import data, factors, readers, recommender, text
+from tasks import data, factors, readers, recommender, reviews, text
 from tasks.stage import StageRunner, StageTask
 from tasks.ui import publish
 
@@ -76,6 +82,43 @@ def _fetch_if_possible(run: StageRunner, settings: RatedFlowSettings, name: str)
         return None
 
 
+@dataclass(frozen=True)
+class FoundFactors:
+    """The factors that are explained, and what they were found in.
+
+    Attributes:
+        sources: what was read, the ratings or item vectors first.
+        ratings: the checked ratings, or the items alone where there are none.
+        fits, halves, recommender: the fits of the recommender, on all users and on halves of them, and what its trials
+            and analysis found; none for item vectors of one's own.
+    """
+
+    sources: Sequence[Handle]
+    ratings: Handle
+    factors: Handle
+    fits: Sequence[Handle] = ()
+    halves: Sequence[Handle] = ()
+    recommender: Sequence[Handle] = ()
+
+
+def find_factors(run: StageRunner, settings: FullSettings) -> FoundFactors:
+    """Find factors in item vectors of the user's own if there are any, else by a recommender trained on ratings."""
+    if settings.item_factors.path:
+        source = identify_vectors(settings.item_factors)
+        vectors = run(data.read_item_factors, config=source)
+        items = run(data.read_items, item_factors=vectors, config=source)
+        axes = run(factors.extract_from_vectors, ratings=items, item_factors=vectors, config=settings.factors)
+        return FoundFactors([vectors], items, axes)
+    sources, ratings = load_ratings(run, settings)
+    fits = fit_until_stable(run, ratings, settings)
+    tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
+    trials = run(recommender.compare_models, fits=tried, config=settings.trials)
+    analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)
+    halves = run.map(recommender.fit_user_halves, ratings=ratings, fits=fits, configs=pair_groups(settings.halves))
+    axes = run(factors.extract, ratings=ratings, fits=fits, halves=halves, config=settings.factors)
+    return FoundFactors(sources, ratings, axes, fits, halves, [trials, analysis])
+
+
 def fit_until_stable(run: StageRunner, ratings: Handle, settings: FullSettings) -> list[Handle]:
     """Fit the recommender by twice as many tasks each time, until the factors gain too little stability from it."""
     groups = seed_groups(settings.collab)
@@ -91,6 +134,31 @@ def fit_until_stable(run: StageRunner, ratings: Handle, settings: FullSettings) 
         if stability - before < settings.collab.least_gain:
             return fits
         n_tasks, before = min(2 * n_tasks, len(groups)), stability
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Where texts come from.
+
+    Attributes:
+        joined: those about items.
+        corpus: the reviews, also of other items, that they were taken from; none for texts of one's own.
+        stored: what of `joined` is in no corpus.
+    """
+
+    joined: Handle
+    corpus: Sequence[Handle] = ()
+    stored: Sequence[Handle] = ()
+
+
+def find_texts(run: StageRunner, ratings: Handle, settings: FullSettings) -> Texts:
+    """Join the user's own texts to the items if there are any, else reviews of a corpus or of the review store."""
+    if settings.texts.path:
+        joined = run(reviews.join_own_texts, ratings=ratings, config=identify_texts(settings.texts))
+        return Texts(joined, stored=[joined])
+    corpus = fetch(run, settings, settings.reviews.corpus)
+    joined = run(reviews.join_reviews, corpus=corpus, ratings=ratings, config=with_store_version(settings.reviews))
+    return Texts(joined, [corpus], [joined] if settings.reviews.store else [])
 
 
 def train_language_models(
@@ -115,14 +183,14 @@ def leave_out_kinds(run: StageRunner, documents: Handle) -> list[Handle]:
 
 
 def predict_positions(
-    run: StageRunner,
-    corpus: Handle,
-    documents: Handle,
-    given: Mapping[str, Any],
-    config: ReadersConfig,
+    run: StageRunner, texts: Texts, documents: Handle, given: Mapping[str, Any], config: ReadersConfig
 ) -> Handle:
     """Predict positions from documents, in several tasks. given: what `predict_repeats` takes beside the documents."""
-    topics = run(readers.learn_topics, documents=documents, reviews=given["reviews"], corpus=corpus, config=config)
+    if texts.corpus:
+        (corpus,) = texts.corpus
+        topics = run(readers.learn_topics, documents=documents, reviews=texts.joined, corpus=corpus, config=config)
+    else:
+        topics = run(readers.learn_own_topics, documents=documents, config=config)
     repeats = run.map(
         readers.predict_repeats, documents=documents, topics=topics, **given, configs=repeat_groups(config)
     )

@@ -33,6 +33,7 @@ from latentflix.genres.plot_file import PlotSource
 from latentflix.genres.plot_summaries import PlotSummaryConfig
 from latentflix.recommender.analysis import AnalysisConfig
 from latentflix.recommender.halves import HalvesConfig
+from latentflix.recommender.item_vectors import ItemFactorsSource
 from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.trials import TrialConfig
 from latentflix.report.changes import ChangesConfig
@@ -43,6 +44,7 @@ from latentflix.reviews.join import ReviewConfig
 from latentflix.reviews.refresh import RefreshConfig
 from latentflix.reviews.sources.registry import SourcesConfig
 from latentflix.reviews.store import ReviewStoreConfig
+from latentflix.reviews.texts import TextsSource
 from latentflix.sentiment.classifier import SentimentClassifierConfig
 from latentflix.sentiment.dataset import SentimentReviewConfig, SentimentSource
 from latentflix.sentiment.evaluation import SentimentEvaluationConfig
@@ -77,6 +79,13 @@ _ULMFIT = {
 # Fits to many ratings are drawn in a fraction of the time that training takes, and predict better.
 _DRAWN = {"model": "bayes", "n_factors": 20, "seeds_per_task": 20, "posterior": {"between": 2}}
 
+# What is known of item vectors and texts of one's own: no IMDb, no films, perhaps no English, and no time to train on.
+_OWN_VECTORS = {
+    "network": False,
+    "report": {"item_noun": "item", "category_noun": "category", "category_nouns": "categories", "origin": ""},
+}
+_OWN_TEXTS = {"network": False, "report": {"item_noun": "item", "text_noun": "text", "passage_share": 1.0}}
+
 # For a thousand items and a million ratings, or more.
 _MANY_ITEMS: Mapping[str, Mapping[str, Any]] = {
     "reviews": {"corpus": "large_movie_reviews"},
@@ -86,10 +95,15 @@ _MANY_ITEMS: Mapping[str, Mapping[str, Any]] = {
 
 
 class FlowSettings(BaseModel):
-    """Where a flow runs, reads and writes. PROFILES: named sets of values, which single settings override."""
+    """Where a flow runs, reads and writes.
+
+    PROFILES: named sets of values, which single settings override. OWN: values by the setting whose path, if there is
+    one, brings them with it; they win over a profile.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    PROFILES: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    PROFILES: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    OWN: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     parallel: ParallelConfig = setting(ParallelConfig(), "where fits that need not wait for one another run")
     artifacts_dir: Path = setting(Path("artifacts"), "where artifacts and the report are written")
@@ -105,7 +119,11 @@ class FlowSettings(BaseModel):
     def _fill_from_profile(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        return _merge(cls.PROFILES.get(str(given.get("profile", "sample")), {}), given)
+        values = cls.PROFILES.get(str(given.get("profile", "sample")), {})
+        for source, own in cls.OWN.items():
+            if dict(given.get(source, {})).get("path"):
+                values = _merge(values, own)
+        return _merge(values, given)
 
 
 class RatedSettings(BaseModel):
@@ -151,6 +169,10 @@ class LanguageModelSettings(BaseModel):
 
 
 class _FullStages(BaseModel):
+    item_factors: ItemFactorsSource = setting(
+        ItemFactorsSource(), "item vectors of your own that are explained, instead of those of a recommender"
+    )
+    texts: TextsSource = setting(TextsSource(), "texts of your own about the items, instead of reviews")
     reviews: ReviewConfig = setting(ReviewConfig(), "which reviews are read, and from where")
     factors: FactorConfig = setting(FactorConfig(), "how factors are found, and which are stable or shared")
     labels: LabelConfig = setting(LabelConfig(), "which factors become the labels of an item")
@@ -166,6 +188,9 @@ class _FullStages(BaseModel):
     )
     trials: TrialConfig = setting(TrialConfig(), "other recommenders that it is compared with")
     analysis: AnalysisConfig = setting(AnalysisConfig(), "what is shown of the recommender itself")
+    network: bool = setting(
+        True, "train the language model and the classifiers; off for texts or item vectors of your own unless set"
+    )
     classifier: ClassifierConfig = setting(ClassifierConfig(), "the classifiers that read reviews")
     predictions: PredictionConfig = setting(PredictionConfig(), "how reviews are predicted")
     histograms: HistogramConfig = setting(HistogramConfig(), "which predictions a histogram counts")
@@ -183,6 +208,7 @@ class _FullStages(BaseModel):
 class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettings, ProfileSettings):
     """The settings of the full flow. What is not given is as the profile has it."""
 
+    OWN: ClassVar = {"item_factors": _OWN_VECTORS, "texts": _OWN_TEXTS}
     PROFILES: ClassVar = {
         "sample": {},
         "standard": {
@@ -202,6 +228,17 @@ class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettin
             "classifier": {"n_folds": 5, "max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
         },
     }
+
+    @property
+    def data(self) -> str:
+        """What a run is named after: the data that it reads."""
+        return self.item_factors.path[0].name if self.item_factors.path else super().data
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        if self.histograms.source == "network" and not self.network:
+            raise ValueError("histograms count what the network predicts, and no network is trained: set --network")
+        return self
 
 
 class _CollabStudyStages(BaseModel):

@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import Annotated
 
 from latentflix.data.datasets import DataSetConfig, load_data_set
-from latentflix.data.ratings import RatingsConfig, read_ratings
+from latentflix.data.items import are_counted
+from latentflix.data.ratings import RatingsConfig, read_ratings, without_ratings
 from latentflix.data.ratings_file import RatingsSourceConfig, load_ratings_source
 from latentflix.data.title_links import link_items
+from latentflix.recommender.item_vectors import ItemFactorsConfig, ItemVectors, load_item_vectors, load_items
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -20,6 +22,24 @@ def fetch_data_set(artifact: Artifact, _: Store, *, config: DataSetConfig) -> No
 def read_ratings_file(artifact: Artifact, _: Store, *, config: RatingsSourceConfig) -> None:
     """Read the user's own ratings and items, and keep their tables as they are."""
     artifact.write_tables(load_ratings_source(config))
+
+
+@stage("item_factors", "item_factors")
+def read_item_factors(artifact: Artifact, _: Store, *, config: ItemFactorsConfig) -> None:
+    """Read the user's own item vectors."""
+    vectors = load_item_vectors(config)
+    artifact.write(vectors)
+    artifact.metrics.update(
+        fits=len(vectors.item_factors), items=len(vectors.numbers), dimensions=len(vectors.dimensions)
+    )
+
+
+@stage("ratings", "items")
+def read_items(artifact: Artifact, store: Store, *, item_factors: Handle, config: ItemFactorsConfig) -> None:
+    """Read what is known of the items of vectors, of which there are no ratings."""
+    items = load_items(store.read_field(item_factors, ItemVectors, "numbers"), config)
+    artifact.write(without_ratings(items))
+    artifact.metrics.update(items=len(items), counted=are_counted(items))
 
 
 @stage("ratings", "ratings")

@@ -32,6 +32,7 @@ from latentflix.factors.meanings.tester import read_name_tests
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.tags import TagConfig, compare_with_tags
 from latentflix.recommender.halves import HalfFits
+from latentflix.recommender.item_vectors import ItemVectors
 from latentflix.recommender.model import Recommender, seed_fits
 from latentflix.text.classifier import read_reviews
 from latentflix.text.language_model import LanguageModel
@@ -75,6 +76,18 @@ def extract(
     artifact.metrics.update(
         axes=len(factors.axes), **{name: int(factors.axes[name].sum()) for name in ("stable", "shared")}
     )
+
+
+@stage("factors", "factors-{config.rotation}-{config.n_axes}")
+def extract_from_vectors(
+    artifact: Artifact, store: Store, *, ratings: Handle, item_factors: Handle, config: FactorConfig
+) -> None:
+    """Rotate item vectors of the user's own to common axes, and measure how stable these are if there are several."""
+    vectors = store.read(item_factors, ItemVectors)
+    n_ratings = store.read_table(ratings, "items")["ratings"]
+    factors = extract_factors(vectors.fits(), n_ratings, config, dimensions=vectors.dimensions)
+    artifact.write(factors)
+    artifact.metrics.update(axes=len(factors.axes), stable=int(factors.axes["stable"].sum()), shared=0)
 
 
 @stage("labels", "labels-{config.rule}")
@@ -223,7 +236,7 @@ def count_votes(
     store: Store,
     *,
     positions: Handle,
-    predictions: Handle,
+    predictions: tuple[Handle, ...],
     labels: Handle,
     reviews: Handle,
     config: HistogramConfig,
@@ -232,7 +245,7 @@ def count_votes(
     scores = score_reviews(
         store.read_field(positions, CrossFit, "reviews"),
         list(store.read_table(labels, "labels")["axis"].unique()),
-        store.read_table(predictions, "predictions"),
+        [store.read_table(handle, "predictions") for handle in predictions],
         config,
     )
     item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]

@@ -18,10 +18,11 @@ from latentflix.factors.evaluation import evaluate_predictions
 from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.network import NetworkPositions, place_items
 from latentflix.factors.reader_model import fit_reader as fit_reader_model
+from latentflix.factors.readers.metadata import mean_ratings
 from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig, build_readers
 from latentflix.factors.readers.stacked import STACKED
 from latentflix.factors.readers.tfidf import WordReader
-from latentflix.factors.readers.topics import TopicReader, find_topics
+from latentflix.factors.readers.topics import NONE_HELD_OUT, TopicReader, find_topics
 from latentflix.text.cleaning import text_id
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.sentence_embeddings import Embeddings
@@ -81,6 +82,15 @@ def learn_topics(
     artifact.metrics["topics"] = vectors.shape[1]
 
 
+@stage("topics", "topics-{config.topics.n_topics}")
+def learn_own_topics(artifact: Artifact, store: Store, *, documents: Handle, config: ReadersConfig) -> None:
+    """Learn topics from the documents themselves, where there are no texts of other items."""
+    read = store.read(documents, Documents)
+    vectors = find_topics(read, read.parts["text"], NONE_HELD_OUT, config.topics, mask=config.mask_names)
+    artifact.write(TopicReader(vectors))
+    artifact.metrics["topics"] = vectors.shape[1]
+
+
 @stage("repeats", "repeats-{config.repeats}")
 def predict_repeats(
     artifact: Artifact,
@@ -103,7 +113,7 @@ def predict_repeats(
     readers = build_readers(
         read,
         store.read_table(ratings, "items"),
-        store.read_table(ratings, "ratings").groupby("item_id")["rating"].mean(),
+        mean_ratings(store.read_table(ratings, "ratings"), store.read_table(ratings, "items")),
         store.read(topics, TopicReader).vectors,
         vectors,
         config,
@@ -158,54 +168,63 @@ def evaluate(
     artifact: Artifact,
     store: Store,
     *,
-    predictions: Handle,
-    baseline: Handle,
-    reviews: Handle,
-    classifier: Handle,
-    labels: Handle,
     factors: Handle,
     documents: Handle,
     positions: Handle,
     without_kind: Annotated[tuple[Handle, ...], "positions"],
-    network: Handle,
+    network: tuple[Handle, ...],
     config: EvaluationConfig,
 ) -> None:
-    """Score the predictions for items whose reviews were held out.
+    """Score the positions predicted of items that were held out.
 
-    without_kind: positions predicted without each kind of text of the documents, if there are several.
+    without_kind: positions predicted without each kind of text of the documents, if there are several. network: those
+    that the network predicts, if it ran.
     """
-    predicted = store.read_table(predictions, "predictions")
-    item_ids = store.read_table(reviews, "reviews").set_index("review_id")["item_id"]
-    folds = store.read_field(classifier, Classifiers, "folds")
-    known = store.read_field(classifier, Classifiers, "labels")
-    placed = store.read(network, NetworkPositions)
+    placed = [store.read(handle, NetworkPositions) for handle in network]
     scores = score_positions(
         store.read(positions, CrossFit),
         store.read(documents, Documents),
         store.read_table(factors, "scores"),
         store.read_table(factors, "axes")["stable"],
-        placed,
+        next(iter(placed), None),
         config,
         {
             kind: store.read_field(handle, CrossFit, "held_out")[STACKED]
             for kind, handle in zip(store.manifest(documents).metrics["separable_kinds"], without_kind, strict=True)
         },
     )
-    evaluation = evaluate_predictions(
-        predicted,
-        store.read_table(baseline, "predictions"),
-        item_ids,
-        folds,
-        store.read_table(labels, "items"),
-        known,
-        scores.inflation,
-        config,
-    )
-    artifact.write_table("labels", evaluation.labels)
     artifact.write_table("axes", scores.axes)
     artifact.write_table("readers", scores.readers)
     artifact.write_table("kinds", scores.kinds)
-    artifact.metrics.update(evaluation.overall | scores.summary() | placed.summary())
+    artifact.metrics.update(scores.summary())
+
+
+@stage("label_evaluation", "label_evaluation")
+def evaluate_labels(
+    artifact: Artifact,
+    store: Store,
+    *,
+    predictions: Handle,
+    baseline: Handle,
+    reviews: Handle,
+    classifier: Handle,
+    labels: Handle,
+    evaluation: Handle,
+    config: EvaluationConfig,
+) -> None:
+    """Score the labels predicted of items whose reviews were held out."""
+    found = evaluate_predictions(
+        store.read_table(predictions, "predictions"),
+        store.read_table(baseline, "predictions"),
+        store.read_table(reviews, "reviews").set_index("review_id")["item_id"],
+        store.read_field(classifier, Classifiers, "folds"),
+        store.read_table(labels, "items"),
+        store.read_field(classifier, Classifiers, "labels"),
+        store.manifest(evaluation).metrics["null_inflation"],
+        config,
+    )
+    artifact.write_table("labels", found.labels)
+    artifact.metrics.update(found.overall)
 
 
 @stage("reader", "reader")

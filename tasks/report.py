@@ -2,15 +2,20 @@
 
 from typing import Annotated
 
-from latentflix.factors.classifiers import Classifiers
-from latentflix.factors.comparison import Comparison
 from latentflix.factors.meanings.llm_names import LlmNames
 from latentflix.factors.naming import Names
 from latentflix.factors.tags import TagFindings
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes, ChangesConfig, compare_snapshots, read_snapshot
-from latentflix.report.inputs import PageConfig, ReportConfig, ReportInputs
+from latentflix.report.inputs import (
+    NETWORK_STAGES,
+    PageConfig,
+    ReportConfig,
+    ReportInputs,
+    read_network,
+    read_recommender,
+)
 from latentflix.report.page import build_report
 from latentflix.report.recommender import build_analysis_page
 from tasks.stage import Artifact, Handle, Store, stage
@@ -40,25 +45,18 @@ def write_report(
     artifact: Artifact,
     store: Store,
     *,
-    sources: Annotated[tuple[Handle, ...], "datasets", "ratings_source"],
-    corpus: Annotated[Handle, "datasets"],
+    sources: Annotated[tuple[Handle, ...], "datasets", "ratings_source", "item_factors"],
+    corpus: Annotated[tuple[Handle, ...], "datasets"],
     ratings: Handle,
-    trials: Handle,
-    analysis: Handle,
+    recommender: Annotated[tuple[Handle, ...], "trials", "analysis"],
     factors: Handle,
     labels: Handle,
     reviews: Handle,
     documents: Handle,
     positions: Handle,
     reader: Handle,
-    token_corpus: Handle,
-    language_model: Handle,
-    classifier: Handle,
-    predictions: Handle,
-    baseline: Handle,
-    network: Handle,
+    network: Annotated[tuple[Handle, ...], *NETWORK_STAGES],
     evaluation: Handle,
-    comparison: Handle,
     names: Handle,
     histograms: Handle,
     tags: tuple[Handle, ...],
@@ -70,23 +68,8 @@ def write_report(
 ) -> None:
     """Build the report from the results of all stages."""
     stages = (
-        *(*sources, corpus, ratings, trials, analysis, *halves, factors, labels, reviews, documents, positions, reader),
-        *(
-            token_corpus,
-            language_model,
-            classifier,
-            predictions,
-            baseline,
-            network,
-            evaluation,
-            comparison,
-            names,
-            histograms,
-            *tags,
-            *llm_names,
-            changes,
-            *fits,
-        ),
+        *(*sources, *corpus, ratings, *recommender, *halves, factors, labels, reviews, documents, positions, reader),
+        *(*network, evaluation, names, histograms, *tags, *llm_names, changes, *fits),
     )
     named = store.read(names, Names)
     inputs = ReportInputs(
@@ -96,13 +79,10 @@ def write_report(
         item_labels=store.read_table(labels, "items"),
         labels=store.read_table(labels, "labels"),
         reviews=store.read_table(reviews, "reviews"),
-        label_scores=store.read_table(evaluation, "labels"),
         axis_scores=store.read_table(evaluation, "axes"),
         reader_scores=store.read_table(evaluation, "readers"),
         kind_scores=store.read_table(evaluation, "kinds"),
         overall=store.manifest(evaluation).metrics,
-        comparison=store.read(comparison, Comparison),
-        rare=store.read_table(comparison, "rare"),
         terms=named.terms,
         pole_items=named.items,
         genres=named.genres,
@@ -110,12 +90,8 @@ def write_report(
         names=named.names,
         shares=store.read_table(histograms, "shares"),
         most_frequent=store.manifest(histograms).metrics["most_frequent"],
-        language_model_history=store.read_table(language_model, "history"),
-        language_model_rates=store.read_table(language_model, "rates"),
-        sentences=store.read_table(language_model, "sentences"),
-        classifier_history=store.read_field(classifier, Classifiers, "history"),
-        trials=store.read(trials, Trials),
-        analysis=store.read(analysis, Analysis),
+        network=read_network(store, network),
+        recommender=read_recommender(store, recommender),
         changes=store.read(changes, Changes),
         tags=[store.read(handle, TagFindings) for handle in tags],
         llm_names=[store.read(handle, LlmNames) for handle in llm_names],

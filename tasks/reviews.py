@@ -15,9 +15,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import SecretStr
 
+from latentflix.data.ratings import Ratings
 from latentflix.errors import StoreConflict, TransientFetchError
 from latentflix.reviews.join import ReviewConfig, film_of_each, gather_reviews, held_out_texts
 from latentflix.reviews.refresh import Batch, RefreshConfig
+from latentflix.reviews.texts import TextsSourceConfig, join_texts, read_texts
 from tasks.stage import Artifact, Handle, Store, stage
 
 _JITTER = 0.5
@@ -38,6 +40,16 @@ def join_reviews(
     reviews, coverage = gather_reviews(texts, items, item_ids, review_films, config)
     artifact.write_table("reviews", reviews)
     artifact.write_table("unread", held_out_texts(reviews, items, item_ids, review_films))
+    artifact.metrics.update(asdict(coverage))
+
+
+@stage("reviews", "texts")
+def join_own_texts(artifact: Artifact, store: Store, *, ratings: Handle, config: TextsSourceConfig) -> None:
+    """Join the user's own texts to the items by their ids."""
+    item_ids = store.read_field(ratings, Ratings, "item_ids")
+    texts, coverage = join_texts(read_texts(config), item_ids, config.max_characters, str(config.path))
+    artifact.write_table("reviews", texts)
+    artifact.write_table("unread", texts[["review_id"]].rename(columns={"review_id": "text_id"}))
     artifact.metrics.update(asdict(coverage))
 
 

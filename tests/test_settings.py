@@ -19,12 +19,14 @@ from latentflix.data.splits import SplitConfig
 from latentflix.errors import SettingsError
 from latentflix.factors.classifiers import FoldConfig, PredictionConfig
 from latentflix.factors.extraction import FactorConfig
+from latentflix.factors.inference import EvaluationConfig
 from latentflix.factors.meanings.llm_names import LlmConfig
 from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig
 from latentflix.factors.readers.tfidf import WordsConfig
 from latentflix.factors.readers.topics import TopicsConfig
 from latentflix.keys import artifact_key
 from latentflix.recommender.halves import PairsConfig
+from latentflix.recommender.item_vectors import ItemFactorsConfig
 from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.posterior import PosteriorConfig
 from latentflix.reviews.sources.registry import SourcesConfig
@@ -55,6 +57,7 @@ def stages_of(settings):
 STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{name: config for settings in ALL_SETTINGS for name, config in stages_of(settings).items()},
+    "item_factors": ItemFactorsConfig,
     "agreement": FactorConfig,
     "fold": FoldConfig,
     "halves": PairsConfig,
@@ -64,11 +67,12 @@ CONFIGS = {
     "positions": ReadersConfig,
     "reader": ReadersConfig,
     "datasets": DataSetConfig,
+    "label_evaluation": EvaluationConfig,
     "llm_names": LlmConfig,
     "pretrained": PretrainedConfig,
 }
 # Settings that belong to no stage.
-PARTS = {"llm", "readers", "parallel", "refresh", "store", "sources", "titles"}
+PARTS = {"texts", "llm", "readers", "parallel", "refresh", "store", "sources", "titles"}
 # By what stands before the option's name on the command line.
 PARTS_OF_STAGES = {
     "collab.posterior": PosteriorConfig,
@@ -140,8 +144,9 @@ def test_what_a_user_changes_comes_first_and_folders_come_last(settings):
 
 
 def test_the_full_flow_begins_with_data_reviews_factors_labels_and_names():
-    first = ["profile", "ratings_source", "ratings", "reviews", "factors", "labels", "documents", "readers", "names"]
-    assert list(FullSettings.model_fields)[:10] == [*first, "report"]
+    data = ["profile", "ratings_source", "ratings", "item_factors", "texts", "reviews"]
+    first = [*data, "factors", "labels", "documents", "readers", "names", "report"]
+    assert list(FullSettings.model_fields)[: len(first)] == first
 
 
 def test_help_lists_settings_in_the_order_of_the_form(help_text):

@@ -54,6 +54,15 @@ class Ratings:
     merged: int
 
 
+def without_ratings(items: pd.DataFrame) -> Ratings:
+    """Items that nobody's ratings are known of. items: as `describe_items` returns them."""
+    none = {name: np.zeros(0, dtype) for name, dtype in RATING_TYPES.items()}
+    users = pd.DataFrame({"ratings": np.zeros(0, np.int32)}, index=pd.Index([], name="user_id", dtype="int32"))
+    own = pd.Index(items["source_id"], name="source_id")
+    item_ids = pd.Series(items.index.to_numpy(np.int32), own, name="item_id")
+    return Ratings(pd.DataFrame(none), items, users, item_ids, 0.0, 0.0, 0)
+
+
 def read_ratings(
     ratings: pd.DataFrame, items: pd.DataFrame, config: RatingsConfig, scale: pd.DataFrame | None = None
 ) -> Ratings:

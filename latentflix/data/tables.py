@@ -4,7 +4,7 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,21 @@ def read_file(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_columns(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
+    """Read a csv, tsv or parquet file, which may be gzipped unless it is parquet; the columns of `text` as they stand.
+
+    An id such as "007" keeps its zeros in a csv file, too. Raises DataError if the file cannot be read.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    try:
+        if ".parquet" in suffixes:
+            return pd.read_parquet(path)
+        separator = "\t" if ".tsv" in suffixes else ","
+        return pd.read_csv(path, sep=separator, dtype=dict.fromkeys(text, "str"))
+    except (*UNREADABLE, OSError) as error:
         raise _unreadable(path, error) from error
 
 

@@ -12,7 +12,7 @@ from latentflix.factors.documents import Documents, review_parts
 from latentflix.factors.folds import assign_groups
 from latentflix.factors.permutations import permute_items
 from latentflix.factors.readers.protocol import Reader
-from latentflix.factors.readers.registry import Readers, ReadersConfig
+from latentflix.factors.readers.registry import Readers, ReadersConfig, repeat_groups
 from latentflix.factors.readers.ridge import KernelRidge, RidgeFit, choose_landmarks, fit_ridge
 from latentflix.factors.readers.stacked import STACKED, stack_readers
 from latentflix.factors.readers.tfidf import WordReader
@@ -51,8 +51,9 @@ class CrossFit:
 
 
 def cross_fit(documents: Documents, positions: pd.DataFrame, readers: Readers, config: ReadersConfig) -> CrossFit:
-    """Make all repeats of `cross_fit_repeats`."""
-    return cross_fit_repeats(documents, positions, readers, config, range(config.n_repeats))
+    """Make all repeats of `cross_fit_repeats`, as the tasks of `repeat_groups` make them."""
+    groups = (group.repeats for group in repeat_groups(config))
+    return merge_repeats([cross_fit_repeats(documents, positions, readers, config, group) for group in groups])
 
 
 def merge_repeats(parts: Sequence[CrossFit]) -> CrossFit:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,13 @@ class DocumentConfig(StageConfig):
         30.0, "ratings that make an item count half as much as one whose position is known exactly", gt=0
     )
     kinds: tuple[Kind, ...] = setting(
-        ("review", "reception", "plot"), "kinds of texts that are read, of those that the reviews of a run are of"
+        ("review", "reception", "plot"),
+        "kinds of texts that are read, of those that the sources of reviews tell apart; kinds of your own always are",
+    )
+    english: bool = setting(
+        True,
+        "texts are English: stop words are left out of names, plurals count as their singular, and words that are "
+        "written with a capital as proper names",
     )
     plots: bool = setting(False, "read the plots of the data set film_plots too, joined by title")
     titles: bool = setting(False, "read the item's title too")
@@ -49,12 +56,14 @@ class Documents:
             int64 (items that are held out together), parts int64, words int64.
         proper_names: words in lower case that are mostly written with a capital within a sentence.
         repeated: parts left out because another part of the same item, or parts of two items, have the same text.
+        english: whether the texts are English.
     """
 
     parts: pd.DataFrame
     items: pd.DataFrame
     proper_names: list[str]
     repeated: int
+    english: bool = True
 
 
 def gather_documents(
@@ -71,7 +80,7 @@ def gather_documents(
     """
     rated = items[items["ratings"] >= config.min_ratings]
     kind = reviews["kind"] if "kind" in reviews else pd.Series(REVIEW, reviews.index)
-    reviews = reviews.assign(kind=kind)[kind.isin(config.kinds)]
+    reviews = reviews.assign(kind=kind)[~kind.isin(set(get_args(Kind)) - set(config.kinds))]
     known = reviews[reviews["item_id"].isin(rated.index)].sort_values(["item_id", "review_id"], kind="stable")
     texts = known["text"].map(plain_text)
     # A text of two items says nothing of either; a second copy says nothing new.
@@ -94,7 +103,7 @@ def gather_documents(
             expected="at least 4",
             hint="bring more reviews, or lower --documents.min-ratings",
         )
-    proper_names = find_proper_names(parts["text"])
+    proper_names = find_proper_names(parts["text"]) if config.english else []
     if plots is not None:
         parts = pd.concat([parts, plots[plots["item_id"].isin(item_ids)].assign(kind=DATA_PLOT)])
     if config.titles:
@@ -109,7 +118,7 @@ def gather_documents(
     table["group"] = group_titles(table["title"])
     table["parts"] = by_item.size()
     table["words"] = by_item.agg(lambda of_item: sum(len(_WORD.findall(text)) for text in of_item))
-    return Documents(parts, table.rename_axis("item_id"), proper_names, int((~usable).sum()))
+    return Documents(parts, table.rename_axis("item_id"), proper_names, int((~usable).sum()), config.english)
 
 
 def review_parts(documents: Documents) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import NotEnoughData
-from latentflix.factors.stability import at_full_size, measure_agreement, measure_stability
+from latentflix.factors.stability import STABILITY, at_full_size, measure_agreement, measure_stability
 from latentflix.recommender.latent_factors import ItemFactors, LatentFactors
 from latentflix.recommender.rotation import Rotation, fit_axes
 
@@ -65,26 +65,24 @@ class Factors:
 
 
 def extract_factors(
-    fits: Sequence[LatentFactors],
+    fits: Sequence[LatentFactors | ItemFactors],
     n_ratings: pd.Series,
     config: FactorConfig,
     halves: Sequence[tuple[Sequence[ItemFactors], Sequence[ItemFactors]]] = (),
+    dimensions: Sequence[str] = (),
 ) -> Factors:
     """Find the axes along which the items differ, and how stable each is from seed to seed and between people.
 
     Stability is measured between the first and the second half of the seeds, each with axes of its own, so neither half
     is the group that made the axes; all items with `min_ratings` count alike in it. Agreement between people is
     measured in the same way between the two halves of the users of each pair in `halves`, and averaged over the pairs.
-    The sign of an axis is such that its longer tail, each item counted as often as it was rated, is the positive one.
-    Raises NotEnoughData if there is only one fit, or fewer than three items have `min_ratings`.
+    One fit cannot show how stable an axis is; then none is said to be, and all are used.
+    The sign of an axis is such that its longer tail, each item counted as often as it was rated, is the positive one;
+    a raw axis keeps its own.
+    Raises NotEnoughData if fewer than three items have `min_ratings`.
+
+    dimensions: what the raw axes of the first fit are called, if not 1, 2 and so on.
     """
-    if len(fits) < 2:
-        raise NotEnoughData(
-            "one fit cannot show which factors are stable",
-            found="1 seed",
-            expected="at least 2, from which two groups can be made",
-            hint="raise --collab.n-seeds",
-        )
     item_ids = fits[0].item_ids
     ratings = n_ratings.reindex(item_ids, fill_value=0).to_numpy(np.float64)
     frequently_rated = ratings >= config.min_ratings
@@ -97,17 +95,23 @@ def extract_factors(
         )
     weights = np.where(frequently_rated, ratings**config.rating_weight, 0)
     half = len(fits) // 2
-    (positions, explained), (first, _), (second, _) = (
-        fit_axes(group, weights, config.rotation, config.n_axes) for group in (fits, fits[:half], fits[half:])
-    )
+    positions, explained = fit_axes(fits, weights, config.rotation, config.n_axes)
     rows = frequently_rated
-    stability = measure_stability(positions[rows], first[rows], second[rows], config.n_rotations, config.seed)
+    if half:
+        first, second = (
+            fit_axes(group, weights, config.rotation, config.n_axes)[0][rows] for group in (fits[:half], fits[half:])
+        )
+        stability = measure_stability(positions[rows], first, second, config.n_rotations, config.seed)
+    else:
+        stability = pd.DataFrame(np.nan, range(positions.shape[1]), STABILITY)
     # Frequently rated items have the same position in every run, so a third moment by ratings keeps its sign.
-    signs = np.where(ratings[rows] @ positions[rows] ** 3 < 0, -1, 1)
-    scores = signs * (positions - positions[rows].mean(0)) / positions[rows].std(0)
-    names = [str(number + 1) for number in range(scores.shape[1])]
+    raw = config.rotation == "none"
+    signs = np.where((ratings[rows] @ positions[rows] ** 3 < 0) & (not raw), -1, 1)
+    spread = positions[rows].std(0)
+    scores = signs * (positions - positions[rows].mean(0)) / np.where(spread > 0, spread, 1)
+    names = list(dimensions) if raw and dimensions else [str(number + 1) for number in range(scores.shape[1])]
     axes = stability.set_axis(pd.Index(names, name="axis"), axis=0)
-    axes["stable"] = axes["stability"] >= config.stable_from
+    axes["stable"] = (axes["stability"] >= config.stable_from) | (half == 0)
     people = _agreement_between_people(pd.DataFrame(positions, item_ids), halves, pd.Series(weights, item_ids), config)
     axes["people"], axes["people_null_95"] = people.T
     axes["people_full"] = at_full_size(axes["people"])

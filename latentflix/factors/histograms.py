@@ -6,6 +6,7 @@ with how probable the same classifier finds them in other reviews. So a label th
 no votes for that.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,11 +27,15 @@ class HistogramConfig(StageConfig):
 
 
 def score_reviews(
-    positions: pd.DataFrame, axes: list[str], predictions: pd.DataFrame, config: HistogramConfig
+    positions: pd.DataFrame, axes: list[str], network: Sequence[pd.DataFrame], config: HistogramConfig
 ) -> pd.DataFrame:
-    """Score the labels of each review by the source that is asked for: by `score_by_reader` or `score_by_network`."""
+    """Score the labels of each review by the source that is asked for: by `score_by_reader` or `score_by_network`.
+
+    network: its predictions, if it ran; it must have if it is asked for.
+    """
     if config.source == "reader":
         return score_by_reader(positions, axes)
+    (predictions,) = network
     return score_by_network(predictions, list(predictions.columns.drop(["classifier", "review_id"])))
 
 

@@ -52,7 +52,7 @@ class LabelPredictor:
         classifier = run.handle("classifier")
         classifier_config = _read_config(store, classifier)
         vocabulary = store.read_json(run.handle("language_model"), "vocabulary")
-        scores = store.read_table(run.handle("evaluation"), "labels")
+        scores = store.read_table(run.handle("label_evaluation"), "labels")
         labels = scores.loc[store.read_json(classifier, "labels"), ["auc", "auc_p"]]
         labels.insert(0, "name", pd.Series(store.read_json(run.handle("names"), "names")))
         labels.insert(1, "threshold", tuned["review_threshold"])

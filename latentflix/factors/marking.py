@@ -48,6 +48,8 @@ def find_families(
     p: np.ndarray,
     max_p: float,
     n_families: int,
+    *,
+    english: bool = True,
 ) -> list[np.ndarray]:
     """Find the families of terms that mark a pole, the strongest first, each as the numbers of its terms.
 
@@ -56,6 +58,7 @@ def find_families(
         use: (items, terms), standardised over items by `weights`, (items,), which sum up to 1.
         r: (terms,), the correlation of each with the position, towards the pole.
         p: (terms,), of at most `max_p` for a term that marks the pole.
+        english: whether an English plural is a form of its singular.
     """
     marking = np.flatnonzero((p <= max_p) & (r > 0))
     marking = marking[np.argsort(-r[marking], kind="stable")][: _CANDIDATES * n_families]
@@ -63,4 +66,6 @@ def find_families(
     explained = np.outer(r[marking], r[marking])
     shared = (use[:, marking] * weights[:, None]).T @ use[:, marking] - explained
     agreement = shared / np.sqrt(np.outer(1 - r[marking] ** 2, 1 - r[marking] ** 2))
-    return [marking[family] for family in group_families(terms[marking].tolist(), agreement)[:n_families]]
+    return [
+        marking[family] for family in group_families(terms[marking].tolist(), agreement, english=english)[:n_families]
+    ]

@@ -94,9 +94,9 @@ def find_names(
     r, null = correlate(use, ranks, weights, orders)
     terms = pd.concat(
         [
-            _pole_terms(counted, use, weights, sign * r[:, at], null[:, at], sign * ranks[axis], config).assign(
-                label=axis + pole
-            )
+            _pole_terms(
+                counted, use, weights, sign * r[:, at], null[:, at], sign * ranks[axis], config, documents.english
+            ).assign(label=axis + pole)
             for at, axis in enumerate(stable)
             for pole, sign in SIGNS.items()
         ],
@@ -131,6 +131,7 @@ def _count_words(documents: Documents, config: NameConfig) -> WordUse:
         min_items=config.min_items,
         max_share=config.max_share,
         max_terms=config.max_terms,
+        english=documents.english,
     )
 
 
@@ -142,10 +143,11 @@ def _pole_terms(
     null: np.ndarray,
     towards: pd.Series,
     config: NameConfig,
+    english: bool,
 ) -> pd.DataFrame:
     """The families of terms that mark a pole. r: (terms,), towards the pole. null: (permutations,)."""
     p = corrected_p(r, null)
-    families = find_families(counted.terms, use, weights, r, p, config.max_p, config.n_terms)
+    families = find_families(counted.terms, use, weights, r, p, config.max_p, config.n_terms, english=english)
     first = np.array([family[0] for family in families], np.int64)
     n_pole = max(round(len(towards) * config.pole_share), 1)
     at_pole = np.argsort(-towards.to_numpy(), kind="stable")[:n_pole]

@@ -5,6 +5,9 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import ortho_group
 
+# What is measured of each axis.
+STABILITY = ["stability", "stability_null", "stability_null_95", "stability_p"]
+
 
 def match_axes(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Match the axes (items, axes) of two groups one to one, for the largest sum of |r| (Hungarian assignment).

@@ -8,7 +8,7 @@ import numpy as np
 SAME_USE = 0.6
 
 
-def group_families(terms: Sequence[str], agreement: np.ndarray) -> list[list[int]]:
+def group_families(terms: Sequence[str], agreement: np.ndarray, *, english: bool = True) -> list[list[int]]:
     """Group terms into families: their numbers, the strongest member of a family and the strongest family first.
 
     A term joins the first family whose strongest member is used by the same items, or to whose words it belongs: forms
@@ -18,9 +18,10 @@ def group_families(terms: Sequence[str], agreement: np.ndarray) -> list[list[int
 
     Args:
         terms: the strongest first.
+        english: whether an English plural is a form of its singular.
         agreement: (terms, terms), partial correlation over items of the use of two terms, given the position.
     """
-    stems = [_stems(term) for term in terms]
+    stems = [_stems(term) if english else term.split() for term in terms]
     families: list[list[int]] = []
     for number, own in enumerate(stems):
         for family in families:

@@ -20,17 +20,17 @@ _AT_ONCE = 1024
 Span = tuple[int, int]
 
 
-def find_terms(text: str, terms: Collection[str]) -> list[tuple[Span, str]]:
+def find_terms(text: str, terms: Collection[str], *, english: bool = True) -> list[tuple[Span, str]]:
     """Find where a text uses which of the terms, in order, as `count_use` counts them.
 
-    The words of a term of two follow one another within a sentence, with nothing between them but English stop words
-    and words of one or two letters. Capitals make no difference.
+    The words of a term of two follow one another within a sentence, with nothing between them but words of one or two
+    letters and, if it is English, stop words. Capitals make no difference.
     """
     found: list[tuple[Span, str]] = []
     last, start = "", 0
     for token in _TOKEN.finditer(text):
         word = token.group().lower()
-        if word in ENGLISH_STOP_WORDS:
+        if english and word in ENGLISH_STOP_WORDS:
             continue
         pair = f"{last} {word}"
         found += [((start, token.end()), pair)] if last and pair in terms else []
@@ -87,19 +87,21 @@ def count_use(
     min_items: int,
     max_share: float,
     max_terms: int,
+    english: bool = True,
 ) -> WordUse:
     """Count the reviews of each item that use each term which at least `min_items` items use.
 
     Of more than `max_terms` terms, those that most items use. Terms are as `find_terms` describes them, without proper
-    names. A word that more than `max_share` of the reviews use, as "film", is none by itself, nor is its plural; it may
-    be one of a pair.
+    names. A word that more than `max_share` of the reviews use, as "film", is none by itself, nor is its English
+    plural; it may be one of a pair.
 
     Args:
         texts: of the reviews.
         items: int64 (reviews,), the number of each review's item, 0 to `n_items` - 1.
         proper_names: words in lower case.
+        english: leave out English stop words.
     """
-    numbers = _Numbers()
+    numbers = _Numbers(ENGLISH_STOP_WORDS if english else ())
     tokens, ends = array("i"), []
     for text in texts:
         tokens.extend(map(numbers.__getitem__, _TOKEN.findall(text)))
@@ -122,7 +124,8 @@ def count_use(
         stream[place] * len(words) + stream[place + 1], review[place], items, n_items, min_items
     )
     too_frequent = set(words[singles[single_counts.sum(0) > max_share * len(ends)]])
-    kept = [word not in too_frequent and word.removesuffix("s") not in too_frequent for word in words[singles]]
+    plural = "s" if english else ""
+    kept = [word not in too_frequent and word.removesuffix(plural) not in too_frequent for word in words[singles]]
     singles, single_counts = singles[kept], single_counts[:, np.flatnonzero(kept)]
     firsts, seconds = np.divmod(pairs, max(len(words), 1))
     terms = np.array([*words[singles], *(words[firsts] + " " + words[seconds])], dtype=str)
@@ -135,15 +138,16 @@ def count_use(
 class _Numbers(dict[str, int]):
     """The numbers of tokens, the same for all spellings of a word."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop_words: Collection[str]) -> None:
         super().__init__()
+        self._stop_words = stop_words
         self.by_word: dict[str, int] = {}
 
     def __missing__(self, token: str) -> int:
         word = token.lower()
         if word in _ENDS:
             number = _END
-        elif word in ENGLISH_STOP_WORDS:
+        elif word in self._stop_words:
             number = _STOP
         else:
             number = self.by_word.setdefault(word, len(self.by_word))

@@ -24,7 +24,7 @@ _COLUMNS = {
     "settings": ["stage", "setting", "previous", "current"],
 }
 # The stages whose metrics say how a run went.
-_MEASURED = ("factors", "reviews", "language_model", "evaluation")
+_MEASURED = ("factors", "reviews", "language_model", "evaluation", "label_evaluation")
 
 
 class ChangesConfig(StageConfig):

@@ -15,6 +15,7 @@ from latentflix.factors.naming import rank_items
 from latentflix.factors.word_use import Span, find_terms
 from latentflix.report.formatting import Nouns, describe_reader
 from latentflix.report.inputs import ReportConfig, ReportInputs
+from latentflix.report.items import reported_items
 from latentflix.report.rendering import render_section
 from latentflix.reviews.attribution import attribution_by_review
 
@@ -33,17 +34,23 @@ def factor_cards(inputs: ReportInputs, config: ReportConfig) -> list[dict[str, A
     return [_card(str(axis), bool(holds[axis]), inputs, config) for axis in order]
 
 
-def factors_section(cards: Sequence[dict[str, Any]], inputs: ReportInputs, nouns: Nouns) -> Markup:
+def factors_section(cards: Sequence[dict[str, Any]], inputs: ReportInputs, config: ReportConfig) -> Markup:
     """Render the section "Factors". cards: as `factor_cards` gives them."""
     return render_section(
         "factors.html",
-        nouns,
+        config.nouns,
         factors=cards,
         titles=inputs.items["title"].to_dict(),
-        reviewed=set(inputs.shares["item_id"]),
+        reviewed={item.item_id for item in reported_items(inputs, config)},
         credits=attribution_by_review(inputs.reviews),
         has_tags=bool(inputs.tags),
+        has_categories=has_categories(inputs.items),
     )
+
+
+def has_categories(items: pd.DataFrame) -> bool:
+    """Whether any item is filed under a genre or another category."""
+    return bool(items["genres"].map(len).any())
 
 
 def _card(axis: str, holds: bool, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
@@ -53,12 +60,12 @@ def _card(axis: str, holds: bool, inputs: ReportInputs, config: ReportConfig) ->
         "axis": axis,
         "holds": holds,
         "score": score,
-        "readers": _compare_readers(score, inputs.reader_scores.index) if score else [],
+        "readers": _compare_readers(score, inputs.reader_scores.index, config.nouns) if score else [],
         "poles": [_pole(f"{axis}{pole}", inputs, config) for pole in POLES],
     }
 
 
-def _compare_readers(score: Mapping[str, Any], readers: Sequence[str]) -> list[dict[str, Any]]:
+def _compare_readers(score: Mapping[str, Any], readers: Sequence[str], nouns: Nouns) -> list[dict[str, Any]]:
     """What each reader reaches, and how far the judge, which comes first, is ahead of it."""
     judge, *others = readers
     lead = {"difference": "", "low": "_low", "high": "_high"}
@@ -67,13 +74,17 @@ def _compare_readers(score: Mapping[str, Any], readers: Sequence[str]) -> list[d
         for name in others
     ]
     first = {"rho": score["rho"], **dict.fromkeys(lead)}
-    return [{"name": describe_reader(name), **row} for name, row in zip((judge, *others), (first, *rows), strict=True)]
+    return [
+        {"name": describe_reader(name, nouns), **row}
+        for name, row in zip((judge, *others), (first, *rows), strict=True)
+    ]
 
 
 def _pole(label: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
     def of_label(table: pd.DataFrame) -> list[dict[str, Any]]:
         return table[table["label"] == label].to_dict("records")
 
+    english = inputs.manifest("documents").config["english"]
     terms = of_label(inputs.terms)
     weights = {form: term["r"] for term in terms for form in (term["term"], *term["forms"].split("; ")) if form}
     shown = of_label(inputs.pole_items) if label in inputs.names else _unnamed_items(label, inputs)
@@ -92,7 +103,7 @@ def _pole(label: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, A
         "shown": shown,
         "short_titles": [_short_title(row["title"]) for row in shown[:_TITLES_IN_LINE]],
         "genres": of_label(inputs.genres),
-        "passages": find_passages(reviews, weights, config.n_passages, config.passage_length),
+        "passages": find_passages(reviews, weights, config, english=english),
     }
 
 
@@ -113,7 +124,7 @@ def _unnamed_items(label: str, inputs: ReportInputs) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Passage:
-    """A part of a review, never the whole. parts: pieces of text, each with whether it is a term.
+    """A part of a review. parts: pieces of text, each with whether it is a term.
 
     starts, ends: whether the review starts or ends with it.
     """
@@ -127,27 +138,27 @@ class Passage:
 
 
 def find_passages(
-    reviews: pd.DataFrame, weights: Mapping[str, float], n_passages: int, max_length: int
+    reviews: pd.DataFrame, weights: Mapping[str, float], config: ReportConfig, *, english: bool
 ) -> list[Passage]:
     """Find the passages with the largest sum of weights of the terms in them, each term counted once.
 
-    A passage consists of whole sentences of one review, as long as they fit into `max_length` characters and into half
-    of the review; of a longer sentence it takes a part that ends between words. A review gives one passage, and no item
-    gives a second one before every item has given its first.
+    A passage consists of whole sentences of one review, as long as they fit into `passage_length` and into
+    `passage_share` of the review; of a longer sentence it takes a part that ends between words. A review gives one
+    passage, and no item gives a second one before every item has given its first.
 
     reviews: review_id, item_id, text. weights: by term, which is one word, or two as `count_use` counts them.
     """
-    best = (_best_passage(review, weights, max_length) for review in reviews.itertuples())
+    best = (_best_passage(review, weights, config, english) for review in reviews.itertuples())
     found = sorted(filter(None, best), key=lambda passage: -passage.weight)
     item_ids = pd.Series([passage.item_id for passage in found], dtype="int64")
     rounds = item_ids.groupby(item_ids).cumcount().sort_values(kind="stable")
-    return [found[place] for place in rounds.index[:n_passages]]
+    return [found[place] for place in rounds.index[: config.n_passages]]
 
 
-def _best_passage(review: Any, weights: Mapping[str, float], max_length: int) -> Passage | None:
+def _best_passage(review: Any, weights: Mapping[str, float], config: ReportConfig, english: bool) -> Passage | None:
     text = _BREAK.sub(" ", review.text).strip()
-    length = min(max_length, len(text) // 2)
-    terms = find_terms(text, weights)
+    length = min(config.passage_length, int(len(text) * config.passage_share))
+    terms = find_terms(text, weights, english=english)
     if length < _SHORTEST or not terms:
         return None
 

@@ -12,24 +12,48 @@ _READERS = {
     "topics": "topics",
     "sentences": "sentence vectors",
     "network": "language model",
-    "metadata": "genres, year, ratings; no words",
+    "metadata": "{yardstick}; no words",
 }
 
 
 class Nouns(NamedTuple):
-    """What one item is called, and what several are."""
+    """What pages and commands call things.
+
+    Attributes:
+        item, items: what is recommended.
+        text, texts: what is written about it.
+        category, categories: what it is filed under.
+        origin: what the recommender learned its factors from; empty if they were given.
+        metadata: what is known of an item before anybody has written about it or rated it.
+        yardstick: the same and how it was rated.
+    """
 
     item: str = "item"
     items: str = "items"
+    text: str = "review"
+    texts: str = "reviews"
+    category: str = "genre"
+    categories: str = "genres"
+    origin: str = "ratings"
+    metadata: str = "genres, year and popularity"
+    yardstick: str = "genres, year and ratings"
 
 
 NEUTRAL = Nouns()
 
 
 def read_nouns(config: Mapping[str, Any]) -> Nouns:
-    """Read what items are called from the config of a report, as its manifest has it."""
-    item = config.get("item_noun") or NEUTRAL.item
-    return Nouns(item, config.get("item_nouns") or f"{item}s")
+    """Read what things are called from the config of a report, as its manifest has it."""
+    several = {
+        name: noun
+        for one, all_ in (("item", "items"), ("text", "texts"), ("category", "categories"))
+        for noun in [config.get(f"{one}_noun") or getattr(NEUTRAL, one)]
+        for name, noun in ((one, noun), (all_, config.get(f"{one}_nouns") or f"{noun}s"))
+    }
+    nouns = NEUTRAL._replace(**several, origin=config.get("origin", NEUTRAL.origin))
+    if nouns.category == NEUTRAL.category:
+        return nouns
+    return nouns._replace(metadata="metadata", yardstick="metadata")
 
 
 def capitalise(text: str) -> str:
@@ -42,9 +66,9 @@ def decimals(number: float | None, places: int = 2) -> str:
     return "–" if number is None or math.isnan(number) else f"{number:z.{places}f}"
 
 
-def describe_reader(reader: str) -> str:
+def describe_reader(reader: str, nouns: Nouns = NEUTRAL) -> str:
     """What a reader reads, for people who do not know its name."""
-    return _READERS.get(reader, reader)
+    return _READERS.get(reader, reader).format_map(nouns._asdict())
 
 
 def figure(value: Any) -> str:

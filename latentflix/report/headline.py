@@ -14,6 +14,7 @@ _POSITIONS = (
     "factors_that_hold",
 )
 _OVERALL = ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "auc_p", "words_auc")
+_OF_ONES_OWN = {"ratings_source": "ratings", "item_factors": "item vectors"}
 _MAIN_SETTINGS = {
     "collab": "recommender {model} with {n_factors} factors",
     "factors": "{n_axes} axes by {rotation}",
@@ -45,17 +46,20 @@ def headline(
         "factors_shared_by_people": int(axes["shared"].sum()),
         "names_that_hold": int(name_tests["holds"].sum()),
         "names_tested": len(name_tests),
-        **{name: overall[name] for name in (*_POSITIONS, *_OVERALL)},
+        **{name: overall.get(name) for name in (*_POSITIONS, *_OVERALL)},
     }
 
 
 def headline_sentence(figures: Mapping[str, Any], nouns: Nouns) -> str:
     """The headline in one line."""
-    rho, low, high, network = (decimals(figures[f"mean_rho{end}"], 3) for end in ("", "_low", "_high", "_network"))
+    rho, low, high = (decimals(figures[f"mean_rho{end}"], 3) for end in ("", "_low", "_high"))
+    network = figures["mean_rho_network"]
+    by_network = "" if network is None else f", {decimals(network, 3)} by the network"
+    stable = "stable " * (figures["stable_factors"] < figures["factors"])
     return (
-        f"{figures['items']:,} {nouns.items}, {figures['reviews']:,} reviews; {figures['factors_that_hold']} of "
-        f"{figures['factors']} factors hold: reviews predict where unseen {nouns.items} stand on them; mean rho "
-        f"{rho} [{low}, {high}] over the {figures['stable_factors']} stable factors, {network} by the network; "
+        f"{figures['items']:,} {nouns.items}, {figures['reviews']:,} {nouns.texts}; {figures['factors_that_hold']} of "
+        f"{figures['factors']} factors hold: {nouns.texts} predict where unseen {nouns.items} stand on them; mean rho "
+        f"{rho} [{low}, {high}] over the {figures['stable_factors']} {stable}factors{by_network}; "
         f"{figures['names_that_hold']} of {figures['names_tested']} names hold"
     )
 
@@ -74,7 +78,8 @@ def finding(figures: Mapping[str, Any], nouns: Nouns) -> str:
 
 def advice(figures: Mapping[str, Any], nouns: Nouns) -> str:
     """How far to trust which part of the report, given what was found."""
-    trust = f"The {nouns.items} at the ends of a factor come from ratings alone: trust them where it is stable."
+    origin = nouns.origin or "the recommender's vectors"
+    trust = f"The {nouns.items} at the ends of a factor come from {origin} alone: trust them where it is stable."
     if not figures["factors_that_hold"]:
         return f"{trust} Take the words as hints, and do not rely on the predicted histograms."
     hold, tested = figures["names_that_hold"], figures["names_tested"]
@@ -84,7 +89,7 @@ def advice(figures: Mapping[str, Any], nouns: Nouns) -> str:
         if tested
         else "No name could be tested."
     )
-    return f"{trust} The words come from reviews. {names}"
+    return f"{trust} The words come from {nouns.texts}. {names}"
 
 
 def run_facts(manifests: Sequence[Manifest], nouns: Nouns) -> dict[str, str]:
@@ -93,9 +98,9 @@ def run_facts(manifests: Sequence[Manifest], nouns: Nouns) -> dict[str, str]:
     data = [
         f"{DATA_SETS[manifest.config['name']].title} ({manifest.key[:8]})"
         if manifest.stage == "datasets"
-        else f"ratings of your own ({manifest.key[:8]})"
+        else f"{_OF_ONES_OWN[manifest.stage]} of your own{f' ({manifest.key[:8]})' if manifest.key else ''}"
         for manifest in manifests
-        if manifest.stage in ("datasets", "ratings_source")
+        if manifest.stage == "datasets" or manifest.stage in _OF_ONES_OWN
     ]
     data += [
         f"version {manifest.config['store_version']} of the review store"

@@ -27,8 +27,8 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "evaluation": {
         "axes": "How well reviews predict positions on each factor",
         "readers": "How well each reader predicts positions",
-        "labels": "How well each label is predicted",
     },
+    "label_evaluation": {"labels": "How well each label is predicted"},
     "comparison": {"methods": "How well each method predicts labels from reviews"},
     "genre_evaluation": {"scores": "How well genres are predicted", "genres": "How well each genre is predicted"},
     "sentiment_evaluation": {"scores": "How well sentiment is predicted", "confusion": "Predicted and true sentiment"},

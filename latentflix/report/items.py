@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tqdm.auto import tqdm
 
+from latentflix.data.items import are_counted
 from latentflix.report.figures import BLUE, ORANGE
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.rendering import render_section
@@ -49,6 +50,8 @@ _WHITE = 0
 class ReportedItem:
     """An item that has reviews, its own labels, the strongest first, and what is predicted for it.
 
+    ratings: how many there are, if that is known.
+
     Attributes:
         lifted: the labels whose share is most above the usual, and how many times as large it is; the largest first.
         before: float (labels,), the share of its reviews that vote for each label.
@@ -58,7 +61,7 @@ class ReportedItem:
 
     item_id: int
     title: str
-    ratings: int
+    ratings: int | None
     reviews: int
     labels: Sequence[str]
     lifted: Sequence[tuple[str, float]]
@@ -92,8 +95,9 @@ def _usual_shares(inputs: ReportInputs) -> pd.DataFrame:
 
 
 def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedItem]:
-    """The items with enough reviews, those with most of them first."""
+    """The items with enough reviews, those with most of them first, at most `max_items`."""
     labels = list(_usual_shares(inputs).index)
+    counted = are_counted(inputs.items)
     counts = inputs.reviews["item_id"].value_counts()
     own = inputs.item_labels.groupby("item_id")["label"].agg(list)
     before, after, lift = (
@@ -104,7 +108,7 @@ def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedI
         ReportedItem(
             item_id=int(item_id),
             title=str(inputs.items.loc[item_id, "title"]),
-            ratings=int(inputs.items.loc[item_id, "ratings"]),
+            ratings=int(inputs.items.loc[item_id, "ratings"]) if counted else None,
             reviews=int(counts[item_id]),
             labels=own.get(item_id, []),
             lifted=[
@@ -117,7 +121,7 @@ def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedI
         for item_id in before.index
         if counts[item_id] >= config.min_reviews
     ]
-    return sorted(items, key=lambda item: (-item.reviews, item.title))
+    return sorted(items, key=lambda item: (-item.reviews, item.title))[: config.max_items]
 
 
 def draw_histograms(items: Sequence[ReportedItem], usual: pd.DataFrame, most_frequent: str, folder: Path) -> None:

@@ -1,11 +1,13 @@
 """The report: one folder that opens from disk, with no script or picture from anywhere else."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from latentflix.artifacts import Manifest
 from latentflix.data.datasets import WHOLE_CORPUS
 from latentflix.data.large_movie import review_counts
 from latentflix.factors.comparison import CLASSIFIER, PRIOR, Comparison
@@ -15,7 +17,7 @@ from latentflix.report.factors import factor_cards, factors_section
 from latentflix.report.figures import draw_classifiers, draw_language_model, draw_rates, draw_stability
 from latentflix.report.formatting import Nouns, describe_reader
 from latentflix.report.headline import advice, finding, headline, headline_sentence, run_facts
-from latentflix.report.inputs import ReportConfig, ReportInputs
+from latentflix.report.inputs import NetworkFindings, ReportConfig, ReportInputs
 from latentflix.report.items import items_section
 from latentflix.report.llm_names import llm_section
 from latentflix.report.recommender import recommenders_section
@@ -43,8 +45,26 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
     """Write the report into `folder` and return its headline's figures."""
     nouns, coverage = config.nouns, inputs.manifest("reviews").metrics
     read = inputs.manifest("documents").metrics
-    figures = headline(read, inputs.overall, inputs.axes, inputs.axis_scores, inputs.name_tests)
+    overall = {**(inputs.network.overall if inputs.network else {}), **inputs.overall}
+    figures = headline(read, overall, inputs.axes, inputs.axis_scores, inputs.name_tests)
     cards = factor_cards(inputs, config)
+    network, recommender, changes = inputs.network, inputs.recommender, inputs.changes
+    sections = [
+        factors_section(cards, inputs, config),
+        *(llm_section(found, inputs.names, nouns) for found in inputs.llm_names),
+        items_section(folder, inputs, config),
+        _evaluation(folder, inputs, overall, nouns),
+    ]
+    if network:
+        sections.append(comparison_section(network.comparison, network.rare, nouns))
+    if recommender:
+        sections.append(recommenders_section(folder, recommender.analysis, recommender.trials, nouns))
+    if network:
+        sections.append(_language_model(folder, network, inputs.manifest("language_model"), nouns))
+    sections.append(_reviews(inputs, coverage, nouns))
+    if changes:
+        histograms = changes.histograms.join(inputs.items["title"], on="item_id")
+        sections.append(render_section("changes.html", nouns, changes=changes, histograms=histograms))
     write_page(
         folder,
         "report.html",
@@ -52,32 +72,33 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
         nouns,
         figures=figures,
         factors=cards,
-        yardstick=inputs.reader_scores.loc[METADATA, "mean_rho"],
+        metadata_rho=inputs.reader_scores.loc[METADATA, "mean_rho"],
         finding=finding(figures, nouns),
         advice=advice(figures, nouns),
         sentence=headline_sentence(figures, nouns),
         coverage=coverage,
         facts=run_facts(inputs.manifests, nouns),
-        changes=inputs.changes,
+        changes=changes,
+        has_network=network is not None,
+        measured=is_measured(inputs.axes["stability"]),
+        people_measured=is_measured(inputs.axes["people"]),
+        has_recommender=recommender is not None,
         llm_names=inputs.llm_names,
-        sections=[
-            factors_section(cards, inputs, nouns),
-            *(llm_section(found, inputs.names, nouns) for found in inputs.llm_names),
-            items_section(folder, inputs, config),
-            _evaluation(folder, inputs, nouns),
-            comparison_section(inputs.comparison, inputs.rare, nouns),
-            recommenders_section(folder, inputs.analysis, inputs.trials, nouns),
-            _language_model(folder, inputs, nouns),
-            _reviews(inputs, coverage, nouns),
-            render_section(
-                "changes.html",
-                nouns,
-                changes=inputs.changes,
-                histograms=inputs.changes.histograms.join(inputs.items["title"], on="item_id"),
-            ),
-        ],
+        sections=sections,
     )
     return figures
+
+
+def build_opening(inputs: ReportInputs, config: ReportConfig) -> str:
+    """Write the opening of the report alone: what was found, and the factors that hold, as a page without links."""
+    nouns = config.nouns
+    cards = factor_cards(inputs, config)
+    figures = headline(
+        inputs.manifest("documents").metrics, inputs.overall, inputs.axes, inputs.axis_scores, inputs.name_tests
+    )
+    return render_section(
+        "opening.html", nouns, factors=[card for card in cards if card["holds"]], finding=finding(figures, nouns)
+    )
 
 
 def comparison_section(comparison: Comparison, rare: pd.DataFrame, nouns: Nouns) -> Markup:
@@ -92,32 +113,33 @@ def comparison_section(comparison: Comparison, rare: pd.DataFrame, nouns: Nouns)
     )
 
 
-def _evaluation(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
+def _evaluation(folder: Path, inputs: ReportInputs, overall: Mapping[str, Any], nouns: Nouns) -> Markup:
     stable_from = inputs.manifest("factors").config["stable_from"]
-    draw_stability(inputs.axes, stable_from, folder / "stability.png")
+    if is_measured(inputs.axes["stability"]):
+        draw_stability(inputs.axes, stable_from, folder / "stability.png")
     return render_section(
         "evaluation.html",
         nouns,
-        overall=inputs.overall,
-        labels=inputs.label_scores.join(inputs.labels[["share", "most_frequent"]]),
+        overall=overall,
+        labels=inputs.network and inputs.network.label_scores.join(inputs.labels[["share", "most_frequent"]]),
         axes=inputs.axis_scores,
         has_network="rho_network" in inputs.axis_scores,
-        readers=inputs.reader_scores.rename(index=describe_reader),
+        readers=inputs.reader_scores.rename(index=lambda reader: describe_reader(reader, nouns)),
         kinds=inputs.kind_scores.rename(index=_KINDS),
         names=inputs.names,
         stable_from=stable_from,
+        measured=is_measured(inputs.axes["stability"]),
         tags=[tags_part(found, len(inputs.terms), nouns) for found in inputs.tags],
     )
 
 
-def _language_model(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
-    history, rates = inputs.language_model_history, inputs.language_model_rates
-    manifest = inputs.manifest("language_model")
+def _language_model(folder: Path, network: NetworkFindings, manifest: Manifest, nouns: Nouns) -> Markup:
+    history, rates = network.language_model_history, network.language_model_rates
     config = manifest.config
     # A curve of one epoch is a point.
     if len(history) > 1:
         draw_language_model(history, folder / "language_model.png")
-    draw_classifiers(inputs.classifier_history, folder / "classifiers.png")
+    draw_classifiers(network.classifier_history, folder / "classifiers.png")
     if len(rates):
         frozen = [config["frozen_learning_rate"]] if config["frozen_epochs"] else []
         used = [*frozen, config["learning_rate"]]
@@ -129,8 +151,8 @@ def _language_model(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
         config=config,
         history=history,
         has_rates=len(rates) > 0,
-        sentences=list(inputs.sentences["sentence"]),
-        classifiers=inputs.classifier_history.groupby("classifier", sort=False).last(),
+        sentences=list(network.sentences["sentence"]),
+        classifiers=network.classifier_history.groupby("classifier", sort=False).last(),
         random_split=RANDOM_SPLIT,
     )
 
@@ -138,7 +160,7 @@ def _language_model(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
 def _reviews(inputs: ReportInputs, coverage: dict[str, Any], nouns: Nouns) -> Markup:
     counts = inputs.reviews["item_id"].value_counts()
     config = inputs.manifest("reviews").config
-    reads_all = config.get("store_version") is not None or config.get("corpus") == WHOLE_CORPUS
+    reads_all = config.get("corpus", WHOLE_CORPUS) == WHOLE_CORPUS or config.get("store_version") is not None
     return render_section(
         "reviews.html",
         nouns,
@@ -149,6 +171,11 @@ def _reviews(inputs: ReportInputs, coverage: dict[str, Any], nouns: Nouns) -> Ma
         available=[] if reads_all else _available_reviews(inputs.items),
         by_reviews=[(least, int((counts >= least).sum())) for least in (1, 2, 5, 10, 30) if (counts >= least).any()],
     )
+
+
+def is_measured(values: pd.Series) -> bool:
+    """Whether any of the values is known."""
+    return bool(values.notna().any())
 
 
 def _available_reviews(items: pd.DataFrame) -> list[int]:

@@ -41,7 +41,7 @@ def many_items() -> ReportInputs:
         ),
         item_labels=pd.concat([few.item_labels, labels], ignore_index=True),
         pole_items=pd.concat([few.pole_items, ends], ignore_index=True),
-        analysis=make_analysis(positions=few.analysis.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
+        analysis=make_analysis(positions=few.recommender.analysis.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
     )
 
 

@@ -12,7 +12,7 @@ from tests.support.html import Page, text_of
 
 def write(config=None, **changes):
     inputs, config = make_inputs(**changes), config or ReportConfig()
-    return str(factors_section(factor_cards(inputs, config), inputs, config.nouns))
+    return str(factors_section(factor_cards(inputs, config), inputs, config))
 
 
 def card(html, axis):

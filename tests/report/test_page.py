@@ -240,7 +240,7 @@ def test_the_evaluation_has_the_scores_of_every_factor_and_reader(built, tmp_pat
 
 def test_scores_that_are_nan_or_went_through_a_manifest_as_null_are_dashes(tmp_path):
     inputs = make_inputs()
-    label_scores, axis_scores = inputs.label_scores, inputs.axis_scores
+    label_scores, axis_scores = inputs.network.label_scores, inputs.axis_scores
     label_scores.loc["2+", make_scores(["auc", "average_precision"], 0).keys()] = np.nan
     axis_scores.loc["2", axis_scores.columns.drop("holds")] = np.nan
     names = ("mean_rho", "mean_rho_low", "mean_rho_high", "mean_rho_network", "review_auc_random")
@@ -272,7 +272,7 @@ def test_the_training_is_described_and_drawn_and_what_the_language_model_writes_
 
 
 def test_one_epoch_is_listed_and_not_drawn_and_rates_and_sentences_are_shown_only_if_there_are_any(tmp_path):
-    history = make_inputs().language_model_history.tail(1)
+    history = make_inputs().network.language_model_history.tail(1)
     nothing = {"language_model_rates": pd.DataFrame(), "sentences": pd.DataFrame({"sentence": []})}
     _, html = build(tmp_path, language_model_history=history, **nothing)
     assert "1 3.000 2.000 0.250 7.4" in section_text(html, "language-model")
@@ -362,7 +362,7 @@ def test_every_method_and_label_has_its_row_and_rare_labels_are_named_if_there_a
 def test_a_setting_says_what_an_item_is_called(tmp_path):
     config = ReportConfig(item_noun="book")
     inputs = make_inputs()
-    predicted = inputs.analysis.predicted.assign(title="A title")
+    predicted = inputs.recommender.analysis.predicted.assign(title="A title")
     figures, html = build(
         tmp_path,
         config,

@@ -35,7 +35,7 @@ def test_the_genome_is_called_no_independent_witness_and_too_few_items_are_said(
 
 def cards(**changes):
     inputs = make_inputs(**changes)
-    return str(factors_section(factor_cards(inputs, ReportConfig()), inputs, ReportConfig().nouns))
+    return str(factors_section(factor_cards(inputs, ReportConfig()), inputs, ReportConfig()))
 
 
 def test_a_card_shows_the_tags_of_each_pole_and_marks_the_words_among_them():

@@ -1,9 +1,11 @@
-"""The yardstick that reads no words: genres, year, popularity and mean rating of an item."""
+"""The yardstick that reads no words: categories, year, popularity, mean rating and other numbers of an item."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+
+from latentflix.data.items import NUMBER
 
 METADATA, CIRCUMSTANCES = "metadata", "circumstances"
 
@@ -23,19 +25,27 @@ class TableReader:
         return scaled[train] @ scaled[landmarks].T, scaled[test] @ scaled[landmarks].T
 
 
-def metadata_reader(items: pd.DataFrame, item_ids: pd.Index, mean_ratings: pd.Series) -> TableReader:
-    """See items by genres, year, its square, the logarithm of the number of ratings, and the mean rating.
+def mean_ratings(ratings: pd.DataFrame, items: pd.DataFrame) -> pd.Series:
+    """The mean rating of each item: float, index item_id. items: with `mean_rating` if it is known without ratings."""
+    return items.get("mean_rating", ratings.groupby("item_id")["rating"].mean())
+
+
+def metadata_reader(items: pd.DataFrame, item_ids: pd.Index, means: pd.Series) -> TableReader:
+    """See items by what `circumstances_reader` sees, and the mean rating.
 
     Args:
-        items: index item_id; genres, year (nullable), ratings.
-        mean_ratings: index item_id.
+        items: index item_id; genres, year (nullable), ratings, and any numbers, in columns that begin with NUMBER.
+        means: index item_id, of those items whose mean rating is known.
     """
-    table = np.column_stack([_circumstances(items.loc[item_ids]), mean_ratings.loc[item_ids]])
+    table = np.column_stack([_circumstances(items.loc[item_ids]), means.reindex(item_ids).to_numpy(np.float64)])
     return TableReader(METADATA, table)
 
 
 def circumstances_reader(items: pd.DataFrame, item_ids: pd.Index) -> TableReader:
-    """See items as `metadata_reader` does, without the mean rating: what is known before anybody has rated them."""
+    """See items by genres, year, the logarithm of the number of ratings, and further numbers.
+
+    That is what is known before anybody has rated them. Of the year and the numbers also the squares.
+    """
     return TableReader(CIRCUMSTANCES, _circumstances(items.loc[item_ids]))
 
 
@@ -43,4 +53,10 @@ def _circumstances(items: pd.DataFrame) -> np.ndarray:
     genres = pd.get_dummies(items["genres"].explode()).groupby(level=0, sort=False).max().loc[items.index]
     year = items["year"].astype("Float64").to_numpy(np.float64, na_value=np.nan)
     decades = (year - np.nanmean(year)) / 10 if np.isfinite(year).any() else year
-    return np.column_stack([genres.to_numpy(np.float64), decades, decades**2, np.log1p(items["ratings"])])
+    columns = [genres.to_numpy(np.float64), decades, decades**2, np.log1p(items["ratings"])]
+    for name in items.columns[items.columns.str.startswith(NUMBER)]:
+        number = items[name].to_numpy(np.float64)
+        spread = np.nanstd(number) if np.isfinite(number).any() else 0.0
+        scaled = (number - np.nanmean(number)) / spread if spread > 0 else np.full(len(number), np.nan)
+        columns += [scaled, scaled**2]
+    return np.column_stack(columns)

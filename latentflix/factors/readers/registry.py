@@ -10,6 +10,7 @@ from latentflix.config import StageConfig, setting
 from latentflix.factors.documents import Documents
 from latentflix.factors.readers.metadata import TableReader, circumstances_reader, metadata_reader
 from latentflix.factors.readers.protocol import Reader
+from latentflix.factors.readers.ridge import RANK
 from latentflix.factors.readers.sentences import SentenceReader
 from latentflix.factors.readers.tfidf import WordReader, WordsConfig
 from latentflix.factors.readers.topics import TopicReader, TopicsConfig
@@ -32,6 +33,22 @@ class ReadersConfig(StageConfig):
     n_strata: int = setting(5, "groups of items of similar popularity, within which positions are permuted", ge=1)
     repeats_per_task: int = setting(5, "repeats in one task; tasks may run side by side", ge=1)
     seed: int = setting(0, "seed of folds and permutations", ge=0)
+
+
+# The standard settings, on a thousand items and 20 factors, take about so much work.
+_WORK = 10_000 * 1000 * 1000 * 20
+
+
+def fit_to_size(config: ReadersConfig, n_items: int, n_axes: int) -> ReadersConfig:
+    """Take fewer repeats and permutations of many items and factors, so that the time does not grow with both.
+
+    At least 1 repeat and 200 permutations are made. Of a thousand items and 20 factors or fewer all are.
+    """
+    affordable = _WORK / (n_items * min(n_items, RANK) * n_axes)
+    n_repeats = next((repeats for repeats in (10, 4, 2) if affordable >= repeats * 200), 1)
+    permutations = int(min(max(affordable / n_repeats, 200), config.permutations))
+    repeats = min(n_repeats, config.n_repeats)
+    return config.model_copy(update={"n_repeats": repeats, "permutations": permutations})
 
 
 class RepeatsConfig(ReadersConfig):
@@ -64,7 +81,7 @@ class Readers:
 def build_readers(
     documents: Documents,
     items: pd.DataFrame,
-    mean_ratings: pd.Series,
+    means: pd.Series,
     topics: np.ndarray,
     vectors: Sequence[tuple[pd.Series, np.ndarray]],
     config: ReadersConfig,
@@ -73,7 +90,7 @@ def build_readers(
 
     Args:
         items: index item_id; genres, year, ratings.
-        mean_ratings: index item_id.
+        means: mean ratings, index item_id.
         topics: of the documents, as `find_topics` finds them.
         vectors: of each encoder that was used, the review_ids and their sentence vectors, float32 (reviews, size).
     """
@@ -82,6 +99,6 @@ def build_readers(
     return Readers(
         words=WordReader.read(documents, config.words, mask=config.mask_names),
         others=others,
-        metadata=metadata_reader(items, documents.items.index, mean_ratings),
+        metadata=metadata_reader(items, documents.items.index, means),
         circumstances=circumstances_reader(items, documents.items.index),
     )

@@ -17,6 +17,8 @@ from latentflix.factors.documents import Documents, mask_names
 from latentflix.factors.readers.tfidf import document_texts
 from latentflix.text.cleaning import plain_text, text_id
 
+NONE_HELD_OUT = pd.Series([], dtype="str")
+
 
 class TopicsConfig(StageConfig):
     """How topics are learned from texts of other items."""
@@ -53,7 +55,8 @@ def find_topics(
 
     Args:
         corpus: texts of any items.
-        held_out: the `text_id`s of those of the corpus that are about rated items, and are left out.
+        held_out: the `text_id`s of those of the corpus that are left out, because they are about rated items. Where the
+            corpus is the documents themselves it is none of them: topics know no positions.
         mask: leave out proper names.
     """
     none = np.zeros((len(documents.items), 0))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from latentflix.artifacts import Manifest
 from latentflix.report.changes import ChangesConfig, compare_snapshots
-from latentflix.report.inputs import ReportInputs
+from latentflix.report.inputs import NetworkFindings, RecommenderFindings, ReportInputs
 from latentflix.text.language_model import LanguageModelConfig
 from tests.support.factories.analysis import make_analysis, make_trials
 from tests.support.factories.comparison import compare, make_case
@@ -128,7 +128,11 @@ def make_name_tests(rows: dict[str, tuple[float, bool]]) -> pd.DataFrame:
 def make_inputs(**changes: Any) -> ReportInputs:
     """Inputs with parts exchanged: factor 1 holds, 2 and 3 do not, and 3 is not stable."""
     items = pd.DataFrame(
-        {"title": ["Alpha (1990)", f"Beta {HANDLER} (1991)", "Gamma & Co (1992)"], "ratings": [50, 60, 70]},
+        {
+            "title": ["Alpha (1990)", f"Beta {HANDLER} (1991)", "Gamma & Co (1992)"],
+            "ratings": [50, 60, 70],
+            "genres": [["War"], ["Drama"], []],
+        },
         index=pd.Index([3, 7, 12], name="item_id"),
     )
     reviews = pd.DataFrame(
@@ -152,6 +156,25 @@ def make_inputs(**changes: Any) -> ReportInputs:
         index=pd.Index(LABELS, name="label"),
     )
     review_aucs = {f"{words}review_auc_{split}": 0.8 for words in ("", "words_") for split in ("random", "grouped")}
+    overall = {
+        "items": 3,
+        "reviews": 4,
+        "prevalence": 0.4,
+        **make_scores(["auc", "average_precision"], 0.61),
+        "auc_p": 0.01,
+        **review_aucs,
+    }
+    network = {
+        "label_scores": label_scores,
+        "comparison": compare(make_case()),
+        "rare": pd.DataFrame({"items": []}, index=pd.Index([], name="label")),
+        "language_model_history": pd.DataFrame(
+            {"train_loss": [4.0, 3.0], "valid_loss": [3.0, 2.0], "accuracy": [0.2, 0.25], "perplexity": [20.09, 7.389]}
+        ),
+        "language_model_rates": pd.DataFrame({"learning_rate": [1e-7, 1e-3, 1.0], "loss": [9.0, 8.0, 12.0]}),
+        "sentences": pd.DataFrame({"sentence": ["I liked this movie because it ends", HANDLER]}),
+        "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
+    }
     names = {label: f"name of {label}" for label in LABELS} | {"2+": "no word marks this pole"}
     parts = {
         "items": items,
@@ -178,19 +201,10 @@ def make_inputs(**changes: Any) -> ReportInputs:
             index=pd.Index(LABELS, name="label"),
         ),
         "reviews": reviews,
-        "label_scores": label_scores,
         "axis_scores": make_axis_scores({"1": (0.47, 0.002, True), "2": (0.1, 0.4, False), "3": (-0.1, 0.8, False)}),
         "reader_scores": make_reader_scores(),
         "kind_scores": pd.DataFrame(index=pd.Index([], name="kind")),
-        "overall": {
-            "items": 3,
-            "reviews": 4,
-            "prevalence": 0.4,
-            **make_scores(["auc", "average_precision"], 0.61),
-            "auc_p": 0.01,
-            **POSITIONS,
-            **review_aucs,
-        },
+        "overall": POSITIONS,
         "terms": pd.DataFrame(
             {
                 "label": ["1+", "1-", "1-", "2-"],
@@ -211,20 +225,14 @@ def make_inputs(**changes: Any) -> ReportInputs:
         "names": names,
         "shares": shares.assign(share=0.5, share_without=0.25, usual=0.25, usual_without=0.2, lift=2.0),
         "most_frequent": "2+",
-        "comparison": compare(make_case()),
-        "rare": pd.DataFrame({"items": []}, index=pd.Index([], name="label")),
-        "language_model_history": pd.DataFrame(
-            {"train_loss": [4.0, 3.0], "valid_loss": [3.0, 2.0], "accuracy": [0.2, 0.25], "perplexity": [20.09, 7.389]}
+        "network": NetworkFindings(
+            overall=overall, **{name: changes.pop(name, value) for name, value in network.items()}
         ),
-        "language_model_rates": pd.DataFrame({"learning_rate": [1e-7, 1e-3, 1.0], "loss": [9.0, 8.0, 12.0]}),
-        "sentences": pd.DataFrame({"sentence": ["I liked this movie because it ends", HANDLER]}),
-        "classifier_history": pd.DataFrame({"classifier": ["0"], "train_loss": [0.5], "valid_loss": [0.6]}),
-        "trials": make_trials(),
-        "analysis": make_analysis(),
+        "recommender": RecommenderFindings(make_trials(), changes.pop("analysis", make_analysis())),
         "manifests": [
             make_manifest("datasets", {"name": "movielens_100k"}),
             make_manifest("ratings", metrics={"links": {"named by the ratings' own source": 4, "not linked": 1}}),
-            make_manifest("documents", metrics={"items": 3, "reviews": 4}),
+            make_manifest("documents", {"english": True}, {"items": 3, "reviews": 4}),
             make_manifest("factors", {"stable_from": 0.9, "n_axes": 3, "rotation": "pca"}),
             make_manifest("names", {"min_ratings": 55, "n_items": 8}),
             make_manifest(
