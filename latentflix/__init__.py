@@ -3,11 +3,12 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Explanation", "explain"]
+_PUBLIC = {"explain": "latentflix.explanation.explain", "Explanation": "latentflix.explanation.result"}
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
     # The import takes seconds, and most programs need other parts.
-    if name in __all__:
-        return getattr(import_module("latentflix.explanation"), name)
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,2 +1,2 @@
-from latentflix.explanation import Explanation as Explanation
-from latentflix.explanation import explain as explain
+from latentflix.explanation.explain import explain as explain
+from latentflix.explanation.result import Explanation as Explanation

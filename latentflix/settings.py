@@ -79,7 +79,7 @@ _ULMFIT = {
 # Fits to many ratings are drawn in a fraction of the time that training takes, and predict better.
 _DRAWN = {"model": "bayes", "n_factors": 20, "seeds_per_task": 20, "posterior": {"between": 2}}
 
-# What is known of item vectors and texts of one's own: no IMDb, no films, perhaps no English, and no time to train on.
+# Vectors and texts of one's own may be of anything.
 _OWN_VECTORS = {
     "network": False,
     "report": {"item_noun": "item", "category_noun": "category", "category_nouns": "categories", "origin": ""},
@@ -97,8 +97,7 @@ _MANY_ITEMS: Mapping[str, Mapping[str, Any]] = {
 class FlowSettings(BaseModel):
     """Where a flow runs, reads and writes.
 
-    PROFILES: named sets of values, which single settings override. OWN: values by the setting whose path, if there is
-    one, brings them with it; they win over a profile.
+    PROFILES: named sets of values, which single settings override. OWN: those of sources, if they are given a path.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -15,7 +15,7 @@ from latentflix.factors.naming import rank_items
 from latentflix.factors.word_use import Span, find_terms
 from latentflix.report.formatting import Nouns, describe_reader
 from latentflix.report.inputs import ReportConfig, ReportInputs
-from latentflix.report.items import reported_items
+from latentflix.report.items import shown_items
 from latentflix.report.rendering import render_section
 from latentflix.reviews.attribution import attribution_by_review
 
@@ -41,7 +41,7 @@ def factors_section(cards: Sequence[dict[str, Any]], inputs: ReportInputs, confi
         config.nouns,
         factors=cards,
         titles=inputs.items["title"].to_dict(),
-        reviewed={item.item_id for item in reported_items(inputs, config)},
+        reviewed=set(shown_items(inputs, config)),
         credits=attribution_by_review(inputs.reviews),
         has_tags=bool(inputs.tags),
         has_categories=has_categories(inputs.items),
@@ -84,7 +84,6 @@ def _pole(label: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, A
     def of_label(table: pd.DataFrame) -> list[dict[str, Any]]:
         return table[table["label"] == label].to_dict("records")
 
-    english = inputs.manifest("documents").config["english"]
     terms = of_label(inputs.terms)
     weights = {form: term["r"] for term in terms for form in (term["term"], *term["forms"].split("; ")) if form}
     shown = of_label(inputs.pole_items) if label in inputs.names else _unnamed_items(label, inputs)
@@ -103,7 +102,14 @@ def _pole(label: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, A
         "shown": shown,
         "short_titles": [_short_title(row["title"]) for row in shown[:_TITLES_IN_LINE]],
         "genres": of_label(inputs.genres),
-        "passages": find_passages(reviews, weights, config, english=english),
+        "passages": find_passages(
+            reviews,
+            weights,
+            config.n_passages,
+            config.passage_length,
+            max_share=config.passage_share,
+            english=inputs.manifest("documents").config["english"],
+        ),
     }
 
 
@@ -138,26 +144,34 @@ class Passage:
 
 
 def find_passages(
-    reviews: pd.DataFrame, weights: Mapping[str, float], config: ReportConfig, *, english: bool
+    reviews: pd.DataFrame,
+    weights: Mapping[str, float],
+    n_passages: int,
+    max_length: int,
+    *,
+    max_share: float = 0.5,
+    english: bool = True,
 ) -> list[Passage]:
     """Find the passages with the largest sum of weights of the terms in them, each term counted once.
 
-    A passage consists of whole sentences of one review, as long as they fit into `passage_length` and into
-    `passage_share` of the review; of a longer sentence it takes a part that ends between words. A review gives one
+    A passage consists of whole sentences of one review, as long as they fit into `max_length` characters and into
+    `max_share` of the review; of a longer sentence it takes a part that ends between words. A review gives one
     passage, and no item gives a second one before every item has given its first.
 
     reviews: review_id, item_id, text. weights: by term, which is one word, or two as `count_use` counts them.
     """
-    best = (_best_passage(review, weights, config, english) for review in reviews.itertuples())
+    best = (_best_passage(review, weights, max_length, max_share, english=english) for review in reviews.itertuples())
     found = sorted(filter(None, best), key=lambda passage: -passage.weight)
     item_ids = pd.Series([passage.item_id for passage in found], dtype="int64")
     rounds = item_ids.groupby(item_ids).cumcount().sort_values(kind="stable")
-    return [found[place] for place in rounds.index[: config.n_passages]]
+    return [found[place] for place in rounds.index[:n_passages]]
 
 
-def _best_passage(review: Any, weights: Mapping[str, float], config: ReportConfig, english: bool) -> Passage | None:
+def _best_passage(
+    review: Any, weights: Mapping[str, float], max_length: int, max_share: float, *, english: bool
+) -> Passage | None:
     text = _BREAK.sub(" ", review.text).strip()
-    length = min(config.passage_length, int(len(text) * config.passage_share))
+    length = min(max_length, int(len(text) * max_share))
     terms = find_terms(text, weights, english=english)
     if length < _SHORTEST or not terms:
         return None

@@ -94,8 +94,16 @@ def _usual_shares(inputs: ReportInputs) -> pd.DataFrame:
     return usual.loc[[label for label in inputs.labels.index if label in usual.index]]
 
 
+def shown_items(inputs: ReportInputs, config: ReportConfig) -> list[int]:
+    """The ids of the items that get a histogram: those with enough reviews, the most reviewed first."""
+    counts = inputs.reviews["item_id"].value_counts().reindex(inputs.shares["item_id"].unique(), fill_value=0)
+    table = pd.DataFrame({"reviews": counts, "title": inputs.items["title"].reindex(counts.index)})
+    table = table[table["reviews"] >= config.min_reviews].sort_values(["reviews", "title"], ascending=[False, True])
+    return [int(item_id) for item_id in table.index[: config.max_items]]
+
+
 def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedItem]:
-    """The items with enough reviews, those with most of them first, at most `max_items`."""
+    """The items that get a histogram, in the order of `shown_items`."""
     labels = list(_usual_shares(inputs).index)
     counted = are_counted(inputs.items)
     counts = inputs.reviews["item_id"].value_counts()
@@ -104,7 +112,7 @@ def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedI
         inputs.shares.pivot(index="item_id", columns="label", values=column)[labels]
         for column in ("share", "share_without", "lift")
     )
-    items = [
+    return [
         ReportedItem(
             item_id=int(item_id),
             title=str(inputs.items.loc[item_id, "title"]),
@@ -118,10 +126,8 @@ def reported_items(inputs: ReportInputs, config: ReportConfig) -> list[ReportedI
             after=after.loc[item_id].to_numpy(float),
             own=before.columns.isin(own.get(item_id, [])),
         )
-        for item_id in before.index
-        if counts[item_id] >= config.min_reviews
+        for item_id in shown_items(inputs, config)
     ]
-    return sorted(items, key=lambda item: (-item.reviews, item.title))[: config.max_items]
 
 
 def draw_histograms(items: Sequence[ReportedItem], usual: pd.DataFrame, most_frequent: str, folder: Path) -> None:

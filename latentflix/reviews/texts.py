@@ -139,7 +139,7 @@ def join_texts(
     if "date" in texts:
         dates = pd.to_datetime(texts["date"], format="ISO8601", errors="coerce", utc=True)
         table = table.loc[dates.reset_index(drop=True).sort_values(ascending=False, na_position="last").index]
-    read = table[usable & licensed]
+    read = table[(usable & licensed).loc[table.index]]
     shared = read.groupby("review_id")["item_id"].transform("nunique") > 1
     if len(read) > 1 and (read["review_id"] == read["review_id"].iloc[0]).all():
         raise DataError(

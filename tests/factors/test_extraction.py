@@ -5,7 +5,7 @@ from scipy.stats import ortho_group
 
 from latentflix.errors import NotEnoughData
 from latentflix.factors.extraction import FactorConfig, extract_factors
-from latentflix.factors.stability import match_axes
+from latentflix.factors.stability import STABILITY, match_axes
 from latentflix.recommender.fit import fit_recommender
 from latentflix.recommender.latent_factors import ItemFactors, LatentFactors
 from latentflix.recommender.model import CollabConfig, seed_fits
@@ -293,6 +293,16 @@ def test_three_items_suffice_and_fewer_are_refused(n_frequent):
         assert np.isfinite(factors.scores.to_numpy()).all()
 
 
-def test_one_fit_is_refused():
-    with pytest.raises(NotEnoughData, match="found: 1 seed; expected: at least 2.*raise --collab.n-seeds"):
-        extract_factors(synthetic_fits([0]), FREQUENT, CONFIG)
+def test_one_fit_shows_no_stability_so_that_all_its_factors_are_used():
+    axes = extract_factors(synthetic_fits([0]), FREQUENT, CONFIG).axes
+    assert axes[STABILITY].isna().all(axis=None)
+    assert axes["stable"].all()
+
+
+def test_raw_axes_keep_their_names_their_order_and_their_sign():
+    (fit,) = synthetic_fits([0])
+    names = [f"d{number}" for number in range(fit.item_factors.shape[1])]
+    found = extract_factors([fit], FREQUENT, CONFIG.model_copy(update={"rotation": "none"}), dimensions=names)
+    assert list(found.axes.index) == list(found.scores) == names
+    correlations = [np.corrcoef(found.scores[name], fit.item_factors[:, at])[0, 1] for at, name in enumerate(names)]
+    assert correlations == pytest.approx([1] * len(names), abs=1e-6)

@@ -27,7 +27,9 @@ def many_items() -> ReportInputs:
     few = make_inputs()
     titles = [LONG_TITLE, UNBROKEN_TITLE, *(f"Film {number:03d} (1995)" for number in range(N_ITEMS - 5))]
     ids = pd.Index(range(100, 100 + len(titles)), name="item_id")
-    items = pd.concat([few.items, pd.DataFrame({"title": titles, "ratings": 10}, index=ids)])
+    items = pd.concat(
+        [few.items, pd.DataFrame({"title": titles, "ratings": 10, "genres": [[]] * len(titles)}, index=ids)]
+    )
     more = few.reviews.iloc[[1] * len(ids)].assign(item_id=ids, review_id=[f"m{item_id}" for item_id in ids])
     shares = pd.DataFrame([(item, label) for item in ids for label in LABELS], columns=["item_id", "label"])
     labels = pd.DataFrame({"item_id": ids, "label": "1-", "strength": 0.5})
@@ -41,7 +43,9 @@ def many_items() -> ReportInputs:
         ),
         item_labels=pd.concat([few.item_labels, labels], ignore_index=True),
         pole_items=pd.concat([few.pole_items, ends], ignore_index=True),
-        analysis=make_analysis(positions=few.recommender.analysis.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])),
+        analysis=make_analysis(
+            positions=few.recommender.analysis.positions.assign(axis_1=[0, 1, 2, 3], axis_2=[0, 2, 1, 3])
+        ),
     )
 
 

@@ -37,10 +37,13 @@ def test_the_figures_of_an_artifact_are_rows_with_names_and_numbers_short_enough
 
 def test_a_table_is_shown_with_its_index(store):
     labels = pd.DataFrame({"auc": [0.61239]}, index=pd.Index(["1+"], name="label"))
-    tables = {"labels": labels, "axes": make_axis_scores({"1": (0.47, 0.002, True)}), "readers": make_reader_scores()}
-    handle = put(store, "evaluation", "0", tables=tables)
-    shown = {table.name: table.rows for table in highlights(store, [handle])}
-    assert shown["evaluation-labels"] == [{"label": "1+", "auc": 0.6124}]
+    tables = {"axes": make_axis_scores({"1": (0.47, 0.002, True)}), "readers": make_reader_scores()}
+    handles = [
+        put(store, "evaluation", "0", tables=tables),
+        put(store, "label_evaluation", "0", tables={"labels": labels}),
+    ]
+    shown = {table.name: table.rows for handle in handles for table in highlights(store, [handle])}
+    assert shown["label-evaluation-labels"] == [{"label": "1+", "auc": 0.6124}]
     assert [(row["axis"], row["rho"], row["holds"]) for row in shown["evaluation-axes"]] == [("1", 0.47, True)]
     assert [row["reader"] for row in shown["evaluation-readers"]] == ["stacked", *LEADS]
 
