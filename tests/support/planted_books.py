@@ -9,18 +9,12 @@ import pandas as pd
 N_BOOKS, N_READERS, N_TOPICS, SIZE = 120, 150, 3, 6
 # Of each topic, the words of books that have much of it, and of those that have little.
 WORDS = [
-    (
-        ["dragon", "wizard", "sword", "castle", "kingdom", "quest"],
-        ["office", "lawyer", "court", "tax", "contract", "clerk"],
-    ),
-    (
-        ["murder", "detective", "clue", "suspect", "corpse", "alibi"],
-        ["garden", "flower", "orchard", "seed", "harvest", "compost"],
-    ),
-    (
-        ["ship", "sailor", "harbour", "whale", "anchor", "storm"],
-        ["desert", "camel", "dune", "oasis", "nomad", "caravan"],
-    ),
+    tuple(words.split(" ") for words in both)
+    for both in (
+        ("dragon wizard sword castle kingdom quest", "office lawyer court tax contract clerk"),
+        ("murder detective clue suspect corpse alibi", "garden flower orchard seed harvest compost"),
+        ("ship sailor harbour whale anchor storm", "desert camel dune oasis nomad caravan"),
+    )
 ]
 _FILLER = [
     f"{first}{second}" for first in ("mel", "tor", "wan", "sil", "par") for second in ("ond", "ique", "ast", "ure")
