@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from latentflix.report.summaries import FactorSummary, Pole, Score
 
 _ITEMS_SHOWN = 2
-_BEYOND = "genres, year, popularity"
 
 
 def factors(
@@ -63,16 +62,16 @@ def _print_factor(factor: "FactorSummary", nouns: Nouns) -> None:
     users = f"{decimals(factor.people)} between halves, {decimals(factor.people_full)} at full size"
     rows = [
         ("rho", _in_full(factor.score)),
-        (f"beyond {_BEYOND}", interval(*factor.beyond) if factor.beyond else "–"),
+        (f"beyond {nouns.metadata}", interval(*factor.beyond) if factor.beyond else "–"),
         ("seeds", f"{'stable' if factor.stable else 'unstable'}: {seeds} (p = {decimals(factor.stability_p, 3)})"),
         ("people", f"{'shared' if factor.shared else 'not shared'}: {users}"),
     ]
     if factor.tags and factor.agreement:
-        rows.append(("tags", f"{interval(*factor.tags)}; agreement with reviews {interval(*factor.agreement)}"))
+        rows.append(("tags", f"{interval(*factor.tags)}; agreement with {nouns.texts} {interval(*factor.agreement)}"))
     rows += [
         (
             each.reader,
-            f"{decimals(each.rho)}: {describe_reader(each.reader)}"
+            f"{decimals(each.rho)}: {describe_reader(each.reader, nouns)}"
             + ("" if each.lead is None else f"; behind by {interval(each.lead, each.lead_low, each.lead_high)}"),
         )
         for each in factor.readers
@@ -84,7 +83,7 @@ def _print_factor(factor: "FactorSummary", nouns: Nouns) -> None:
             *([("tags", ", ".join(pole.tags)), ("words in tags", ", ".join(pole.confirmed))] if pole.tags else []),
             ("its rho", _in_full(pole.test)),
             (nouns.items, _items(pole, len(pole.items))),
-            ("genres", ", ".join(pole.genres)),
+            (nouns.categories, ", ".join(pole.genres)),
             ("labelled", f"{pole.labelled_items:,} {nouns.items}"),
         ]
         print_table(("", ""), rows, title=f"{pole.label} {pole.name}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from latentflix.cli.console import ArtifactsDir, AsJson, RunKey, bar, open_run, print_json, print_table
-from latentflix.report.formatting import decimals, read_nouns
+from latentflix.report.formatting import Nouns, decimals, read_nouns
 
 if TYPE_CHECKING:
     from latentflix.report.summaries import ItemSummary
@@ -28,7 +28,7 @@ def explain(
     store, chosen = open_run(artifacts_dir, run)
     items = store.read_table(chosen.handle("ratings"), "items")
     summary = summarise_item(store, chosen, items, find_item(items, item))
-    print_json(summary) if as_json else _print_item(summary, top)
+    print_json(summary) if as_json else _print_item(summary, top, read_nouns(chosen.config))
 
 
 def similar(
@@ -41,6 +41,7 @@ def similar(
 ) -> None:
     """List the items that the recommender considers most similar to an item."""
     from latentflix.data.item_search import find_item
+    from latentflix.data.items import are_counted
     from latentflix.recommender.similarity import find_similar, read_fits
 
     store, chosen = open_run(artifacts_dir, run)
@@ -54,20 +55,23 @@ def similar(
     if as_json:
         print_json({"item_id": item_id, "title": title, "similar": near.to_dict("records")})
         return
-    rows = [(decimals(each.cosine), each.title, f"{each.ratings:,}") for each in near.itertuples()]
-    print_table(("cosine", read_nouns(chosen.config).item, "ratings"), rows, title=title, right=(0, 2))
+    nouns, counted = read_nouns(chosen.config), are_counted(items)
+    rows = [(decimals(each.cosine), each.title, f"{each.ratings:,}" * counted) for each in near.itertuples()]
+    columns = ("cosine", nouns.item, (nouns.origin or "users") * counted)
+    print_table(columns, rows, title=title, right=(0, 2))
 
 
-def _print_item(item: "ItemSummary", top: int) -> None:
-    facts = (", ".join(item.genres), f"{item.ratings:,} ratings", f"{item.reviews:,} reviews", item.tconst)
+def _print_item(item: "ItemSummary", top: int, nouns: Nouns) -> None:
+    ratings = "" if item.ratings is None else f"{item.ratings:,} {nouns.origin or 'users'}"
+    facts = (", ".join(item.genres), ratings, f"{item.reviews:,} {nouns.texts}", item.tconst)
     typer.echo(f"{item.title}: {'; '.join(fact for fact in facts if fact)}")
     scores = [(each.label, decimals(each.score), each.name if each.stable else "unstable") for each in item.scores]
     print_table(("pole", "score", "name"), scores[:top], title="Position on the factors", right=(1,))
     labels = [(each.label, each.name, decimals(each.strength), ", ".join(each.words)) for each in item.labels]
     if labels:
-        print_table(("label", "name", "strength", "used in its reviews"), labels, title="Its labels", right=(2,))
+        print_table(("label", "name", "strength", f"used in its {nouns.texts}"), labels, title="Its labels", right=(2,))
     if not item.predicted:
-        typer.echo("It has no reviews, so nothing is predicted.")
+        typer.echo(f"It has no {nouns.texts}, so nothing is predicted.")
         return
     rows = [
         (
@@ -83,4 +87,4 @@ def _print_item(item: "ItemSummary", top: int) -> None:
         if each.share or each.share_without
     ]
     columns = ("label", "name", "votes", "", "times the usual", f"without {item.most_frequent}", "")
-    print_table(columns, rows, title="Predicted from its reviews (* its own labels)", right=(2, 4, 5))
+    print_table(columns, rows, title=f"Predicted from its {nouns.texts} (* its own labels)", right=(2, 4, 5))

@@ -50,12 +50,12 @@ def list_all(artifacts_dir: ArtifactsDir = Path("artifacts"), as_json: AsJson = 
     if not runs:
         typer.echo("no run has finished yet")
         return
-    items = read_nouns(runs[0].config).items
+    nouns = read_nouns(runs[0].config)
     columns = (
         "run",
         "made at",
-        items,
-        "reviews",
+        nouns.items,
+        nouns.texts,
         "factors",
         "stable",
         "hold",

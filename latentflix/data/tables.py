@@ -46,7 +46,8 @@ def read_columns(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
         if ".parquet" in suffixes:
             return pd.read_parquet(path)
         separator = "\t" if ".tsv" in suffixes else ","
-        return pd.read_csv(path, sep=separator, dtype=dict.fromkeys(text, "str"))
+        # The digits that a float was written with give the float back.
+        return pd.read_csv(path, sep=separator, dtype=dict.fromkeys(text, "str"), float_precision="round_trip")
     except (*UNREADABLE, OSError) as error:
         raise _unreadable(path, error) from error
 

@@ -7,15 +7,18 @@ import pandas as pd
 
 from latentflix.artifacts import Store
 from latentflix.errors import NotFound
-from latentflix.recommender.latent_factors import LatentFactors, split_seeds
+from latentflix.recommender.item_vectors import ItemVectors
+from latentflix.recommender.latent_factors import ItemFactors, LatentFactors, split_seeds
 from latentflix.recommender.rotation import item_loadings
 from latentflix.runs import Run
 
 
-def read_fits(store: Store, run: Run) -> list[LatentFactors]:
-    """Read the factors of all seeds that a run's factors were made from. Raises ArtifactError or ModelError."""
-    fits: list[LatentFactors] = []
+def read_fits(store: Store, run: Run) -> list[LatentFactors | ItemFactors]:
+    """Read the factors of all fits that a run's factors were made from. Raises ArtifactError or ModelError."""
+    fits: list[LatentFactors | ItemFactors] = []
     for handle in store.manifest(run.handle("factors")).input_handles:
+        if handle.stage == "item_factors":
+            fits += store.read(handle, ItemVectors).fits()
         if handle.stage == "collab":
             user_ids, item_ids = (store.read_arrays(handle, name)[name] for name in ("user_ids", "item_ids"))
             weights, model = store.read_arrays(handle, "weights"), store.manifest(handle).config["model"]
@@ -24,7 +27,10 @@ def read_fits(store: Store, run: Run) -> list[LatentFactors]:
 
 
 def find_similar(
-    fits: Sequence[LatentFactors], item_ids: Sequence[int] | pd.Index, candidates: Sequence[int] | pd.Index, most: int
+    fits: Sequence[LatentFactors | ItemFactors],
+    item_ids: Sequence[int] | pd.Index,
+    candidates: Sequence[int] | pd.Index,
+    most: int,
 ) -> pd.DataFrame:
     """For each item, the candidates that are most similar to it, the most similar first.
 

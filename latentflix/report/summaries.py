@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from latentflix.artifacts import Store
+from latentflix.data.items import are_counted
 from latentflix.errors import NotFound
 from latentflix.factors.labels import POLES
 from latentflix.runs import Run
@@ -224,7 +225,7 @@ class ItemSummary:
     title: str
     tconst: str | None
     genres: tuple[str, ...]
-    ratings: int
+    ratings: int | None
     reviews: int
     scores: tuple[AxisScore, ...]
     labels: tuple[ItemLabel, ...]
@@ -250,7 +251,7 @@ def summarise_item(store: Store, run: Run, items: pd.DataFrame, item_id: int) ->
         title=item["title"],
         tconst=item["tconst"] if isinstance(item.get("tconst"), str) else None,
         genres=tuple(item["genres"]),
-        ratings=int(item["ratings"]),
+        ratings=int(item["ratings"]) if are_counted(items) else None,
         reviews=len(reviews),
         scores=tuple(
             AxisScore(str(axis), float(score), label, names.get(label, ""), bool(axes.loc[axis, "stable"]))

@@ -38,7 +38,18 @@ STAGES = (
         "classifier",
         "predictions",
     ),
-    *("baseline", "network", "evaluation", "comparison", "names", "tags", "histograms", "changes", "report"),
+    *(
+        "baseline",
+        "network",
+        "evaluation",
+        "label_evaluation",
+        "comparison",
+        "names",
+        "tags",
+        "histograms",
+        "changes",
+        "report",
+    ),
 )
 
 
