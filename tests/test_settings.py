@@ -26,7 +26,6 @@ from latentflix.factors.readers.tfidf import WordsConfig
 from latentflix.factors.readers.topics import TopicsConfig
 from latentflix.keys import artifact_key
 from latentflix.recommender.halves import PairsConfig
-from latentflix.recommender.item_vectors import ItemFactorsConfig
 from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.posterior import PosteriorConfig
 from latentflix.reviews.sources.registry import SourcesConfig
@@ -57,7 +56,6 @@ def stages_of(settings):
 STAGES = stages_of(FullSettings)
 CONFIGS = {
     **{name: config for settings in ALL_SETTINGS for name, config in stages_of(settings).items()},
-    "item_factors": ItemFactorsConfig,
     "agreement": FactorConfig,
     "fold": FoldConfig,
     "halves": PairsConfig,
@@ -235,7 +233,7 @@ def test_help_lists_every_setting_with_its_default(help_text, section, name):
     kind = "" if annotation is bool else getattr(annotation, "__name__", "Literal")
     kind = {
         "Literal": r"\{[a-z0-9_,]+\}",
-        "tuple": r"tuple\[[a-z0-9_{},.]+\]",
+        "tuple": r"tuple\[[A-Za-z0-9_{},.]+\]",
         "dict": r"dict\[str,str\]",
     }.get(kind, kind)
     text = re.escape(without_blanks(f"{field.description} (default: {field.default})"))

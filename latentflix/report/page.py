@@ -160,7 +160,8 @@ def _language_model(folder: Path, network: NetworkFindings, manifest: Manifest, 
 def _reviews(inputs: ReportInputs, coverage: dict[str, Any], nouns: Nouns) -> Markup:
     counts = inputs.reviews["item_id"].value_counts()
     config = inputs.manifest("reviews").config
-    reads_all = config.get("corpus", WHOLE_CORPUS) == WHOLE_CORPUS or config.get("store_version") is not None
+    own = "items_linked" not in coverage
+    reads_all = own or config.get("corpus") == WHOLE_CORPUS or config.get("store_version") is not None
     return render_section(
         "reviews.html",
         nouns,

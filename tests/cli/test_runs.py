@@ -41,7 +41,7 @@ def test_two_runs_are_compared_by_settings_and_metrics_and_one_does_not_differ_f
     output = run_ok("runs", "compare", "b", "a", *artifacts)
     lines = [line.split() for line in output.splitlines()]
     assert ["language_model.epochs", "3", "5"] in lines
-    assert ["evaluation.auc", "0.7", "0.8"] in lines
+    assert ["label_evaluation.auc", "0.7", "0.8"] in lines
     assert "n_folds" not in output
     assert run_ok("runs", "compare", *artifacts) == output
     both = json.loads(run_ok("runs", "compare", "--json", *artifacts))

@@ -92,14 +92,15 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, rho=0.4, **report):
     }
     names = write("names", values={"names": NAMES}, tables=tables)
     scores = {"auc": auc, "auc_low": auc - 0.1, "auc_high": auc + 0.1, "auc_null": 0.5, "auc_p": 0.01, "words_auc": 0.6}
+    by_label = pd.DataFrame([scores, scores], index=pd.Index(LABELS, name="label"))
     tables = {
-        "labels": pd.DataFrame([scores, scores], index=pd.Index(LABELS, name="label")),
         "axes": make_axis_scores({"1": (0.47, 0.002, True), "2": (0.1, 0.4, False)}),
         "readers": make_reader_scores(),
     }
     found = make_tag_findings()
     tags = write("tags", tables={"tags": found.tags, "axes": found.axes, "confirmed": found.confirmed})
-    evaluation = write("evaluation", tables=tables, metrics={"auc": auc})
+    evaluation = write("evaluation", tables=tables)
+    label_evaluation = write("label_evaluation", tables={"labels": by_label}, metrics={"auc": auc})
     shares = pd.DataFrame(
         {"item_id": [10, 10], "label": LABELS, "share": [1.0, 0.5], "share_without": [np.nan, 1.0]}
     ).assign(lift=[2.0, 0.5])
@@ -110,7 +111,7 @@ def write_run(store, key="a" * 20, epochs=3, auc=0.7, rho=0.4, **report):
     classifiers = {f"weights_{name}": _classifier(logits) for name, logits in LOGITS.items()}
     values = {"labels": LABELS, "weights": list(LOGITS)}
     made = (
-        *(ratings, collab, factors, labels, names, tags, evaluation, reader.handle),
+        *(ratings, collab, factors, labels, names, tags, evaluation, label_evaluation, reader.handle),
         write("reviews", tables={"reviews": reviews}),
         write("histograms", tables={"shares": shares}, metrics={"most_frequent": "1+"}),
         write("comparison", tables={"labels": thresholds}),
