@@ -19,6 +19,11 @@ from latentflix.factors.word_use import standardise
 
 # Ranges with about as many users each, into which the numbers of a column are cut; with no more numbers, each is one.
 _RANGES = 4
+_NO_LEANINGS = pd.DataFrame(
+    {name: pd.Series(dtype="str") for name in ("label", "column", "group")}
+    | {"users": pd.Series(dtype="int64")}
+    | {name: pd.Series(dtype=float) for name in ("lean", "lean_low", "lean_high", "r", "p")}
+)
 
 
 class UserGroupConfig(StageConfig):
@@ -28,7 +33,7 @@ class UserGroupConfig(StageConfig):
     min_ratings: int = setting(20, "ratings that a user needs, of items that count", ge=2)
     min_item_ratings: int = setting(30, "ratings that an item needs to count", ge=1)
     half_known: float = setting(30.0, "ratings of a user from which a leaning counts by half", gt=0)
-    min_users: int = setting(20, "users that a group needs, and that must be in none of its size", ge=2)
+    min_users: int = setting(20, "users that a group needs, and that must be outside it", ge=2)
     max_groups: int = setting(50, "groups that a column may make; one with more is left out", ge=2)
     max_users: int = setting(20_000, "users who are looked at; of more, as many drawn at random", ge=2)
     n_strata: int = setting(
@@ -101,32 +106,11 @@ def find_user_groups(
     described = users.index[(counts >= config.min_ratings) & users[user_columns(users)].notna().any(axis=1)]
     if len(described) > config.max_users:
         described = pd.Index(np.sort(random.choice(described, config.max_users, replace=False)))
-    leanings = measure_leanings(rated, described, positions.loc[known], config.half_known)
-    leanings = leanings.loc[:, stable.reindex(positions.columns, fill_value=False)]
     members, left_out = form_groups(users.loc[described], config)
-
-    strata = _strata(counts[described].to_numpy(), config.n_strata)
-    by_stratum = leanings.groupby(strata)
-    share = np.full(len(described), 1 / max(len(described), 1))
-    ranks = standardise(by_stratum.rank(pct=True).to_numpy(), share)
-    belongs = standardise(members.to_numpy(float), share).T * share
-    r = belongs @ ranks
-    orders = (_permute_within(strata, random) for _ in range(config.permutations))
-    null = np.array([np.abs(belongs @ ranks[order]).max(initial=0) for order in orders])
-    compared = ((leanings - by_stratum.transform("mean")) / by_stratum.transform("std")).to_numpy()
-    parts = [_empty()]
-    for at, (column, group) in enumerate(members.columns):
-        inside = compared[members.iloc[:, at]]
-        towards = np.where(r[at] < 0, -1, 1)
-        table = pd.DataFrame({"label": leanings.columns + np.where(towards < 0, *POLES[::-1])})
-        table = table.assign(column=column, group=group, users=len(inside), lean=towards * inside.mean(0))
-        shares = np.full(len(inside), 1 / len(inside))
-        drawn = (random.multinomial(len(inside), shares) @ inside for _ in range(config.bootstraps))
-        add_interval(table, "lean", towards * np.stack(list(drawn)) / len(inside), config.confidence)
-        parts.append(table.assign(r=np.abs(r[at]).astype(float), p=corrected_p(r[at], null)))
-    found = pd.concat(parts, ignore_index=True).sort_values("r", ascending=False, kind="stable", ignore_index=True)
-    holds = (found["p"] <= config.max_p) & (found["lean"] > 0)
-    return UserGroups(found.assign(holds=holds), left_out, len(described), members.shape[1])
+    leanings = measure_leanings(rated, described, positions.loc[known], config.half_known)
+    chosen = leanings.loc[:, stable.reindex(positions.columns, fill_value=False)]
+    tested = _test_groups(members, chosen, counts[described].to_numpy(), config, random)
+    return UserGroups(tested, left_out, len(described), members.shape[1])
 
 
 def measure_leanings(
@@ -190,6 +174,42 @@ def _name_ranges(numbers: pd.Series) -> pd.Series:
     return part.map(dict(zip(ends.index, names, strict=True)))
 
 
+def _test_groups(
+    members: pd.DataFrame,
+    leanings: pd.DataFrame,
+    counts: np.ndarray,
+    config: UserGroupConfig,
+    random: np.random.Generator,
+) -> pd.DataFrame:
+    """`UserGroups.leanings`. members: users by groups. leanings: users by axes. counts: ratings of each user."""
+    strata = _strata(counts, config.n_strata)
+    by_stratum = leanings.groupby(strata)
+    shares = np.full(len(members), 1 / max(len(members), 1))
+    belongs = standardise(members.to_numpy(float), shares).T * shares
+    ranks = standardise(by_stratum.rank(pct=True).to_numpy(), shares)
+    r = belongs @ ranks
+    orders = (_permute_within(strata, random) for _ in range(config.permutations))
+    null = np.array([np.abs(belongs @ ranks[order]).max(initial=0) for order in orders])
+    compared = ((leanings - by_stratum.transform("mean")) / by_stratum.transform("std")).to_numpy()
+    parts = [_NO_LEANINGS]
+    for (column, group), inside, r_group in zip(members.columns, members.to_numpy().T, r, strict=True):
+        means = _resample_means(compared[inside], config.bootstraps, random)
+        towards = np.where(r_group < 0, -1, 1)
+        table = pd.DataFrame({"label": leanings.columns + np.where(r_group < 0, *POLES[::-1])})
+        table = table.assign(column=column, group=group, users=int(inside.sum()))
+        table["lean"] = towards * compared[inside].mean(0)
+        add_interval(table, "lean", towards * means, config.confidence)
+        parts.append(table.assign(r=np.abs(r_group).astype(float), p=corrected_p(r_group, null)))
+    tested = pd.concat(parts, ignore_index=True).sort_values("r", ascending=False, kind="stable", ignore_index=True)
+    return tested.assign(holds=(tested["p"] <= config.max_p) & (tested["lean"] > 0))
+
+
+def _resample_means(values: np.ndarray, n_resamples: int, random: np.random.Generator) -> np.ndarray:
+    """The means of resamples of the rows, one after the other so as to keep none: float64 (resamples, columns)."""
+    shares = np.full(len(values), 1 / len(values))
+    return np.stack([random.multinomial(len(values), shares) @ values / len(values) for _ in range(n_resamples)])
+
+
 def _strata(counts: np.ndarray, n_strata: int) -> np.ndarray:
     """The part of the users, by number of ratings, that each belongs to: int64 (users,)."""
     strata = np.zeros(len(counts), np.int64)
@@ -203,9 +223,3 @@ def _permute_within(strata: np.ndarray, random: np.random.Generator) -> np.ndarr
     order = np.empty(len(strata), np.int64)
     order[np.argsort(strata, kind="stable")] = np.lexsort((random.random(len(strata)), strata))
     return order
-
-
-def _empty() -> pd.DataFrame:
-    texts = {name: pd.Series(dtype="str") for name in ("label", "column", "group")}
-    numbers = {name: pd.Series(dtype=float) for name in ("lean", "lean_low", "lean_high", "r", "p")}
-    return pd.DataFrame(texts | {"users": pd.Series(dtype="int64")} | numbers)
