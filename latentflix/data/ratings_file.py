@@ -125,7 +125,8 @@ def load_ratings_source(config: RatingsSourceConfig) -> Tables:
         if config.tags_path:
             tables |= _read_tags(config.tags_path, tables["items"]["item_id"], config)
         if config.users_path:
-            tables[USERS] = _read_users(config.users_path, config)
+            path = config.users_path
+            tables[USERS] = _read_users(path, config)
             both = (tables["ratings"]["user_id"], tables[USERS]["user_id"])
             tables["ratings"]["user_id"], tables[USERS]["user_id"] = _ids(*both)
         return tables

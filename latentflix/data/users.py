@@ -41,7 +41,7 @@ def read_user_file(folder: Traversable) -> Tables:
     """Read what MovieLens 100K or 1M says of its users; another set says nothing, and there is no table.
 
     users: user_id int32, age (100K: float64, years; 1M: str, a range), gender and occupation str (nullable). Zip codes
-    are not read: hardly two users share one, and with age and occupation they point at a person.
+    are not read: too few users share one to make a group, and with age and occupation they point at a person.
     """
     for name, separator, columns in (
         ("u.user", "|", ["user_id", "age", "gender", "occupation", "zip_code"]),

@@ -327,3 +327,9 @@ def test_missing_columns_of_the_users_are_named(tmp_path):
     expected = r"missing from .*users\.csv; where: city; found: id, age, town, post; expected: id, city; .*user-columns"
     with pytest.raises(DataError, match=expected):
         load_with_users(tmp_path, user_columns=("city",))
+
+
+def test_a_file_of_users_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "none.csv").write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot be read; where: .*none\.csv; found: No columns"):
+        load_own(tmp_path, users_path=tmp_path / "none.csv")
