@@ -181,9 +181,7 @@ class _FullStages(BaseModel):
     names: NameConfig = setting(NameConfig(), "the words, items and genres that name a factor")
     report: ReportConfig = setting(ReportConfig(), "what the page shows, and what it calls an item")
     tags: TagConfig = setting(TagConfig(), "the tags that are read beside reviews, if the ratings come with any")
-    user_groups: UserGroupConfig = setting(
-        UserGroupConfig(), "the groups of users who lean to a pole, if it is known who the users are"
-    )
+    user_groups: UserGroupConfig = setting(UserGroupConfig(), "which groups of users lean to a pole, if any are known")
     llm: LlmConfig = setting(LlmConfig(), "the language model that names factors too, if any")
     collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")
     halves: HalvesConfig = setting(

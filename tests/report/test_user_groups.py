@@ -41,7 +41,7 @@ def test_a_long_table_is_folded_and_without_leanings_there_is_none():
 
 def cards(**changes):
     inputs = make_inputs(**changes)
-    return text_of(str(factors_section(factor_cards(inputs, ReportConfig()), inputs, ReportConfig().nouns)))
+    return text_of(str(factors_section(factor_cards(inputs, ReportConfig()), inputs, ReportConfig())))
 
 
 def test_a_card_lists_the_groups_that_lean_to_a_pole_only_where_some_do():
