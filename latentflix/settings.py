@@ -184,9 +184,7 @@ class _FullStages(BaseModel):
     user_groups: UserGroupConfig = setting(UserGroupConfig(), "which groups of users lean to a pole, if any are known")
     llm: LlmConfig = setting(LlmConfig(), "the language model that names factors too, if any")
     collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")
-    halves: HalvesConfig = setting(
-        HalvesConfig(), "fits on halves of the users, which show what of the factors other users share"
-    )
+    halves: HalvesConfig = setting(HalvesConfig(), "fits on halves of the users, which show how far factors are shared")
     trials: TrialConfig = setting(TrialConfig(), "other recommenders that it is compared with")
     analysis: AnalysisConfig = setting(AnalysisConfig(), "what is shown of the recommender itself")
     network: bool = setting(
