@@ -94,6 +94,10 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
             )
         ]
 
+    user_groups = []
+    if settings.user_groups.enabled and run.store.manifest(ratings).metrics.get("user_columns"):
+        user_groups = [run(factors.find_leanings, ratings=ratings, factors=axes, config=settings.user_groups)]
+
     compared = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}
     previous = find_previous(run.store, tuple(compared.values()))
     changes = run(report.compare_with_previous, **compared, previous=previous, config=settings.changes)
@@ -112,6 +116,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         network=[*network.stages, *judged],
         tags=tags,
         llm_names=llm_names,
+        user_groups=user_groups,
         changes=changes,
         fits=found.fits,
         halves=found.halves,

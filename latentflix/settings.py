@@ -26,6 +26,7 @@ from latentflix.factors.meanings.llm_names import LlmConfig
 from latentflix.factors.naming import NameConfig
 from latentflix.factors.readers.registry import ReadersConfig
 from latentflix.factors.tags import TagConfig
+from latentflix.factors.user_groups import UserGroupConfig
 from latentflix.genres.evaluation import GenreEvaluationConfig
 from latentflix.genres.model import GenreConfig
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig
@@ -180,11 +181,10 @@ class _FullStages(BaseModel):
     names: NameConfig = setting(NameConfig(), "the words, items and genres that name a factor")
     report: ReportConfig = setting(ReportConfig(), "what the page shows, and what it calls an item")
     tags: TagConfig = setting(TagConfig(), "the tags that are read beside reviews, if the ratings come with any")
+    user_groups: UserGroupConfig = setting(UserGroupConfig(), "which groups of users lean to a pole, if any are known")
     llm: LlmConfig = setting(LlmConfig(), "the language model that names factors too, if any")
     collab: CollabConfig = setting(CollabConfig(), "the recommender whose factors are explained", title="Recommender")
-    halves: HalvesConfig = setting(
-        HalvesConfig(), "fits on halves of the users, which show what of the factors other users share"
-    )
+    halves: HalvesConfig = setting(HalvesConfig(), "fits on halves of the users, which show how far factors are shared")
     trials: TrialConfig = setting(TrialConfig(), "other recommenders that it is compared with")
     analysis: AnalysisConfig = setting(AnalysisConfig(), "what is shown of the recommender itself")
     network: bool = setting(

@@ -8,6 +8,7 @@ from latentflix.data.items import are_counted
 from latentflix.data.ratings import RatingsConfig, read_ratings, without_ratings
 from latentflix.data.ratings_file import RatingsSourceConfig, load_ratings_source
 from latentflix.data.title_links import link_items
+from latentflix.data.users import USERS, user_columns
 from latentflix.recommender.item_vectors import ItemFactorsConfig, ItemVectors, load_item_vectors, load_items
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -53,7 +54,8 @@ def check_ratings(
 ) -> None:
     """Check the ratings, merge the ids that stand for one item, and link items to IMDb."""
     ratings, items, scale = (store.read_table(source, name) for name in ("ratings", "items", "scale"))
-    checked = read_ratings(ratings, items, config, scale)
+    described = store.read_tables(source, [USERS]).get(USERS)
+    checked = read_ratings(ratings, items, config, scale, described)
     others = {store.manifest(handle).config["name"]: store.read_table(handle, "items") for handle in links}
     linked = link_items(checked.items, others)
     artifact.write(replace(checked, items=linked.items))
@@ -62,6 +64,7 @@ def check_ratings(
         items=len(checked.items),
         users=len(checked.users),
         merged=checked.merged,
+        user_columns=user_columns(checked.users),
         lowest=checked.lowest,
         highest=checked.highest,
         links=linked.outcomes,

@@ -31,6 +31,7 @@ from latentflix.factors.meanings.llm_names import LlmConfig, name_by_model
 from latentflix.factors.meanings.tester import read_name_tests
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.tags import TagConfig, compare_with_tags
+from latentflix.factors.user_groups import UserGroupConfig, find_user_groups
 from latentflix.recommender.halves import HalfFits
 from latentflix.recommender.item_vectors import ItemVectors
 from latentflix.recommender.model import Recommender, seed_fits
@@ -206,6 +207,23 @@ def read_tags(
         store.read_table(factors, "axes")["stable"],
         store.read(positions, CrossFit),
         store.read_table(names, "terms"),
+        config,
+    )
+    artifact.write(found)
+    artifact.metrics.update(found.summary())
+
+
+@stage("user_groups", "user_groups")
+def find_leanings(
+    artifact: Artifact, store: Store, *, ratings: Handle, factors: Handle, config: UserGroupConfig
+) -> None:
+    """Find the groups of users who lean to a pole."""
+    found = find_user_groups(
+        store.read_table(ratings, "ratings"),
+        store.read_table(ratings, "items"),
+        store.read_table(ratings, "users"),
+        store.read_table(factors, "scores"),
+        store.read_table(factors, "axes")["stable"],
         config,
     )
     artifact.write(found)

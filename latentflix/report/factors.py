@@ -99,6 +99,7 @@ def _pole(label: str, inputs: ReportInputs, config: ReportConfig) -> dict[str, A
         "terms": terms,
         "tags": [tag for found in inputs.tags for tag in of_label(found.tags)],
         "confirmed": {row["term"] for found in inputs.tags for row in of_label(found.confirmed)},
+        "users": [group for found in inputs.user_groups for group in of_label(found.found)],
         "shown": shown,
         "short_titles": [_short_title(row["title"]) for row in shown[:_TITLES_IN_LINE]],
         "genres": of_label(inputs.genres),

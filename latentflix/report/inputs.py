@@ -13,6 +13,7 @@ from latentflix.factors.classifiers import Classifiers
 from latentflix.factors.comparison import Comparison
 from latentflix.factors.meanings.llm_names import LlmNames
 from latentflix.factors.tags import TagFindings
+from latentflix.factors.user_groups import UserGroups
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes
@@ -111,6 +112,7 @@ class ReportInputs:
 
     network, recommender, changes: None if no network read, no recommender was trained, or no report can be compared.
     tags: what tags say, if the ratings came with any. llm_names: the phrases of a language model, if one was asked.
+    user_groups: which groups of users lean to which pole, if it is known who the users are.
     """
 
     items: pd.DataFrame
@@ -136,6 +138,7 @@ class ReportInputs:
     changes: Changes | None = None
     tags: Sequence[TagFindings] = ()
     llm_names: Sequence[LlmNames] = ()
+    user_groups: Sequence[UserGroups] = ()
 
     def manifest(self, stage: str) -> Manifest:
         """The manifest of a stage; of one that made several artifacts, the last."""

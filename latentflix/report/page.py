@@ -23,6 +23,7 @@ from latentflix.report.llm_names import llm_section
 from latentflix.report.recommender import recommenders_section
 from latentflix.report.rendering import render_section, write_page
 from latentflix.report.tags import tags_part
+from latentflix.report.user_groups import users_part
 from latentflix.reviews.attribution import attributions, count_sources
 
 _METHODS = {
@@ -130,6 +131,7 @@ def _evaluation(folder: Path, inputs: ReportInputs, overall: Mapping[str, Any], 
         stable_from=stable_from,
         measured=is_measured(inputs.axes["stability"]),
         tags=[tags_part(found, len(inputs.terms), nouns) for found in inputs.tags],
+        users=[users_part(found, inputs.names, nouns) for found in inputs.user_groups],
     )
 
 

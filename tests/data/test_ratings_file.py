@@ -228,10 +228,10 @@ def test_a_time_that_is_not_a_date_is_refused(tmp_path):
         load_own(tmp_path, RATINGS.assign(when=["2020-01-01", "yesterday", "2020-01-02"]), timestamp_column="when")
 
 
-@pytest.mark.parametrize("missing", ["path", "items_path", "tags_path"])
+@pytest.mark.parametrize("missing", ["path", "items_path", "tags_path", "users_path"])
 def test_a_missing_file_is_named(tmp_path, missing):
     (tmp_path / "own.csv").write_bytes(as_csv(RATINGS))
-    names = ("path", "items_path", "tags_path")
+    names = ("path", "items_path", "tags_path", "users_path")
     paths = dict.fromkeys(names, tmp_path / "own.csv") | {missing: tmp_path / "nowhere.csv"}
     with pytest.raises(DataError, match=r"there is no such file or folder; where: .*nowhere\.csv"):
         with_fingerprint(RatingsSource(**paths))
@@ -251,6 +251,7 @@ def test_the_key_depends_on_the_content_of_files_and_not_on_their_place(tmp_path
     keys = {key(one), key(other), key(one, user_column="who"), key(one, items_path=other), key(one, items_path=one)}
     assert len(keys) == 5
     assert key(one, tags_path=one) not in {*keys, key(one, tags_path=other)}
+    assert key(one, users_path=one) not in {*keys, key(one, tags_path=one), key(one, users_path=other)}
 
 
 def test_the_key_depends_on_every_file_of_a_folder(tmp_path):
@@ -278,3 +279,57 @@ def test_tags_of_the_users_own_go_by_the_ids_of_the_ratings(tmp_path, ids, form)
     assert tables["tags_left_out"]["rows"].tolist() == [1]
     with pytest.raises(DataError, match="columns are missing from .*tags.*; where: tag; found: label, item_id, note"):
         load(tmp_path / "own.csv", tags_path=path)
+
+
+USERS = pd.DataFrame({"id": [9, 7], "age": [30, 40], "town": ["rome", "oslo"], "post": ["a1", "b2"]})
+
+
+def load_with_users(folder, users=USERS, name="users.csv", **settings):
+    (folder / name).write_bytes(as_parquet(users) if name.endswith(".parquet") else as_csv(users))
+    ratings = settings.pop("ratings", RATINGS)
+    return load_own(folder, ratings, users_path=folder / name, user_id_column="id", **settings)
+
+
+def describe(tables):
+    read = read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"], tables["users"])
+    return read.users.set_index("source_id", append=True) if "source_id" in read.users else read.users
+
+
+@pytest.mark.parametrize("name", ["users.csv", "users.parquet"])
+def test_users_bring_all_columns_or_those_that_are_named(tmp_path, name):
+    users = describe(load_with_users(tmp_path, name=name))
+    assert users.to_dict("index") == {
+        7: {"ratings": 2, "age": 40, "town": "oslo", "post": "b2"},
+        9: {"ratings": 1, "age": 30, "town": "rome", "post": "a1"},
+    }
+    users = describe(load_with_users(tmp_path, name=name, user_columns=("town",)))
+    assert list(users) == ["ratings", "town"]
+
+
+def test_users_are_found_whether_their_ids_are_numbers_or_text(tmp_path):
+    named = USERS.assign(id=["bob", "ann"])
+    assert describe(load_with_users(tmp_path, named, ratings=NAMED))["age"].to_dict() == {
+        (1, "ann"): 40,
+        (2, "bob"): 30,
+    }
+    as_text = USERS.assign(id=["9", "7"])
+    users = describe(load_with_users(tmp_path, as_text, name="users.parquet"))
+    assert users["age"].to_dict() == {(1, "7"): 40, (2, "9"): 30}
+
+
+def test_users_may_be_described_beside_a_movielens_set(tmp_path):
+    folder = write_folder(tmp_path / "ml", layout_csv())
+    (tmp_path / "users.csv").write_text("user_id,age\n1,20\n2,30\n")
+    assert describe(load(folder, users_path=tmp_path / "users.csv"))["age"].to_dict() == {1: 20, 2: 30}
+
+
+def test_missing_columns_of_the_users_are_named(tmp_path):
+    expected = r"missing from .*users\.csv; where: city; found: id, age, town, post; expected: id, city; .*user-columns"
+    with pytest.raises(DataError, match=expected):
+        load_with_users(tmp_path, user_columns=("city",))
+
+
+def test_a_file_of_users_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "none.csv").write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot be read; where: .*none\.csv; found: No columns"):
+        load_own(tmp_path, users_path=tmp_path / "none.csv")

@@ -47,6 +47,7 @@ STAGES = (
         "names",
         "tags",
         "histograms",
+        "user_groups",
         "changes",
         "report",
     ),
@@ -93,6 +94,18 @@ def test_tags_confirm_the_words_of_a_pole_and_the_page_shows_them(synthetic_run:
     page = Path(synthetic_run.result.report).read_text()
     assert "what people tagged films at this pole with" in page
     assert "Where reviews put unseen films, where tags put them" in page
+
+
+def test_users_of_a_side_lean_to_its_pole_and_the_page_shows_them(synthetic_run: Run, world: World) -> None:
+    leanings = synthetic_run.table("user_groups", "leanings").set_index(["label", "column", "group"])
+    for pole, side in (("+", "right"), ("-", "left")):
+        found = leanings.loc[(find_label(synthetic_run, world, "A", pole), "side", side)]
+        assert found["holds"]
+        assert found["lean_low"] > 0.2
+    assert not leanings.xs("shelf", level="column")["holds"].any()
+    page = Path(synthetic_run.result.report).read_text()
+    assert "groups that lean to this pole" in page
+    assert "Which groups of users lean to which pole" in page
 
 
 def find_label(run: Run, world: World, factor: str, pole: str) -> str:
@@ -200,7 +213,7 @@ def test_a_changed_classifier_setting_runs_the_classifier_and_what_depends_on_it
     copy_stages(synthetic_run, tmp_path)
     changed = {**SYNTHETIC["classifier"], "all_epochs": 1}
     again = run_synthetic(world, tmp_path, classifier=changed)
-    assert again.made == {*STAGES[STAGES.index("fold") :]} - {"names", "tags"}
+    assert again.made == {*STAGES[STAGES.index("fold") :]} - {"names", "tags", "user_groups"}
     page = Path(again.result.report).read_text(encoding="utf-8")
     assert re.search(r"classifier\.all_epochs</th><td[^>]*>8</td><td[^>]*>1</td>", page)
     assert re.findall(r'<a href="#factor-(\d)">\1</a></th><td>(\d|new)</td><td>1\.00</td>', page) == [

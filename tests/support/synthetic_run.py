@@ -18,7 +18,7 @@ from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.data.download import DataSet, SourceFile
 from latentflix.data.tags import count_taggers
 from latentflix.settings import FullSettings
-from tests.support.synthetic_world import World, tag_world
+from tests.support.synthetic_world import World, describe_users, tag_world
 
 SYNTHETIC: dict[str, Any] = {
     "collab": {"n_factors": 8, "epochs": 25, "n_seeds": 4, "weight_decay": 0.3},
@@ -44,6 +44,7 @@ SYNTHETIC: dict[str, Any] = {
     "evaluation": {"permutations": 200, "bootstraps": 200},
     "names": {"min_ratings": 20, "min_items": 3},
     "tags": {"permutations": 39, "bootstraps": 40},
+    "user_groups": {"permutations": 99, "bootstraps": 40},
 }
 # The same in a few seconds, for runs whose scores do not matter.
 HASTY: dict[str, Any] = {
@@ -85,10 +86,11 @@ def linked_items(world: World) -> pd.DataFrame:
 
 
 def write_ratings(world: World, folder: Path) -> dict[str, str]:
-    """Write ratings, items and tags as a user's own files; return the settings of `ratings_source` that read them."""
+    """Write ratings, items, tags and users as files of one's own; return the settings of `ratings_source` for them."""
     world.ratings.to_csv(folder / "stars.csv.gz", index=False)
     linked_items(world).to_parquet(folder / "items.parquet")
     tag_world(world).to_csv(folder / "tags.csv", sep=";", index=False)
+    describe_users(world).rename(columns={"user_id": "who"}).to_csv(folder / "users.csv", index=False)
     return {
         "path": str(folder / "stars.csv.gz"),
         "timestamp_column": "timestamp",
@@ -97,6 +99,8 @@ def write_ratings(world: World, folder: Path) -> dict[str, str]:
         "genres_column": "genres",
         "imdb_column": "tconst",
         "tags_path": str(folder / "tags.csv"),
+        "users_path": str(folder / "users.csv"),
+        "user_id_column": "who",
     }
 
 
@@ -124,6 +128,7 @@ def replace_data_sets(world: World, folder: Path, monkeypatch: pytest.MonkeyPatc
             "items": linked_items(world),
             "scale": world.scale,
             "tags": count_taggers(tag_world(world), Counter()),
+            "users": describe_users(world),
         },
         "imdb_reviews": {"reviews": world.reviews},
         # A set without links, one whose links fit it, all reviews with their films, and a plot of every second film.

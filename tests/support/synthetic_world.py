@@ -19,6 +19,7 @@ from latentflix.reviews.join import ReviewConfig, join_reviews
 class World:
     """Tables as `load_data_set`, `review_links` and `item_links` return them, and what they were made from.
 
+    true_users: index user_id, one column per factor: how much each user likes its pole "+".
     true_factors: index item_id, one column per factor ("A", "B", …), centred, uncorrelated, of unit variance. The
     ratings weigh each factor less than the one before it. words: those of the pole "+" or "-" of a factor.
     own_words: by item_id, the word that all reviews of that item share and no other review has.
@@ -31,6 +32,7 @@ class World:
     review_films: pd.DataFrame
     item_titles: pd.DataFrame
     true_factors: pd.DataFrame
+    true_users: pd.DataFrame
     words: dict[tuple[str, str], list[str]]
     own_words: dict[int, str]
 
@@ -88,14 +90,17 @@ def make_world(
             "rating": stars[: len(texts)].astype(np.int8),
         }
     )
+    weighed = scores * weight_decay ** np.arange(n_factors)
+    ratings, users = _rate(random, weighed, item_ids, n_users, rated_share, noise)
     return World(
-        ratings=_rate(random, scores * weight_decay ** np.arange(n_factors), item_ids, n_users, rated_share, noise),
+        ratings=ratings,
         items=_describe(item_ids, scores),
         scale=rating_scale(1, 5),
         reviews=reviews.sample(frac=1, random_state=seed, ignore_index=True),
         review_films=links.sample(frac=1, random_state=seed + 1, ignore_index=True),
         item_titles=pd.DataFrame({"item_id": item_ids, "tconst": tconsts, "matched_by": "title"}),
         true_factors=pd.DataFrame(scores, index=pd.Index(item_ids, name="item_id"), columns=factors),
+        true_users=users.set_axis(factors, axis=1),
         words=pole_words,
         own_words=dict(zip(item_ids.tolist(), own_words.tolist(), strict=True)),
     )
@@ -130,6 +135,16 @@ def tag_world(world: World, seed: int = 0, n_taggers: int = 12, share: float = 0
     return pd.DataFrame(given, columns=["item_id", "user_id", "tag"]).astype("str")
 
 
+def describe_users(world: World, seed: int = 0) -> pd.DataFrame:
+    """Who the users of a world are: a side that goes with factor A, an age that goes with B, and a shelf of chance."""
+    random = np.random.default_rng(seed)
+    users = world.true_users
+    side = np.where(users["A"] + random.normal(0, 1, len(users)) > 0, "right", "left")
+    age = np.rint(40 + 10 * users["B"] + random.normal(0, 10, len(users)))
+    shelf = random.choice(["top", "middle", "bottom"], len(users))
+    return pd.DataFrame({"user_id": users.index, "side": side, "age": age, "shelf": shelf})
+
+
 def shuffle_links(world: World, seed: int) -> World:
     """The same world, in which every item has the reviews of another one."""
     order = np.random.default_rng(seed).permutation(len(world.item_titles))
@@ -151,7 +166,8 @@ def _invent_words(random: np.random.Generator, count: int) -> list[str]:
 
 def _rate(
     random: np.random.Generator, items: np.ndarray, ids: np.ndarray, n_users: int, share: float, noise: float
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The ratings, and the users who gave them on the factors of the items."""
     users = _uncorrelated(random, n_users, items.shape[1])
     biases = random.normal(0, 0.2, (n_users, 1)) + random.normal(0, 0.2, len(ids))
     liking = 3.2 + 0.9 * users @ items.T + biases + random.normal(0, noise, (n_users, len(ids)))
@@ -159,7 +175,8 @@ def _rate(
     user_ids = np.sort(random.choice(np.arange(1, 5 * n_users), n_users, replace=False))
     stars = np.clip(np.rint(liking[user_rows, item_rows]), 1, 5).astype(int)
     table = pd.DataFrame({"user_id": user_ids[user_rows], "item_id": ids[item_rows], "rating": stars})
-    return table.assign(timestamp=880_000_000 + random.permutation(len(table)))
+    table = table.assign(timestamp=880_000_000 + random.permutation(len(table)))
+    return table, pd.DataFrame(users, pd.Index(user_ids, name="user_id"))
 
 
 def _describe(item_ids: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
