@@ -32,6 +32,7 @@ from latentflix.genres.model import GenreConfig
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig
 from latentflix.genres.plot_file import PlotSource
 from latentflix.genres.plot_summaries import PlotSummaryConfig
+from latentflix.profiles import FULL, OWN_TEXTS, OWN_VECTORS, SENTIMENT, STUDY_WEIGHT_DECAYS
 from latentflix.recommender.analysis import AnalysisConfig
 from latentflix.recommender.halves import HalvesConfig
 from latentflix.recommender.item_vectors import ItemFactorsSource
@@ -56,43 +57,6 @@ from latentflix.text.sentence_embeddings import EmbeddingConfig, LongTextStrateg
 from latentflix.text.token_corpus import TokenCorpusConfig
 
 Profile = Literal["sample", "standard", "ulmfit"]
-
-# The collab study is there for the trials, so it tries more than the full flow does.
-STUDY_WEIGHT_DECAYS = (0.0, 0.1, 0.2, 0.5, 1.0)
-
-# ULMFiT's own sizes, for which there are pretrained weights.
-_ULMFIT = {
-    "pretrained": True,
-    "vocabulary_size": 60_000,
-    "embedding_size": 400,
-    "hidden_size": 1152,
-    "n_layers": 3,
-    "dropout": 0.3,
-    "max_tokens": 100_000_000,
-    "batch_size": 128,
-    "sequence_length": 80,
-    "frozen_epochs": 1,
-    "epochs": 10,
-    "learning_rate": 2e-3,
-    "valid_share": 0.1,
-}
-
-# Fits to many ratings are drawn in a fraction of the time that training takes, and predict better.
-_DRAWN = {"model": "bayes", "n_factors": 20, "seeds_per_task": 20, "posterior": {"between": 2}}
-
-# Vectors and texts of one's own may be of anything.
-_OWN_VECTORS = {
-    "network": False,
-    "report": {"item_noun": "item", "category_noun": "category", "category_nouns": "categories", "origin": ""},
-}
-_OWN_TEXTS = {"network": False, "report": {"item_noun": "item", "text_noun": "text", "passage_share": 1.0}}
-
-# For a thousand items and a million ratings, or more.
-_MANY_ITEMS: Mapping[str, Mapping[str, Any]] = {
-    "reviews": {"corpus": "large_movie_reviews"},
-    "documents": {"min_ratings": 30},
-    "trials": {"models": ("bias", "bayes"), "weight_decays": (0.5,)},
-}
 
 
 class FlowSettings(BaseModel):
@@ -207,26 +171,8 @@ class _FullStages(BaseModel):
 class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettings, ProfileSettings):
     """The settings of the full flow. What is not given is as the profile has it."""
 
-    OWN: ClassVar = {"item_factors": _OWN_VECTORS, "texts": _OWN_TEXTS}
-    PROFILES: ClassVar = {
-        "sample": {},
-        "standard": {
-            **_MANY_ITEMS,
-            "ratings_source": {"data_set": "movielens_1m"},
-            "collab": {**_DRAWN, "n_seeds": 160},
-            "halves": {"n_seeds": 8},
-            "classifier": {"max_reviews_per_item": 5},
-        },
-        "ulmfit": {
-            **_MANY_ITEMS,
-            "ratings_source": {"data_set": "movielens_32m"},
-            "collab": {**_DRAWN, "n_seeds": 40},
-            "halves": {"n_pairs": 2, "n_seeds": 4},
-            "readers": {"n_repeats": 2, "permutations": 200},
-            "language_model": _ULMFIT,
-            "classifier": {"n_folds": 5, "max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
-        },
-    }
+    OWN: ClassVar = {"item_factors": OWN_VECTORS, "texts": OWN_TEXTS}
+    PROFILES: ClassVar = FULL
 
     @property
     def data(self) -> str:
@@ -299,21 +245,10 @@ class _SentimentStages(BaseModel):
     sentiment_page: SentimentPageConfig = setting(SentimentPageConfig(), "what the page shows")
 
 
-# A small encoder that has read little has little to forget, so it may learn faster than one that has read much.
-_SMALL_SENTIMENT = {"sentiment_classifier": {"all_epochs": 5, "all_learning_rate": 5e-3}}
-
-
 class SentimentSettings(FlowSettings, LanguageModelSettings, _SentimentStages, ProfileSettings):
     """The settings of the sentiment flow. What is not given is as the profile has it."""
 
-    PROFILES: ClassVar = {
-        "sample": _SMALL_SENTIMENT,
-        "standard": _SMALL_SENTIMENT,
-        "ulmfit": {
-            "language_model": _ULMFIT,
-            "sentiment_classifier": {"max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
-        },
-    }
+    PROFILES: ClassVar = SENTIMENT
 
     @property
     def data(self) -> str:

@@ -25,12 +25,12 @@ from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig
 from latentflix.factors.readers.tfidf import WordsConfig
 from latentflix.factors.readers.topics import TopicsConfig
 from latentflix.keys import artifact_key
+from latentflix.profiles import STUDY_WEIGHT_DECAYS
 from latentflix.recommender.halves import PairsConfig
 from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.posterior import PosteriorConfig
 from latentflix.reviews.sources.registry import SourcesConfig
 from latentflix.settings import (
-    STUDY_WEIGHT_DECAYS,
     CollabStudySettings,
     FullSettings,
     GenreSettings,
