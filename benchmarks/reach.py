@@ -26,13 +26,14 @@ from latentflix.factors.extraction import FactorConfig, Factors, extract_factors
 from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.readers.metadata import TableReader
-from latentflix.factors.readers.registry import ReadersConfig, build_readers
+from latentflix.factors.readers.registry import build_readers
 from latentflix.factors.readers.ridge import KernelRidge, fit_ridge
 from latentflix.factors.readers.topics import find_topics
 from latentflix.metrics import rank_correlations
-from latentflix.recommender.fit import fit_recommender
-from latentflix.recommender.halves import HalvesConfig, fit_halves
-from latentflix.recommender.model import CollabConfig, seed_fits
+from latentflix.recommender.fit import fit_recommender, seed_groups
+from latentflix.recommender.halves import fit_halves
+from latentflix.recommender.model import seed_fits
+from latentflix.settings import FullSettings, Profile
 
 Made = TypeVar("Made")
 
@@ -49,9 +50,7 @@ class ReachSettings(BaseModel):
     items: tuple[int, ...] = Field((1000, 5000, 15_000), description="items of each world")
     ratings: tuple[int, ...] = Field((100_000, 1_000_000, 5_000_000), description="ratings of each world")
     reviews_per_item: float = Field(5.0, gt=0, description="mean number of reviews of an item")
-    seeds: int = Field(4, ge=2, description="fits of the recommender")
-    repeats: int = Field(1, ge=1, description="times that the items are assigned to folds")
-    permutations: int = Field(200, ge=19, description="permutations, for each of which the readers learn anew")
+    profile: Profile = Field("ulmfit", description="whose recommender, halves and readers are run")
     json_: bool = Field(False, alias="json", description="print one JSON object")
 
 
@@ -172,19 +171,20 @@ def measure(n_items: int, n_ratings: int, settings: ReachSettings) -> dict[str, 
     clock = Clock()
     world = make_world(n_items, n_ratings, settings.reviews_per_item)
     data = clock.run("ratings", lambda: read_ratings(world.ratings, world.items, RatingsConfig()))
-    collab = CollabConfig(n_seeds=settings.seeds)
-    recommender = clock.run("collab", lambda: fit_recommender(data.ratings, collab))
-    fits = seed_fits(recommender)
-    epochs = int(np.nanmean(recommender.valid_loss, axis=1).argmin()) + 1
-    halves, _ = clock.run(
-        "halves", lambda: fit_halves(data.ratings, collab, epochs, HalvesConfig(n_pairs=1, n_seeds=1), [0])
-    )
+    flow = FullSettings(profile=settings.profile)
+    tasks = seed_groups(flow.collab)
+    # As many fits as the flow makes before it first looks at their agreement.
+    groups = clock.run("collab", lambda: [fit_recommender(data.ratings, task) for task in tasks[:2]])
+    fits = [fit for group in groups for fit in seed_fits(group)]
+    epochs = int(np.nanmean(groups[0].valid_loss, axis=1).argmin()) + 1
+    pairs = range(flow.halves.n_pairs)
+    halves, _ = clock.run("halves", lambda: fit_halves(data.ratings, flow.collab, epochs, flow.halves, pairs))
     axes = clock.run(
         "factors",
         lambda: extract_factors(fits, data.items["ratings"], FactorConfig(n_axes=N_FACTORS), halves.pairs()),
     )
     documents = clock.run("documents", lambda: gather_documents(world.reviews, data.items, DocumentConfig()))
-    config = ReadersConfig(n_repeats=settings.repeats, permutations=settings.permutations)
+    config = flow.readers
     means = data.ratings.groupby("item_id")["rating"].mean()
     none = pd.Series([], dtype="str")
     topics = clock.run("topics", lambda: find_topics(documents, world.corpus, none, config.topics, mask=False))
