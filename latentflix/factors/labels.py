@@ -109,7 +109,8 @@ def _require_axes(names: list[str], config: LabelConfig) -> None:
             f"there are fewer {kind} than labels an item is to get",
             found=f"{len(names)} {kind} ({', '.join(names)})",
             expected=f"at least {least}",
-            hint=f"{'lower --labels.top-k, ' * by_count}raise --collab.n-seeds, or set --no-labels.only-stable",
+            hint=f"{'lower --labels.top-k, ' * by_count}train or bring more fits, as with --collab.n-seeds, or set "
+            "--no-labels.only-stable",
         )
 
 

@@ -81,7 +81,7 @@ def find_names(
             "no factor is stable, so none has a meaning to name",
             found=f"stability of at most {axes['stability'].max():.2f}",
             expected="at least one stable factor",
-            hint="raise --collab.n-seeds, or lower --factors.stable-from",
+            hint="train or bring more fits, as with --collab.n-seeds, or lower --factors.stable-from",
         )
     random = np.random.default_rng(config.seed)
     known = documents.items

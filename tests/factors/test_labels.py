@@ -77,7 +77,7 @@ def test_z_scores_need_one_axis():
     config = LabelConfig(rule="z_score", top_k=3, z_from=1.0)
     labels = label_items(SCORES, AXES.assign(stable=[True, False, False]), FREQUENT, config)
     assert labels_of(labels) == {10: ["1+"], 30: ["1-"], 40: ["1+"]}
-    with pytest.raises(NotEnoughData, match="expected: at least 1; what to do: raise --collab.n-seeds"):
+    with pytest.raises(NotEnoughData, match="expected: at least 1; what to do: train or bring more fits"):
         label_items(SCORES, AXES.assign(stable=False), FREQUENT, config)
 
 

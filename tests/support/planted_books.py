@@ -32,6 +32,7 @@ class Books:
         books: item_id, title, author, pages, published.
         texts: item_id, text.
         sales: user_id, item_id.
+        ratings: the same and rating, 1 to 5.
     """
 
     topics: np.ndarray
@@ -40,6 +41,7 @@ class Books:
     books: pd.DataFrame
     texts: pd.DataFrame
     sales: pd.DataFrame
+    ratings: pd.DataFrame
 
 
 def make_books(seed: int = 0) -> Books:
@@ -57,6 +59,10 @@ def make_books(seed: int = 0) -> Books:
         readers.append(pd.DataFrame(tastes @ turn))
     chances = 1 / (1 + np.exp(-(tastes @ topics.T)))
     bought = np.argwhere(random.random(chances.shape) < 0.3 * chances)
+    sales = pd.DataFrame(
+        {"user_id": [f"r{row}" for row in bought[:, 0]], "item_id": [ids[row] for row in bought[:, 1]]}
+    )
+    liking = (tastes @ topics.T)[tuple(bought.T)] + random.normal(size=len(bought))
     return Books(
         topics,
         vectors,
@@ -73,7 +79,8 @@ def make_books(seed: int = 0) -> Books:
         pd.DataFrame(
             [(ids[n], _write(random, topics[n])) for n in range(N_BOOKS) for _ in range(4)], columns=["item_id", "text"]
         ),
-        pd.DataFrame({"user_id": [f"r{row}" for row in bought[:, 0]], "item_id": [ids[row] for row in bought[:, 1]]}),
+        sales,
+        sales.assign(rating=np.clip(np.round(3 + liking / 2), 1, 5)),
     )
 
 
