@@ -32,7 +32,7 @@ from latentflix.settings import (
 )
 from latentflix.text.language_model import direction_configs
 from latentflix.text.pretrained import PretrainedConfig
-from tasks import data, factors, readers, recommender, reviews, text
+from tasks import axis_comparison, data, factors, readers, recommender, reviews, text
 from tasks.stage import StageRunner, StageTask
 from tasks.ui import publish
 
@@ -216,7 +216,7 @@ def compare_axes(
     parts = {name: getattr(settings, name) for name in ("factors", "readers", "evaluation", "names")}
     return [
         run(
-            factors.compare_axes,
+            axis_comparison.compare_axes,
             ratings=found.ratings,
             fits=found.fits,
             halves=found.halves,

@@ -163,7 +163,9 @@ class _FullStages(BaseModel):
     comparison: ComparisonConfig = setting(ComparisonConfig(), "which other methods are compared")
     axis_comparison: AxisComparisonConfig = setting(AxisComparisonConfig(), "which kinds of axes are compared, if any")
     embeddings: EmbeddingConfig = setting(EmbeddingConfig(), "sentence vectors, if they are compared")
-    embedding_baseline: EmbeddingBaselineConfig = setting(EmbeddingBaselineConfig(), "logistic regression on these")
+    embedding_baseline: EmbeddingBaselineConfig = setting(
+        EmbeddingBaselineConfig(), "logistic regression on sentence vectors"
+    )
     changes: ChangesConfig = setting(ChangesConfig(), "what counts as a change since the previous report")
 
 
@@ -233,7 +235,9 @@ class _SentimentStages(BaseModel):
         SentimentReviewConfig(), "how reviews are split into train, valid and test"
     )
     sentiment: SentimentConfig = setting(SentimentConfig(), "how the predictor is chosen")
-    sentiment_classifier: SentimentClassifierConfig = setting(SentimentClassifierConfig(), "the network that reads")
+    sentiment_classifier: SentimentClassifierConfig = setting(
+        SentimentClassifierConfig(), "the network that reads reviews"
+    )
     sentiment_tfidf: SentimentTfidfConfig = setting(
         SentimentTfidfConfig(), "the words and phrases that are weighed, and the baseline"
     )

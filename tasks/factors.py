@@ -6,8 +6,6 @@ import pandas as pd
 
 from latentflix.data.ratings import Ratings
 from latentflix.data.tags import TAG_TABLES
-from latentflix.factors.axis_comparison import ComparedAxesConfig
-from latentflix.factors.axis_comparison import compare_axes as compare_kinds
 from latentflix.factors.baselines import (
     BaselineConfig,
     EmbeddingBaselineConfig,
@@ -40,7 +38,6 @@ from latentflix.recommender.model import Recommender, seed_fits
 from latentflix.text.classifier import read_reviews
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.sentence_embeddings import Embeddings
-from tasks.readers import load_readers
 from tasks.reviews import read_secret
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -168,39 +165,6 @@ def compare(
     )
     artifact.write(comparison)
     artifact.write_table("rare", store.read_field(classifier, Classifiers, "rare"))
-
-
-@stage("axis_comparison", "axis_comparison")
-def compare_axes(
-    artifact: Artifact,
-    store: Store,
-    *,
-    ratings: Handle,
-    fits: Annotated[tuple[Handle, ...], "collab"],
-    halves: tuple[Handle, ...],
-    item_factors: tuple[Handle, ...],
-    documents: Handle,
-    reviews: Handle,
-    topics: Handle,
-    embeddings: tuple[Handle, ...],
-    config: ComparedAxesConfig,
-) -> None:
-    """Compare kinds of axes on the same fits, or item vectors of the user's own, texts and folds."""
-    read = store.read(documents, Documents)
-    trained = [fit for group in fits for fit in seed_fits(store.read(group, Recommender))]
-    given = [fit for vectors in item_factors for fit in store.read(vectors, ItemVectors).fits()]
-    compared = compare_kinds(
-        [*trained, *given],
-        [pair for part in halves for pair in store.read(part, HalfFits).pairs()],
-        read,
-        store.read_table(ratings, "items"),
-        load_readers(store, read, ratings, reviews, topics, embeddings, config.readers),
-        config,
-    )
-    artifact.write(compared)
-    artifact.metrics.update(
-        {f"stable_and_hold_{kind}": int(n) for kind, n in compared.kinds["stable_and_hold"].items()}
-    )
 
 
 @stage("names", "names-{config.n_terms}-terms")
