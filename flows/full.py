@@ -7,7 +7,7 @@ from prefect import flow
 
 from flows.command_line import FlowResult, main
 from flows.network import Network, embed_texts, judge_network, train_network
-from flows.steps import fetch, find_factors, find_texts, finish, leave_out_kinds, predict_positions
+from flows.steps import compare_axes, fetch, find_factors, find_texts, finish, leave_out_kinds, predict_positions
 from latentflix.artifacts import Store
 from latentflix.data.tags import has_tags
 from latentflix.report.changes import find_previous
@@ -37,11 +37,12 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
 
     network = train_network(run, texts, labels, documents, axes, settings) if settings.network else Network()
     embeddings = embed_texts(run, texts.joined, settings)
+    sentences = embeddings if settings.readers.sentences else []
     placed = {
         "factors": axes,
         "ratings": ratings,
         "reviews": texts.joined,
-        "embeddings": embeddings if settings.readers.sentences else [],
+        "embeddings": sentences,
     }
     positions = predict_positions(run, texts, documents, placed, settings.readers)
     without_kind = [
@@ -68,6 +69,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         reviews=texts.joined,
         config=settings.histograms,
     )
+    kinds_of_axes = compare_axes(run, found, texts, documents, sentences, settings)
     tags = []
     if has_tags(run.store.manifest(found.sources[0]).metrics):
         tags = [
@@ -115,6 +117,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         reader=reader,
         network=[*network.stages, *judged],
         tags=tags,
+        axis_comparison=kinds_of_axes,
         llm_names=llm_names,
         user_groups=user_groups,
         changes=changes,

@@ -11,6 +11,7 @@ from latentflix.config import StageConfig
 from latentflix.data.datasets import DataSetConfig
 from latentflix.data.ratings_file import with_fingerprint
 from latentflix.errors import DataUnavailable
+from latentflix.factors.axis_comparison import ComparedAxesConfig
 from latentflix.factors.documents import LeftOutConfig
 from latentflix.factors.readers.registry import ReadersConfig, repeat_groups
 from latentflix.recommender.fit import seed_groups
@@ -31,7 +32,7 @@ from latentflix.settings import (
 )
 from latentflix.text.language_model import direction_configs
 from latentflix.text.pretrained import PretrainedConfig
-from tasks import data, factors, readers, recommender, reviews, text
+from tasks import axis_comparison, data, factors, readers, recommender, reviews, text
 from tasks.stage import StageRunner, StageTask
 from tasks.ui import publish
 
@@ -182,19 +183,51 @@ def leave_out_kinds(run: StageRunner, documents: Handle) -> list[Handle]:
     return [run(readers.leave_out, documents=documents, config=LeftOutConfig(kind=kind)) for kind in kinds]
 
 
+def learn_topics(run: StageRunner, texts: Texts, documents: Handle, config: ReadersConfig) -> Handle:
+    """Learn topics from the corpus that the texts come from, or from the documents themselves if there is none."""
+    if not texts.corpus:
+        return run(readers.learn_own_topics, documents=documents, config=config)
+    (corpus,) = texts.corpus
+    return run(readers.learn_topics, documents=documents, reviews=texts.joined, corpus=corpus, config=config)
+
+
 def predict_positions(
     run: StageRunner, texts: Texts, documents: Handle, given: Mapping[str, Any], config: ReadersConfig
 ) -> Handle:
     """Predict positions from documents, in several tasks. given: what `predict_repeats` takes beside the documents."""
-    if texts.corpus:
-        (corpus,) = texts.corpus
-        topics = run(readers.learn_topics, documents=documents, reviews=texts.joined, corpus=corpus, config=config)
-    else:
-        topics = run(readers.learn_own_topics, documents=documents, config=config)
+    topics = learn_topics(run, texts, documents, config)
     repeats = run.map(
         readers.predict_repeats, documents=documents, topics=topics, **given, configs=repeat_groups(config)
     )
     return run(readers.merge_positions, repeats=repeats, config=config)
+
+
+def compare_axes(
+    run: StageRunner,
+    found: FoundFactors,
+    texts: Texts,
+    documents: Handle,
+    embeddings: Sequence[Handle],
+    settings: FullSettings,
+) -> list[Handle]:
+    """Compare the kinds of axes that the settings name, if any. embeddings: those that the readers read."""
+    if not settings.axis_comparison.kinds:
+        return []
+    parts = {name: getattr(settings, name) for name in ("factors", "readers", "evaluation", "names")}
+    return [
+        run(
+            axis_comparison.compare_axes,
+            ratings=found.ratings,
+            fits=found.fits,
+            halves=found.halves,
+            item_factors=[] if found.fits else found.sources[:1],
+            documents=documents,
+            reviews=texts.joined,
+            topics=learn_topics(run, texts, documents, settings.readers),
+            embeddings=embeddings,
+            config=ComparedAxesConfig(**settings.axis_comparison.model_dump(), **parts),
+        )
+    ]
 
 
 def finish(

@@ -13,6 +13,7 @@ from latentflix.config import ParallelConfig, setting
 from latentflix.data.ratings import RatingsConfig
 from latentflix.data.ratings_file import RatingsSource
 from latentflix.data.title_catalogs import TitleConfig
+from latentflix.factors.axis_comparison import AxisComparisonConfig
 from latentflix.factors.baselines import BaselineConfig, EmbeddingBaselineConfig
 from latentflix.factors.classifiers import ClassifierConfig, PredictionConfig
 from latentflix.factors.comparison import ComparisonConfig
@@ -160,6 +161,7 @@ class _FullStages(BaseModel):
     evaluation: EvaluationConfig = setting(EvaluationConfig(), "how precisely the scores are measured")
     baseline: BaselineConfig = setting(BaselineConfig(), "TF-IDF and logistic regression, to compare with")
     comparison: ComparisonConfig = setting(ComparisonConfig(), "which other methods are compared")
+    axis_comparison: AxisComparisonConfig = setting(AxisComparisonConfig(), "which kinds of axes are compared, if any")
     embeddings: EmbeddingConfig = setting(EmbeddingConfig(), "sentence vectors, if they are compared")
     embedding_baseline: EmbeddingBaselineConfig = setting(
         EmbeddingBaselineConfig(), "logistic regression on sentence vectors"

@@ -19,7 +19,7 @@ from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.network import NetworkPositions, place_items
 from latentflix.factors.reader_model import fit_reader as fit_reader_model
 from latentflix.factors.readers.metadata import mean_ratings
-from latentflix.factors.readers.registry import ReadersConfig, RepeatsConfig, build_readers
+from latentflix.factors.readers.registry import Readers, ReadersConfig, RepeatsConfig, build_readers
 from latentflix.factors.readers.stacked import STACKED
 from latentflix.factors.readers.tfidf import WordReader
 from latentflix.factors.readers.topics import NONE_HELD_OUT, TopicReader, find_topics
@@ -106,18 +106,7 @@ def predict_repeats(
 ) -> None:
     """Predict the position of each item by readers that have not learned from it, for permuted positions too."""
     read = store.read(documents, Documents)
-    vectors = [
-        (store.read_table(reviews, "reviews")["review_id"], store.read(handle, Embeddings).mean)
-        for handle in embeddings
-    ]
-    readers = build_readers(
-        read,
-        store.read_table(ratings, "items"),
-        mean_ratings(store.read_table(ratings, "ratings"), store.read_table(ratings, "items")),
-        store.read(topics, TopicReader).vectors,
-        vectors,
-        config,
-    )
+    readers = load_readers(store, read, ratings, reviews, topics, embeddings, config)
     artifact.write(cross_fit_repeats(read, store.read_table(factors, "scores"), readers, config, config.repeats))
 
 
@@ -242,3 +231,28 @@ def fit_reader(
     )
     artifact.write(model)
     artifact.metrics["words"] = len(model.words)
+
+
+def load_readers(
+    store: Store,
+    documents: Documents,
+    ratings: Handle,
+    reviews: Handle,
+    topics: Handle,
+    embeddings: tuple[Handle, ...],
+    config: ReadersConfig,
+) -> Readers:
+    """Build the readers of documents from the artifacts of what they read."""
+    items = store.read_table(ratings, "items")
+    vectors = [
+        (store.read_table(reviews, "reviews")["review_id"], store.read(handle, Embeddings).mean)
+        for handle in embeddings
+    ]
+    return build_readers(
+        documents,
+        items,
+        mean_ratings(store.read_table(ratings, "ratings"), items),
+        store.read(topics, TopicReader).vectors,
+        vectors,
+        config,
+    )

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from latentflix.factors.axis_comparison import AxisComparison
 from latentflix.factors.meanings.llm_names import LlmNames
 from latentflix.factors.naming import Names
 from latentflix.factors.tags import TagFindings
@@ -61,6 +62,7 @@ def write_report(
     names: Handle,
     histograms: Handle,
     tags: tuple[Handle, ...],
+    axis_comparison: tuple[Handle, ...],
     llm_names: tuple[Handle, ...],
     user_groups: tuple[Handle, ...],
     changes: Handle,
@@ -71,7 +73,7 @@ def write_report(
     """Build the report from the results of all stages."""
     stages = (
         *(*sources, *corpus, ratings, *recommender, *halves, factors, labels, reviews, documents, positions, reader),
-        *(*network, evaluation, names, histograms, *tags, *llm_names, *user_groups, changes, *fits),
+        *(*network, evaluation, names, histograms, *tags, *axis_comparison, *llm_names, *user_groups, changes, *fits),
     )
     named = store.read(names, Names)
     inputs = ReportInputs(
@@ -96,6 +98,7 @@ def write_report(
         recommender=read_recommender(store, recommender),
         changes=store.read(changes, Changes),
         tags=[store.read(handle, TagFindings) for handle in tags],
+        axis_comparison=[store.read(handle, AxisComparison) for handle in axis_comparison],
         llm_names=[store.read(handle, LlmNames) for handle in llm_names],
         user_groups=[store.read(handle, UserGroups) for handle in user_groups],
         manifests=[store.manifest(handle) for handle in stages],

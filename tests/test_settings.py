@@ -264,7 +264,7 @@ def test_help_names_the_program_and_lists_the_settings_of_all_stages(help_text):
         ("--parallel.dask-timeout", "0", "greater than 0"),
         ("--collab.weight-decay", "much", "valid number"),
         ("--language-model.vocabulary-size", "100001", "less than or equal to 100000"),
-        ("--factors.rotation", "promax", "'varimax', 'pca' or 'none'"),
+        ("--factors.rotation", "promax", "'varimax', 'pca', 'ica', 'sparse' or 'none'"),
         ("--profile", "huge", "'sample', 'standard' or 'ulmfit'"),
     ],
 )

@@ -24,9 +24,16 @@ class FactorConfig(StageConfig):
     rotation: Rotation = setting(
         "varimax",
         "pca: principal axes common to all seeds; varimax: these, rotated until each is strong in few items; "
+        "ica: their independent components; sparse: features of a sparse autoencoder of them; "
         "none: the first seed's own raw axes, centred",
     )
-    n_axes: int = setting(20, "factors: principal axes that are kept, or rotated by varimax", ge=1, le=1000)
+    n_axes: int = setting(
+        20,
+        "factors: principal axes that are kept, or what is made of these; features of a sparse autoencoder",
+        ge=1,
+        le=1000,
+    )
+    n_active: int = setting(3, "features of the sparse autoencoder that describe an item", ge=1)
     min_ratings: int = setting(30, "ratings an item needs to influence the factors and their stability", ge=1)
     rating_weight: float = setting(
         1.0, "power of its number of ratings by which an item influences the factors; 0: all alike", ge=0, le=2
@@ -95,12 +102,11 @@ def extract_factors(
         )
     weights = np.where(frequently_rated, ratings**config.rating_weight, 0)
     half = len(fits) // 2
-    positions, explained = fit_axes(fits, weights, config.rotation, config.n_axes)
+    kind = config.rotation, config.n_axes, config.n_active
+    positions, explained = fit_axes(fits, weights, *kind)
     rows = frequently_rated
     if half:
-        first, second = (
-            fit_axes(group, weights, config.rotation, config.n_axes)[0][rows] for group in (fits[:half], fits[half:])
-        )
+        first, second = (fit_axes(group, weights, *kind)[0][rows] for group in (fits[:half], fits[half:]))
         stability = measure_stability(positions[rows], first, second, config.n_rotations, config.seed)
     else:
         stability = pd.DataFrame(np.nan, range(positions.shape[1]), STABILITY)
@@ -155,4 +161,6 @@ def _fit_half(half: Sequence[ItemFactors], weights: pd.Series, config: FactorCon
     """The axes of one half of the users on the items with weight, float64 (items, axes)."""
     item_ids = pd.Index(half[0].item_ids)
     of_all = weights.reindex(item_ids, fill_value=0).to_numpy()
-    return fit_axes(half, of_all, config.rotation, config.n_axes)[0][item_ids.get_indexer(weights.index)]
+    return fit_axes(half, of_all, config.rotation, config.n_axes, config.n_active)[0][
+        item_ids.get_indexer(weights.index)
+    ]

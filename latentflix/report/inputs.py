@@ -9,6 +9,7 @@ from pydantic import Field
 
 from latentflix.artifacts import Handle, Manifest, Store
 from latentflix.config import StageConfig, setting
+from latentflix.factors.axis_comparison import AxisComparison
 from latentflix.factors.classifiers import Classifiers
 from latentflix.factors.comparison import Comparison
 from latentflix.factors.meanings.llm_names import LlmNames
@@ -111,7 +112,8 @@ class ReportInputs:
     """Everything the report is made of: the tables of the stages, as those write them, and all their manifests.
 
     network, recommender, changes: None if no network read, no recommender was trained, or no report can be compared.
-    tags: what tags say, if the ratings came with any. llm_names: the phrases of a language model, if one was asked.
+    tags: what tags say, if the ratings came with any. axis_comparison: kinds of axes, if they were compared.
+    llm_names: the phrases of a language model, if one was asked.
     user_groups: which groups of users lean to which pole, if it is known who the users are.
     """
 
@@ -137,6 +139,7 @@ class ReportInputs:
     recommender: RecommenderFindings | None = None
     changes: Changes | None = None
     tags: Sequence[TagFindings] = ()
+    axis_comparison: Sequence[AxisComparison] = ()
     llm_names: Sequence[LlmNames] = ()
     user_groups: Sequence[UserGroups] = ()
 

@@ -13,6 +13,7 @@ from latentflix.data.large_movie import review_counts
 from latentflix.factors.comparison import CLASSIFIER, PRIOR, Comparison
 from latentflix.factors.folds import RANDOM_SPLIT
 from latentflix.factors.readers.metadata import METADATA
+from latentflix.report.axes import add_similarity, axes_part
 from latentflix.report.factors import factor_cards, factors_section
 from latentflix.report.figures import draw_classifiers, draw_language_model, draw_rates, draw_stability
 from latentflix.report.formatting import Nouns, describe_reader
@@ -123,7 +124,7 @@ def _evaluation(folder: Path, inputs: ReportInputs, overall: Mapping[str, Any], 
         nouns,
         overall=overall,
         labels=inputs.network and inputs.network.label_scores.join(inputs.labels[["share", "most_frequent"]]),
-        axes=inputs.axis_scores,
+        axes=add_similarity(inputs),
         has_network="rho_network" in inputs.axis_scores,
         readers=inputs.reader_scores.rename(index=lambda reader: describe_reader(reader, nouns)),
         kinds=inputs.kind_scores.rename(index=_KINDS),
@@ -132,6 +133,7 @@ def _evaluation(folder: Path, inputs: ReportInputs, overall: Mapping[str, Any], 
         measured=is_measured(inputs.axes["stability"]),
         tags=[tags_part(found, len(inputs.terms), nouns) for found in inputs.tags],
         users=[users_part(found, inputs.names, nouns) for found in inputs.user_groups],
+        axis_comparison=[axes_part(found, nouns) for found in inputs.axis_comparison],
     )
 
 

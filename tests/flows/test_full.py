@@ -44,6 +44,7 @@ STAGES = (
         "evaluation",
         "label_evaluation",
         "comparison",
+        "axis_comparison",
         "names",
         "tags",
         "histograms",
@@ -106,6 +107,15 @@ def test_users_of_a_side_lean_to_its_pole_and_the_page_shows_them(synthetic_run:
     page = Path(synthetic_run.result.report).read_text()
     assert "groups that lean to this pole" in page
     assert "Which groups of users lean to which pole" in page
+
+
+def test_kinds_of_axes_are_compared_if_asked_and_the_runs_own_is_as_stable_as_in_the_run(synthetic_run: Run) -> None:
+    kinds, axes = synthetic_run.table("axis_comparison", "kinds"), synthetic_run.table("factors", "axes")
+    assert kinds.index.tolist() == ["pca", "none"]
+    assert kinds.loc["pca", ["stable", "stability"]].tolist() == [axes["stable"].sum(), axes["stability"].mean()]
+    assert kinds.loc["pca", ["hold", "names_hold"]].tolist() == [3, 6]
+    assert kinds.loc["pca", "stability"] > kinds.loc["none", "stability"]
+    assert "Kinds of axes" in Path(synthetic_run.result.report).read_text(encoding="utf-8")
 
 
 def find_label(run: Run, world: World, factor: str, pole: str) -> str:

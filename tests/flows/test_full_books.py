@@ -105,3 +105,11 @@ def test_ids_of_another_shop_end_the_run_before_any_work(books_run: Run, tmp_pat
     pd.read_csv(folder / "texts.csv").to_csv(tmp_path / "texts.csv", index=False)
     with pytest.raises(DataError, match="ids of the texts are not those of the items.*ids of items: 00000"):
         full(settings(folder, "--texts.path", str(tmp_path / "texts.csv")))
+
+
+def test_kinds_of_axes_of_ones_own_vectors_are_compared_if_asked(books_run: Run) -> None:
+    result = full(settings(books_run.store.root.parent, "--axis-comparison.kinds", "varimax,none"))
+    assert [stage for stage, cached in result.cached.items() if not cached] == ["axis_comparison", "report"]
+    kinds = books_run.table("axis_comparison", "kinds")
+    assert kinds.loc["none", "stable_and_hold"] < kinds.loc["varimax", "stable_and_hold"] == N_TOPICS
+    assert "the 30 strongest books of a pole" in text_of(Path(result.report).read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
+from latentflix.errors import NotEnoughData
 from latentflix.recommender.latent_factors import LatentFactors
 from latentflix.recommender.rotation import fit_axes, item_loadings, varimax
 
@@ -75,7 +76,7 @@ def test_varimax_is_the_same_each_time():
     np.testing.assert_array_equal(varimax(loadings), varimax(loadings))
 
 
-@pytest.mark.parametrize("rotation", ["pca", "none"])
+@pytest.mark.parametrize("rotation", ["pca", "ica", "none"])
 def test_an_item_of_weight_two_counts_as_two_items(rotation):
     fit, weights = random_fit(0), np.where(np.arange(N_ITEMS) < 30, 2.0, 1.0)
     twice = np.repeat(np.arange(N_ITEMS), weights.astype(int))
@@ -85,7 +86,7 @@ def test_an_item_of_weight_two_counts_as_two_items(rotation):
     np.testing.assert_allclose(explained, of_repeated, atol=1e-6)
 
 
-@pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])
+@pytest.mark.parametrize("rotation", ["pca", "varimax", "ica", "sparse", "none"])
 def test_the_weighted_mean_of_the_items_is_the_origin(rotation):
     weights = np.random.default_rng(1).uniform(0, 5, N_ITEMS)
     positions, _ = fit_axes([random_fit(0), random_fit(1)], weights, rotation, 3)
@@ -93,10 +94,10 @@ def test_the_weighted_mean_of_the_items_is_the_origin(rotation):
     assert np.abs(positions.mean(0)).max() > 0.01
 
 
-@pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])
-def test_explained_is_the_share_of_the_variance_of_each_axis(rotation):
+@pytest.mark.parametrize(("rotation", "n_axes"), [("pca", 99), ("varimax", 99), ("ica", 6), ("none", 99)])
+def test_explained_is_the_share_of_the_variance_of_each_axis(rotation, n_axes):
     fit = random_fit(0)
-    positions, explained = fit_axes([fit], ALIKE, rotation, 99)
+    positions, explained = fit_axes([fit], ALIKE, rotation, n_axes)
     np.testing.assert_allclose(explained, (positions**2).sum(0) / (positions**2).sum())
     assert explained.sum() == pytest.approx(1)
 
@@ -113,7 +114,7 @@ def test_varimax_redistributes_what_uncorrelated_principal_axes_explain_within_t
     assert (np.diff(of_turned) <= 0).all()
 
 
-@pytest.mark.parametrize("rotation", ["pca", "varimax", "none"])
+@pytest.mark.parametrize("rotation", ["pca", "varimax", "ica", "none"])
 def test_an_item_of_no_weight_gets_scores_but_does_not_influence_the_axes(rotation):
     fit = random_fit(0)
     outlying = fit.item_factors.copy()
@@ -136,3 +137,54 @@ def test_raw_axes_are_those_of_the_first_fit_in_order():
     fits = [random_fit(0), random_fit(1)]
     positions, _ = fit_axes(fits, ALIKE, "none", 2)
     np.testing.assert_allclose(positions, fits[0].item_factors - fits[0].item_factors.mean(0), atol=1e-6)
+
+
+def heavy_tailed(n_items=2000, n_factors=4):
+    sources = np.random.default_rng(0).standard_t(5, size=(n_items, n_factors))
+    return (sources - sources.mean(0)) / sources.std(0)
+
+
+def overlap(left, right):
+    """The largest |r| of each column of `left` with one of `right`."""
+    return np.abs(np.corrcoef(left, right, rowvar=False)[: left.shape[1], left.shape[1] :]).max(axis=1)
+
+
+def test_independent_components_are_found_where_their_directions_are_not_at_right_angles():
+    random, sources = np.random.default_rng(1), heavy_tailed()
+    fit = make_fit(sources @ random.normal(size=(4, 4)), random.normal(size=(N_USERS, 4)))
+    found = {rotation: fit_axes([fit], np.ones(2000), rotation, 4)[0] for rotation in ("ica", "varimax", "pca")}
+    assert (overlap(sources, found["ica"]) > 0.98).all()
+    assert overlap(sources, found["varimax"]).mean() < 0.95
+    assert overlap(sources, found["pca"]).mean() < 0.9
+    uncorrelated = found["ica"] / found["ica"].std(0)
+    np.testing.assert_allclose(np.corrcoef(uncorrelated, rowvar=False), np.eye(4), atol=1e-6)
+
+
+def test_independent_components_explain_what_principal_axes_do_together():
+    fit = random_fit(0)
+    assert fit_axes([fit], ALIKE, "ica", 4)[1].sum() == pytest.approx(fit_axes([fit], ALIKE, "pca", 4)[1].sum())
+
+
+def test_sparse_features_may_be_more_than_dimensions_and_come_by_the_variance_of_their_codes():
+    positions, explained = fit_axes([random_fit(0, n_factors=4)], ALIKE, "sparse", 7, n_active=2)
+    assert positions.shape == (N_ITEMS, 7)
+    assert (np.diff(explained) <= 0).all()
+    assert 0.5 < explained.sum() < 1.5
+    # A product orders all items, and few are described by nothing.
+    assert np.unique(positions[:, 0]).size == N_ITEMS
+
+
+def test_more_independent_components_than_dimensions_are_an_error():
+    with pytest.raises(NotEnoughData) as caught:
+        fit_axes([random_fit(0)], ALIKE, "ica", 7)
+    assert str(caught.value) == (
+        "items have fewer dimensions than independent components are asked for; where: --factors.n-axes; found: 7; "
+        "expected: at most 6"
+    )
+
+
+@pytest.mark.parametrize("rotation", ["varimax", "pca", "ica", "sparse", "none"])
+def test_items_that_are_all_alike_have_no_axes(rotation):
+    fit = make_fit(np.ones((N_ITEMS, 3)), np.random.default_rng(0).normal(size=(N_USERS, 3)))
+    with pytest.raises(NotEnoughData, match="all items have the same factors; found: 120 equal vectors"):
+        fit_axes([fit, fit], ALIKE, rotation, 3)

@@ -223,7 +223,7 @@ def test_the_evaluation_has_the_scores_of_every_factor_and_reader(built, tmp_pat
     html = section(built[2], "evaluation")
     assert cells_of(html, "Scores by factor", "1") == [
         *("0.47", "0.37 to 0.57", "-0.20 ± 0.05", "0.001", "0.004", "0.002", "yes", "0.12 [0.02, 0.22]"),
-        *("0.22", "0.090"),
+        *("0.00", "0.22", "0.090"),
     ]
     assert cells_of(html, "Scores by factor", "2")[6] == "no"
     judge = cells_of(html, "Scores by reader", "all readers of words together (the judge)")
@@ -234,7 +234,7 @@ def test_the_evaluation_has_the_scores_of_every_factor_and_reader(built, tmp_pat
     inputs = make_inputs()
     without = inputs.axis_scores.drop(columns=[name for name in inputs.axis_scores if "network" in name])
     _, html = build(tmp_path, axis_scores=without, reader_scores=inputs.reader_scores.drop(index="network"))
-    assert len(cells_of(html, "Scores by factor", "1")) == 8
+    assert len(cells_of(html, "Scores by factor", "1")) == 9
     assert "widened" not in html
 
 

@@ -43,6 +43,7 @@ SYNTHETIC: dict[str, Any] = {
     },
     "evaluation": {"permutations": 200, "bootstraps": 200},
     "names": {"min_ratings": 20, "min_items": 3},
+    "axis_comparison": {"kinds": ["pca", "none"], "n_repeats": 1, "permutations": 19},
     "tags": {"permutations": 39, "bootstraps": 40},
     "user_groups": {"permutations": 99, "bootstraps": 40},
 }
@@ -55,6 +56,7 @@ HASTY: dict[str, Any] = {
     "language_model": {**SYNTHETIC["language_model"], "epochs": 1, "rate_steps": 0, "sentences": 0},
     "readers": {"n_repeats": 1, "permutations": 1},
     "evaluation": {"permutations": 20, "bootstraps": 20},
+    "axis_comparison": {},
 }
 # The stages that read no review.
 RATING_STAGES = ("collab", "trials", "analysis", "halves", "factors", "labels")
