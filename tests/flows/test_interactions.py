@@ -10,7 +10,7 @@ from latentflix.data.ratings import Ratings
 from latentflix.factors.stability import match_axes
 from tests.support.html import Page
 from tests.support.synthetic_run import HASTY, Run, linked_items, run_synthetic
-from tests.support.synthetic_world import World, interact
+from tests.support.synthetic_world import World, describe_users, interact
 
 SETTINGS = {
     **HASTY,
@@ -28,12 +28,14 @@ def run(world: World, prefect: None, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("interactions")
     interact(world).to_csv(folder / "clicks.csv", index=False)
     linked_items(world).to_parquet(folder / "items.parquet")
+    describe_users(world).to_csv(folder / "users.csv", index=False)
     source = {
         "path": str(folder / "clicks.csv"),
         "rating_column": "",
         "items_path": str(folder / "items.parquet"),
         "genres_column": "genres",
         "imdb_column": "tconst",
+        "users_path": str(folder / "users.csv"),
     }
     return run_synthetic(world, folder, ratings_source=source, **SETTINGS)
 
@@ -70,3 +72,8 @@ def test_rows_that_were_added_up_are_counted(run: Run, world: World) -> None:
     assert figures["added_up"] == len(rows) - len(rows.drop_duplicates())
     assert figures["ratings"] == len(rows.drop_duplicates())
     assert (figures["lowest"], figures["highest"]) == (None, None)
+
+
+def test_users_are_known_but_no_group_is_said_to_lean_because_that_takes_ratings(run: Run) -> None:
+    assert run.store.manifest(run.handle("ratings")).metrics["user_columns"] == ["side", "age", "shelf"]
+    assert "user_groups" not in run.result.seconds
