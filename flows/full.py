@@ -97,7 +97,9 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         ]
 
     user_groups = []
-    if settings.user_groups.enabled and run.store.manifest(ratings).metrics.get("user_columns"):
+    # Leanings are regressions of ratings, which interactions do not have.
+    asked = settings.user_groups.enabled and not settings.interactions
+    if asked and run.store.manifest(ratings).metrics.get("user_columns"):
         user_groups = [run(factors.find_leanings, ratings=ratings, factors=axes, config=settings.user_groups)]
 
     compared = {"factors": axes, "evaluation": evaluation, "names": names, "histograms": histograms}

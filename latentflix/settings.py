@@ -88,6 +88,9 @@ class FlowSettings(BaseModel):
         for source, own in cls.OWN.items():
             if dict(given.get(source, {})).get("path"):
                 values = _merge(values, own)
+        for stage, own in _of_interactions(given).items():
+            if stage in cls.model_fields:
+                values = _merge(values, {stage: own})
         return _merge(values, given)
 
 
@@ -103,6 +106,20 @@ class RatedSettings(BaseModel):
     def data(self) -> str:
         """What a run is named after: the data that it reads."""
         return self.ratings_source.path.name if self.ratings_source.path else self.ratings_source.data_set
+
+    @property
+    def interactions(self) -> bool:
+        """Whether the flow learns from interactions, likes among them, and not from stars."""
+        return self.ratings_source.interactions or self.ratings.likes_from is not None
+
+    @model_validator(mode="after")
+    def _check_scale(self) -> Self:
+        of_stars = (self.ratings.lowest, self.ratings.highest, self.ratings.likes_from)
+        if self.ratings_source.interactions and any(end is not None for end in of_stars):
+            raise ValueError(
+                "interactions have no stars: leave out --ratings.lowest, --ratings.highest and --ratings.likes-from"
+            )
+        return self
 
 
 class ProfileSettings(BaseModel):
@@ -169,10 +186,16 @@ class _FullStages(BaseModel):
     changes: ChangesConfig = setting(ChangesConfig(), "what counts as a change since the previous report")
 
 
+def _check_model(settings: "FullSettings | CollabStudySettings") -> "FullSettings | CollabStudySettings":
+    settings.collab.check_data(interactions=settings.interactions)
+    return settings
+
+
 # Pydantic takes the fields of the rightmost base first.
 class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettings, ProfileSettings):
     """The settings of the full flow. What is not given is as the profile has it."""
 
+    _check_recommender = model_validator(mode="after")(_check_model)
     OWN: ClassVar = {"item_factors": OWN_VECTORS, "texts": OWN_TEXTS}
     PROFILES: ClassVar = FULL
 
@@ -198,6 +221,7 @@ class _CollabStudyStages(BaseModel):
 class CollabStudySettings(FlowSettings, _CollabStudyStages, RatedSettings):
     """The settings of the collab study."""
 
+    _check_recommender = model_validator(mode="after")(_check_model)
     PROFILES: ClassVar = {"sample": {"trials": {"weight_decays": STUDY_WEIGHT_DECAYS}}}
 
 
@@ -277,6 +301,17 @@ class RefreshSettings(FlowSettings, RatedSettings, _RefreshStages):
     def data(self) -> str:
         """What a run is named after: the sources that it queries."""
         return "-".join(self.sources.names)
+
+
+def _of_interactions(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the values of other stages are, by stage, if those given say that the data are interactions or likes."""
+    if dict(given.get("ratings_source") or {}).get("rating_column") == "":
+        origin = "interactions"
+    elif dict(given.get("ratings") or {}).get("likes_from") is not None:
+        origin = "likes"
+    else:
+        return {}
+    return {"collab": {"model": "als"}, "report": {"origin": origin}, "analysis_page": {"origin": origin}}
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,8 @@ def check_ratings(
         users=len(checked.users),
         merged=checked.merged,
         user_columns=user_columns(checked.users),
+        added_up=checked.added_up,
+        left_out=checked.left_out,
         lowest=checked.lowest,
         highest=checked.highest,
         links=linked.outcomes,

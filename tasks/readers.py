@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from latentflix.data.ratings import Ratings
 from latentflix.data.title_plots import plots_of_items
 from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig
 from latentflix.factors.crossfit import CrossFit, cross_fit_repeats, merge_repeats
@@ -251,7 +252,11 @@ def load_readers(
     return build_readers(
         documents,
         items,
-        mean_ratings(store.read_table(ratings, "ratings"), items),
+        mean_ratings(
+            store.read_table(ratings, "ratings"),
+            items,
+            interactions=store.read_field(ratings, Ratings, "interactions"),
+        ),
         store.read(topics, TopicReader).vectors,
         vectors,
         config,

@@ -56,7 +56,7 @@ def analyse(
     fits: Annotated[tuple[Handle, ...], "collab"],
     config: AnalysisConfig,
 ) -> None:
-    """Analyse the recommender: its predictions, biases, similar items and map."""
+    """Analyse the recommender: its predictions or rankings, biases, similar items and map."""
     analysis = analyse_recommender(
         [store.read(group, Recommender) for group in fits],
         store.read_table(ratings, "ratings"),
@@ -64,4 +64,4 @@ def analyse(
         config,
     )
     artifact.write(analysis)
-    artifact.metrics["rmse"] = analysis.figures["rmse"]
+    artifact.metrics.update(analysis.scores)

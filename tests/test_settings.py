@@ -15,6 +15,7 @@ from flows.command_line import parse_command_line
 from latentflix.cli.main import app
 from latentflix.config import ParallelConfig, StageConfig
 from latentflix.data.datasets import DataSetConfig
+from latentflix.data.ratings import RatingsConfig
 from latentflix.data.splits import SplitConfig
 from latentflix.errors import SettingsError
 from latentflix.factors.classifiers import FoldConfig, PredictionConfig
@@ -26,9 +27,11 @@ from latentflix.factors.readers.tfidf import WordsConfig
 from latentflix.factors.readers.topics import TopicsConfig
 from latentflix.keys import artifact_key
 from latentflix.profiles import STUDY_WEIGHT_DECAYS
+from latentflix.recommender.als import AlsConfig
 from latentflix.recommender.halves import PairsConfig
 from latentflix.recommender.model import CollabConfig
 from latentflix.recommender.posterior import PosteriorConfig
+from latentflix.report.inputs import ReportConfig
 from latentflix.reviews.sources.registry import SourcesConfig
 from latentflix.settings import (
     CollabStudySettings,
@@ -74,6 +77,7 @@ PARTS = {"texts", "llm", "readers", "parallel", "refresh", "store", "sources", "
 # By what stands before the option's name on the command line.
 PARTS_OF_STAGES = {
     "collab.posterior": PosteriorConfig,
+    "collab.als": AlsConfig,
     "collab.split": SplitConfig,
     "readers.words": WordsConfig,
     "readers.topics": TopicsConfig,
@@ -167,6 +171,54 @@ def test_a_profile_sets_what_it_names_and_nothing_else(profile):
     assert settings == expected | {"profile": profile}
 
 
+LIKES = ("--ratings.likes-from", "4")
+CLICKS = ("--ratings-source.path", "clicks.csv", "--ratings-source.rating-column", "")
+
+
+@pytest.mark.parametrize(("arguments", "noun"), [(LIKES, "likes"), (CLICKS, "interactions")])
+@pytest.mark.parametrize("profile", ["sample", "standard"])
+def test_interactions_are_fitted_by_als_and_called_what_they_are_unless_settings_say_otherwise(
+    arguments, noun, profile
+):
+    settings, plain = parse(*arguments, "--profile", profile), parse("--profile", profile)
+    assert settings.interactions
+    assert not plain.interactions
+    assert settings.collab == plain.collab.model_copy(update={"model": "als"})
+    assert settings.report.nouns.origin == noun
+    changed = {"collab", "report", "ratings", "ratings_source"}
+    assert settings.model_dump(exclude=changed) == plain.model_dump(exclude=changed)
+    own = parse(*arguments, "--collab.n-factors", "7", "--report.origin", "plays")
+    assert (own.collab.model, own.collab.n_factors, own.report.nouns.origin) == ("als", 7, "plays")
+    study = parse_command_line(CollabStudySettings, "prog", arguments)
+    assert (study.collab.model, study.analysis_page.nouns.origin) == ("als", noun)
+
+
+def test_interactions_are_recognised_in_settings_given_as_objects():
+    settings = FullSettings(ratings=RatingsConfig(likes_from=4))
+    assert (settings.collab.model, settings.report.origin) == ("als", "likes")
+    with pytest.raises(ValidationError, match="the recommender bias learns from stars, and interactions have none"):
+        FullSettings(ratings=RatingsConfig(likes_from=4), collab=CollabConfig())
+    assert FullSettings(report=ReportConfig(item_noun="song")).report.origin == "ratings"
+
+
+@pytest.mark.parametrize("settings", [FullSettings, CollabStudySettings])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((*LIKES, "--collab.model", "bayes"), "the recommender bayes learns from stars, and interactions have none"),
+        ((*CLICKS, "--collab.model", "bias"), "the recommender bias learns from stars, and interactions have none"),
+        (("--collab.model", "als"), "the recommender als learns from interactions: turn stars into likes with"),
+        ((*CLICKS, *LIKES), "interactions have no stars: leave out --ratings.lowest, --ratings.highest and"),
+        ((*CLICKS, "--ratings.highest", "5"), "interactions have no stars"),
+        (("--ratings-source.rating-column", ""), "a MovieLens set has ratings, which --ratings.likes-from turns into"),
+        (("--trials.models", "als"), "Input should be 'dot', 'dot_range', 'bias', 'neural' or 'bayes'"),
+    ],
+)
+def test_a_recommender_that_does_not_fit_the_data_is_refused_before_anything_runs(settings, arguments, expected):
+    with pytest.raises(SettingsError, match=expected):
+        parse_command_line(settings, "prog", arguments)
+
+
 @pytest.mark.parametrize("order", [1, -1], ids=["profile first", "option first"])
 def test_an_option_wins_over_the_profile(order):
     pairs = [("--profile", "ulmfit"), ("--language-model.epochs", "3")][::order]
@@ -218,7 +270,7 @@ def test_a_bound_stands_in_the_description_and_holds(config, name, sign, bound):
         (section, name)
         for section, config in SECTIONS.items()
         for name in config.model_fields
-        if name not in ("posterior", "split", "words", "topics")
+        if name not in ("posterior", "als", "split", "words", "topics")
     ],
 )
 def test_help_lists_every_setting_with_its_default(help_text, section, name):
@@ -256,7 +308,7 @@ def test_help_names_the_program_and_lists_the_settings_of_all_stages(help_text):
         ("--collab.learning-rate", "nan", "less than or equal to 1"),
         ("--collab.split.share", "1", "less than 1"),
         ("--collab.split.kind", "shuffled", "'random', 'k_fold', 'leave_last_out' or 'official'"),
-        ("--collab.model", "svd", "'dot', 'dot_range', 'bias', 'neural' or 'bayes'"),
+        ("--collab.model", "svd", "'dot', 'dot_range', 'bias', 'neural', 'bayes' or 'als'"),
         ("--collab.batch-size", "1", "greater than or equal to 2"),
         ("--collab.patience", "0", "greater than or equal to 1"),
         ("--parallel.kind", "spark", "'sequence', 'threads', 'processes' or 'dask'"),

@@ -27,7 +27,7 @@ from latentflix.runs import list_runs
 
 State = Literal["works", "missing", "broken"]
 
-_EXTRAS = ("genres", "dask", "imdbpy")
+_EXTRAS = ("genres", "implicit", "dask", "imdbpy")
 # A run of the profile `sample` and its downloads take a fifth of it.
 _ENOUGH_DISK = 2 * 2**30
 _SERVER_TIMEOUT = 3

@@ -1,4 +1,4 @@
-"""Ratings, items and users, checked, with one id for each item."""
+"""Ratings or interactions, items and users, checked, with one id for each item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,10 @@ from latentflix.data.tables import require_columns
 from latentflix.data.users import add_user_columns
 from latentflix.errors import DataError
 
+COUNT = "count"
+# Larger counts leave a fit nothing of the others, in numbers of 32 bits.
+_GREATEST_COUNT = 1e9
+
 
 class RatingsConfig(StageConfig):
     """What counts as a rating, and which items are one."""
@@ -21,6 +25,11 @@ class RatingsConfig(StageConfig):
     lowest: float | None = setting(None, "the lowest rating of the scale; not given: that of the source", unit="stars")
     highest: float | None = setting(
         None, "the highest rating of the scale; not given: that of the source", unit="stars"
+    )
+    likes_from: float | None = setting(
+        None,
+        "turns ratings into likes: those from here on count as interactions, and the others are left out",
+        unit="stars",
     )
     merge_titles: bool = setting(True, "merge items with the same title unless their IMDb ids differ")
 
@@ -33,27 +42,34 @@ class RatingsConfig(StageConfig):
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings, with the items and users that they name, and the scale.
+    """Ratings or interactions, with the items and users that they name, and the scale.
 
     Attributes:
         ratings: user_id int32, item_id int32, rating float32, timestamp int64, and official_fold int8 if the source has
-            official splits; one row per user and item, sorted by both.
+            official splits; one row per user and item, sorted by both. For interactions rating is their count.
         items: index item_id; title str, year Int16, genres list of str, ratings int32 (how many), and if the source has
             them tconst str (nullable) and source_id str, its own id if that is not a number.
         users: index user_id; ratings int32, source_id str as for items, and if the source says who its users are what
             `add_user_columns` adds.
         item_ids: index the id that an item has in the source, int32, or str if that is not a number; the item_id int32
             of the item that it is here, or was merged into.
+        interactions: whether these are interactions, likes among them; they have no scale.
+        lowest, highest: the ends of the scale; None without ratings.
         merged: how many items were merged into another.
+        added_up: how many rows of interactions were added to another of the same user and item.
+        left_out: how many ratings are no likes.
     """
 
     ratings: pd.DataFrame
     items: pd.DataFrame
     users: pd.DataFrame
     item_ids: pd.Series
-    lowest: float
-    highest: float
+    interactions: bool
+    lowest: float | None
+    highest: float | None
     merged: int
+    added_up: int
+    left_out: int
 
 
 def without_ratings(items: pd.DataFrame) -> Ratings:
@@ -62,7 +78,7 @@ def without_ratings(items: pd.DataFrame) -> Ratings:
     users = pd.DataFrame({"ratings": np.zeros(0, np.int32)}, index=pd.Index([], name="user_id", dtype="int32"))
     own = pd.Index(items["source_id"], name="source_id")
     item_ids = pd.Series(items.index.to_numpy(np.int32), own, name="item_id")
-    return Ratings(pd.DataFrame(none), items, users, item_ids, 0.0, 0.0, 0)
+    return Ratings(pd.DataFrame(none), items, users, item_ids, False, None, None, merged=0, added_up=0, left_out=0)
 
 
 def read_ratings(
@@ -76,42 +92,53 @@ def read_ratings(
 
     Ids that are categories are numbered from 1 in their order. Items with the same title are merged, under the lowest
     of their ids, unless their IMDb ids differ; if a user rated several of them, the latest rating is kept. Without a
-    scale it is from the lowest to the highest rating. described: what the source says of users, if anything.
+    scale it is from the lowest to the highest rating. With a column `count` instead of `rating` these are interactions:
+    all rows of a user and an item are added up, at the latest of their times. Ratings become interactions, each with
+    the count 1, by `likes_from`. described: what the source says of users, if anything.
     Raises DataError if a row cannot be used (the first is named), if there are fewer than two users, items or
     different ratings, or as `add_user_columns` does.
     """
-    require_columns("the ratings", ratings.columns, RATING_TYPES)
+    counted = COUNT in ratings
+    what, one = ("interactions", "an interaction") if counted else ("ratings", "a rating")
+    value = COUNT if counted else "rating"
+    require_columns(f"the {what}", ratings.columns, ["user_id", "item_id", value, "timestamp"])
     if ratings.empty:
-        raise DataError("there are no ratings", found="0 rows", expected="at least one row")
+        raise DataError(f"there are no {what}", found="0 rows", expected="at least one row")
     items = _check_items(items)
     user_id, user_names = _number(ratings["user_id"])
-    item_rows = _find_items(ratings["item_id"], items)
+    item_rows = _find_items(ratings["item_id"], items, one)
     table = {"user_id": user_id, "item_id": items.index.to_numpy()[item_rows]}
-    table |= {name: _numbers(ratings[name], RATING_TYPES[name]) for name in ("rating", "timestamp")}
+    table["rating"] = _numbers(ratings[value], RATING_TYPES["rating"])
+    table["timestamp"] = _numbers(ratings["timestamp"], RATING_TYPES["timestamp"])
     if "official_fold" in ratings:
         table["official_fold"] = ratings["official_fold"].to_numpy("int8")
-    lowest, highest = _check_scale(ratings["rating"], table["rating"], config, scale)
-    in_order = np.sort(_pairs(table))
-    if (in_order[1:] == in_order[:-1]).any():
-        repeated = pd.Series(_pairs(table)).duplicated()
-        _reject([ratings["user_id"], ratings["item_id"]], repeated, "a user rates an item twice", "one rating each")
-    del in_order
+    ends: tuple[float | None, float | None] = (None, None)
+    if counted:
+        _check_counts(ratings[COUNT], table["rating"])
+    else:
+        ends = _check_scale(ratings["rating"], table["rating"], config, scale)
+        _check_pairs(ratings, table)
     merged_into = items.index.to_series().groupby(_item_keys(items, config), sort=False).transform("min")
     table["item_id"] = merged_into.to_numpy("int32")[item_rows]
-    _check_variety(table)
     del item_rows
-    latest = _keep_latest(table)
-    users = latest["user_id"].value_counts().sort_index().astype("int32").to_frame("ratings")
+    kept = each_pair = _add_up(table) if counted else _keep_latest(table)
+    if config.likes_from is not None:
+        kept, ends = _keep_likes(each_pair, config.likes_from), (None, None)
+    interactions = counted or config.likes_from is not None
+    _check_variety(kept, interactions=interactions)
+    users = kept["user_id"].value_counts().sort_index().astype("int32").to_frame("ratings")
     if user_names is not None:
         users["source_id"] = user_names[users.index - 1].astype("str")
     return Ratings(
-        latest,
-        _merge_items(items, merged_into, latest["item_id"]),
+        kept,
+        _merge_items(items, merged_into, kept["item_id"]),
         users if described is None else add_user_columns(users, described),
         _item_ids(items, merged_into),
-        lowest,
-        highest,
-        int((merged_into != items.index).sum()),
+        interactions,
+        *ends,
+        merged=int((merged_into != items.index).sum()),
+        added_up=len(ratings) - len(each_pair) if counted else 0,
+        left_out=len(each_pair) - len(kept),
     )
 
 
@@ -147,14 +174,14 @@ def _number(column: pd.Series) -> tuple[np.ndarray, pd.Index | None]:
     return numbers[column.cat.codes], names
 
 
-def _find_items(item_id: pd.Series, items: pd.DataFrame) -> np.ndarray:
-    """The row in `items` of the item of each rating."""
+def _find_items(item_id: pd.Series, items: pd.DataFrame, one: str) -> np.ndarray:
+    """The row in `items` of the item of each rating or interaction; `one` says which it is."""
     if isinstance(item_id.dtype, pd.CategoricalDtype):
         _reject([item_id], item_id.isna(), "item_id is missing", "an id")
         rows = pd.Index(items["source_id"]).get_indexer(item_id.cat.categories)[item_id.cat.codes]
     else:
         rows = items.index.get_indexer(_numbers(item_id, "int32"))
-    _reject([item_id], rows < 0, "a rating is of an item that is not among the items", "a known item_id")
+    _reject([item_id], rows < 0, f"{one} is of an item that is not among the items", "a known item_id")
     return rows
 
 
@@ -169,20 +196,36 @@ def _check_scale(
     return lowest, highest
 
 
+def _check_counts(column: pd.Series, count: np.ndarray) -> None:
+    unusable = (count <= 0) | (count > _GREATEST_COUNT)
+    expected = f"a number above 0, up to {_GREATEST_COUNT:,.0f}"
+    _reject([column], unusable, "a count of interactions cannot be used", expected)
+
+
+def _check_pairs(ratings: pd.DataFrame, table: Mapping[str, np.ndarray]) -> None:
+    """Raise DataError if a user rates an item twice."""
+    in_order = np.sort(_pairs(table))
+    if (in_order[1:] == in_order[:-1]).any():
+        repeated = pd.Series(_pairs(table)).duplicated()
+        _reject([ratings["user_id"], ratings["item_id"]], repeated, "a user rates an item twice", "one rating each")
+
+
 def _pairs(table: Mapping[str, np.ndarray]) -> np.ndarray:
     """User and item as one number, in the order of both."""
     return table["user_id"].astype(np.int64) * 2**32 + table["item_id"]
 
 
-def _check_variety(table: Mapping[str, np.ndarray]) -> None:
-    """Raise DataError if all ratings have the same user, item or value."""
-    for name, of_one in (("user_id", "one user"), ("item_id", "one item"), ("rating", "one value")):
-        if (table[name] == table[name][0]).all():
+def _check_variety(ratings: pd.DataFrame, *, interactions: bool) -> None:
+    """Raise DataError if all ratings have the same user, item or value; interactions may have the same value."""
+    what, values = ("interactions", "") if interactions else ("ratings", " and two different ratings")
+    named = {"user_id": "one user", "item_id": "one item"} | ({} if interactions else {"rating": "one value"})
+    for name, of_one in named.items():
+        if (ratings[name] == ratings[name].iloc[0]).all():
             raise DataError(
-                f"all ratings are of {of_one}",
-                found=f"{len(table[name]):,} ratings with {name} {table[name][0]:g}",
-                expected="at least two users, two items and two different ratings",
-                hint="take more ratings",
+                f"all {what} are of {of_one}",
+                found=f"{len(ratings):,} {what} with {name} {ratings[name].iloc[0]:g}",
+                expected=f"at least two users{' and' if interactions else ','} two items{values}",
+                hint=f"take more {what}",
             )
 
 
@@ -212,6 +255,31 @@ def _keep_latest(table: Mapping[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame({name: column[rows] for name, column in table.items()}, copy=False)
 
 
+def _add_up(table: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """The sum of the counts of each user and item, at the latest of their times, sorted by both."""
+    pairs = _pairs(table)
+    order = np.argsort(pairs, kind="stable")
+    starts = np.flatnonzero(np.diff(pairs[order], prepend=-1))
+    rows = order[starts]
+    counts = np.add.reduceat(table["rating"][order], starts, dtype=np.float64).astype(np.float32)
+    times = np.maximum.reduceat(table["timestamp"][order], starts)
+    ids = {name: table[name][rows] for name in ("user_id", "item_id")}
+    return pd.DataFrame({**ids, "rating": counts, "timestamp": times}, copy=False)
+
+
+def _keep_likes(ratings: pd.DataFrame, likes_from: float) -> pd.DataFrame:
+    """The ratings from `likes_from` on, each as one interaction. Raises DataError if there are none."""
+    likes = ratings[ratings["rating"] >= np.float32(likes_from)]
+    if likes.empty:
+        raise DataError(
+            "no rating is a like",
+            where="--ratings.likes-from",
+            found=f"{likes_from:g}",
+            expected=f"at most {ratings['rating'].max():g}, the highest rating",
+        )
+    return likes.assign(rating=np.float32(1)).reset_index(drop=True)
+
+
 def _merge_items(items: pd.DataFrame, merged_into: pd.Series, rated: pd.Series) -> pd.DataFrame:
     counts = rated.value_counts().reindex(items.index, fill_value=0)
     items = items.assign(ratings=counts.astype("int32"))
@@ -233,7 +301,9 @@ def _numbers(column: pd.Series, dtype: str) -> np.ndarray:
         bounds = np.iinfo(dtype)
         fits = (numbers % 1 == 0) & (numbers >= bounds.min) & (numbers < bounds.max)
         _reject([column], ~fits, f"{column.name} is not a whole number of its size", f"{dtype}, up to {bounds.max}")
-    return numbers.to_numpy(dtype)
+    # What is too large becomes infinite, and lies outside of any bounds.
+    with np.errstate(over="ignore"):
+        return numbers.to_numpy(dtype)
 
 
 def _reject(columns: Sequence[pd.Series], bad: Any, what: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""The user's own ratings: a file whose columns the settings name, or a MovieLens set."""
+"""The user's own ratings or interactions: a file whose columns the settings name, or a MovieLens set."""
 
 import gzip
 import hashlib
@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import LinksName, MovieLensName
 from latentflix.data.movielens import GENRE_SEPARATOR, find_layout, rating_scale, read_movielens
+from latentflix.data.ratings import COUNT
 from latentflix.data.tables import UNREADABLE, Tables, require_columns
 from latentflix.data.tags import LEFT_OUT, TAGS, count_left_out, count_taggers, decode, parse_csv
 from latentflix.data.users import USERS
@@ -35,8 +36,9 @@ class RatingsSource(StageConfig):
     data_set: MovieLensName = setting("movielens_100k", "the MovieLens set to fetch, unless a path is given")
     path: Path | None = setting(None, "ratings of your own: a csv or parquet file, or MovieLens as a folder or zip")
     user_column: str = setting("user_id", "the column of users, numbers or names")
-    item_column: str = setting("item_id", "the column of rated items, numbers or names")
-    rating_column: str = setting("rating", "the column of ratings")
+    item_column: str = setting("item_id", "the column of items, numbers or names")
+    rating_column: str = setting("rating", "the column of ratings; empty: the file holds interactions without stars")
+    count_column: str | None = setting(None, "the column of the counts of interactions, if there is one")
     timestamp_column: str | None = setting(None, "the column of times, seconds since 1970 or ISO 8601, if there is one")
     delimiter: str = setting(",", "what separates the columns of a csv file; \\t is a tab")
     items_path: Path | None = setting(None, "a csv or parquet file of the items; without it their ids are their titles")
@@ -67,8 +69,17 @@ class RatingsSource(StageConfig):
             return (self.links,)
         return _LINK_SETS if self.path is None and self.data_set in _WITHOUT_LINKS else ()
 
+    @property
+    def interactions(self) -> bool:
+        """Whether these are interactions without stars."""
+        return not self.rating_column
+
     @model_validator(mode="after")
     def _check_paths(self) -> Self:
+        if self.interactions and not self.path:
+            raise ValueError("a MovieLens set has ratings, which --ratings.likes-from turns into likes")
+        if self.count_column and not self.interactions:
+            raise ValueError("ratings have no counts: for interactions, --ratings-source.rating-column is ''")
         for name in ("items_path", "tags_path", "users_path"):
             if getattr(self, name) and not self.path:
                 raise ValueError(f"{name} says more of what is rated in path, and path is not given")
@@ -112,6 +123,8 @@ def with_fingerprint(source: RatingsSource) -> RatingsSourceConfig:
 def load_ratings_source(config: RatingsSourceConfig) -> Tables:
     """Load the tables `ratings`, `items` and `scale` of what is at the path, with the columns of `read_movielens`.
 
+    Interactions have a column `count` (1 unless there is a column of counts) instead of `rating`, and no scale: its
+    table has no row.
     In any other table than MovieLens ids are int32 if all are such numbers, else categories of str; without a column
     of times timestamp is 0; without items the id is the title; scale is the lowest and the highest rating. With a file
     of tags also the tables `tags` and `tags_left_out` of `read_movielens`, ids as str if those of items are categories;
@@ -121,6 +134,13 @@ def load_ratings_source(config: RatingsSourceConfig) -> Tables:
     path = config.path
     try:
         is_movielens = path.is_dir() or (path.suffix == ".zip" and len(_members(path)) != 1)
+        if is_movielens and config.interactions:
+            raise DataError(
+                "a MovieLens set has ratings",
+                where=str(path),
+                expected="a csv or parquet file of interactions",
+                hint="turn ratings into likes with --ratings.likes-from, and leave out --ratings-source.rating-column",
+            )
         tables = read_movielens(path) if is_movielens else _read_own(config)
         if config.tags_path:
             tables |= _read_tags(config.tags_path, tables["items"]["item_id"], config)
@@ -147,10 +167,11 @@ def _members(path: Path) -> list[str]:
 
 
 def _read_own(config: RatingsSourceConfig) -> Tables:
+    value = COUNT if config.interactions else "rating"
     columns = {
         config.user_column: "user_id",
         config.item_column: "item_id",
-        config.rating_column: "rating",
+        (config.count_column if config.interactions else config.rating_column): value,
         config.timestamp_column: "timestamp",
     }
     ratings = _read_table(config.path, columns, config)
@@ -166,6 +187,9 @@ def _read_own(config: RatingsSourceConfig) -> Tables:
         ratings["timestamp"] = (times - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)
     (ratings["user_id"],) = _ids(ratings["user_id"])
     ratings["item_id"], items["item_id"] = _ids(ratings["item_id"], items["item_id"])
+    if config.interactions:
+        counted = ratings if config.count_column else ratings.assign(**{COUNT: 1})
+        return {"ratings": counted, "items": items, "scale": rating_scale(0, 0).head(0)}
     rating = pd.to_numeric(ratings["rating"], errors="coerce")
     return {"ratings": ratings, "items": items, "scale": rating_scale(rating.min(), rating.max())}
 
@@ -217,6 +241,8 @@ def _read_table(
     columns = {column: name for column, name in names.items() if column}
     types = {column: "str" for column, name in columns.items() if name in text}
     hint = "name them with --ratings-source.user-column and the like, and say --ratings-source.delimiter"
+    if "rating" in columns.values():
+        hint += "; of interactions without stars, --ratings-source.rating-column is ''"
     separator = config.delimiter.replace("\\t", "\t")
     with _open_table(path) as (suffix, file):
         is_parquet = suffix == ".parquet"

@@ -75,8 +75,8 @@ def split_ratings(ratings: pd.DataFrame, config: SplitConfig) -> Split:
             "a split leaves nothing to learn from or nothing to score",
             where=f"split {config.kind}",
             found=", ".join(f"{count:,} {name}" for name, count in counts.items()),
-            expected="at least one rating in train, and one held out whose user and item are in train",
-            hint="take more ratings or another kind of split",
+            expected="at least one row in train, and one held out whose user and item are in train",
+            hint="take more data or another kind of split",
         )
     return split
 
@@ -98,7 +98,7 @@ def _last_of_each_user(ratings: pd.DataFrame) -> np.ndarray:
     times = ratings["timestamp"]
     if times.min() == times.max():
         raise DataError(
-            "the ratings have no times",
+            "there are no times",
             where="timestamp",
             found=f"{times.min()} in every row",
             expected="seconds since 1970",

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 # This set numbers films in a way of its own.
 _OTHER_IDS = ("movielens_100k",)
 _METHODS = ("title", "other name")
-NAMED, NOT_NAMED = "named by the ratings' own source", "not linked: the ratings' own source names no title"
+NAMED, NOT_NAMED = "named by the data's own source", "not linked: the data's own source names no title"
 SEVERAL, ANOTHER, NONE = (
     f"not linked: {reason}"
     for reason in (

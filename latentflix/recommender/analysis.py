@@ -1,4 +1,4 @@
-"""What one recommender has learned of its items: predictions, biases, similar items, and a map."""
+"""What one recommender has learned of its items: predictions or rankings, biases, similar items, and a map."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from latentflix.data.splits import split_ratings
 from latentflix.errors import NotEnoughData
 from latentflix.recommender.latent_factors import LatentFactors
 from latentflix.recommender.model import Recommender, predict_ratings, seed_fits
+from latentflix.recommender.ranking import MEASURES, score_ranking
 from latentflix.recommender.rotation import fit_axes
 from latentflix.recommender.similarity import find_similar
 
@@ -35,13 +36,15 @@ class Analysis:
 
     Attributes:
         predicted: held-out ratings in the order drawn: user_id, item_id, title, rating, predicted, predicted_sd; stars.
+            No row, nor in `biases`, if the recommender ranks.
         biases: index item_id, the highest bias first: title, ratings (how many), mean_rating in stars, and bias, the
             part of the item's prediction that is the same for all users, before the sigmoid, with bias_sd.
         similar: as `find_similar`, with title and similar_title; items by ratings.
         positions: index item_id, the most rated first: title, year Int16, ratings, axis_1, axis_2, axis_3 float32: what
             distinguishes the item's predictions, as a standard deviation over the users, before the sigmoid.
         figures: the model, its weight_decay, n_seeds, min_ratings, explained (the share of the variance on each axis),
-            and rmse over `predicted`, in stars.
+            and rmse over `predicted`, in stars; of a recommender that ranks its regularization and alpha instead of
+            weight_decay, and the scores of `score_ranking` instead of rmse.
     """
 
     predicted: pd.DataFrame
@@ -49,6 +52,11 @@ class Analysis:
     similar: pd.DataFrame
     positions: pd.DataFrame
     figures: dict[str, Any]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores among the figures."""
+        return {name: self.figures[name] for name in ("rmse", *MEASURES) if name in self.figures}
 
 
 def analyse_recommender(
@@ -59,33 +67,42 @@ def analyse_recommender(
     Raises ModelError if users and items have no factors in common, NotEnoughData if fewer than three items have
     `min_ratings`.
     """
-    fits = [fit for group in recommenders for fit in seed_fits(group)]
+    fits, collab = [fit for group in recommenders for fit in seed_fits(group)], recommenders[0].config
     known = items.loc[fits[0].item_ids, "ratings"]
     frequent = known.index[known >= config.min_ratings]
+    of_items = "interactions" if collab.ranks else "ratings"
     if len(frequent) < 3:
         raise NotEnoughData(
-            "too few items have enough ratings to be compared",
-            found=f"{len(frequent)} items with {config.min_ratings} ratings or more",
+            f"too few items have enough {of_items} to be compared",
+            found=f"{len(frequent)} items with {config.min_ratings} {of_items} or more",
             expected="at least 3",
             hint="lower --analysis.min-ratings",
         )
     positions, explained = place_items(fits, items, frequent, config)
-    predicted = _predict_held_out(recommenders, ratings, items, config)
+    if collab.ranks:
+        split = split_ratings(ratings, collab.split)
+        predicted = biases = pd.DataFrame()
+        scores = score_ranking(fits, ratings[split.train], ratings[split.held_out])
+        scores |= {"regularization": collab.als.regularization, "alpha": collab.als.alpha}
+    else:
+        predicted = _predict_held_out(recommenders, ratings, items, config)
+        biases = rank_biases(fits, ratings, items, frequent)
+        rmse = float(((predicted["predicted"] - predicted["rating"]) ** 2).mean() ** 0.5)
+        scores = {"weight_decay": collab.weight_decay, "rmse": rmse}
     most_rated = items.loc[frequent, "ratings"].nlargest(config.n_items).index
     similar = find_similar(fits, most_rated, frequent, config.n_similar)
     titles = items["title"]
     return Analysis(
         predicted=predicted,
-        biases=rank_biases(fits, ratings, items, frequent),
+        biases=biases,
         similar=similar.assign(title=similar["item_id"].map(titles), similar_title=similar["similar_id"].map(titles)),
         positions=positions,
         figures={
-            "model": recommenders[0].config.model,
-            "weight_decay": recommenders[0].config.weight_decay,
+            "model": collab.model,
             "n_seeds": len(fits),
             "min_ratings": config.min_ratings,
             "explained": explained,
-            "rmse": float(((predicted["predicted"] - predicted["rating"]) ** 2).mean() ** 0.5),
+            **scores,
         },
     )
 

@@ -1,10 +1,11 @@
-"""Fitting the recommender: all seeds in the same steps of one training, or drawn from one chain."""
+"""Fitting the recommender: all seeds in the same steps of one training, drawn from one chain, or solved for."""
 
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,22 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.learner import Metric
 from torch.nn.functional import mse_loss
 
+from latentflix.artifacts import Arrays
 from latentflix.data.splits import Split, split_ratings
 from latentflix.errors import SettingsError
+from latentflix.recommender.als import fit_als
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS
-from latentflix.recommender.model import CollabConfig, Recommender, build_models, predict_ratings
+from latentflix.recommender.model import CollabConfig, Recommender, build_models, predict_ratings, seed_fits
 from latentflix.recommender.networks import Range, SeedEnsemble
 from latentflix.recommender.posterior import draw_fits
+from latentflix.recommender.ranking import score_ranking
 from latentflix.training import fused_fastai_adam, make_learner, pick_device, single_threaded
 
 logger = logging.getLogger(__name__)
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+# From rows of user and item, ratings, the numbers of users and items, n_factors and seeds to `Recommender.weights`.
+Solver = Callable[[np.ndarray, np.ndarray, tuple[int, int], int, range], Arrays]
 _IDS = ("user_id", "item_id")
 _RATINGS_AT_ONCE = 2**18
 _WEIGHTS_AT_ONCE = 2**25
@@ -45,23 +51,25 @@ def seed_groups(config: CollabConfig) -> list[CollabConfig]:
 
 
 def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | None = None) -> Recommender:
-    """Fit the model to ratings (user_id, item_id, rating) from each seed, counting from `config.seed`.
+    """Fit the model to ratings or interactions (user_id, item_id, rating) from each seed, counting from `config.seed`.
 
     Users and items get a row if they occur in the training ratings. The split is that of `config.split` if not given;
     if it holds none out, all epochs are used.
-    Raises TrainingError if the loss is NaN or infinite, SettingsError if the range of the predictions is empty.
+    Raises TrainingError if the loss is NaN or infinite, SettingsError if the range of the predictions is empty,
+    DependencyError if the model needs a package that is missing.
     """
     started = time.monotonic()
     split = split or split_ratings(ratings, config.split)
     user_ids, item_ids = (np.unique(ratings[name].to_numpy()[split.train]).astype(np.int64) for name in _IDS)
     train = _tensors(ratings, split.train, user_ids, item_ids)
     held_out = _tensors(ratings, split.held_out, user_ids, item_ids)
-    scale = float(train[1].min()), float(train[1].max())
-    y_range = _sigmoid_range(scale, config)
+    scale = (0.0, 1.0) if config.ranks else (float(train[1].min()), float(train[1].max()))
+    y_range = scale if config.ranks else _sigmoid_range(scale, config)
     seeds = range(config.seed, config.seed + config.n_seeds)
     sizes = len(user_ids), len(item_ids)
-    if config.model == "bayes":
-        weights, valid_loss = _draw_posterior(config, sizes, seeds, train, held_out)
+    if solver := _solver(config):
+        weights = solver(train[0].numpy() - UNKNOWN_ROWS, train[1].numpy(), sizes, config.n_factors, seeds)
+        valid_loss = np.empty((0, len(seeds)), np.float32) if config.ranks else _squared_errors(weights, held_out)
     else:
         weights, valid_loss = _fit_networks(config, y_range, sizes, seeds, train, held_out)
     return Recommender(
@@ -77,18 +85,24 @@ def fit_recommender(ratings: pd.DataFrame, config: CollabConfig, split: Split | 
 
 
 def fit_and_score(ratings: pd.DataFrame, config: CollabConfig) -> tuple[Recommender, dict[str, Any]]:
-    """Fit a recommender, and score it on the ratings that `config.split` holds out, as `score_recommender`.
+    """Fit a recommender, and score it on the ratings that `config.split` holds out.
 
-    The scores do not cover its `unseen` ratings. Raises as `fit_recommender` does.
+    The scores are those of `score_recommender`, or of `score_ranking` if the model ranks, and do not cover `unseen`
+    ratings. Raises as `fit_recommender` does.
     """
     split = split_ratings(ratings, config.split)
     recommender = fit_recommender(ratings, config, split)
-    scores = score_recommender(recommender, ratings[split.held_out])
-    best_epoch = int(np.nanmean(recommender.valid_loss, axis=1).argmin()) + 1
+    held_out = ratings[split.held_out]
+    if config.ranks:
+        scores = score_ranking(seed_fits(recommender), ratings[split.train], held_out)
+        best_epoch = config.als.iterations
+    else:
+        scores = score_recommender(recommender, held_out)
+        best_epoch = int(np.nanmean(recommender.valid_loss, axis=1).argmin()) + 1
     logger.info(
-        "collab: %s, seeds %d to %d, held-out RMSE %.4f, of their mean %.4f, best epoch %d, %.1f s",
+        "collab: %s, seeds %d to %d, held-out %s, best epoch %d, %.1f s",
         *(config.model, config.seed, config.seed + config.n_seeds - 1),
-        *(scores["rmse"], scores["ensemble_rmse"], best_epoch, recommender.seconds),
+        *(", ".join(f"{name} {score:.4f}" for name, score in scores.items()), best_epoch, recommender.seconds),
     )
     return recommender, {**scores, **split.counts(), "best_epoch": best_epoch, "seconds": recommender.seconds}
 
@@ -183,19 +197,25 @@ def _fit_ensemble(
     return errors.curves()
 
 
-def _draw_posterior(
-    config: CollabConfig, sizes: tuple[int, int], seeds: range, train: Batch, held_out: Batch
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Draw the fits of `bayes`. Returns as `_fit_networks` does."""
-    with single_threaded():
-        pairs, stars = train[0].numpy() - UNKNOWN_ROWS, train[1].numpy()
-        weights = draw_fits(pairs, stars, sizes, config.n_factors, seeds, config.posterior)
+def _solver(config: CollabConfig) -> Solver | None:
+    """What fits a model that fastai does not train; None if fastai trains it."""
+    match config.model:
+        case "bayes":
+            return partial(draw_fits, config=config.posterior)
+        case "als":
+            return partial(fit_als, config=config.als)
+        case _:
+            return None
+
+
+def _squared_errors(weights: Arrays, held_out: Batch) -> np.ndarray:
+    """The mean squared error of the fits of `bayes`, as `Recommender.valid_loss`."""
     user, item = held_out[0].T
     losses = [
         mse_loss((users[user] * items[item]).sum(1) + user_bias[user, 0] + item_bias[item, 0], held_out[1]).item()
         for users, items, user_bias, item_bias in zip(*map(torch.from_numpy, weights.values()), strict=True)
     ]
-    return weights, np.array([losses], np.float32)
+    return np.array([losses], np.float32)
 
 
 def _sum_over_seeds(stars: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from latentflix.artifacts import Arrays
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import SplitConfig
 from latentflix.errors import NotFound
+from latentflix.recommender.als import AlsConfig
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS, LatentFactors, split_seeds
 from latentflix.recommender.networks import ModelName, Range, SeedEnsemble, build_model
 from latentflix.recommender.posterior import PosteriorConfig
@@ -25,7 +26,8 @@ class CollabConfig(StageConfig):
     model: ModelName = setting(
         "bias",
         "dot: product of user and item factors; dot_range: squashed into the scale; bias: with biases of users and "
-        "items; neural: embeddings and hidden layers; bayes: as bias without the squashing, drawn from the posterior",
+        "items; neural: embeddings and hidden layers; bayes: as bias without the squashing, drawn from the posterior; "
+        "als: of interactions, which is the default for them",
     )
     n_factors: int = setting(50, "latent factors of a user and of an item; not used by `neural`", ge=1, le=1000)
     layers: tuple[PositiveInt, ...] = setting((100, 50), "sizes of the hidden layers of `neural`")
@@ -42,6 +44,7 @@ class CollabConfig(StageConfig):
         32, "fits, each from its own seed, or drawn one after the other; their factors are matched", ge=1, le=1000
     )
     posterior: PosteriorConfig = setting(PosteriorConfig(), "how `bayes` draws its fits")
+    als: AlsConfig = setting(AlsConfig(), "how `als` fits interactions")
     seeds_per_task: int = setting(16, "seeds that are fitted side by side in one task, or drawn from one chain", ge=1)
     least_gain: float = setting(
         0.02,
@@ -53,16 +56,36 @@ class CollabConfig(StageConfig):
     seed: int = setting(0, "seed of the first fit", ge=0)
     split: SplitConfig = setting(SplitConfig(), "which ratings are held out to validate the fit")
 
+    @property
+    def ranks(self) -> bool:
+        """Whether the model ranks items by interactions, and predicts no stars."""
+        return self.model == "als"
+
+    def check_data(self, *, interactions: bool) -> None:
+        """Raise ValueError if the model learns from stars and the data are interactions, or the other way round."""
+        if interactions and not self.ranks:
+            raise ValueError(
+                f"the recommender {self.model} learns from stars, and interactions have none: --collab.model als"
+            )
+        if self.ranks and not interactions:
+            raise ValueError(
+                f"the recommender {self.model} learns from interactions: turn stars into likes with "
+                "--ratings.likes-from, or read interactions with --ratings-source.path and an empty "
+                "--ratings-source.rating-column"
+            )
+
 
 @dataclass(frozen=True)
 class Recommender:
     """Fits from several seeds to the same ratings.
 
     Attributes:
-        scale, y_range: the lowest and the highest training rating; the range of the sigmoid; both in stars.
+        scale, y_range: the lowest and the highest training rating; the range of the sigmoid; both in stars. Of `als`,
+            which predicts whether there are interactions, both are 0 to 1.
         user_ids, item_ids: int64, sorted. Row r + 1 of an embedding belongs to id r; row 0 is for unknown ids.
         weights: the model's weights by name, the first dimension for the seed.
-        valid_loss: mean squared error on the held-out ratings, float32 (epochs, seeds); `bayes` has one epoch.
+        valid_loss: mean squared error on the held-out ratings, float32 (epochs, seeds); `bayes` has one epoch, `als`
+            none.
         seconds: the duration of the fit.
     """
 
@@ -77,7 +100,7 @@ class Recommender:
 
 
 def predict_ratings(recommender: Recommender, user_ids: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
-    """Predict what each user would give each item, in stars within the scale of the ratings.
+    """Predict what each user would give each item, in stars within the scale of the ratings; `als`: a preference.
 
     user_ids, item_ids: integers (pairs,). Returns float32 (seeds, pairs); the mean over seeds is the best prediction.
     Raises NotFound, naming them, if the model has never seen some.

@@ -14,7 +14,8 @@ from torch.func import functional_call, stack_module_state
 
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS
 
-ModelName = Literal["dot", "dot_range", "bias", "neural", "bayes"]
+StarModelName = Literal["dot", "dot_range", "bias", "neural", "bayes"]
+ModelName = Literal[StarModelName, "als"]
 Range = tuple[float, float]
 Tensors = dict[str, torch.Tensor]
 

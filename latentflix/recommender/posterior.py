@@ -26,7 +26,7 @@ from torch.nn.functional import pad
 
 from latentflix.config import StageConfig, setting
 from latentflix.recommender.latent_factors import UNKNOWN_ROWS
-from latentflix.training import Epoch, report_epoch
+from latentflix.training import Epoch, report_epoch, single_threaded
 
 # Inputs of 20 factors for so many ratings fit into the cache of a processor.
 _RATINGS_AT_ONCE = 2**15
@@ -74,6 +74,7 @@ class Side:
     links: torch.Tensor
 
 
+@single_threaded()
 def draw_fits(
     pairs: np.ndarray,
     ratings: np.ndarray,
@@ -84,9 +85,9 @@ def draw_fits(
 ) -> dict[str, np.ndarray]:
     """Draw a fit for each seed, all from one chain, which starts at random from the first seed.
 
-    pairs: rows of user and item, integers (ratings, 2). ratings: float32 (ratings,), in stars. sizes: the numbers of
-    users and items. Returns the weights of fastai's `EmbeddingDotBias` by name, float32, the first dimension for the
-    seed. The mean rating is part of the items' biases.
+    It is drawn in one thread. pairs: rows of user and item, integers (ratings, 2). ratings: float32 (ratings,), in
+    stars. sizes: the numbers of users and items. Returns the weights of fastai's `EmbeddingDotBias` by name, float32,
+    the first dimension for the seed. The mean rating is part of the items' biases.
     """
     mean = ratings.mean(dtype=np.float64).astype(np.float32)
     users, items = (np.zeros((len(seeds), UNKNOWN_ROWS + size, n_factors + 1), np.float32) for size in sizes)

@@ -45,7 +45,9 @@ def find_similar(
     if (rows < 0).any():
         missing = ", ".join(str(item_id) for item_id, row in zip(item_ids, rows, strict=True) if row < 0)
         raise NotFound(
-            "the recommender has never seen the item", found=f"item id {missing}", expected="an item with ratings"
+            "the recommender has never seen the item",
+            found=f"item id {missing}",
+            expected="an item that it learned from",
         )
     counts = known.isin(candidates)
     products, squares = np.zeros((len(known), len(rows))), np.zeros(len(known))

@@ -52,7 +52,8 @@ def read_nouns(config: Mapping[str, Any]) -> Nouns:
     }
     nouns = NEUTRAL._replace(**several, origin=config.get("origin", NEUTRAL.origin))
     if nouns.category == NEUTRAL.category:
-        return nouns
+        yardstick = f"genres, year and {nouns.origin}" if nouns.origin else nouns.yardstick
+        return nouns._replace(yardstick=yardstick)
     return nouns._replace(metadata="metadata", yardstick="metadata")
 
 

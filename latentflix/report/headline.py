@@ -14,7 +14,7 @@ _POSITIONS = (
     "factors_that_hold",
 )
 _OVERALL = ("auc", "auc_low", "auc_high", "auc_null", "auc_null_sd", "auc_p", "words_auc")
-_OF_ONES_OWN = {"ratings_source": "ratings", "item_factors": "item vectors"}
+_OF_ONES_OWN = {"ratings_source": "{origin}", "item_factors": "item vectors"}
 _MAIN_SETTINGS = {
     "collab": "recommender {model} with {n_factors} factors",
     "factors": "{n_axes} axes by {rotation}",
@@ -98,10 +98,11 @@ def run_facts(manifests: Sequence[Manifest], nouns: Nouns) -> dict[str, str]:
     data = [
         f"{DATA_SETS[manifest.config['name']].title} ({manifest.key[:8]})"
         if manifest.stage == "datasets"
-        else f"{_OF_ONES_OWN[manifest.stage]} of your own{f' ({manifest.key[:8]})' if manifest.key else ''}"
+        else _name_own(manifest, nouns)
         for manifest in manifests
         if manifest.stage == "datasets" or manifest.stage in _OF_ONES_OWN
     ]
+    data += [text for manifest in manifests if manifest.stage == "ratings" for text in _made_of(manifest, nouns)]
     data += [
         f"version {manifest.config['store_version']} of the review store"
         for manifest in manifests
@@ -114,3 +115,19 @@ def run_facts(manifests: Sequence[Manifest], nouns: Nouns) -> dict[str, str]:
             text.format_map(configs[stage]) for stage, text in _MAIN_SETTINGS.items() if stage in configs
         ),
     }
+
+
+def _name_own(source: Manifest, nouns: Nouns) -> str:
+    key = f" ({source.key[:8]})" if source.key else ""
+    return f"{_OF_ONES_OWN[source.stage].format(origin=nouns.origin)} of your own{key}"
+
+
+def _made_of(ratings: Manifest, nouns: Nouns) -> list[str]:
+    """What was done to make interactions of ratings, or of rows that repeat a user and an item."""
+    likes_from, figures = ratings.config.get("likes_from"), ratings.metrics
+    made = []
+    if likes_from is not None:
+        made.append(f"ratings from {likes_from:g} on as {nouns.origin}, {figures['left_out']:,} others left out")
+    if figures.get("added_up"):
+        made.append(f"{figures['added_up']:,} rows added to another of the same user and {nouns.item}")
+    return made

@@ -21,7 +21,7 @@ _ROWS, _DECIMALS = 200, 4
 _DRIFT_ROWS = 50
 # Tables that are shown as they are, by stage.
 _TABLES: Mapping[str, Mapping[str, str]] = {
-    "trials": {"trials": "How well each model predicts ratings"},
+    "trials": {"trials": "How well each model predicts what is held out"},
     "language_model": {"history": "The language model, epoch by epoch"},
     "classifier": {"history": "The classifiers, epoch by epoch"},
     "evaluation": {
@@ -140,7 +140,7 @@ def _pictures(store: Store, handle: Handle, nouns: Nouns) -> Text:
     items = store.read_table(inputs["ratings"], "items")
     names = store.read_json(inputs["names"], "names")
     own = store.read_table(inputs["labels"], "items").groupby("item_id")["label"].agg(list)
-    lines = [f"Orange: the labels of the {escape(nouns.item)} itself, which come from its ratings.", ""]
+    lines = [f"Orange: the labels of the {escape(nouns.item)} itself, which come from its {escape(nouns.origin)}.", ""]
     shown = [item_id for item_id in reviews.index if f"items/{item_id}.png" in files][:PICTURES]
     for item_id in shown:
         title = items.loc[item_id, "title"]

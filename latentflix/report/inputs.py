@@ -29,10 +29,15 @@ Noun = Annotated[str, Field(min_length=1)]
 
 
 class PageConfig(StageConfig):
-    """What a page calls an item."""
+    """What a page calls an item, and what the recommender learned from."""
 
     item_noun: Noun = setting("film", "what pages and commands call an item")
     item_nouns: str = setting("", "what they call several items; empty: the noun with an s")
+    origin: str = setting(
+        "ratings",
+        "what the recommender learned its factors from: ratings, interactions, likes, or as you call them; "
+        "empty: it is not known",
+    )
 
     @property
     def nouns(self) -> Nouns:
@@ -47,7 +52,6 @@ class ReportConfig(PageConfig):
     text_nouns: str = setting("", "what it calls several texts; empty: the noun with an s")
     category_noun: Noun = setting("genre", "what it calls a category of items")
     category_nouns: str = setting("", "what it calls several categories; empty: the noun with an s")
-    origin: str = setting("ratings", "what the recommender learned its factors from; empty: it is not known")
     n_passages: int = setting(3, "passages of reviews for each pole", ge=1, le=20)
     passage_length: int = setting(280, "longest passage", unit="characters", ge=80, le=2000)
     passage_share: float = setting(0.5, "largest share of a review that a passage may show", gt=0, le=1)

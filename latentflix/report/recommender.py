@@ -44,7 +44,7 @@ def write_map(positions: pd.DataFrame, path: Path, nouns: Nouns) -> None:
         sizing_mode="stretch_both",
         min_height=300,
         tools="pan,wheel_zoom,box_zoom,reset,hover",
-        tooltips=[(nouns.item, "@title"), ("year", "@year"), ("ratings", "@ratings{0,0}"), *coordinates],
+        tooltips=[(nouns.item, "@title"), ("year", "@year"), (nouns.origin, "@ratings{0,0}"), *coordinates],
         x_axis_label="axis 1",
         y_axis_label="axis 2",
     )
@@ -59,29 +59,38 @@ def write_map(positions: pd.DataFrame, path: Path, nouns: Nouns) -> None:
 
 def recommenders_section(folder: Path, analysis: Analysis, trials: Trials, nouns: Nouns) -> Markup:
     """Render the section "Recommenders", whose pictures and map are written into `folder`."""
-    chosen = trials.trials[trials.trials["chosen"]]
-    draw_curves(trials.curves, chosen, folder / "curves.png")
+    ranks = "ndcg" in analysis.figures
     draw_map(analysis.positions, folder / "map.png")
     write_map(analysis.positions, folder / "map.html", nouns)
-    by_rating = analysis.predicted.groupby("rating")["predicted"]
-    quantiles = by_rating.quantile([0.1, 0.5, 0.9]).unstack().set_axis(["low", "median", "high"], axis=1)
-    shown = analysis.predicted.head(_PREDICTIONS_SHOWN).sort_values(["rating", "predicted"], ascending=False)
     return render_section(
         "recommenders.html",
         nouns,
+        ranks=ranks,
         figures=analysis.figures,
         trials=trials.trials,
-        chosen=chosen,
-        predicted=shown,
-        n_predicted=len(analysis.predicted),
-        by_rating=quantiles.assign(count=by_rating.size()),
-        biases=(
-            ("Predicted higher for all users", analysis.biases.head(_BIASES_SHOWN)),
-            ("Predicted lower for all users", analysis.biases.tail(_BIASES_SHOWN)[::-1]),
-        ),
+        **({} if ranks else _describe_predictions(folder, analysis, trials)),
         n_mapped=len(analysis.positions),
         similar=[(table["title"].iloc[0], table) for _, table in analysis.similar.groupby("item_id", sort=False)],
     )
+
+
+def _describe_predictions(folder: Path, analysis: Analysis, trials: Trials) -> dict[str, Any]:
+    """What the section shows of recommenders that predict stars."""
+    chosen = trials.trials[trials.trials["chosen"]]
+    draw_curves(trials.curves, chosen, folder / "curves.png")
+    by_rating = analysis.predicted.groupby("rating")["predicted"]
+    quantiles = by_rating.quantile([0.1, 0.5, 0.9]).unstack().set_axis(["low", "median", "high"], axis=1)
+    shown = analysis.predicted.head(_PREDICTIONS_SHOWN).sort_values(["rating", "predicted"], ascending=False)
+    return {
+        "chosen": chosen,
+        "predicted": shown,
+        "n_predicted": len(analysis.predicted),
+        "by_rating": quantiles.assign(count=by_rating.size()),
+        "biases": (
+            ("Predicted higher for all users", analysis.biases.head(_BIASES_SHOWN)),
+            ("Predicted lower for all users", analysis.biases.tail(_BIASES_SHOWN)[::-1]),
+        ),
+    }
 
 
 def build_analysis_page(

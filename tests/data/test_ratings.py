@@ -292,3 +292,90 @@ def test_every_movielens_rating_is_kept_unless_there_is_a_later_one(movielens, m
     found = after.set_index(["user_id", "title"])["timestamp"].sort_index()
     assert len(found) == 99_693
     assert found.to_dict() == expected.to_dict()
+
+
+def some_interactions(*rows):
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "count", "timestamp"])
+
+
+def test_interactions_of_a_user_and_an_item_are_added_up_at_the_latest_time_and_have_no_scale():
+    rows = some_interactions((2, 1, 1, 11), (1, 2, 2.5, 12), (1, 1, 3, 10), (1, 2, 1, 9), (2, 1, 1, 30))
+    read = read_ratings(rows, some_items(), RatingsConfig())
+    pd.testing.assert_frame_equal(
+        read.ratings, some_ratings((1, 1, 3, 10), (1, 2, 3.5, 12), (2, 1, 2, 30)), check_dtype=False
+    )
+    assert read.ratings.dtypes.astype(str).tolist() == ["int32", "int32", "float32", "int64"]
+    assert (read.interactions, read.lowest, read.highest, read.added_up, read.left_out) == (True, None, None, 2, 0)
+    assert read.items["ratings"].tolist() == [2, 1, 0, 0]
+    assert read.users["ratings"].tolist() == [2, 1]
+
+
+def test_interactions_with_items_that_are_merged_are_added_up_too():
+    rows = some_interactions((1, 1, 1, 10), (1, 3, 4, 12), (2, 2, 1, 9))
+    read = read_ratings(rows, some_items("Emma (1996)", "Heat (1995)", "Emma (1996)"), RatingsConfig())
+    assert read.ratings.to_numpy().tolist() == [[1, 1, 5, 12], [2, 2, 1, 9]]
+    assert (read.merged, read.added_up) == (1, 1)
+
+
+def test_interactions_may_all_have_one_count():
+    read = read_ratings(some_interactions((1, 1, 1, 0), (2, 2, 1, 0)), some_items(), RatingsConfig())
+    assert read.ratings["rating"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("count", [-1, 0, 1e39, 2e9])
+def test_a_count_out_of_bounds_is_named(count):
+    rows = some_interactions((1, 1, 1, 0), (2, 2, float(count), 0))
+    assert complaint(rows, some_items()) == (
+        "a count of interactions cannot be used; where: row 1 (counting from 0), column count; 1 such rows; "
+        f"found: {float(count)!r}; expected: a number above 0, up to 1,000,000,000; "
+        "what to do: correct or remove these rows"
+    )
+
+
+@pytest.mark.parametrize("count", [np.nan, np.inf, "many"])
+def test_a_count_that_is_not_a_number_is_named(count):
+    rows = put(some_interactions((1, 1, 1, 0), (2, 2, 1, 0)), 1, "count", count)
+    assert complaint(rows, some_items()).startswith("count is not a number; where: row 1 (counting from 0)")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ((), "there are no interactions; found: 0 rows"),
+        (((1, 1, 1, 0), (1, 2, 1, 0)), "all interactions are of one user; found: 2 interactions with user_id 1"),
+        (((1, 1, 1, 0), (2, 1, 1, 0)), "all interactions are of one item; found: 2 interactions with item_id 1"),
+        (((1, 1, 1, 0), (1, 99, 1, 0)), "an interaction is of an item that is not among the items; where: row 1"),
+    ],
+)
+def test_interactions_that_cannot_be_used_are_not_called_ratings(rows, expected):
+    message = complaint(some_interactions(*rows), some_items())
+    assert message.startswith(expected)
+    assert "rating" not in message
+
+
+LIKED = some_ratings((1, 1, 5, 10), (1, 2, 4, 11), (2, 1, 4, 12), (2, 3, 3, 13), (3, 3, 1, 14))
+
+
+def test_ratings_from_a_value_on_become_likes_and_the_others_are_left_out():
+    read = read_ratings(LIKED, some_items(), RatingsConfig(likes_from=4), rating_scale(1, 5))
+    assert read.ratings.to_numpy().tolist() == [[1, 1, 1, 10], [1, 2, 1, 11], [2, 1, 1, 12]]
+    assert (read.interactions, read.lowest, read.highest, read.added_up, read.left_out) == (True, None, None, 0, 2)
+    assert read.items["ratings"].tolist() == [2, 1, 0, 0]
+    assert read.users["ratings"].to_dict() == {1: 2, 2: 1}
+
+
+@pytest.mark.parametrize(
+    ("likes_from", "expected"),
+    [
+        (5, "all interactions are of one user"),
+        (6, "no rating is a like; where: --ratings.likes-from; found: 6; expected: at most 5, the highest rating"),
+    ],
+)
+def test_too_few_likes_are_refused(likes_from, expected):
+    assert complaint(LIKED, some_items(), RatingsConfig(likes_from=likes_from)).startswith(expected)
+
+
+def test_ratings_are_checked_before_they_become_likes():
+    assert complaint(put(LIKED, 3, "rating", 7), some_items(), RatingsConfig(likes_from=4)).startswith(
+        "a rating lies outside the scale"
+    )

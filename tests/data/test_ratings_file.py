@@ -4,6 +4,7 @@ import zipfile
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.ratings_file import RatingsSource, load_ratings_source, with_fingerprint
@@ -333,3 +334,63 @@ def test_a_file_of_users_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "none.csv").write_bytes(b"")
     with pytest.raises(DataError, match=r"cannot be read; where: .*none\.csv; found: No columns"):
         load_own(tmp_path, users_path=tmp_path / "none.csv")
+
+
+WITHOUT_STARS = {"user_column": "who", "item_column": "what", "rating_column": ""}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_interactions_are_read_from_any_file_format_and_count_one_each_unless_a_column_counts_them(tmp_path, name):
+    (tmp_path / name).write_bytes(FILES[name])
+    tables = load(tmp_path / name, **WITHOUT_STARS)
+    assert tables["ratings"].to_dict("list") == {
+        "user_id": [7, 7, 9],
+        "item_id": [1, 2, 1],
+        "timestamp": [0, 0, 0],
+        "count": [1, 1, 1],
+    }
+    assert list(tables["scale"]) == ["lowest", "highest"]
+    assert tables["scale"].empty
+    counted = load(tmp_path / name, **WITHOUT_STARS, count_column="stars", timestamp_column="when")["ratings"]
+    assert counted["count"].tolist() == [3.5, 10.0, 0.5]
+    assert counted["timestamp"].tolist() == [100, 200, 300]
+
+
+def test_interactions_with_named_items_are_checked_as_ratings_are(tmp_path):
+    items = pd.DataFrame({"id": ["tt10", "tt2"], "name": ["Emma", "Heat"]})
+    twice = pd.concat([NAMED, NAMED.head(1)])
+    (tmp_path / "own.csv").write_bytes(as_csv(twice))
+    (tmp_path / "items.csv").write_bytes(as_csv(items))
+    read = check(load(tmp_path / "own.csv", **WITHOUT_STARS, items_path=tmp_path / "items.csv", **ITEM_COLUMNS))
+    assert read.interactions
+    assert read.ratings[["user_id", "item_id", "rating"]].to_numpy().tolist() == [[1, 1, 1], [1, 2, 2], [2, 2, 1]]
+
+
+def test_a_missing_column_of_interactions_is_named(tmp_path):
+    (tmp_path / "own.csv").write_bytes(as_csv(RATINGS))
+    expected = r"where: user_id, plays; found: who, what, .*; expected: user_id, what, plays; what to do: name them"
+    with pytest.raises(DataError, match=expected):
+        load(tmp_path / "own.csv", item_column="what", rating_column="", count_column="plays")
+
+
+def test_a_file_without_ratings_is_refused_with_the_setting_that_reads_interactions(tmp_path):
+    (tmp_path / "own.csv").write_bytes(as_csv(RATINGS.drop(columns="stars")))
+    with pytest.raises(DataError, match="of interactions without stars, --ratings-source.rating-column is ''"):
+        load(tmp_path / "own.csv", **COLUMNS)
+
+
+def test_a_movielens_set_holds_no_interactions(tmp_path):
+    with pytest.raises(DataError, match="a MovieLens set has ratings; where: .*ml; .*--ratings.likes-from"):
+        load(write_folder(tmp_path / "ml", layout_csv()), rating_column="")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"rating_column": ""}, "a MovieLens set has ratings, which --ratings.likes-from turns into likes"),
+        ({"path": "own.csv", "count_column": "plays"}, "ratings have no counts: for interactions"),
+    ],
+)
+def test_settings_of_interactions_that_contradict_one_another_are_refused(settings, expected):
+    with pytest.raises(ValidationError, match=expected):
+        RatingsSource(**settings)

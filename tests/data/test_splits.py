@@ -142,11 +142,11 @@ def test_a_missing_official_fold_is_refused(official_fold, found):
 
 
 def test_ratings_that_cannot_be_split_by_time_are_refused():
-    with pytest.raises(DataError, match=r"the ratings have no times; where: timestamp; found: 0 in every row"):
+    with pytest.raises(DataError, match=r"there are no times; where: timestamp; found: 0 in every row"):
         split_of(some_ratings((1, 1, 3, 0), (1, 2, 3, 0)), kind="leave_last_out")
     expected = (
         "^a split leaves nothing to learn from or nothing to score; where: split leave_last_out; "
-        "found: 2 train, 0 held_out, 0 unseen; expected: at least one rating in train"
+        "found: 2 train, 0 held_out, 0 unseen; expected: at least one row in train"
     )
     with pytest.raises(DataError, match=expected):
         split_of(some_ratings((1, 1, 3, 0), (2, 2, 3, 1)), kind="leave_last_out")

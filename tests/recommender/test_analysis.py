@@ -11,6 +11,8 @@ from latentflix.recommender.analysis import AnalysisConfig, analyse_recommender,
 from latentflix.recommender.fit import fit_recommender, seed_groups
 from latentflix.recommender.latent_factors import LatentFactors
 from latentflix.recommender.model import CollabConfig, predict_ratings, seed_fits
+from latentflix.recommender.ranking import score_ranking
+from tests.support.synthetic_world import interact
 
 COLLAB = CollabConfig(
     n_factors=6, epochs=20, batch_size=256, learning_rate=2e-2, weight_decay=0.05, n_seeds=4, seeds_per_task=2
@@ -170,3 +172,21 @@ def test_sequels_are_similar_on_real_ratings(movielens):
     assert "Shawshank Redemption, The (1994)" in analysis.biases["title"].head(10).tolist()
     assert analysis.biases["mean_rating"].head(20).min() > analysis.biases["mean_rating"].tail(20).max()
     assert analysis.figures["rmse"] == pytest.approx(0.9, abs=0.03)
+
+
+def test_a_recommender_that_ranks_has_scores_of_its_ranking_a_map_and_similar_items_but_no_stars(world):
+    read = read_ratings(interact(world).assign(count=1, timestamp=0), world.items, RatingsConfig())
+    config = COLLAB.model_copy(update={"model": "als"})
+    groups = [fit_recommender(read.ratings, group) for group in seed_groups(config)]
+    analysis = analyse_recommender(groups, read.ratings, read.items, AnalysisConfig(min_ratings=10))
+    assert analysis.predicted.empty
+    assert analysis.biases.empty
+    assert (analysis.figures["regularization"], analysis.figures["n_seeds"]) == (config.als.regularization, 4)
+    split = split_ratings(read.ratings, config.split)
+    fits = [fit for group in groups for fit in seed_fits(group)]
+    assert analysis.scores == score_ranking(fits, read.ratings[split.train], read.ratings[split.held_out])
+    assert analysis.scores["recall"] > analysis.scores["popularity_recall"]
+    assert len(analysis.positions) == 60
+    assert analysis.similar["cosine"].max() > 0.8
+    with pytest.raises(NotEnoughData, match="too few items have enough interactions to be compared"):
+        analyse_recommender(groups, read.ratings, read.items, AnalysisConfig(min_ratings=1000))

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from latentflix.data.splits import SplitConfig
 from latentflix.recommender.fit import fit_and_score
 from latentflix.recommender.model import CollabConfig, Recommender
+from latentflix.recommender.ranking import MEASURES
 from latentflix.recommender.trials import TrialConfig, chosen_sentence, compare_trials, trial_configs
 
 TRIALS = (
@@ -102,3 +103,37 @@ def test_a_weight_decay_that_suppresses_the_factors_is_not_chosen(ratings):
         own = curves[(curves["model"] == trial.model) & (curves["weight_decay"] == trial.weight_decay)]
         assert own["rmse"].min() == pytest.approx(trial.rmse, rel=0.02)
         assert pd.Index(own["epoch"]).is_monotonic_increasing
+
+
+def ranked(regularization, ndcg):
+    config = CollabConfig(model="als", n_seeds=2, als={"regularization": regularization})
+    names = ("u_weight.weight", "i_weight.weight")
+    recommender = Recommender(
+        config=config,
+        scale=(0.0, 1.0),
+        y_range=(0.0, 1.0),
+        user_ids=np.arange(5),
+        item_ids=np.arange(7),
+        weights={names[0]: np.zeros((2, 6, 3)), names[1]: np.zeros((2, 8, 3))},
+        valid_loss=np.empty((0, 2), np.float32),
+        seconds=1.5,
+    )
+    return recommender, dict.fromkeys(MEASURES, 0.1) | {"ndcg": ndcg, "recall": 0.3, "best_epoch": 15, "seconds": 1.5}
+
+
+def test_als_is_tried_with_every_regularization():
+    collab = CollabConfig(model="als", n_factors=9, n_seeds=32, als={"alpha": 3})
+    configs = trial_configs(collab, TrialConfig(regularizations=(0.5, 2), n_seeds=4))
+    assert [(one.model, one.als.regularization, one.als.alpha) for one in configs] == [("als", 0.5, 3), ("als", 2, 3)]
+    assert {(one.n_factors, one.n_seeds) for one in configs} == {(9, 4)}
+
+
+def test_the_regularization_with_the_highest_ndcg_is_chosen():
+    recommenders, scores = zip(ranked(0.1, 0.2), ranked(1, 0.25), ranked(10, 0.22), strict=True)
+    found = compare_trials(recommenders, scores, TrialConfig())
+    assert found.trials["regularization"].tolist() == [1, 10, 0.1]
+    assert found.trials["chosen"].tolist() == [True, False, False]
+    assert found.curves.empty
+    assert chosen_sentence(found.trials) == (
+        "als recall 0.300 and NDCG 0.250 at 10, popularity 0.100 and 0.100 (regularization 1, 2 s)"
+    )

@@ -26,6 +26,10 @@ def test_a_figure_is_shown_as_it_is_or_in_four_digits(value, expected):
     [
         ({}, NEUTRAL),
         ({"item_noun": "book", "item_nouns": ""}, Nouns("book", "books")),
+        (
+            {"item_noun": "song", "origin": "plays"},
+            Nouns("song", "songs", origin="plays", yardstick="genres, year and plays"),
+        ),
         ({"item_noun": "story", "item_nouns": "stories"}, Nouns("story", "stories")),
     ],
 )

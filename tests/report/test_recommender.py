@@ -8,9 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.report.formatting import NEUTRAL, PAGE
+from latentflix.report.formatting import NEUTRAL, PAGE, Nouns
 from latentflix.report.recommender import build_analysis_page, write_map
-from tests.support.factories.analysis import HANDLER, make_analysis, make_trials
+from tests.support.factories.analysis import (
+    HANDLER,
+    make_analysis,
+    make_ranking_analysis,
+    make_rankings,
+    make_trials,
+)
 from tests.support.html import Page
 
 
@@ -86,6 +92,24 @@ def test_everything_the_page_needs_lies_in_its_folder_and_no_title_is_run(built)
     assert not [tag for tag, _ in page.tags if tag in ("link", "script", "object", "embed", "base")]
     assert not page.attributes("onerror")
     assert HANDLER in page.text
+
+
+def test_a_recommender_that_ranks_is_shown_beside_popularity_without_a_word_about_stars(tmp_path):
+    nouns = Nouns("song", "songs", origin="plays")
+    figures = build_analysis_page(tmp_path, make_ranking_analysis(), make_rankings(), [], nouns)
+    page = (tmp_path / PAGE).read_text(encoding="utf-8")
+    assert rows(page, "Recommenders</h2>") == [
+        ["als", "10", "0.310", "0.270", "0.200", "0.200", "2", "0.4", "yes"],
+        ["als", "1", "0.300", "0.250", "0.200", "0.200", "2", "0.4", ""],
+        ["popularity", "–", "0.450", "0.460", "–", "–", "–", "–", ""],
+    ]
+    text = Page(page).text
+    assert "It finds 0.410 of the held-out plays in its first ten places (NDCG 0.420), popularity 0.450 (0.460)" in text
+    assert "songs with at least 30 plays" in text
+    assert re.findall(r"\w*(?:star|rat(?:ed|ing)|RMSE|bias)\w*", text) == []
+    assert sorted(Page(page).attributes("src")) == ["map.html", "map.png"]
+    assert '["plays","@ratings{0,0}"]' in html.unescape((tmp_path / "map.html").read_text(encoding="utf-8"))
+    assert list(figures["models"]) == ["als"]
 
 
 SCRIPT = "</script><script>alert(1)</script>"

@@ -36,5 +36,5 @@ def test_text_is_escaped_unless_it_is_markup(tmp_path):
 
 
 def test_a_missing_value_is_an_error():
-    with pytest.raises(UndefinedError, match="'biases' is undefined|'trials' is undefined|'chosen' is undefined"):
+    with pytest.raises(UndefinedError, match="'ranks' is undefined"):
         render_section("recommenders.html", figures={})

@@ -145,6 +145,13 @@ def describe_users(world: World, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"user_id": users.index, "side": side, "age": age, "shelf": shelf})
 
 
+def interact(world: World) -> pd.DataFrame:
+    """Interactions of the same users, user_id and item_id: two for each item with 5 stars, one for each with 4."""
+    liked = world.ratings[world.ratings["rating"] >= 4]
+    repeated = liked.loc[liked.index.repeat(liked["rating"] - 3), ["user_id", "item_id"]]
+    return repeated.sample(frac=1, random_state=0, ignore_index=True)
+
+
 def shuffle_links(world: World, seed: int) -> World:
     """The same world, in which every item has the reviews of another one."""
     order = np.random.default_rng(seed).permutation(len(world.item_titles))

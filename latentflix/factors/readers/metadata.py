@@ -25,8 +25,13 @@ class TableReader:
         return scaled[train] @ scaled[landmarks].T, scaled[test] @ scaled[landmarks].T
 
 
-def mean_ratings(ratings: pd.DataFrame, items: pd.DataFrame) -> pd.Series:
-    """The mean rating of each item: float, index item_id. items: with `mean_rating` if it is known without ratings."""
+def mean_ratings(ratings: pd.DataFrame, items: pd.DataFrame, *, interactions: bool = False) -> pd.Series:
+    """The mean rating of each item: float, index item_id; of no item if the ratings are interactions.
+
+    items: with `mean_rating` if it is known without ratings.
+    """
+    if interactions:
+        ratings = ratings.head(0)
     return items.get("mean_rating", ratings.groupby("item_id")["rating"].mean())
 
 

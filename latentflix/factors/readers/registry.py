@@ -35,14 +35,14 @@ class ReadersConfig(StageConfig):
     seed: int = setting(0, "seed of folds and permutations", ge=0)
 
 
-# The standard settings, on a thousand items and 20 factors, take about so much work.
-_WORK = 10_000 * 1000 * 1000 * 20
+# Of what takes a minute on two cores: repeats times permutations, of a thousand items and 20 factors.
+_WORK = 2500 * 1000 * 1000 * 20
 
 
 def fit_to_size(config: ReadersConfig, n_items: int, n_axes: int) -> ReadersConfig:
     """Take fewer repeats and permutations of many items and factors, so that the time does not grow with both.
 
-    At least 1 repeat and 200 permutations are made. Of a thousand items and 20 factors or fewer all are.
+    At least 1 repeat and 200 permutations are made. Of 500 items and 20 factors or fewer all are.
     """
     affordable = _WORK / (n_items * min(n_items, RANK) * n_axes)
     n_repeats = next((repeats for repeats in (10, 4, 2) if affordable >= repeats * 200), 1)

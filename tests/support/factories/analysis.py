@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from latentflix.recommender.analysis import Analysis
+from latentflix.recommender.ranking import MEASURES
 from latentflix.recommender.trials import Trials
 
 HANDLER = '<img src=x onerror="alert(1)">'
@@ -57,3 +58,21 @@ def make_analysis(**changes: Any) -> Analysis:
         },
     }
     return Analysis(**parts | changes)
+
+
+def make_rankings() -> Trials:
+    """Two trials of a recommender that ranks."""
+    trials = pd.DataFrame({"model": "als", "regularization": [10.0, 1.0], "chosen": [True, False]})
+    scores = dict.fromkeys(MEASURES, 0.2) | {"recall": [0.31, 0.3], "ndcg": [0.27, 0.25]}
+    return Trials(trials.assign(**scores, n_seeds=2, seconds=0.44), pd.DataFrame())
+
+
+def make_ranking_analysis() -> Analysis:
+    """The same analysis of a recommender that ranks."""
+    scores = {name: 0.01 * place for place, name in enumerate(MEASURES, start=41)}
+    figures = {name: make_analysis().figures[name] for name in ("n_seeds", "min_ratings", "explained")}
+    return make_analysis(
+        predicted=pd.DataFrame(),
+        biases=pd.DataFrame(),
+        figures={"model": "als", "regularization": 10.0, "alpha": 1.0, **figures, **scores},
+    )

@@ -231,7 +231,7 @@ def make_inputs(**changes: Any) -> ReportInputs:
         "recommender": RecommenderFindings(make_trials(), changes.pop("analysis", make_analysis())),
         "manifests": [
             make_manifest("datasets", {"name": "movielens_100k"}),
-            make_manifest("ratings", metrics={"links": {"named by the ratings' own source": 4, "not linked": 1}}),
+            make_manifest("ratings", metrics={"links": {"named by the data's own source": 4, "not linked": 1}}),
             make_manifest("documents", {"english": True}, {"items": 3, "reviews": 4}),
             make_manifest("factors", {"stable_from": 0.9, "n_axes": 3, "rotation": "pca", "min_ratings": 30}),
             make_manifest("names", {"min_ratings": 55, "n_items": 8}),
