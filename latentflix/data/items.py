@@ -79,10 +79,8 @@ def describe_items(numbers: pd.Series, table: pd.DataFrame | None, where: str = 
     """Describe items by the rows of a table: index item_id, with the columns of `Ratings.items`, and further ones.
 
     Of the table's columns, `title`, `year`, `genres`, `ratings` (how many users an item has) and `mean_rating` are what
-    they are called; of the others numbers, truth values and dates become columns of numbers, whose names begin with
-    NUMBER, and words become categories, several of one item separated by a bar. A column of more than 200 categories,
-    or of one for every second item or more, or without two values, is left out. An item without a row, or a title, is
-    called by its id.
+    they are called; the others are what `read_metadata` makes of them. An item without a row, or a title, is called by
+    its id.
 
     Args:
         numbers: item_id, index the id in the source, as `number_items` returns it.
@@ -101,18 +99,37 @@ def describe_items(numbers: pd.Series, table: pd.DataFrame | None, where: str = 
         "ratings": _counts(table, where),
         "source_id": table.index.astype("str"),
     }
-    categories = [_categories(table["genres"], "")] if "genres" in table else []
-    others = [name for name in table if name not in ("title", "year", "genres", COUNT, MEAN)]
-    words = [name for name in others if not _is_number(table[name]) and _are_categories(table[name])]
-    for name in others:
-        if _is_number(table[name]) and table[name].nunique() >= 2:
-            described[f"{NUMBER}{name}"] = _as_number(table[name])
-    named = len(words) + len(categories) > 1
-    categories += [_categories(table[name], f"{name}: " if named else "") for name in words]
-    described["genres"] = [list(chain(*of_one)) for of_one in zip(*categories, strict=True)] or [[] for _ in index]
+    genres = table.get("genres")
+    others = table.drop(columns=["title", "year", "genres", COUNT, MEAN], errors="ignore")
+    described["genres"], numbers = read_metadata(others, genres)
+    described |= numbers
     if MEAN in table:
         described[MEAN] = _numbers(table, MEAN, where).astype("float64").array
     return pd.DataFrame(described, index=index)
+
+
+def read_metadata(
+    table: pd.DataFrame, genres: pd.Series | None = None
+) -> tuple[list[list[str]], dict[str, np.ndarray]]:
+    """Read what columns say of items: the categories of each, and float64 (items,) by names that begin with NUMBER.
+
+    Numbers, truth values and dates (as years) become numbers. Words become categories, several of one item separated by
+    a bar, under the name of their column if there are several such columns. A column of more than 200 categories, or of
+    one for every second item or more, or without two values, says nothing and is left out.
+
+    genres: a column of categories that need no name.
+    """
+    words = [name for name in table if not _is_number(table[name]) and _are_categories(table[name])]
+    numbers = {
+        f"{NUMBER}{name}": _as_number(table[name])
+        for name in table
+        if _is_number(table[name]) and table[name].nunique() >= 2
+    }
+    categories = [] if genres is None else [_categories(genres, "")]
+    named = len(words) + len(categories) > 1
+    categories += [_categories(table[name], f"{name}: " if named else "") for name in words]
+    merged = [list(chain(*of_one)) for of_one in zip(*categories, strict=True)]
+    return merged or [[] for _ in range(len(table))], numbers
 
 
 def are_counted(items: pd.DataFrame) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import model_validator
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.items import NUMBER
 from latentflix.data.movielens import GENRE_SEPARATOR, RATING_TYPES
 from latentflix.data.tables import require_columns
 from latentflix.data.users import add_user_columns
@@ -159,6 +160,8 @@ def _check_items(items: pd.DataFrame) -> pd.DataFrame:
     )
     if "tconst" in items:
         checked["tconst"] = items["tconst"].astype("str").array
+    for name in items.columns[items.columns.str.startswith(NUMBER)]:
+        checked[name] = items[name].array
     if names is not None:
         checked["source_id"] = names[item_id - 1].astype("str")
     return checked

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import LinksName, MovieLensName
+from latentflix.data.items import SEPARATOR, read_metadata
 from latentflix.data.movielens import GENRE_SEPARATOR, find_layout, rating_scale, read_movielens
 from latentflix.data.ratings import COUNT
 from latentflix.data.tables import UNREADABLE, Tables, require_columns
@@ -41,7 +42,10 @@ class RatingsSource(StageConfig):
     count_column: str | None = setting(None, "the column of the counts of interactions, if there is one")
     timestamp_column: str | None = setting(None, "the column of times, seconds since 1970 or ISO 8601, if there is one")
     delimiter: str = setting(",", "what separates the columns of a csv file; \\t is a tab")
-    items_path: Path | None = setting(None, "a csv or parquet file of the items; without it their ids are their titles")
+    items_path: Path | None = setting(
+        None,
+        "a csv or parquet file of the items, whose further columns are metadata; without it their ids are their titles",
+    )
     item_id_column: str = setting("item_id", "the column of ids in the file of items")
     title_column: str = setting("title", "the column of titles in the file of items")
     genres_column: str | None = setting(None, "the column of genres in the file of items, if there is one")
@@ -201,9 +205,14 @@ def _read_items(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
         config.genres_column: "genres",
         config.imdb_column: "tconst",
     }
-    items = _read_table(path, columns, config, text=("title", "genres", "tconst"))
-    genres = items["genres"] if config.genres_column else pd.Series("", items.index)
-    items["genres"] = genres.fillna("").str.replace(config.genre_separator, GENRE_SEPARATOR, regex=False)
+    table = _read_table(path, columns, config, text=("title", "genres", "tconst"), rest=True)
+    items = table[[name for column, name in columns.items() if column]].copy()
+    genres = None
+    if config.genres_column:
+        genres = items["genres"].str.replace(config.genre_separator, SEPARATOR, regex=False)
+    categories, numbers = read_metadata(table.drop(columns=list(items)), genres)
+    items["genres"] = [GENRE_SEPARATOR.join(names) for names in categories]
+    items = items.assign(**numbers)
     if config.imdb_column:
         # A column of numbers, one of them missing, is written with decimals.
         items["tconst"] = "tt" + items["tconst"].str.extract(r"^(?:tt)?(\d+)(?:\.0)?$")[0].str.zfill(7)
@@ -235,9 +244,14 @@ def _read_users(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
 
 
 def _read_table(
-    path: Path, names: Mapping[str | None, str], config: RatingsSourceConfig, text: Sequence[str] = ()
+    path: Path,
+    names: Mapping[str | None, str],
+    config: RatingsSourceConfig,
+    text: Sequence[str] = (),
+    *,
+    rest: bool = False,
 ) -> pd.DataFrame:
-    """The columns that are set, under their new names; those of `text` as str."""
+    """The columns that are set, under their new names, those of `text` as str. rest: all others as they are, too."""
     columns = {column: name for column, name in names.items() if column}
     types = {column: "str" for column, name in columns.items() if name in text}
     hint = "name them with --ratings-source.user-column and the like, and say --ratings-source.delimiter"
@@ -250,10 +264,10 @@ def _read_table(
         require_columns(str(path), found, columns, hint)
         file.seek(0)
         if is_parquet:
-            table = pd.read_parquet(file, columns=list(columns)).astype(types)
+            table = pd.read_parquet(file, columns=None if rest else list(columns)).astype(types)
         else:
-            table = pd.read_csv(file, sep=separator, usecols=list(columns), dtype=types)
-    return table[list(columns)].rename(columns=columns)
+            table = pd.read_csv(file, sep=separator, usecols=None if rest else list(columns), dtype=types)
+    return (table if rest else table[list(columns)]).rename(columns=columns)
 
 
 @contextmanager

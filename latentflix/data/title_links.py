@@ -44,7 +44,7 @@ class LinkedItems:
 
 
 def link_items(items: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> LinkedItems:
-    """Link items to IMDb titles, unless their own source did.
+    """Link items to IMDb titles, unless their own source did. Without links of any set nothing is counted.
 
     Two items never get one title from titles alone.
 
@@ -52,9 +52,10 @@ def link_items(items: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Linke
         items: index item_id; title, and perhaps tconst.
         others: by data set, items that have links: item_id, title, tconst (nullable).
     """
-    if "tconst" in items or not others:
-        named = items.reindex(columns=["tconst"])["tconst"].notna()
-        return _count(items, named.map({True: NAMED, False: NOT_NAMED}))
+    if "tconst" in items:
+        return _count(items, items["tconst"].notna().map({True: NAMED, False: NOT_NAMED}))
+    if not others:
+        return LinkedItems(items, {})
     tconst = pd.Series(None, items.index, dtype="str")
     outcome = pd.Series(NONE, items.index)
     for name, other in others.items():

@@ -130,7 +130,7 @@ BAD = {
     "NaN": (
         {"item_factors": ONE.replace(ONE.iloc[3, 0], np.nan), "user_factors": None},
         DataError,
-        "item_factors, item 00003",
+        "item_factors, item b0003",
     ),
     "one item": (
         {"item_factors": ONE.head(1), "user_factors": None},

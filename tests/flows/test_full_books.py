@@ -102,8 +102,8 @@ def test_the_run_can_be_asked(books_run: Run, command: list[str], shown: str) ->
 
 def test_ids_of_another_shop_end_the_run_before_any_work(books_run: Run, tmp_path: Path) -> None:
     folder = books_run.store.root.parent
-    pd.read_csv(folder / "texts.csv").to_csv(tmp_path / "texts.csv", index=False)
-    with pytest.raises(DataError, match="ids of the texts are not those of the items.*ids of items: 00000"):
+    pd.read_csv(folder / "texts.csv").assign(item_id=range(480)).to_csv(tmp_path / "texts.csv", index=False)
+    with pytest.raises(DataError, match="ids of the texts are not those of the items.*ids of items: b0000"):
         full(settings(folder, "--texts.path", str(tmp_path / "texts.csv")))
 
 
@@ -113,3 +113,29 @@ def test_kinds_of_axes_of_ones_own_vectors_are_compared_if_asked(books_run: Run)
     kinds = books_run.table("axis_comparison", "kinds")
     assert kinds.loc["none", "stable_and_hold"] < kinds.loc["varimax", "stable_and_hold"] == N_TOPICS
     assert "the 30 strongest books of a pole" in text_of(Path(result.report).read_text(encoding="utf-8"))
+
+
+def test_sales_are_explained_like_vectors(prefect: None, tmp_path: Path) -> None:
+    write_books(BOOKS, tmp_path)
+    arguments = [
+        *("--ratings-source.path", "data/sales.csv", "--ratings-source.rating-column", ""),
+        *("--ratings-source.items-path", "data/books.csv", "--texts.path", "data/texts.csv"),
+        *("--report.item-noun", "book", "--report.text-noun", "blurb", "--report.category-noun", "author"),
+        *("--collab.n-factors", "6", "--collab.n-seeds", "4", "--collab.seeds-per-task", "2"),
+        *("--halves.n-pairs", "1", "--trials.n-seeds", "2", "--trials.regularizations", "1,10"),
+        *("--factors.n-axes", str(N_TOPICS), "--factors.min-ratings", "5", "--factors.n-rotations", "20"),
+        *("--labels.min-ratings", "5", "--documents.min-ratings", "5", "--names.min-ratings", "5"),
+        *("--readers.n-repeats", "1", "--readers.permutations", "99"),
+    ]
+    arguments = [argument.replace("data/", f"{tmp_path}/") for argument in arguments]
+    result = full(
+        parse_command_line(FullSettings, "full", [*arguments, "--artifacts-dir", str(tmp_path / "artifacts")])
+    )
+    assert result.headline["factors_that_hold"] >= 1
+    # The last section has all settings by their names.
+    text = text_of(Path(result.report).read_text(encoding="utf-8").partition('<section id="run"')[0])
+    assert re.findall(r"(?i)film|movie|imdb", text + result.sentence) == []
+    assert "the books and authors at the poles come from interactions" in text
+    items = Run(result, Store(tmp_path / "artifacts")).table("ratings", "items")
+    assert set(items["genres"].explode()) == {"Ann Archer", "Bob Baker"}
+    assert {"number_pages", "number_published"} <= set(items)

@@ -49,8 +49,7 @@ def make_books(seed: int = 0) -> Books:
     random = np.random.default_rng(seed)
     topics = random.normal(size=(N_BOOKS, N_TOPICS))
     tastes = random.normal(size=(N_READERS, N_TOPICS)) * [3, 2, 1]
-    # Ids with leading zeros, as those of shops have them.
-    ids = [f"{number:05d}" for number in range(N_BOOKS)]
+    ids = [f"b{number:04d}" for number in range(N_BOOKS)]
     vectors, readers = [], []
     for _ in range(2):
         turn = np.linalg.qr(random.normal(size=(SIZE, SIZE)))[0][:N_TOPICS]
