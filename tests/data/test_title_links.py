@@ -80,7 +80,7 @@ def test_links_of_the_ratings_own_source_are_kept_and_counted():
     linked = link_items(own, {SMALL: others((1, "Heat (1995)", "tt0000001"))})
     assert linked.items["tconst"].tolist()[0] == "tt0000009"
     assert linked.outcomes == {NAMED: 1, NOT_NAMED: 1}
-    assert link_items(own.drop(columns="tconst"), {}).outcomes == {NOT_NAMED: 2}
+    assert link_items(own.drop(columns="tconst"), {}).outcomes == {}
 
 
 @pytest.mark.parametrize("layout", ["1M", "10M"])
