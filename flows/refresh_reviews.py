@@ -26,6 +26,7 @@ from latentflix.reviews.refresh import (
     failure_reasons,
     films_by_id,
     films_in_report,
+    films_of_own,
     films_with_imdb_id,
     last_answered,
     stale_films,
@@ -128,6 +129,8 @@ def _choose_films(
     films = run.store.read_table(ratings, "items")
     if settings.tconsts:
         return films_by_id(films, settings.tconsts), nothing
+    if settings.films == "own":
+        return films_of_own(films), nothing
     catalogs = open_catalogs(settings.titles, films["title"], settings.data_dir, settings.cache_dir)
     resolved = resolve_titles(films, catalogs)
     return films_with_imdb_id(resolved.links), resolved.ambiguous

@@ -284,8 +284,10 @@ class SentimentSettings(FlowSettings, LanguageModelSettings, _SentimentStages, P
 
 class _RefreshStages(BaseModel):
     sources: SourcesConfig = setting(SourcesConfig(), "which sources of reviews are queried, and how")
-    films: Literal["linked", "report"] = setting(
-        "linked", "linked: all rated films whose IMDb id is known; report: those that the last report shows"
+    films: Literal["linked", "report", "own"] = setting(
+        "linked",
+        "linked: all rated films whose IMDb id is known; report: those that the last report shows; own: all items, of "
+        "whatever kind, by the ids of their own source, which a file of reviews names too",
     )
     tconsts: tuple[str, ...] = setting((), "IMDb ids of the films instead, as tt0114709")
     store: ReviewStoreConfig = setting(ReviewStoreConfig(), "the review store")

@@ -6,7 +6,7 @@ An item has an IMDb id if the table of items has a column `tconst`, nullable, wi
 import hashlib
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -42,6 +42,9 @@ class ReviewConfig(StageConfig):
     store_version: int | None = setting(None, "version of the store; not set: the newest", ge=0)
     store_id: str | None = setting(None, "id that the store must have; not set: any")
     kinds: tuple[Kind, ...] = setting(("review",), "kinds of texts of a store that are used: review, reception, plot")
+    ids: Literal["imdb", "own"] = setting(
+        "imdb", "ids by which a store knows items; own: those of the ratings' or vectors' own source"
+    )
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ class Coverage:
     ambiguous_reviews: int
     unlicensed_reviews: int = 0
     store_version: int | None = None
+    ids: str = "imdb"
+
+    @property
+    def linked(self) -> str:
+        """What it means that an item is linked."""
+        return "linked to IMDb" if self.ids == "imdb" else "with an id of their own"
 
     def sentence(self) -> str:
         """Describe the coverage in one line."""
@@ -63,7 +72,7 @@ class Coverage:
             f"version {self.store_version} of the review store"
         )
         return (
-            f"{self.items_asked:,} items asked for, {self.items_linked:,} of them linked to IMDb, "
+            f"{self.items_asked:,} items asked for, {self.items_linked:,} of them {self.linked}, "
             f"{self.items_with_review:,} with a review, {self.reviews:,} reviews; "
             f"{self.ambiguous_reviews:,} reviews left out because they belong to several items"
             f"{'' if self.store_version is None else of_store}"
@@ -100,6 +109,12 @@ def film_of_each(corpus: pd.DataFrame) -> pd.DataFrame:
 def imdb_links(items: pd.DataFrame) -> pd.DataFrame:
     """List the items that have an IMDb id: item_id int32 (the index of `items`), tconst str."""
     return items.reindex(columns=["tconst"]).dropna().astype("str").reset_index()
+
+
+def own_links(items: pd.DataFrame) -> pd.DataFrame:
+    """List all items with the ids that their own source gives them, as `imdb_links` lists those of IMDb."""
+    ids = items["source_id"] if "source_id" in items else items.index.to_series().astype("str")
+    return pd.DataFrame({"item_id": items.index, "tconst": ids.to_numpy()}).astype({"tconst": "str"})
 
 
 def check_reviews(reviews: pd.DataFrame, config: ReviewConfig) -> None:
@@ -154,7 +169,7 @@ def join_reviews(
     known = about.merge(texts.drop_duplicates("review_id"), on="review_id")
     asked = items[items.index.isin(item_ids)]
     hint = "check that the reviews are the data set's own, and that the items have IMDb ids"
-    joined, coverage = _link(known, asked, hint)
+    joined, coverage = _link(known, asked, imdb_links(asked), hint)
     return joined[list(_COLUMNS)].astype(_COLUMNS), coverage
 
 
@@ -169,8 +184,9 @@ def read_stored_reviews(
     Raises StoreError if the store cannot be read, and NotEnoughData if no item has a review.
     """
     asked = items[items.index.isin(item_ids)]
-    store, tconsts = ReviewStore(str(config.store), config.storage_options), imdb_links(asked)["tconst"]
-    stored = store.read(tconsts, config.store_version, _STORED)
+    store = ReviewStore(str(config.store), config.storage_options)
+    links = own_links(asked) if config.ids == "own" else imdb_links(asked)
+    stored = store.read(links["tconst"], config.store_version, _STORED)
     of_kind = stored[stored["kind"].isin(config.kinds)]
     usable = of_kind[of_kind["training_allowed"]].rename(columns={"content_sha256": "review_id", "rating": "stars"})
     texts = usable["text"].map(plain_text).astype("str")
@@ -178,17 +194,20 @@ def read_stored_reviews(
     joined, coverage = _link(
         usable.sort_values("source", kind="stable"),
         asked,
+        links,
         "fill the store with python -m flows.refresh_reviews, or leave out --reviews.store",
         unlicensed_reviews=int((~of_kind["training_allowed"]).sum()),
         store_version=config.store_version,
+        ids=config.ids,
     )
     joined = joined.assign(stars=joined["stars"].round())
     return joined[[*_COLUMNS, "kind", "source", "attribution"]].astype(_COLUMNS), coverage
 
 
-def _link(reviews: pd.DataFrame, asked: pd.DataFrame, hint: str, **counts: Any) -> tuple[pd.DataFrame, Coverage]:
+def _link(
+    reviews: pd.DataFrame, asked: pd.DataFrame, links: pd.DataFrame, hint: str, **counts: Any
+) -> tuple[pd.DataFrame, Coverage]:
     """Join reviews to items by tconst, each text once, sorted by review_id; without the texts of several titles."""
-    links = imdb_links(asked)
     linked = reviews.merge(links, on="tconst")
     ambiguous = linked["review_id"].map(reviews.groupby("review_id")["tconst"].nunique()) > 1
     ordered = linked[~ambiguous].sort_values("review_id", kind="stable")

@@ -13,6 +13,7 @@ from latentflix.artifacts import Store
 from latentflix.config import StageConfig, setting
 from latentflix.data.titles import split_title
 from latentflix.errors import SettingsError, TransientFetchError
+from latentflix.reviews.join import own_links
 from latentflix.reviews.sources.protocol import TRY_NEXT_SOURCE, Answer, Film, Outcome, Review, ReviewSource, query
 from latentflix.reviews.store import Attempt, Change, MergeCounts, ReviewStore, partition_of
 from latentflix.runs import Run
@@ -224,6 +225,12 @@ def films_by_id(items: pd.DataFrame, tconsts: Sequence[str]) -> list[Film]:
     """List the films with these IMDb ids, with title and year if `films_with_imdb_id(items)` knows them."""
     known = {film.tconst: film for film in films_with_imdb_id(items)}
     return [known.get(tconst, Film("", None, tconst)) for tconst in tconsts]
+
+
+def films_of_own(items: pd.DataFrame) -> list[Film]:
+    """List all items under the ids that their own source gives them; most of what is said of films holds of books."""
+    links = own_links(items).set_index("item_id")["tconst"]
+    return [Film(title, None, str(links[item_id])) for item_id, title in items["title"].astype("str").items()]
 
 
 def films_with_imdb_id(items: pd.DataFrame) -> list[Film]:

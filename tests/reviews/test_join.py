@@ -13,8 +13,13 @@ from latentflix.reviews.join import (
     held_out_texts,
     imdb_links,
     join_reviews,
+    read_stored_reviews,
     with_store_version,
 )
+from latentflix.reviews.refresh import films_of_own
+from latentflix.reviews.sources.file import FileConfig, FileSource
+from latentflix.reviews.sources.protocol import query
+from latentflix.reviews.store import ReviewStore
 from latentflix.text.cleaning import text_id
 from tests.support.synthetic_reviews import BEGAN, make_links, review, sha256, write
 
@@ -281,3 +286,18 @@ def test_texts_of_the_store_are_held_out_as_they_are_read(store):
     table, _ = stored(store)
     linked = [("of emma elsewhere", "tt1", 8), ("of nothing", "tt9", 3)]
     assert held_out(table, linked) == {*map(sha256, table["text"]), sha256("of emma elsewhere")}
+
+
+def test_a_store_of_books_is_filled_and_read_by_the_ids_of_their_own_source(tmp_path):
+    (tmp_path / "blurbs.csv").write_text("item,text\nb1,Of whales.\nb2,Of spies.\nb9,Of nothing.\n")
+    source = FileSource(FileConfig(path=tmp_path / "blurbs.csv", item_column="item"))
+    titles = {"title": ["W", "S", "N"], "source_id": ["b1", "b2", "b3"]}
+    items = pd.DataFrame(titles, index=pd.Index([1, 2, 3], name="item_id"))
+    store = ReviewStore(str(tmp_path / "store"))
+    answers = [query(source, film, None, 10) for film in films_of_own(items)]
+    assert [answer.outcome for answer in answers] == ["ok", "ok", "not_covered"]
+    store.merge([each for answer in answers for each in answer.reviews], BEGAN)
+    config = ReviewConfig(store=str(tmp_path / "store"), ids="own")
+    found, coverage = read_stored_reviews(items, items.index.to_series(), config)
+    assert dict(zip(found["item_id"], found["text"], strict=True)) == {1: "Of whales.", 2: "Of spies."}
+    assert coverage.sentence().startswith("3 items asked for, 3 of them with an id of their own, 2 with a review")

@@ -36,6 +36,9 @@ class FileConfig(StageConfig):
     path: Path | None = setting(None, "your own reviews: a csv file, or a parquet file whose name ends in .parquet")
     text_column: str = setting("text", "column of texts")
     tconst_column: str = setting("imdb_id", "column of IMDb ids, as tt0116282")
+    item_column: str | None = setting(
+        None, "column of the ids that the items' own source gives them, instead of IMDb ids"
+    )
     title_column: str = setting("title", "column of titles, used where there is no IMDb id")
     year_column: str = setting("year", "column of years of release, used where there is no IMDb id")
     id_column: str | None = setting(
@@ -65,6 +68,7 @@ class Row(BaseModel):
     """A usable row."""
 
     text: str
+    item: str | None = None
     tconst: str | None = Field(None, pattern=rf"^{TCONST.pattern}$")
     title: str | None = None
     year: int | None = Field(None, ge=1870, le=2200)
@@ -90,8 +94,8 @@ class Row(BaseModel):
 
     @model_validator(mode="after")
     def _check_film(self) -> Self:
-        if self.tconst is None and (self.title is None or self.year is None):
-            raise ValueError("there is neither an IMDb id nor title and year")
+        if self.item is None and self.tconst is None and (self.title is None or self.year is None):
+            raise ValueError("there is neither an id nor title and year")
         return self
 
     @property
@@ -99,7 +103,7 @@ class Row(BaseModel):
         """The review's own id, else a hash of its film and text."""
         if self.id is not None:
             return self.id
-        film = self.tconst or f"{self.title} {self.year}"
+        film = self.item or self.tconst or f"{self.title} {self.year}"
         return hashlib.sha256(f"{film}\0{self.text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -207,7 +211,7 @@ def _places(header: Sequence[str], config: FileConfig) -> dict[str, int]:
     # An IMDb id may replace title and year, and the reverse; every other column that is set must be there.
     film = {"tconst", "title", "year"}
     missing = [column for name, column in config.columns.items() if name not in places.keys() | film]
-    if "tconst" not in places and not {"title", "year"} <= places.keys():
+    if not {"tconst", "item"} & places.keys() and not {"title", "year"} <= places.keys():
         missing.append(f"{config.tconst_column}, or {config.title_column} and {config.year_column}")
     if missing:
         raise DataError(
@@ -236,7 +240,7 @@ class FileSource:
         rows, rejected = read_rows(self._config)
         films: dict[FilmKey, list[Row]] = defaultdict(list)
         for row in rows:
-            films[row.tconst or (plain_name(row.title or ""), row.year)].append(row)
+            films[row.item or row.tconst or (plain_name(row.title or ""), row.year)].append(row)
         return films, rejected
 
     @property
@@ -254,7 +258,7 @@ class FileSource:
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """Fetch the film's reviews, newest first; those without a date come last, and are always included."""
-        tconst = film.imdb_id
+        tconst = film.tconst or film.imdb_id
         films, _ = self._contents
         names, year = split_title(film.title)
         by_title = ((name, film.year or year) for name in dict.fromkeys(map(plain_name, names)))

@@ -20,7 +20,7 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Film:
-    """A film that sources are queried for; `tconst` is its IMDb id."""
+    """A film that sources are queried for; `tconst` is its IMDb id, or the id that its own source gives an item."""
 
     title: str
     year: int | None = None

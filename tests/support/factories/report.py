@@ -15,7 +15,14 @@ from tests.support.factories.comparison import compare, make_case
 LABELS = ["1+", "1-", "2+", "2-"]
 SCRIPT = "<script>alert(1)</script>"
 HANDLER = '<img src=x onerror="alert(2)">'
-COVERAGE = {"items_asked": 5, "items_linked": 4, "items_with_review": 3, "reviews": 4, "ambiguous_reviews": 1}
+COVERAGE = {
+    "items_asked": 5,
+    "items_linked": 4,
+    "items_with_review": 3,
+    "reviews": 4,
+    "ambiguous_reviews": 1,
+    "ids": "imdb",
+}
 # How far all readers together are ahead of each.
 LEADS = {"words": 0.02, "topics": 0.06, "network": 0.25, "metadata": -0.05}
 POSITIONS = {
