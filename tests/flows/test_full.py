@@ -223,7 +223,7 @@ def test_a_changed_classifier_setting_runs_the_classifier_and_what_depends_on_it
     copy_stages(synthetic_run, tmp_path)
     changed = {**SYNTHETIC["classifier"], "all_epochs": 1}
     again = run_synthetic(world, tmp_path, classifier=changed)
-    assert again.made == {*STAGES[STAGES.index("fold") :]} - {"names", "tags", "user_groups"}
+    assert again.made == {*STAGES[STAGES.index("fold") :]} - {"axis_comparison", "names", "tags", "user_groups"}
     page = Path(again.result.report).read_text(encoding="utf-8")
     assert re.search(r"classifier\.all_epochs</th><td[^>]*>8</td><td[^>]*>1</td>", page)
     assert re.findall(r'<a href="#factor-(\d)">\1</a></th><td>(\d|new)</td><td>1\.00</td>', page) == [
@@ -304,7 +304,7 @@ def test_a_run_on_real_data_continues_after_a_sigkill(tmp_path: Path) -> None:
     after = artifacts(tmp_path)
     assert before.items() <= after.items()
     # MovieLens 100K has no tags.
-    assert set(result["seconds"]) == {*STAGES} - {"tags"}
+    assert set(result["seconds"]) == {*STAGES} - {"axis_comparison", "tags"}
     assert result["headline"]["reviews"] == 1174
     assert result["headline"]["items"] == 88
     assert Path(result["report"]).is_file()
