@@ -155,7 +155,7 @@ def artifacts(server: Server, finished: Any) -> dict[str, Any]:
 def test_its_artifacts_are_scores_names_and_the_progress_of_trainings(artifacts: dict[str, Any]) -> None:
     coverage = {row["metric"]: row["value"] for row in json.loads(artifacts["reviews-metrics"]["data"])}
     assert (coverage["items_with_review"], coverage["reviews"]) == (80, 480)
-    assert all(0 <= row["auc"] <= 1 for row in json.loads(artifacts["evaluation-labels"]["data"]))
+    assert all(0 <= row["auc"] <= 1 for row in json.loads(artifacts["label-evaluation-labels"]["data"]))
     assert artifacts["factor-names"]["data"].startswith("## 6 of 6 names hold\n\n3 of 3 factors are stable")
     language_model = artifacts["training-language-model-forward"]
     assert (language_model["type"], language_model["data"]) == ("progress", 100)
