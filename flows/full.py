@@ -7,7 +7,16 @@ from prefect import flow
 
 from flows.command_line import FlowResult, main
 from flows.network import Network, embed_texts, judge_network, train_network
-from flows.steps import compare_axes, fetch, find_factors, find_texts, finish, leave_out_kinds, predict_positions
+from flows.steps import (
+    compare_axes,
+    fetch,
+    find_factors,
+    find_texts,
+    finish,
+    leave_out_kinds,
+    load_items,
+    predict_positions,
+)
 from latentflix.artifacts import Store
 from latentflix.data.tags import has_tags
 from latentflix.report.changes import find_previous
@@ -28,10 +37,12 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     """
     nouns = settings.report.nouns
     run = StageRunner(Store(settings.artifacts_dir.resolve()), settings.parallel, nouns)
-    found = find_factors(run, settings)
-    ratings, axes = found.ratings, found.factors
-    labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
+    sources, ratings = load_items(run, settings)
+    # Texts of other items end a run before anything is trained.
     texts = find_texts(run, ratings, settings)
+    found = find_factors(run, sources, ratings, settings)
+    axes = found.factors
+    labels = run(factors.label, factors=axes, ratings=ratings, config=settings.labels)
     plots = [fetch(run, settings, "film_plots")] if settings.documents.plots else []
     documents = run(readers.gather, reviews=texts.joined, ratings=ratings, plots=plots, config=settings.documents)
 
@@ -71,11 +82,11 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     )
     kinds_of_axes = compare_axes(run, found, texts, documents, sentences, settings)
     tags = []
-    if has_tags(run.store.manifest(found.sources[0]).metrics):
+    if has_tags(run.store.manifest(sources[0]).metrics):
         tags = [
             run(
                 factors.read_tags,
-                source=found.sources[0],
+                source=sources[0],
                 ratings=ratings,
                 documents=documents,
                 factors=axes,
@@ -108,7 +119,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
     page = run(
         report.write_report,
         **compared,
-        sources=[*found.sources, *plots],
+        sources=[*sources, *plots],
         corpus=texts.corpus,
         ratings=ratings,
         recommender=found.recommender,

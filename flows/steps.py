@@ -102,15 +102,20 @@ class FoundFactors:
     recommender: Sequence[Handle] = ()
 
 
-def find_factors(run: StageRunner, settings: FullSettings) -> FoundFactors:
-    """Find factors in item vectors of the user's own if there are any, else by a recommender trained on ratings."""
+def load_items(run: StageRunner, settings: FullSettings) -> tuple[list[Handle], Handle]:
+    """Read item vectors of the user's own and their items if there are any, else ratings: handles as `load_ratings`."""
+    if not settings.item_factors.path:
+        return load_ratings(run, settings)
+    source = identify_vectors(settings.item_factors)
+    vectors = run(data.read_item_factors, config=source)
+    return [vectors], run(data.read_items, item_factors=vectors, config=source)
+
+
+def find_factors(run: StageRunner, sources: Sequence[Handle], ratings: Handle, settings: FullSettings) -> FoundFactors:
+    """Find factors in what `load_items` loaded: in item vectors, or by a recommender that is trained on ratings."""
     if settings.item_factors.path:
-        source = identify_vectors(settings.item_factors)
-        vectors = run(data.read_item_factors, config=source)
-        items = run(data.read_items, item_factors=vectors, config=source)
-        axes = run(factors.extract_from_vectors, ratings=items, item_factors=vectors, config=settings.factors)
-        return FoundFactors([vectors], items, axes)
-    sources, ratings = load_ratings(run, settings)
+        axes = run(factors.extract_from_vectors, ratings=ratings, item_factors=sources[0], config=settings.factors)
+        return FoundFactors(sources, ratings, axes)
     fits = fit_until_stable(run, ratings, settings)
     tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
     trials = run(recommender.compare_models, fits=tried, config=settings.trials)

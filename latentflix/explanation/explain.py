@@ -83,6 +83,13 @@ def explain(
     steps.note("item_factors", figures={"fits": len(vectors.item_factors), "items": len(described)})
     steps.note("ratings", figures={"counted": are_counted(described)})
 
+    joined, _ = steps.run(
+        "reviews",
+        StageConfig(),
+        lambda: join_texts(with_ids(texts, "texts"), vectors.numbers, _LONGEST),
+        lambda found: asdict(found[1]),
+    )
+
     n_users = described["ratings"]
     factors = steps.run(
         "factors",
@@ -92,12 +99,6 @@ def explain(
     )
     scores, axes = factors.scores, factors.axes
     labels = steps.run("labels", chosen.labels, lambda: label_items(scores, axes, n_users, chosen.labels))
-    joined, _ = steps.run(
-        "reviews",
-        StageConfig(),
-        lambda: join_texts(with_ids(texts, "texts"), vectors.numbers, _LONGEST),
-        lambda found: asdict(found[1]),
-    )
     documents = steps.run(
         "documents",
         chosen.documents,

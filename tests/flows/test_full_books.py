@@ -44,7 +44,7 @@ def books_run(prefect: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_stages_of_the_recommender_and_of_the_network_fall_away(books_run: Run) -> None:
     assert list(books_run.result.seconds) == [
-        *("item_factors", "ratings", "factors", "labels", "reviews", "documents", "topics", "repeats", "positions"),
+        *("item_factors", "ratings", "reviews", "factors", "labels", "documents", "topics", "repeats", "positions"),
         *("reader", "evaluation", "names", "histograms", "changes", "report"),
     ]
 
