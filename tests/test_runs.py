@@ -56,7 +56,7 @@ def test_a_run_knows_the_artifacts_that_it_made(store):
 def test_only_settings_and_metrics_that_differ_are_compared(store):
     comparison = compare_runs(store, choose_run(store, "b"), choose_run(store, "ab"))
     assert comparison["settings"] == [Difference("language_model", "epochs", 3, 5)]
-    assert comparison["metrics"] == [Difference("evaluation", "auc", 0.7, 0.8)]
+    assert comparison["metrics"] == [Difference("label_evaluation", "auc", 0.7, 0.8)]
 
 
 def test_a_run_whose_manifest_is_broken_is_left_out_and_named(store, tmp_path, caplog):
