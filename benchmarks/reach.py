@@ -27,7 +27,7 @@ from latentflix.factors.inference import EvaluationConfig, score_positions
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.readers.metadata import TableReader
 from latentflix.factors.readers.registry import build_readers
-from latentflix.factors.readers.ridge import KernelRidge, fit_ridge
+from latentflix.factors.readers.ridge import KernelRidge, choose_landmarks, fit_ridge
 from latentflix.factors.readers.topics import find_topics
 from latentflix.metrics import rank_correlations
 from latentflix.recommender.fit import fit_recommender, seed_groups
@@ -217,8 +217,9 @@ def _ask_oracle(world: World, documents: Documents, axes: Factors, folds: np.nda
     weights, predicted = documents.items["weight"].to_numpy(), np.zeros_like(truth)
     for fold in np.unique(folds):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        learned, seen = reader.kernels(train, test, train)
-        ridge = KernelRidge.decompose(learned, weights[train])
+        chosen = choose_landmarks(len(train))
+        learned, seen = reader.kernels(train, test, train[chosen])
+        ridge = KernelRidge.decompose(learned, weights[train], chosen)
         predicted[test] = fit_ridge(ridge, truth[train]).predict(ridge.project(seen))
     return float(rank_correlations(predicted, truth, folds, weights).mean())
 
