@@ -80,7 +80,7 @@ def full(settings: FullSettings = DEFAULTS) -> FlowResult:
         reviews=texts.joined,
         config=settings.histograms,
     )
-    kinds_of_axes = compare_axes(run, found, texts, documents, sentences, settings)
+    kinds_of_axes = compare_axes(run, found, ratings, texts, documents, sentences, settings)
     tags = []
     if has_tags(run.store.manifest(sources[0]).metrics):
         tags = [

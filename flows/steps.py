@@ -88,16 +88,12 @@ class FoundFactors:
     """The factors that are explained, and what they were found in.
 
     Attributes:
-        sources: what was read, the ratings or item vectors first.
-        ratings: the checked ratings, or the items alone where there are none.
-        fits, halves, recommender: the fits of the recommender, on all users and on halves of them, and what its trials
-            and analysis found; none for item vectors of one's own.
+        fits: of the recommender, or the item vectors of one's own.
+        halves, recommender: the fits on halves of the users, and what trials and analysis found; none for vectors.
     """
 
-    sources: Sequence[Handle]
-    ratings: Handle
     factors: Handle
-    fits: Sequence[Handle] = ()
+    fits: Sequence[Handle]
     halves: Sequence[Handle] = ()
     recommender: Sequence[Handle] = ()
 
@@ -114,15 +110,15 @@ def load_items(run: StageRunner, settings: FullSettings) -> tuple[list[Handle], 
 def find_factors(run: StageRunner, sources: Sequence[Handle], ratings: Handle, settings: FullSettings) -> FoundFactors:
     """Find factors in what `load_items` loaded: in item vectors, or by a recommender that is trained on ratings."""
     if settings.item_factors.path:
-        axes = run(factors.extract_from_vectors, ratings=ratings, item_factors=sources[0], config=settings.factors)
-        return FoundFactors(sources, ratings, axes)
+        axes = run(factors.extract, ratings=ratings, fits=sources, halves=[], config=settings.factors)
+        return FoundFactors(axes, sources)
     fits = fit_until_stable(run, ratings, settings)
     tried = run.map(recommender.fit, ratings=ratings, configs=trial_configs(settings.collab, settings.trials))
     trials = run(recommender.compare_models, fits=tried, config=settings.trials)
     analysis = run(recommender.analyse, ratings=ratings, fits=fits, config=settings.analysis)
     halves = run.map(recommender.fit_user_halves, ratings=ratings, fits=fits, configs=pair_groups(settings.halves))
     axes = run(factors.extract, ratings=ratings, fits=fits, halves=halves, config=settings.factors)
-    return FoundFactors(sources, ratings, axes, fits, halves, [trials, analysis])
+    return FoundFactors(axes, fits, halves, [trials, analysis])
 
 
 def fit_until_stable(run: StageRunner, ratings: Handle, settings: FullSettings) -> list[Handle]:
@@ -161,6 +157,9 @@ def find_texts(run: StageRunner, ratings: Handle, settings: FullSettings) -> Tex
     """Join the user's own texts to the items if there are any, else reviews of a corpus or of the review store."""
     if settings.texts.path:
         joined = run(reviews.join_own_texts, ratings=ratings, config=identify_texts(settings.texts))
+        return Texts(joined, stored=[joined])
+    if settings.reviews.ids == "own":
+        joined = run(reviews.read_own_store, ratings=ratings, config=with_store_version(settings.reviews))
         return Texts(joined, stored=[joined])
     corpus = fetch(run, settings, settings.reviews.corpus)
     joined = run(reviews.join_reviews, corpus=corpus, ratings=ratings, config=with_store_version(settings.reviews))
@@ -210,6 +209,7 @@ def predict_positions(
 def compare_axes(
     run: StageRunner,
     found: FoundFactors,
+    ratings: Handle,
     texts: Texts,
     documents: Handle,
     embeddings: Sequence[Handle],
@@ -222,10 +222,9 @@ def compare_axes(
     return [
         run(
             axis_comparison.compare_axes,
-            ratings=found.ratings,
+            ratings=ratings,
             fits=found.fits,
             halves=found.halves,
-            item_factors=[] if found.fits else found.sources[:1],
             documents=documents,
             reviews=texts.joined,
             topics=learn_topics(run, texts, documents, settings.readers),

@@ -1,4 +1,4 @@
-"""Named sets of settings: what the profiles of flows set, and what comes with sources of one's own."""
+"""Named sets of settings: the profiles of flows, and what comes with sources that are not the usual ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,13 +25,6 @@ _ULMFIT = {
 
 # Fits to many ratings are drawn in a fraction of the time that training takes, and predict better.
 _DRAWN = {"model": "bayes", "n_factors": 20, "seeds_per_task": 20, "posterior": {"between": 2}}
-
-# Vectors and texts of one's own may be of anything.
-OWN_VECTORS = {
-    "network": False,
-    "report": {"item_noun": "item", "category_noun": "category", "category_nouns": "categories", "origin": ""},
-}
-OWN_TEXTS = {"network": False, "report": {"item_noun": "item", "text_noun": "text", "passage_share": 1.0}}
 
 # For a thousand items and a million ratings, or more.
 _MANY_ITEMS: Mapping[str, Mapping[str, Any]] = {
@@ -71,3 +64,31 @@ SENTIMENT: Mapping[str, Mapping[str, Any]] = {
         "sentiment_classifier": {"max_tokens": 1440, "batch_size": 64, "dropout": 0.5},
     },
 }
+
+# Vectors and texts of one's own may be of anything.
+_OWN_VECTORS = {
+    "network": False,
+    "report": {"item_noun": "item", "category_noun": "category", "category_nouns": "categories", "origin": ""},
+}
+_OWN_TEXTS = {"network": False, "report": {"item_noun": "item", "text_noun": "text", "passage_share": 1.0}}
+
+
+def source_values(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The values of stages, some sets of them, that come with the sources that the settings given name."""
+    source, ratings, vectors, texts, reviews = (
+        dict(given.get(name) or {}) for name in ("ratings_source", "ratings", "item_factors", "texts", "reviews")
+    )
+    values: list[Mapping[str, Any]] = []
+    if vectors.get("path"):
+        values.append(_OWN_VECTORS)
+    if texts.get("path") or reviews.get("ids") == "own":
+        values.append(_OWN_TEXTS)
+    if source.get("rating_column") == "":
+        values.append(_of_interactions("interactions"))
+    elif ratings.get("likes_from") is not None:
+        values.append(_of_interactions("likes"))
+    return values
+
+
+def _of_interactions(origin: str) -> dict[str, Any]:
+    return {"collab": {"model": "als"}, "report": {"origin": origin}, "analysis_page": {"origin": origin}}

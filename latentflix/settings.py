@@ -33,7 +33,7 @@ from latentflix.genres.model import GenreConfig
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig
 from latentflix.genres.plot_file import PlotSource
 from latentflix.genres.plot_summaries import PlotSummaryConfig
-from latentflix.profiles import FULL, OWN_TEXTS, OWN_VECTORS, SENTIMENT, STUDY_WEIGHT_DECAYS
+from latentflix.profiles import FULL, SENTIMENT, STUDY_WEIGHT_DECAYS, source_values
 from latentflix.recommender.analysis import AnalysisConfig
 from latentflix.recommender.halves import HalvesConfig
 from latentflix.recommender.item_vectors import ItemFactorsSource
@@ -61,14 +61,10 @@ Profile = Literal["sample", "standard", "ulmfit"]
 
 
 class FlowSettings(BaseModel):
-    """Where a flow runs, reads and writes.
-
-    PROFILES: named sets of values, which single settings override. OWN: those of sources, if they are given a path.
-    """
+    """Where a flow runs, reads and writes. PROFILES: named sets of values, which single settings override."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     PROFILES: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    OWN: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     parallel: ParallelConfig = setting(ParallelConfig(), "where fits that need not wait for one another run")
     artifacts_dir: Path = setting(Path("artifacts"), "where artifacts and the report are written")
@@ -85,12 +81,8 @@ class FlowSettings(BaseModel):
         if not isinstance(given, Mapping):
             return given
         values = cls.PROFILES.get(str(given.get("profile", "sample")), {})
-        for source, own in cls.OWN.items():
-            if dict(given.get(source, {})).get("path"):
-                values = _merge(values, own)
-        for stage, own in _of_interactions(given).items():
-            if stage in cls.model_fields:
-                values = _merge(values, {stage: own})
+        for own in source_values(given):
+            values = _merge(values, {stage: value for stage, value in own.items() if stage in cls.model_fields})
         return _merge(values, given)
 
 
@@ -196,7 +188,6 @@ class FullSettings(FlowSettings, LanguageModelSettings, _FullStages, RatedSettin
     """The settings of the full flow. What is not given is as the profile has it."""
 
     _check_recommender = model_validator(mode="after")(_check_model)
-    OWN: ClassVar = {"item_factors": OWN_VECTORS, "texts": OWN_TEXTS}
     PROFILES: ClassVar = FULL
 
     @property
@@ -303,17 +294,6 @@ class RefreshSettings(FlowSettings, RatedSettings, _RefreshStages):
     def data(self) -> str:
         """What a run is named after: the sources that it queries."""
         return "-".join(self.sources.names)
-
-
-def _of_interactions(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What the values of other stages are, by stage, if those given say that the data are interactions or likes."""
-    if dict(given.get("ratings_source") or {}).get("rating_column") == "":
-        origin = "interactions"
-    elif dict(given.get("ratings") or {}).get("likes_from") is not None:
-        origin = "likes"
-    else:
-        return {}
-    return {"collab": {"model": "als"}, "report": {"origin": origin}, "analysis_page": {"origin": origin}}
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from typing import Annotated
 from latentflix.factors.axis_comparison import ComparedAxesConfig
 from latentflix.factors.axis_comparison import compare_axes as compare_kinds
 from latentflix.factors.documents import Documents
-from latentflix.recommender.halves import HalfFits
-from latentflix.recommender.item_vectors import ItemVectors
-from latentflix.recommender.model import Recommender, seed_fits
+from latentflix.recommender.halves import read_pairs
+from latentflix.recommender.saved_fits import FITS, read_fits
 from tasks.readers import load_readers
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -18,22 +17,19 @@ def compare_axes(
     store: Store,
     *,
     ratings: Handle,
-    fits: Annotated[tuple[Handle, ...], "collab"],
+    fits: Annotated[tuple[Handle, ...], *FITS],
     halves: tuple[Handle, ...],
-    item_factors: tuple[Handle, ...],
     documents: Handle,
     reviews: Handle,
     topics: Handle,
     embeddings: tuple[Handle, ...],
     config: ComparedAxesConfig,
 ) -> None:
-    """Compare kinds of axes on the same fits, or item vectors of the user's own, texts and folds."""
+    """Compare kinds of axes on the same fits, texts and folds."""
     read = store.read(documents, Documents)
-    trained = [fit for group in fits for fit in seed_fits(store.read(group, Recommender))]
-    given = [fit for vectors in item_factors for fit in store.read(vectors, ItemVectors).fits()]
     compared = compare_kinds(
-        [*trained, *given],
-        [pair for part in halves for pair in store.read(part, HalfFits).pairs()],
+        read_fits(store, fits),
+        read_pairs(store, halves),
         read,
         store.read_table(ratings, "items"),
         load_readers(store, read, ratings, reviews, topics, embeddings, config.readers),

@@ -32,9 +32,8 @@ from latentflix.factors.meanings.tester import read_name_tests
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.tags import TagConfig, compare_with_tags
 from latentflix.factors.user_groups import UserGroupConfig, find_user_groups
-from latentflix.recommender.halves import HalfFits
-from latentflix.recommender.item_vectors import ItemVectors
-from latentflix.recommender.model import Recommender, seed_fits
+from latentflix.recommender.halves import read_pairs
+from latentflix.recommender.saved_fits import FITS, read_fits
 from latentflix.text.classifier import read_reviews
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.sentence_embeddings import Embeddings
@@ -52,7 +51,7 @@ def measure_agreement(
     config: FactorConfig,
 ) -> None:
     """Measure how stable the axes of some of the seeds are."""
-    some_fits = [fit for group in fits for fit in seed_fits(store.read(group, Recommender))]
+    some_fits = read_fits(store, fits)
     factors = extract_factors(some_fits, store.read_table(ratings, "items")["ratings"], config)
     artifact.write(factors)
     artifact.metrics.update(fits=len(some_fits), mean_stability=float(factors.axes["stability"].mean()))
@@ -64,31 +63,17 @@ def extract(
     store: Store,
     *,
     ratings: Handle,
-    fits: Annotated[tuple[Handle, ...], "collab"],
+    fits: Annotated[tuple[Handle, ...], *FITS],
     halves: tuple[Handle, ...],
     config: FactorConfig,
 ) -> None:
-    """Rotate the item factors of all seeds to their common axes, and measure how stable these are."""
-    all_fits = [fit for group in fits for fit in seed_fits(store.read(group, Recommender))]
-    pairs = [pair for part in halves for pair in store.read(part, HalfFits).pairs()]
+    """Rotate the item factors of all fits to their common axes, and measure how stable these are."""
     n_ratings = store.read_table(ratings, "items")["ratings"]
-    factors = extract_factors(all_fits, n_ratings, config, pairs)
+    factors = extract_factors(read_fits(store, fits), n_ratings, config, read_pairs(store, halves))
     artifact.write(factors)
     artifact.metrics.update(
         axes=len(factors.axes), **{name: int(factors.axes[name].sum()) for name in ("stable", "shared")}
     )
-
-
-@stage("factors", "factors-{config.rotation}-{config.n_axes}")
-def extract_from_vectors(
-    artifact: Artifact, store: Store, *, ratings: Handle, item_factors: Handle, config: FactorConfig
-) -> None:
-    """Rotate item vectors of the user's own to common axes, and measure how stable these are if there are several."""
-    vectors = store.read(item_factors, ItemVectors)
-    n_ratings = store.read_table(ratings, "items")["ratings"]
-    factors = extract_factors(vectors.fits(), n_ratings, config, dimensions=vectors.dimensions)
-    artifact.write(factors)
-    artifact.metrics.update(axes=len(factors.axes), stable=int(factors.axes["stable"].sum()), shared=0)
 
 
 @stage("labels", "labels-{config.rule}")

@@ -8,6 +8,7 @@ from latentflix.factors.naming import Names
 from latentflix.factors.tags import TagFindings
 from latentflix.factors.user_groups import UserGroups
 from latentflix.recommender.analysis import Analysis
+from latentflix.recommender.saved_fits import FITS
 from latentflix.recommender.trials import Trials
 from latentflix.report.changes import Changes, ChangesConfig, compare_snapshots, read_snapshot
 from latentflix.report.inputs import (
@@ -66,7 +67,7 @@ def write_report(
     llm_names: tuple[Handle, ...],
     user_groups: tuple[Handle, ...],
     changes: Handle,
-    fits: Annotated[tuple[Handle, ...], "collab"],
+    fits: Annotated[tuple[Handle, ...], *FITS],
     halves: tuple[Handle, ...],
     config: ReportConfig,
 ) -> None:
@@ -101,7 +102,8 @@ def write_report(
         axis_comparison=[store.read(handle, AxisComparison) for handle in axis_comparison],
         llm_names=[store.read(handle, LlmNames) for handle in llm_names],
         user_groups=[store.read(handle, UserGroups) for handle in user_groups],
-        manifests=[store.manifest(handle) for handle in stages],
+        # Vectors of one's own are both source and fits.
+        manifests=[store.manifest(handle) for handle in dict.fromkeys(stages)],
     )
     artifact.metrics.update(build_report(artifact.folder, inputs, config))
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from latentflix.data.ratings import Ratings
 from latentflix.errors import StoreConflict, TransientFetchError
-from latentflix.reviews.join import ReviewConfig, film_of_each, gather_reviews, held_out_texts
+from latentflix.reviews.join import ReviewConfig, film_of_each, gather_reviews, held_out_texts, read_own_reviews
 from latentflix.reviews.refresh import Batch, RefreshConfig
 from latentflix.reviews.texts import TextsSourceConfig, join_texts, read_texts
 from tasks.stage import Artifact, Handle, Store, stage
@@ -40,6 +40,15 @@ def join_reviews(
     reviews, coverage = gather_reviews(texts, items, item_ids, review_films, config)
     artifact.write_table("reviews", reviews)
     artifact.write_table("unread", held_out_texts(reviews, items, item_ids, review_films))
+    artifact.metrics.update(asdict(coverage))
+
+
+@stage("reviews", "reviews")
+def read_own_store(artifact: Artifact, store: Store, *, ratings: Handle, config: ReviewConfig) -> None:
+    """Read the texts of items from a review store that knows them by the ids of their own source."""
+    reviews, coverage, unread = read_own_reviews(store.read_table(ratings, "items"), config)
+    artifact.write_table("reviews", reviews)
+    artifact.write_table("unread", unread)
     artifact.metrics.update(asdict(coverage))
 
 

@@ -42,13 +42,14 @@ def similar(
     """List the items that the recommender considers most similar to an item."""
     from latentflix.data.item_search import find_item
     from latentflix.data.items import are_counted
-    from latentflix.recommender.similarity import find_similar, read_fits
+    from latentflix.recommender.saved_fits import read_fits_of
+    from latentflix.recommender.similarity import find_similar
 
     store, chosen = open_run(artifacts_dir, run)
     items = store.read_table(chosen.handle("ratings"), "items")
     item_id = find_item(items, item)
     frequently_rated = items.index[items["ratings"] >= min_ratings]
-    similar = find_similar(read_fits(store, chosen), [item_id], frequently_rated, top)
+    similar = find_similar(read_fits_of(store, chosen.handle("factors")), [item_id], frequently_rated, top)
     cosines = similar.set_index("similar_id")["cosine"]
     near = items.loc[cosines.index, ["title", "ratings"]].assign(cosine=cosines).rename_axis("item_id").reset_index()
     title = items.loc[item_id, "title"]
@@ -56,9 +57,11 @@ def similar(
         print_json({"item_id": item_id, "title": title, "similar": near.to_dict("records")})
         return
     nouns, counted = read_nouns(chosen.config), are_counted(items)
-    rows = [(decimals(each.cosine), each.title, f"{each.ratings:,}" * counted) for each in near.itertuples()]
-    columns = ("cosine", nouns.item, (nouns.origin or "users") * counted)
-    print_table(columns, rows, title=title, right=(0, 2))
+    rows = [
+        (decimals(each.cosine), each.title, *([f"{each.ratings:,}"] if counted else [])) for each in near.itertuples()
+    ]
+    columns = ("cosine", nouns.item, *([nouns.origin or "users"] if counted else []))
+    print_table(columns, rows, title=title, right=range(0, len(columns), 2))
 
 
 def _print_item(item: "ItemSummary", top: int, nouns: Nouns) -> None:

@@ -1,13 +1,13 @@
 """Items of one's own, as any recommender has them: their ids, titles, and whatever else a table says of them."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_integer_dtype, is_list_like, is_numeric_dtype
 
+from latentflix.data.ids import plain_ids, require_unique
 from latentflix.errors import DataError
 
 # What the names of the columns of further numbers begin with.
@@ -17,44 +17,9 @@ NUMBER = "number_"
 UNCOUNTED = np.iinfo(np.int32).max
 SEPARATOR = "|"
 COUNT, MEAN = "ratings", "mean_rating"
-_NAMED = 10
-# A column of more categories tells items apart and says nothing of them.
+# A column of more categories identifies items rather than describing them.
 _MOST_CATEGORIES = 200
 _LARGEST_ID = np.iinfo(np.int32).max
-
-
-def plain_ids(values: Iterable[Any], where: str) -> list[str]:
-    """Write ids as text, whole numbers without decimals. Raises DataError if one is missing or empty."""
-    ids = [_plain_id(value) for value in values]
-    if "" in ids:
-        missing = [row for row, each in enumerate(ids) if not each]
-        raise DataError(
-            "an id is missing",
-            where=f"{where}, row {missing[0]} (counting from 0); {len(missing):,} such rows",
-            expected="a number or a name",
-            hint="give every row an id, or remove these",
-        )
-    return ids
-
-
-def _plain_id(value: Any) -> str:
-    if isinstance(value, float | np.floating):
-        return str(int(value)) if float(value).is_integer() else "" if np.isnan(value) else str(value)
-    return "" if value is None or value is pd.NA else str(value).strip()
-
-
-def require_unique(ids: Sequence[str], where: str) -> None:
-    """Raise DataError, naming the first, if an id occurs twice."""
-    index = pd.Index(ids)
-    repeated = index[index.duplicated()].unique()
-    if len(repeated):
-        raise DataError(
-            "an id occurs twice",
-            where=where,
-            found=f"{', '.join(repeated[:_NAMED])}{', …' * (len(repeated) > _NAMED)}; {len(repeated):,} such ids",
-            expected="one row for each item",
-            hint="keep one row of each",
-        )
 
 
 def number_items(ids: Sequence[str]) -> pd.Series:
@@ -130,6 +95,15 @@ def read_metadata(
     categories += [_categories(table[name], f"{name}: " if named else "") for name in words]
     merged = [list(chain(*of_one)) for of_one in zip(*categories, strict=True)]
     return merged or [[] for _ in range(len(table))], numbers
+
+
+def category_flags(genres: pd.Series) -> pd.DataFrame:
+    """Which item is filed under which category: bool, one column per category, in the order of the items.
+
+    genres: index item_id; the list of each item.
+    """
+    flags = pd.get_dummies(genres.explode()).groupby(level=0).max()
+    return flags.reindex(genres.index)
 
 
 def are_counted(items: pd.DataFrame) -> bool:

@@ -36,6 +36,12 @@ def read_file(path: Path) -> pd.DataFrame:
         raise _unreadable(path, error) from error
 
 
+def require_file(path: Path, option: str, expected: str = "a csv or parquet file") -> None:
+    """Raise DataError, naming the option that names the file, if there is no such file."""
+    if not path.is_file():
+        raise DataError("there is no such file", where=str(path), expected=expected, hint=f"name another with {option}")
+
+
 def read_columns(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
     """Read a csv, tsv or parquet file, which may be gzipped unless it is parquet; the columns of `text` as they stand.
 

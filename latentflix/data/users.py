@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from latentflix.data.ids import plain_ids, require_common, require_unique
 from latentflix.data.tables import Tables
 from latentflix.errors import DataError
 
 USERS = "users"
 # What `Ratings.users` has of every user, so a column of a table cannot be called that.
 _OWN_COLUMNS = ("ratings", "source_id")
-# With a smaller share of ids in common, the ids of two tables are most likely of two kinds.
-_LEAST_SHARE = 0.1
-_SHOWN = 10
+_TABLE = "the table of users"
 _GENDERS = {"F": "female", "M": "male"}
 _AGES = {
     1: "under 18",
@@ -80,14 +79,16 @@ def add_user_columns(users: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
             rated nothing is left out.
 
     Raises:
-        DataError: an id is missing or there twice, hardly any id is that of a user who rated, there is no other column,
+        DataError: an id is missing or occurs twice, hardly any is that of a user who rated, there is no other column,
             or a column has a name that is taken.
     """
     names = [str(name) for name in given.columns if name != "user_id"]
     _check_names(names)
-    ids = pd.Index(users.get("source_id", users.index))
-    _check_ids(given["user_id"], ids)
-    found = given.set_index(given["user_id"].astype(ids.dtype))[names].reindex(ids)
+    known = plain_ids(users.get("source_id", users.index), "the ratings")
+    ids = plain_ids(given["user_id"], _TABLE)
+    require_unique(ids, _TABLE)
+    require_common(ids, known, _TABLE, "name the column of ids with --ratings-source.user-id-column")
+    found = given[names].set_axis(pd.Index(ids)).reindex(known)
     for name in names:
         column = found[name]
         if is_numeric_dtype(column) and not is_bool_dtype(column):
@@ -107,25 +108,4 @@ def _check_names(names: list[str]) -> None:
             found=", ".join(names) or "ids alone",
             expected="columns that say who the users are, of other names than " + " and ".join(_OWN_COLUMNS),
             hint="name the columns with --ratings-source.user-columns",
-        )
-
-
-def _check_ids(given: pd.Series, known: pd.Index) -> None:
-    for bad, what in ((given.isna(), "a user has no id"), (given.duplicated(), "two users have one id")):
-        if bad.any():
-            raise DataError(
-                f"in the table of users, {what}",
-                where=f"row {int(bad.to_numpy().argmax())} (counting from 0); {int(bad.sum())} such rows",
-                found=str(given[bad].iloc[0]),
-                expected="one row per user",
-                hint="correct or remove these rows, or name the column with --ratings-source.user-id-column",
-            )
-    rated = given.isin(known)
-    if rated.sum() < _LEAST_SHARE * min(len(given), len(known)):
-        raise DataError(
-            "hardly any user of the table of users rated anything",
-            where=f"{rated.sum():,} of its {len(given):,} ids are among those of the {len(known):,} users who rated",
-            found=", ".join(map(str, given[~rated][:_SHOWN])),
-            expected=f"ids of the ratings, such as {', '.join(map(str, known[:_SHOWN]))}",
-            hint="name the column of ids with --ratings-source.user-id-column",
         )

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from latentflix.config import StageConfig
 from latentflix.data.items import are_counted, describe_items, index_table
 from latentflix.data.ratings import without_ratings
 from latentflix.explanation.arguments import read_fits, read_settings, with_ids
@@ -32,9 +31,9 @@ from latentflix.factors.readers.stacked import STACKED
 from latentflix.factors.readers.topics import NONE_HELD_OUT, find_topics
 from latentflix.recommender.item_vectors import align_fits
 from latentflix.report.inputs import ReportInputs
-from latentflix.reviews.texts import join_texts
+from latentflix.reviews.texts import TextsSource, join_texts
 
-_LONGEST = 100_000
+_TEXTS = TextsSource()
 
 
 def explain(
@@ -85,8 +84,8 @@ def explain(
 
     joined, _ = steps.run(
         "reviews",
-        StageConfig(),
-        lambda: join_texts(with_ids(texts, "texts"), vectors.numbers, _LONGEST),
+        _TEXTS,
+        lambda: join_texts(with_ids(texts, "texts"), vectors.numbers, _TEXTS.max_characters),
         lambda found: asdict(found[1]),
     )
 
@@ -94,7 +93,7 @@ def explain(
     factors = steps.run(
         "factors",
         chosen.factors,
-        lambda: extract_factors(vectors.fits(), n_users, chosen.factors, dimensions=vectors.dimensions),
+        lambda: extract_factors(vectors.fits(), n_users, chosen.factors),
         lambda found: {"axes": len(found.axes), "stable": int(found.axes["stable"].sum())},
     )
     scores, axes = factors.scores, factors.axes

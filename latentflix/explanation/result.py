@@ -14,9 +14,9 @@ import pandas as pd
 from latentflix.errors import DataError
 from latentflix.factors.labels import POLES
 from latentflix.report.formatting import PAGE
-from latentflix.report.headline import headline, headline_sentence
+from latentflix.report.headline import headline_sentence
 from latentflix.report.inputs import ReportConfig, ReportInputs
-from latentflix.report.page import build_opening, build_report
+from latentflix.report.page import build_opening, build_report, report_figures
 
 _PICTURE = re.compile(r'(src|href)="((?!https?:|data:|#)[^"]+\.png)"')
 _OPENING_HEIGHT = 560
@@ -32,8 +32,7 @@ class Explanation:
     @cached_property
     def figures(self) -> dict[str, Any]:
         """The headline: how many items, texts, factors there are, how many hold, and how well texts predict them."""
-        read = self.inputs.manifest("documents").metrics
-        return headline(read, self.inputs.overall, self.inputs.axes, self.inputs.axis_scores, self.inputs.name_tests)
+        return report_figures(self.inputs)
 
     @property
     def factors(self) -> pd.DataFrame:

@@ -13,11 +13,12 @@ import pandas as pd
 from scipy.stats import ortho_group
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.items import category_flags
 from latentflix.factors.crossfit import CrossFit, cross_fit
 from latentflix.factors.documents import Documents
 from latentflix.factors.extraction import FactorConfig, Factors, extract_factors
 from latentflix.factors.inference import EvaluationConfig, score_positions
-from latentflix.factors.monosemanticity import genre_traits, mean_similarity, score_monosemanticity, unit_rows
+from latentflix.factors.monosemanticity import mean_similarity, score_monosemanticity, unit_rows
 from latentflix.factors.naming import NameConfig, find_names
 from latentflix.factors.readers.registry import Readers, ReadersConfig
 from latentflix.recommender.latent_factors import ItemFactors, LatentFactors
@@ -110,7 +111,7 @@ def _traits(
     rotated = pd.DataFrame(np.concatenate([principal @ rotation for rotation in rotations], axis=1))
     traits = {
         "vectors": pd.DataFrame(principal, item_ids[enough]),
-        "genres": pd.DataFrame(genre_traits(items["genres"].loc[item_ids[enough]]), item_ids[enough]),
+        "genres": category_flags(items.loc[item_ids[enough], "genres"]).astype(float),
     }
     chance = {
         name: {

@@ -76,19 +76,16 @@ def extract_factors(
     n_ratings: pd.Series,
     config: FactorConfig,
     halves: Sequence[tuple[Sequence[ItemFactors], Sequence[ItemFactors]]] = (),
-    dimensions: Sequence[str] = (),
 ) -> Factors:
     """Find the axes along which the items differ, and how stable each is from seed to seed and between people.
 
     Stability is measured between the first and the second half of the seeds, each with axes of its own, so neither half
     is the group that made the axes; all items with `min_ratings` count alike in it. Agreement between people is
     measured in the same way between the two halves of the users of each pair in `halves`, and averaged over the pairs.
-    One fit cannot show how stable an axis is; then none is said to be, and all are used.
+    One fit cannot show how stable an axis is: its stability is NaN, and every axis counts as stable.
     The sign of an axis is such that its longer tail, each item counted as often as it was rated, is the positive one;
-    a raw axis keeps its own.
+    a raw axis keeps its own, and the name of its dimension.
     Raises NotEnoughData if fewer than three items have `min_ratings`.
-
-    dimensions: what the raw axes of the first fit are called, if not 1, 2 and so on.
     """
     item_ids = fits[0].item_ids
     ratings = n_ratings.reindex(item_ids, fill_value=0).to_numpy(np.float64)
@@ -115,7 +112,8 @@ def extract_factors(
     signs = np.where((ratings[rows] @ positions[rows] ** 3 < 0) & (not raw), -1, 1)
     spread = positions[rows].std(0)
     scores = signs * (positions - positions[rows].mean(0)) / np.where(spread > 0, spread, 1)
-    names = list(dimensions) if raw and dimensions else [str(number + 1) for number in range(scores.shape[1])]
+    numbers = [str(number + 1) for number in range(scores.shape[1])]
+    names = list(fits[0].dimensions) or numbers if raw else numbers
     axes = stability.set_axis(pd.Index(names, name="axis"), axis=0)
     axes["stable"] = (axes["stability"] >= config.stable_from) | (half == 0)
     people = _agreement_between_people(pd.DataFrame(positions, item_ids), halves, pd.Series(weights, item_ids), config)

@@ -52,9 +52,3 @@ def unit_rows(traits: np.ndarray) -> np.ndarray:
     """The rows at length 1, float64; a row of zeros stays one."""
     lengths = np.linalg.norm(traits, axis=1, keepdims=True)
     return np.asarray(traits / np.where(lengths > 0, lengths, 1))
-
-
-def genre_traits(genres: pd.Series) -> np.ndarray:
-    """An indicator of each genre, float64 (items, genres). genres: index item_id; the list of each item."""
-    flags = pd.get_dummies(genres.explode()).groupby(level=0).max().reindex(genres.index)
-    return flags.to_numpy(np.float64)

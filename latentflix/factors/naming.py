@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.items import category_flags
 from latentflix.data.title_groups import group_titles
 from latentflix.errors import NotEnoughData
 from latentflix.factors.documents import Documents, review_parts
@@ -180,7 +181,7 @@ def _pole_genres(
     ranks: pd.DataFrame, shown: pd.DataFrame, config: NameConfig, random: np.random.Generator
 ) -> pd.DataFrame:
     """The genres that mark each pole, those with the largest correlation first."""
-    flags = pd.get_dummies(shown["genres"].explode()).groupby(level=0).max().reindex(shown.index)
+    flags = category_flags(shown["genres"])
     weights = np.full(len(shown), 1 / max(len(shown), 1))
     groups = group_titles(shown["title"]).to_numpy()
     orders = permute_items(groups, shown["ratings"].to_numpy(), config.n_strata, config.permutations, random)

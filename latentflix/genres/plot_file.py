@@ -9,7 +9,7 @@ import pooch
 from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.tables import Tables, read_file, require_columns
+from latentflix.data.tables import Tables, read_file, require_columns, require_file
 from latentflix.errors import DataError
 
 # Wrong cells that an error lists.
@@ -44,13 +44,7 @@ def with_fingerprint(source: PlotSource) -> PlotSourceConfig:
     """Add the hash of its file to a source. Raises DataError if there is no such file."""
     if source.path is None:
         raise ValueError("only a source with a path can be identified")
-    if not source.path.is_file():
-        raise DataError(
-            "there is no such file",
-            where=str(source.path),
-            expected="a csv or parquet file",
-            hint="name another with --plot-source.path",
-        )
+    require_file(source.path, "--plot-source.path")
     return PlotSourceConfig(**source.model_dump(), sha256=pooch.file_hash(str(source.path)))
 
 

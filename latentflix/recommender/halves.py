@@ -2,13 +2,13 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from latentflix.artifacts import Arrays
+from latentflix.artifacts import Arrays, Handle, Store
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import Split
 from latentflix.errors import NotEnoughData
@@ -65,6 +65,11 @@ class HalfFits:
     def _fits(self, half: str) -> Half:
         ids, seeds = self.item_ids[half], zip(self.item_factors[half], self.user_covariances[half], strict=True)
         return [ItemFactors(ids, factors, covariance) for factors, covariance in seeds]
+
+
+def read_pairs(store: Store, handles: Iterable[Handle]) -> list[tuple[Half, Half]]:
+    """Read all pairs of halves of artifacts of `HalfFits`, in their order. Raises ArtifactError."""
+    return [pair for handle in handles for pair in store.read(handle, HalfFits).pairs()]
 
 
 def halve_users(user_ids: np.ndarray, config: HalvesConfig) -> Iterator[np.ndarray]:

@@ -13,11 +13,12 @@ from pydantic import Field, model_validator
 
 from latentflix.artifacts import Arrays
 from latentflix.config import StageConfig, setting
-from latentflix.data.items import describe_items, index_table, number_items, require_unique
-from latentflix.data.tables import read_columns, require_columns
+from latentflix.data.ids import list_some, require_unique
+from latentflix.data.items import describe_items, index_table, number_items
+from latentflix.data.tables import read_columns, require_columns, require_file
 from latentflix.errors import DataError
 from latentflix.recommender.latent_factors import ItemFactors
-from latentflix.recommender.vector_files import Vectors, read_vectors, require_file, some_of
+from latentflix.recommender.vector_files import FORMS, OPTION, Vectors, read_vectors
 
 _NAMED = 10
 # The vectors of more items, at a hundred dimensions, do not fit into the memory of most machines several times over.
@@ -69,7 +70,7 @@ def with_fingerprint(source: ItemFactorsSource) -> ItemFactorsConfig:
         for number, path in enumerate(filter(None, paths))
     }
     for path in files.values():
-        require_file(path)
+        require_file(path, OPTION, FORMS)
     lines = [f"{role} {pooch.file_hash(str(path))}\n" for role, path in files.items()]
     return ItemFactorsConfig(**source.model_dump(), sha256=hashlib.sha256("".join(lines).encode()).hexdigest())
 
@@ -83,7 +84,7 @@ class ItemVectors:
         item_factors: by the number of the fit, float32 (items, dimensions).
         user_covariances: the same, the covariance of the user vectors, float64 (dimensions, dimensions): the identity
             where there are none, so that all directions count alike.
-        dimensions: what the columns of the first fit are called.
+        dimensions: what the columns of the first fit are called; they name the raw axes.
     """
 
     numbers: pd.Series
@@ -94,7 +95,10 @@ class ItemVectors:
     def fits(self) -> list[ItemFactors]:
         """The fits as those of a recommender that is trained here."""
         ids = self.numbers.to_numpy()
-        return [ItemFactors(ids, self.item_factors[fit], self.user_covariances[fit]) for fit in self.item_factors]
+        return [
+            ItemFactors(ids, factors, self.user_covariances[fit], self.dimensions)
+            for fit, factors in self.item_factors.items()
+        ]
 
 
 def load_item_vectors(config: ItemFactorsConfig) -> ItemVectors:
@@ -136,8 +140,8 @@ def align_fits(items: Sequence[Vectors], users: Sequence[Vectors], where: Sequen
             raise DataError(
                 "two fits are not of the same items",
                 where=f"{where[0]} and {name}",
-                found=f"only in the first: {some_of(set(items[0].ids) - set(vectors.ids))}; "
-                f"only in the second: {some_of(set(vectors.ids) - set(items[0].ids))}",
+                found=f"only in the first: {list_some(sorted(set(items[0].ids) - set(vectors.ids)))}; "
+                f"only in the second: {list_some(sorted(set(vectors.ids) - set(items[0].ids)))}",
                 expected="a vector of every item in every fit",
                 hint="leave out items that not every fit knows",
             )
@@ -202,6 +206,6 @@ def _check_users(users: Vectors, items: Vectors, where: str) -> None:
         raise DataError(
             "the vectors of users are of no use",
             where=f"the users of {where}",
-            found=f"{len(users.values):,} users" + "" * len(users.values),
+            found=f"{len(users.values):,} users",
             expected="at least 2 users, with a number in every dimension",
         )

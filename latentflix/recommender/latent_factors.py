@@ -1,7 +1,8 @@
 """What a recommender has learned of users and items, as plain arrays: the factors and biases of each of its seeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class LatentFactors:
     item_factors: np.ndarray
     user_bias: np.ndarray
     item_bias: np.ndarray
+    dimensions: ClassVar[Sequence[str]] = ()
 
     @property
     def user_covariance(self) -> np.ndarray:
@@ -50,11 +52,13 @@ class ItemFactors:
     Attributes:
         item_factors: float32 (items, n_factors).
         user_covariance: the covariance of the user factors, float64 (n_factors, n_factors).
+        dimensions: what the dimensions are called, if not 1, 2 and so on.
     """
 
     item_ids: np.ndarray
     item_factors: np.ndarray
     user_covariance: np.ndarray
+    dimensions: Sequence[str] = ()
 
 
 def split_seeds(

@@ -5,25 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from latentflix.artifacts import Store
 from latentflix.errors import NotFound
-from latentflix.recommender.item_vectors import ItemVectors
-from latentflix.recommender.latent_factors import ItemFactors, LatentFactors, split_seeds
+from latentflix.recommender.latent_factors import ItemFactors, LatentFactors
 from latentflix.recommender.rotation import item_loadings
-from latentflix.runs import Run
-
-
-def read_fits(store: Store, run: Run) -> list[LatentFactors | ItemFactors]:
-    """Read the factors of all fits that a run's factors were made from. Raises ArtifactError or ModelError."""
-    fits: list[LatentFactors | ItemFactors] = []
-    for handle in store.manifest(run.handle("factors")).input_handles:
-        if handle.stage == "item_factors":
-            fits += store.read(handle, ItemVectors).fits()
-        if handle.stage == "collab":
-            user_ids, item_ids = (store.read_arrays(handle, name)[name] for name in ("user_ids", "item_ids"))
-            weights, model = store.read_arrays(handle, "weights"), store.manifest(handle).config["model"]
-            fits += split_seeds(user_ids, item_ids, weights, model)
-    return fits
 
 
 def find_similar(

@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow as pa
 from safetensors import SafetensorError, safe_open
 
-from latentflix.data.items import plain_ids
-from latentflix.data.tables import UNREADABLE, read_columns
+from latentflix.data.ids import list_some, plain_ids
+from latentflix.data.tables import UNREADABLE, read_columns, require_file
 from latentflix.errors import DataError
 
 FORMS = (
     "csv, tsv or parquet with a column of ids and columns of numbers; npz; safetensors; or word2vec's text (.txt, .vec)"
 )
-_NAMED = 10
+OPTION = "--item-factors.path"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read_vectors(path: Path, id_column: str) -> Vectors:
     ids as a JSON list in its metadata, under `ids`.
     Raises DataError if it cannot be read, or is of no such form.
     """
-    require_file(path)
+    require_file(path, OPTION, FORMS)
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     try:
         match suffixes[-1:]:
@@ -68,7 +68,7 @@ def frame_vectors(table: pd.DataFrame, id_column: str, where: str) -> Vectors:
         raise DataError(
             "a table of vectors has no column of ids",
             where=where,
-            found=some_of(map(str, table.columns)),
+            found=list_some(map(str, table.columns)),
             expected=id_column,
             hint="name it with --item-factors.id-column",
         )
@@ -160,17 +160,3 @@ def _read_word2vec(path: Path) -> Vectors:
         raise DataError("vectors are missing", where=str(path), found=f"{len(ids):,}", expected=f"{n_items:,}")
     values = np.stack(rows) if rows else np.zeros((0, size), np.float32)
     return Vectors(plain_ids(ids, str(path)), _count_dimensions(values), values)
-
-
-def require_file(path: Path) -> None:
-    """Raise DataError if there is no such file."""
-    if not path.is_file():
-        raise DataError(
-            "there is no such file", where=str(path), expected=FORMS, hint="name another with --item-factors.path"
-        )
-
-
-def some_of(values: Iterable[str]) -> str:
-    """The first of some values, as errors list them."""
-    ordered = sorted(values)
-    return ", ".join(ordered[:_NAMED]) + (", …" if len(ordered) > _NAMED else "") or "none"

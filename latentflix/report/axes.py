@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from latentflix.data.items import category_flags
 from latentflix.factors.axis_comparison import AxisComparison
-from latentflix.factors.monosemanticity import genre_traits, mean_similarity, score_monosemanticity, unit_rows
+from latentflix.factors.monosemanticity import mean_similarity, score_monosemanticity, unit_rows
 from latentflix.report.formatting import Nouns
 from latentflix.report.inputs import ReportInputs
 from latentflix.report.rendering import render_section
@@ -31,7 +32,7 @@ def add_similarity(inputs: ReportInputs) -> pd.DataFrame:
     """
     least = inputs.manifest("factors").config["min_ratings"]
     enough = inputs.items.index[inputs.items["ratings"] >= least].intersection(inputs.scores.index)
-    traits = genre_traits(inputs.items.loc[enough, "genres"])
+    traits = category_flags(inputs.items.loc[enough, "genres"]).to_numpy(np.float64)
     if not traits.any():
         return inputs.axis_scores
     poles = score_monosemanticity(inputs.scores.loc[enough], traits)

@@ -40,21 +40,20 @@ class Nouns(NamedTuple):
 
 
 NEUTRAL = Nouns()
+_NAMED = ("item", "text", "category")
 
 
 def read_nouns(config: Mapping[str, Any]) -> Nouns:
     """Read what things are called from the config of a report, as its manifest has it."""
-    several = {
-        name: noun
-        for one, all_ in (("item", "items"), ("text", "texts"), ("category", "categories"))
-        for noun in [config.get(f"{one}_noun") or getattr(NEUTRAL, one)]
-        for name, noun in ((one, noun), (all_, config.get(f"{one}_nouns") or f"{noun}s"))
-    }
-    nouns = NEUTRAL._replace(**several, origin=config.get("origin", NEUTRAL.origin))
-    if nouns.category == NEUTRAL.category:
-        yardstick = f"genres, year and {nouns.origin}" if nouns.origin else nouns.yardstick
-        return nouns._replace(yardstick=yardstick)
-    return nouns._replace(metadata="metadata", yardstick="metadata")
+    item, text, category = (config.get(f"{name}_noun") or getattr(NEUTRAL, name) for name in _NAMED)
+    items, texts, categories = (
+        config.get(f"{name}_nouns") or f"{noun}s" for name, noun in zip(_NAMED, (item, text, category), strict=True)
+    )
+    origin = config.get("origin", NEUTRAL.origin)
+    metadata = yardstick = "metadata"
+    if category == NEUTRAL.category:
+        metadata, yardstick = NEUTRAL.metadata, f"genres, year and {origin or NEUTRAL.origin}"
+    return Nouns(item, items, text, texts, category, categories, origin, metadata, yardstick)
 
 
 def capitalise(text: str) -> str:

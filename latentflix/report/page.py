@@ -1,6 +1,5 @@
 """The report: one folder that opens from disk, with no script or picture from anywhere else."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +45,14 @@ _KINDS = {
 def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> dict[str, Any]:
     """Write the report into `folder` and return its headline's figures."""
     nouns, coverage = config.nouns, inputs.manifest("reviews").metrics
-    read = inputs.manifest("documents").metrics
-    overall = {**(inputs.network.overall if inputs.network else {}), **inputs.overall}
-    figures = headline(read, overall, inputs.axes, inputs.axis_scores, inputs.name_tests)
+    figures = report_figures(inputs)
     cards = factor_cards(inputs, config)
     network, recommender, changes = inputs.network, inputs.recommender, inputs.changes
     sections = [
         factors_section(cards, inputs, config),
         *(llm_section(found, inputs.names, nouns) for found in inputs.llm_names),
         items_section(folder, inputs, config),
-        _evaluation(folder, inputs, overall, nouns),
+        _evaluation(folder, inputs, nouns),
     ]
     if network:
         sections.append(comparison_section(network.comparison, network.rare, nouns))
@@ -91,13 +88,22 @@ def build_report(folder: Path, inputs: ReportInputs, config: ReportConfig) -> di
     return figures
 
 
+def report_figures(inputs: ReportInputs) -> dict[str, Any]:
+    """The headline's figures."""
+    read = inputs.manifest("documents").metrics
+    return headline(read, _overall(inputs), inputs.axes, inputs.axis_scores, inputs.name_tests)
+
+
+def _overall(inputs: ReportInputs) -> dict[str, Any]:
+    """The mean scores of positions and, if the network ran, of labels."""
+    return {**(inputs.network.overall if inputs.network else {}), **inputs.overall}
+
+
 def build_opening(inputs: ReportInputs, config: ReportConfig) -> str:
     """Write the opening of the report alone: what was found, and the factors that hold, as a page without links."""
     nouns = config.nouns
     cards = factor_cards(inputs, config)
-    figures = headline(
-        inputs.manifest("documents").metrics, inputs.overall, inputs.axes, inputs.axis_scores, inputs.name_tests
-    )
+    figures = report_figures(inputs)
     return render_section(
         "opening.html", nouns, factors=[card for card in cards if card["holds"]], finding=finding(figures, nouns)
     )
@@ -115,14 +121,14 @@ def comparison_section(comparison: Comparison, rare: pd.DataFrame, nouns: Nouns)
     )
 
 
-def _evaluation(folder: Path, inputs: ReportInputs, overall: Mapping[str, Any], nouns: Nouns) -> Markup:
+def _evaluation(folder: Path, inputs: ReportInputs, nouns: Nouns) -> Markup:
     stable_from = inputs.manifest("factors").config["stable_from"]
     if is_measured(inputs.axes["stability"]):
         draw_stability(inputs.axes, stable_from, folder / "stability.png")
     return render_section(
         "evaluation.html",
         nouns,
-        overall=overall,
+        overall=_overall(inputs),
         labels=inputs.network and inputs.network.label_scores.join(inputs.labels[["share", "most_frequent"]]),
         axes=add_similarity(inputs),
         has_network="rho_network" in inputs.axis_scores,

@@ -6,9 +6,10 @@ An item has an IMDb id if the table of items has a column `tconst`, nullable, wi
 import hashlib
 import logging
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pandas as pd
+from pydantic import model_validator
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import CorpusName
@@ -45,6 +46,12 @@ class ReviewConfig(StageConfig):
     ids: Literal["imdb", "own"] = setting(
         "imdb", "ids by which a store knows items; own: those of the ratings' or vectors' own source"
     )
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> Self:
+        if self.ids == "own" and self.store is None:
+            raise ValueError("own ids are those of a review store, and none is named with --reviews.store")
+        return self
 
 
 @dataclass(frozen=True)
@@ -225,6 +232,15 @@ def _link(
         expected = "at least one review of an item"
         raise NotEnoughData("no item has a review", found=coverage.sentence(), expected=expected, hint=hint)
     return joined, coverage
+
+
+def read_own_reviews(items: pd.DataFrame, config: ReviewConfig) -> tuple[pd.DataFrame, Coverage, pd.DataFrame]:
+    """Read the texts of all items from a store that knows them by the ids of their own source.
+
+    Returns as `read_stored_reviews`, and the text_id of each text, as `held_out_texts` does. Raises as the former.
+    """
+    reviews, coverage = read_stored_reviews(items, items.index.to_series(), config)
+    return reviews, coverage, pd.DataFrame({"text_id": reviews["text"].map(text_id)})
 
 
 def held_out_texts(

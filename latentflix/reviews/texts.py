@@ -1,6 +1,5 @@
 """Texts of one's own about items, joined by the ids of the items."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +8,12 @@ import pooch
 from pydantic import Field
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.items import plain_ids
-from latentflix.data.tables import read_columns, require_columns
+from latentflix.data.ids import plain_ids, require_common
+from latentflix.data.tables import read_columns, require_columns, require_file
 from latentflix.errors import DataError
 from latentflix.text.cleaning import plain_text, text_id
 
-_NAMED = 10
-# Below this share of ids in common, two tables do not speak of the same items.
-_LEAST_KNOWN = 0.1
+_HINT = "name the columns of ids; an id that is read as a number loses its leading zeros"
 _FALSE = frozenset({"false", "0", "no", "n", "f", "0.0"})
 
 
@@ -59,13 +56,7 @@ def with_fingerprint(source: TextsSource) -> TextsSourceConfig:
     """Add the hash of its file to a source. Raises DataError if there is no such file."""
     if source.path is None:
         raise ValueError("only a source with a path can be identified")
-    if not source.path.is_file():
-        raise DataError(
-            "there is no such file",
-            where=str(source.path),
-            expected="a csv or parquet file",
-            hint="name another with --texts.path",
-        )
+    require_file(source.path, "--texts.path")
     return TextsSourceConfig(**source.model_dump(), sha256=pooch.file_hash(str(source.path)))
 
 
@@ -125,7 +116,7 @@ def join_texts(
     require_columns(where, texts.columns, ["item_id", "text"])
     ids = plain_ids(texts["item_id"], f"{where}, column item_id")
     by_id = dict(zip(numbers.index.astype("str"), numbers, strict=True))
-    _require_common(ids, pd.Index(by_id), where)
+    require_common(ids, list(by_id), where, _HINT)
     table = pd.DataFrame(
         {
             "item_id": pd.Series(ids).map(by_id),
@@ -168,17 +159,3 @@ def _licensed(texts: pd.DataFrame) -> pd.Series:
         return pd.Series(True, range(len(texts)))
     said = texts["licence"].astype("object").reset_index(drop=True)
     return said.notna() & ~said.map(lambda value: str(value).strip().lower()).isin(_FALSE)
-
-
-def _require_common(ids: Sequence[str], known: pd.Index, where: str) -> None:
-    asked = pd.Index(ids).unique()
-    common = len(asked.intersection(known))
-    if common >= max(_LEAST_KNOWN * min(len(asked), len(known)), 1):
-        return
-    raise DataError(
-        "the ids of the texts are not those of the items",
-        where=f"{where}: {common:,} ids in common, of {len(asked):,} with a text and {len(known):,} items",
-        found=f"ids of texts: {', '.join(asked[:_NAMED]) or 'none'}; ids of items: {', '.join(known[:_NAMED])}",
-        expected="a tenth of the smaller table in common, at least",
-        hint="name the columns of ids; an id read as a number has lost its leading zeros",
-    )

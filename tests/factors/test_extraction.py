@@ -302,7 +302,8 @@ def test_one_fit_shows_no_stability_so_that_all_its_factors_are_used():
 def test_raw_axes_keep_their_names_their_order_and_their_sign():
     (fit,) = synthetic_fits([0])
     names = [f"d{number}" for number in range(fit.item_factors.shape[1])]
-    found = extract_factors([fit], FREQUENT, CONFIG.model_copy(update={"rotation": "none"}), dimensions=names)
+    named = ItemFactors(fit.item_ids, fit.item_factors, fit.user_covariance, names)
+    found = extract_factors([named], FREQUENT, CONFIG.model_copy(update={"rotation": "none"}))
     assert list(found.axes.index) == list(found.scores) == names
     correlations = [np.corrcoef(found.scores[name], fit.item_factors[:, at])[0, 1] for at, name in enumerate(names)]
     assert correlations == pytest.approx([1] * len(names), abs=1e-6)

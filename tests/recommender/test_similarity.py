@@ -5,7 +5,8 @@ import pytest
 
 from latentflix.artifacts import Store
 from latentflix.errors import NotFound
-from latentflix.recommender.similarity import find_similar, read_fits
+from latentflix.recommender.saved_fits import read_fits_of
+from latentflix.recommender.similarity import find_similar
 from latentflix.runs import choose_run
 from tests.support.factories.run import write_run
 
@@ -15,7 +16,7 @@ CANDIDATES = [10, 20, 30, 40, 50]
 @pytest.fixture(scope="module")
 def fits(tmp_path_factory):
     store = write_run(Store(tmp_path_factory.mktemp("artifacts")))
-    return read_fits(store, choose_run(store))
+    return read_fits_of(store, choose_run(store).handle("factors"))
 
 
 def cosines(fits, item_id):

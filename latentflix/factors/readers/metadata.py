@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from latentflix.data.items import NUMBER
+from latentflix.data.items import NUMBER, category_flags
 
 METADATA, CIRCUMSTANCES = "metadata", "circumstances"
 
@@ -55,10 +55,9 @@ def circumstances_reader(items: pd.DataFrame, item_ids: pd.Index) -> TableReader
 
 
 def _circumstances(items: pd.DataFrame) -> np.ndarray:
-    genres = pd.get_dummies(items["genres"].explode()).groupby(level=0, sort=False).max().loc[items.index]
     year = items["year"].astype("Float64").to_numpy(np.float64, na_value=np.nan)
     decades = (year - np.nanmean(year)) / 10 if np.isfinite(year).any() else year
-    columns = [genres.to_numpy(np.float64), decades, decades**2, np.log1p(items["ratings"])]
+    columns = [category_flags(items["genres"]).to_numpy(np.float64), decades, decades**2, np.log1p(items["ratings"])]
     for name in items.columns[items.columns.str.startswith(NUMBER)]:
         number = items[name].to_numpy(np.float64)
         spread = np.nanstd(number) if np.isfinite(number).any() else 0.0
