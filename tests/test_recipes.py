@@ -15,9 +15,9 @@ RECIPES = {
     name: re.findall(r"```python\n(.*?)```", part, re.DOTALL)[0]
     for name, part in re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", TEXT, re.DOTALL | re.MULTILINE)
 }
-# What each imports first, by which it is told whether it can run here.
+# The package that must be installed for a recipe to run.
 PACKAGES = {"implicit": "implicit", "Surprise": "surprise", "LensKit": "lenskit", "gensim": "gensim"}
-# Those that learn what was planted from so few sales; the others learn too slowly, learn nothing, or end in files.
+# These learn what was planted from so few sales. The others learn too slowly, learn nothing, or write files.
 TRAINED = ("implicit", "fastai")
 BOOKS = make_books()
 

@@ -12,8 +12,8 @@ from latentflix.errors import DataError
 
 # What the names of the columns of further numbers begin with.
 NUMBER = "number_"
-# The count of an item of which nobody knows how many users it has: as many as there can be, so that it counts as well
-# known, and like every other.
+# The count of an item whose number of users is unknown: the largest there is, so that no threshold leaves the item out
+# and all such items weigh the same.
 UNCOUNTED = np.iinfo(np.int32).max
 SEPARATOR = "|"
 COUNT, MEAN = "ratings", "mean_rating"

@@ -16,7 +16,7 @@ from latentflix.data.users import add_user_columns
 from latentflix.errors import DataError
 
 COUNT = "count"
-# Larger counts leave a fit nothing of the others, in numbers of 32 bits.
+# In 32-bit numbers, a larger count drowns all others.
 _GREATEST_COUNT = 1e9
 
 
@@ -58,7 +58,7 @@ class Ratings:
         lowest, highest: the ends of the scale; None without ratings.
         merged: how many items were merged into another.
         added_up: how many rows of interactions were added to another of the same user and item.
-        left_out: how many ratings are no likes.
+        left_out: how many ratings were below `likes_from`.
     """
 
     ratings: pd.DataFrame
@@ -74,7 +74,7 @@ class Ratings:
 
 
 def without_ratings(items: pd.DataFrame) -> Ratings:
-    """Items that nobody's ratings are known of. items: as `describe_items` returns them."""
+    """Items without any ratings. items: as `describe_items` returns them."""
     none = {name: np.zeros(0, dtype) for name, dtype in RATING_TYPES.items()}
     users = pd.DataFrame({"ratings": np.zeros(0, np.int32)}, index=pd.Index([], name="user_id", dtype="int32"))
     own = pd.Index(items["source_id"], name="source_id")

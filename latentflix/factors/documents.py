@@ -28,7 +28,7 @@ class DocumentConfig(StageConfig):
     )
     kinds: tuple[Kind, ...] = setting(
         ("review", "reception", "plot"),
-        "kinds of texts that are read, of those that the sources of reviews tell apart; kinds of your own always are",
+        "which of the kinds of texts that sources of reviews have are read; kinds of your own always are",
     )
     english: bool = setting(
         True,

@@ -1,4 +1,4 @@
-"""Permutations of items, for what chance gives."""
+"""Permutations of items or users, for what chance gives."""
 
 import numpy as np
 

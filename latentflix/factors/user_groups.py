@@ -14,8 +14,10 @@ from latentflix.config import StageConfig, setting
 from latentflix.data.users import user_columns
 from latentflix.factors.labels import POLES
 from latentflix.factors.marking import corrected_p
+from latentflix.factors.permutations import permute_items
 from latentflix.factors.resampling import add_interval
 from latentflix.factors.word_use import standardise
+from latentflix.metrics import bootstrap_counts
 
 # Ranges with about as many users each, into which the numbers of a column are cut; with no more numbers, each is one.
 _RANGES = 4
@@ -188,12 +190,13 @@ def _test_groups(
     belongs = standardise(members.to_numpy(float), shares).T * shares
     ranks = standardise(by_stratum.rank(pct=True).to_numpy(), shares)
     r = belongs @ ranks
-    orders = (_permute_within(strata, random) for _ in range(config.permutations))
+    orders = permute_items(np.arange(len(counts)), counts, config.n_strata, config.permutations, random)
     null = np.array([np.abs(belongs @ ranks[order]).max(initial=0) for order in orders])
     compared = ((leanings - by_stratum.transform("mean")) / by_stratum.transform("std")).to_numpy()
     parts = [_NO_LEANINGS]
     for (column, group), inside, r_group in zip(members.columns, members.to_numpy().T, r, strict=True):
-        means = _resample_means(compared[inside], config.bootstraps, random)
+        drawn = bootstrap_counts(random, int(inside.sum()), config.bootstraps)
+        means = drawn @ compared[inside] / inside.sum()
         towards = np.where(r_group < 0, -1, 1)
         table = pd.DataFrame({"label": leanings.columns + np.where(r_group < 0, *POLES[::-1])})
         table = table.assign(column=column, group=group, users=int(inside.sum()))
@@ -204,22 +207,9 @@ def _test_groups(
     return tested.assign(holds=(tested["p"] <= config.max_p) & (tested["lean"] > 0))
 
 
-def _resample_means(values: np.ndarray, n_resamples: int, random: np.random.Generator) -> np.ndarray:
-    """The means of resamples of the rows, one after the other so as to keep none: float64 (resamples, columns)."""
-    shares = np.full(len(values), 1 / len(values))
-    return np.stack([random.multinomial(len(values), shares) @ values / len(values) for _ in range(n_resamples)])
-
-
 def _strata(counts: np.ndarray, n_strata: int) -> np.ndarray:
     """The part of the users, by number of ratings, that each belongs to: int64 (users,)."""
     strata = np.zeros(len(counts), np.int64)
     for number, rows in enumerate(np.array_split(np.argsort(counts, kind="stable"), n_strata)):
         strata[rows] = number
     return strata
-
-
-def _permute_within(strata: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Draw a permutation in which everybody changes places with someone of the same stratum: int64 (users,)."""
-    order = np.empty(len(strata), np.int64)
-    order[np.argsort(strata, kind="stable")] = np.lexsort((random.random(len(strata)), strata))
-    return order

@@ -25,8 +25,8 @@ class AlsConfig(StageConfig):
     """How `als` fits interactions."""
 
     regularization: float = setting(30.0, "weight of the squares of all factors", ge=0)
-    alpha: float = setting(5.0, "weight of an interaction; where there is none, that there is none weighs 1", gt=0)
-    iterations: int = setting(15, "how often users and items are solved for in turn", ge=1, le=1000)
+    alpha: float = setting(5.0, "weight of an interaction, where the lack of one weighs 1", gt=0)
+    iterations: int = setting(15, "times that users and items are solved for in turn", ge=1, le=1000)
 
 
 def fit_als(
@@ -41,7 +41,7 @@ def fit_als(
 
     pairs: rows of user and item, integers (interactions, 2). counts: (interactions,). sizes: of users and of items.
     Returns `Recommender.weights` of a model without biases.
-    Raises DependencyError if `implicit` is missing, TrainingError if a fit ends in numbers that are none.
+    Raises DependencyError if `implicit` is missing, TrainingError if a fit is NaN or infinite.
     """
     matrix = csr_matrix((counts.astype(np.float32), tuple(pairs.T)), shape=sizes)
     fits = []
@@ -74,7 +74,7 @@ def _fit(matrix: csr_matrix, n_factors: int, seed: int, config: AlsConfig) -> An
         model.fit(matrix, show_progress=False)
     except ModelFitError as error:
         raise TrainingError(
-            "alternating least squares ended in numbers that are none",
+            "alternating least squares ended in NaN or infinite factors",
             where="--collab.als",
             found=str(error),
             hint="raise --collab.als.regularization, or lower --collab.als.alpha",

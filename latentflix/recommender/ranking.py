@@ -1,4 +1,4 @@
-"""How well fits rank the items that users come to next, beside the popularity of the items."""
+"""How well fits rank the held-out items of each user, compared with a ranking by popularity."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from latentflix.recommender.latent_factors import LatentFactors
 
 CUTOFF = 10
 MEASURES = tuple(f"{ranked}{measure}" for ranked in ("", "ensemble_", "popularity_") for measure in ("recall", "ndcg"))
-# So many users give a recall of 0.3 to within 0.01, and ranking all items takes long for each.
+# They give a recall of 0.3 to within 0.01, and ranking all items takes long for each user.
 _MOST_USERS = 5000
 _SCORES_AT_ONCE = 2**24
 
@@ -21,7 +21,7 @@ def score_ranking(fits: Sequence[LatentFactors], train: pd.DataFrame, held_out: 
     For each user all items of the fits are ranked that the user has no interaction with in `train`. Recall is the share
     of the user's held-out items among the first ten, or of ten if there are more: 1 is the most that can be reached.
     NDCG is the sum of 1 / log2(1 + place) over the held-out items at places 1 to 10, divided by the greatest such sum.
-    How often a user came to an item does not count. Of more than 5,000 users as many are drawn, always the same.
+    Counts of interactions are ignored. Of more than 5,000 users as many are drawn, always the same.
     Source: Liang and others 2018, "Variational autoencoders for collaborative filtering", whose measures these are.
 
     train, held_out: user_id, item_id; users and items are among those of the fits.

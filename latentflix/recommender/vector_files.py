@@ -35,8 +35,8 @@ class Vectors:
 def read_vectors(path: Path, id_column: str) -> Vectors:
     """Read vectors by id from a file of any of the FORMS, by its name. Nothing is ever unpickled.
 
-    An npz file has two arrays, of one dimension (the ids) and of two (the vectors); a safetensors file the same, or the
-    ids as a JSON list in its metadata, under `ids`.
+    An npz file has two arrays, of one dimension (the ids) and of two (the vectors). So has a safetensors file, whose
+    ids may be a JSON list in its metadata instead, under `ids`.
     Raises DataError if it cannot be read, or is of no such form.
     """
     require_file(path, OPTION, FORMS)

@@ -21,7 +21,7 @@ class TextsSource(StageConfig):
     """Which texts of one's own are read instead of reviews from elsewhere."""
 
     path: Path | None = setting(
-        None, "texts of your own: a csv or parquet file with an id and a text in each row, or that of the items"
+        None, "texts of your own: a csv or parquet file with an id and a text in each row, or the table of the items"
     )
     item_column: str = setting("item_id", "the column of the ids of the items")
     text_column: str = setting("text", "the column of texts")

@@ -9,7 +9,6 @@ from latentflix.data.items import (
     describe_items,
     index_table,
     number_items,
-    plain_ids,
 )
 from latentflix.errors import DataError
 
@@ -21,25 +20,6 @@ def describe(table, **options):
 def books(**columns):
     ids = [f"b{number}" for number in range(6)]
     return pd.DataFrame(columns, index=pd.Index(ids, name="source_id"))
-
-
-@pytest.mark.parametrize(
-    ("given", "ids"),
-    [
-        ([7, 12], ["7", "12"]),
-        (np.array([7, 12], np.int32), ["7", "12"]),
-        ([7.0, 12.5], ["7", "12.5"]),
-        (["007", " x "], ["007", "x"]),
-    ],
-)
-def test_ids_are_text_and_whole_numbers_have_no_decimals(given, ids):
-    assert plain_ids(given, "here") == ids
-
-
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, " "])
-def test_a_missing_id_is_refused(missing):
-    with pytest.raises(DataError, match=r"an id is missing; where: here, row 1 .counting from 0.; 1 such rows"):
-        plain_ids(["a", missing], "here")
 
 
 def test_numbers_stay_what_they_are_and_names_are_counted_in_their_order():

@@ -65,14 +65,14 @@ def test_named_users_are_found_by_the_names_of_the_source(dtype):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"user_id": [1, 2, 1], "age": 3}, r"two users have one id; where: row 2 .*1 such rows; found: 1;"),
-        ({"user_id": [1, None], "age": 3}, r"a user has no id; where: row 1"),
+        ({"user_id": [1, 2, 1], "age": 3}, r"an id occurs twice; where: the table of users; found: 1; 1 such ids"),
+        ({"user_id": [1, None], "age": 3}, r"an id is missing; where: the table of users, row 1"),
         ({"user_id": [1, 2]}, "the table of users has no column; found: ids alone"),
         ({"user_id": [1], "ratings": 3, "age": 3}, "a name that is taken; where: ratings; found: ratings, age"),
         (
             {"user_id": range(100, 120), "age": 3},
-            r"hardly any user .* rated anything; where: 0 of its 20 ids are among those of the 3 users who rated; "
-            r"found: 100, 101, .*, 109; expected: ids of the ratings, such as 1, 2, 5",
+            r"hardly any id .* known; where: the table of users: 0 of its 20 ids are among the 3 known ones; "
+            r"found: 100, 101, .*, 109, …; expected: ids such as 1, 2, 5",
         ),
     ],
 )

@@ -151,7 +151,7 @@ BAD = {
     "other ids": (
         {"texts": BOOKS.texts.assign(item_id=range(480))},
         DataError,
-        "the ids of the texts are not those of",
+        "hardly any id of a table is known; where: texts",
     ),
     "no text": ({"texts": BOOKS.texts[["item_id"]]}, DataError, "columns are missing from texts; where: text"),
     "equal texts": ({"texts": BOOKS.texts.assign(text="same")}, DataError, "all texts are the same; where: texts"),

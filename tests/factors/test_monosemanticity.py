@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentflix.factors.monosemanticity import genre_traits, mean_similarity, score_monosemanticity, unit_rows
+from latentflix.data.items import category_flags
+from latentflix.factors.monosemanticity import mean_similarity, score_monosemanticity, unit_rows
 
 
 def by_pairs(units, activation, n_strongest):
@@ -30,7 +31,7 @@ def test_it_is_the_mean_similarity_of_pairs_weighted_by_both_activations():
 def test_a_pole_whose_items_share_their_only_genre_scores_one_and_one_of_as_many_genres_as_items_scores_zero():
     genres = pd.Series([["War"], ["War"], ["War"], ["Drama"], ["Comedy"], ["Horror"]], index=[3, 1, 2, 7, 9, 8])
     positions = pd.DataFrame({"1": [3.0, 2, 1, -1, -2, -3]}, index=genres.index)
-    scores = score_monosemanticity(positions, genre_traits(genres))
+    scores = score_monosemanticity(positions, category_flags(genres).to_numpy(float))
     assert scores.tolist() == [pytest.approx(1), pytest.approx(0)]
 
 
@@ -45,11 +46,11 @@ def test_items_drawn_at_random_score_the_mean_similarity_of_all_pairs():
 
 def test_genres_are_compared_by_the_cosine_and_an_item_without_any_is_like_no_other():
     genres = pd.Series([["War", "Drama"], ["War"], []], index=[5, 4, 6])
-    units = unit_rows(genre_traits(genres))
+    units = unit_rows(category_flags(genres).to_numpy(float))
     similar = units @ units.T
     assert similar[0, 1] == pytest.approx(1 / np.sqrt(2))
     assert similar[2].tolist() == [0, 0, 0]
-    assert not genre_traits(genres[genres.str.len() == 0]).any()
+    assert category_flags(genres[genres.str.len() == 0]).shape == (1, 0)
 
 
 def test_a_pole_of_a_single_item_has_no_score():

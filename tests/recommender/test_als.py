@@ -73,8 +73,8 @@ def test_the_missing_package_is_named(monkeypatch):
         fit_pairs()
 
 
-def test_a_fit_that_ends_in_no_numbers_is_refused():
-    with pytest.raises(TrainingError, match=r"ended in numbers that are none; .*raise --collab.als.regularization"):
+def test_a_fit_that_is_nan_is_refused():
+    with pytest.raises(TrainingError, match=r"ended in NaN or infinite factors; .*raise --collab.als.regularization"):
         fit_pairs(counts=np.nan)
 
 

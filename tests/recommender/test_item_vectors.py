@@ -48,7 +48,7 @@ def broken(row, value):
 
 BAD = {
     "one item": ([vectors(VALUES[:1])], "there is only one item"),
-    "no number": ([broken(1, np.nan)], "missing or not finite; where: fit 0, item i1; 1 such items"),
+    "NaN": ([broken(1, np.nan)], "missing or not finite; where: fit 0, item i1; 1 such items"),
     "infinite": ([broken(1, np.inf)], "missing or not finite"),
     "all equal": ([vectors(np.ones((5, 2), np.float32))], "all items have the same vector; .*found: 5 times 1, 1"),
     "an id twice": ([vectors(ids=["a", "b", "c", "d", "a"])], "an id occurs twice; where: fit 0; found: a"),

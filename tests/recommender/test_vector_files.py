@@ -85,7 +85,7 @@ BAD = {
     "no column of ids": (
         "v.csv",
         lambda path: path.write_text("id,a\n1,2\n"),
-        "found: a, id; expected: item_id; .*id-column",
+        "found: id, a; expected: item_id; .*id-column",
     ),
     "a column of words": (
         "v.csv",

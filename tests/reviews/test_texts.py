@@ -50,9 +50,9 @@ def test_kinds_are_kept_and_of_equal_texts_the_newest():
 
 def test_ids_of_another_table_are_refused_with_ten_of_each_side():
     numbers = number_items([f"00{number}" for number in range(20)])
-    with pytest.raises(DataError, match="0 ids in common, of 15 with a text and 20 items") as caught:
+    with pytest.raises(DataError, match="texts: 0 of its 15 ids are among the 20 known ones") as caught:
         join([(number, f"Text {number}.") for number in range(15)], numbers)
-    assert "ids of texts: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; ids of items: 000, 001, 0010, 0011" in str(caught.value)
+    assert "found: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …; expected: ids such as 000, 001, 0010, 0011" in str(caught.value)
 
 
 def test_few_texts_of_known_items_are_enough():
