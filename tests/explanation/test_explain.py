@@ -88,15 +88,16 @@ def test_one_fit_has_no_stability_and_the_page_says_what_that_means(tmp_path):
     found = explain(BOOKS.vectors[0], user_factors=None)
     assert found.factors["stability"].isna().all()
     text = text_of(found.to_html(tmp_path / "p.html").read_text(encoding="utf-8"))
-    assert "3 factors, of one training: whether another training would give them too cannot be known from one" in text
-    assert "there is one training, so it cannot be known whether another would give this factor too" in text
+    assert "3 factors from a single training. To see which of them another training would find too" in text
+    assert "Between trainings: unknown, because there is only one." in text
 
 
-def test_raw_dimensions_keep_the_names_that_they_are_given():
+def test_raw_dimensions_keep_the_names_that_they_are_given(tmp_path):
     named = BOOKS.vectors[0].set_axis([f"dim{number}" for number in range(6)], axis=1)
     found = explain(named, user_factors=None, settings=QUICK | {"factors": {"rotation": "none"}})
     assert list(found.factors.index) == [f"dim{number}" for number in range(6)]
     assert np.corrcoef(found.positions["dim4"], named["dim4"])[0, 1] == pytest.approx(1)
+    assert "Factor dim4" in text_of(found.to_html(tmp_path / "p.html").read_text(encoding="utf-8"))
 
 
 def test_texts_in_another_language_keep_the_words_that_english_would_drop():

@@ -22,10 +22,10 @@ def test_the_leanings_that_hold_are_listed_with_interval_and_users():
     ]
     text = text_of(html)
     for part in (
-        "known of 4,000 who rated enough. 23 groups by gender, town, occupation were tested",
+        "The data describe 4,000 users who rated enough. 23 groups by gender, town, occupation were tested",
         "its ratings favour the books there",
         "3 leanings hold.",
-        "What this does not say: why a group leans",
+        "It says neither why a group leans nor how any of its users does",
         "Left out of city: 1,023 different values.",
     ):
         assert part in text
