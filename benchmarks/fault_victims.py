@@ -1,0 +1,87 @@
+"""The processes that `benchmarks.faults` disturbs. Each says `ready` on standard output before it begins to work."""
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+
+from latentflix.artifacts import Artifact, Handle, Store
+from latentflix.config import StageConfig
+from latentflix.errors import StoreError, TransientFetchError
+from latentflix.reviews.refresh import Batch, RefreshConfig, chunked, stale_films
+from latentflix.reviews.store import ReviewStore
+from tests.support.synthetic_reviews import SyntheticSource, films, review
+
+N_FILMS = 24
+# Short waits, so that a kill falls between any two steps.
+PAUSE = 0.002
+# How long to wait for a process that may have failed.
+PATIENCE = 10.0
+
+
+def ready() -> None:
+    """Tell the benchmark that all is imported."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
+def refresh_films(uri: str, per_film: int, seed: int) -> None:
+    """Store `per_film` reviews of each film, in batches in an order of this process's own; again after a conflict."""
+    random = Random(seed)  # noqa: S311
+    source = SyntheticSource(per_film=per_film, pause=PAUSE)
+    config = RefreshConfig(stale_after_days=0, limit=per_film)
+    store = ReviewStore(uri)
+    ready()
+    due = stale_films(films(N_FILMS), store.last_attempts(), config, datetime.now(UTC))
+    groups = chunked(due, 6)
+    random.shuffle(groups)
+    for group in groups:
+        batch = Batch(group, store, [source], config)
+        for _ in range(100):
+            try:
+                batch.run()
+                break
+            except (StoreError, TransientFetchError):
+                time.sleep(random.uniform(0, 0.05))
+        else:
+            raise AssertionError("conflicts without end")
+
+
+def compact_store(uri: str, flag: str) -> None:
+    """Compact the store again and again until the file `flag` is there."""
+    store = ReviewStore(uri)
+    ready()
+    while not Path(flag).exists():
+        try:
+            store.compact()
+            store.vacuum(keep_days=7)
+        except StoreError:
+            time.sleep(PAUSE)
+
+
+def make_artifacts(root: str, me: str, other: str, count: int) -> None:
+    """Make `count` artifacts, each at the same moment as the process that is called `other`."""
+    store = Store(Path(root) / "artifacts")
+    ready()
+    for number in range(count):
+        (Path(root) / f"{me}{number}").touch()
+        deadline = time.monotonic() + PATIENCE
+        while not (Path(root) / f"{other}{number}").exists() and time.monotonic() < deadline:
+            time.sleep(0.0001)
+        store.ensure(Handle(stage="numbers", key=f"{number:020}"), {}, StageConfig(), _fill)
+
+
+def _fill(artifact: Artifact) -> None:
+    artifact.checkpoints.mkdir(parents=True, exist_ok=True)
+    for step in range(3):
+        (artifact.checkpoints / "state").write_text(str(step))
+        time.sleep(PAUSE)
+    artifact.write_table("numbers", pd.DataFrame({"number": range(1000)}))
+
+
+def reviews_of(per_film: int) -> set[str]:
+    """The ids of the reviews that the films have after a complete refresh."""
+    return {review(film.tconst, number).review_id for film in films(N_FILMS) for number in range(per_film)}
