@@ -4,6 +4,7 @@ import flows  # noqa: F401 # isort: skip  # its settings come before Prefect is 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from benchmarks.fault_victims import N_FILMS, reviews_of
 from benchmarks.faults import Losses, check_reviews, complete_results, hidden_files
 from benchmarks.output import say
 from latentflix.artifacts import MANIFEST, Store
-from latentflix.errors import ArtifactError, LatentflixError, StoreError
+from latentflix.errors import ArtifactError, LatentflixError, StageFailed, StoreError
 from latentflix.reviews.store import ReviewStore
 from tests.support.synthetic_reviews import films, review
 from tests.support.synthetic_run import HASTY, run_synthetic
@@ -38,35 +39,37 @@ def occupied(folder: Path) -> int:
 
 
 def fill_with_results(folder: Path, losses: Losses) -> None:
-    """Run the full flow with room for one more stage each time, less half of what that stage needs."""
+    """Run the full flow up to each of its stages in turn, with half of the room that the stage's result needs."""
     world, whole, small = make_world(), folder / "whole", folder / "small"
     disk = small / "artifacts"
     for each in (whole, disk):
         each.mkdir(parents=True)
     made = complete_results(run_synthetic(world, whole, **HASTY).store)[0]
     names = sorted(made, key=lambda name: (whole / "artifacts" / name / MANIFEST).stat().st_mtime_ns)
-    sizes = [occupied(whole / "artifacts" / name) for name in names]
-    resize(disk, sum(sizes), first=True)
-    before: dict[str, str] = {}
-    for number, size in enumerate(sizes):
-        resize(disk, sum(sizes[:number]) + max(size // 2 // BLOCK, 1) * BLOCK)
+    for number, name in enumerate(names):
+        resize(disk, 10 * occupied(whole), first=True)
+        for earlier in names[:number]:
+            shutil.copytree(whole / "artifacts" / earlier, disk / earlier)
+        before = complete_results(Store(disk))[0]
+        half_of_it = max(occupied(whole / "artifacts" / name) // 2 // BLOCK, 1) * BLOCK
+        resize(disk, occupied(disk) + half_of_it)
         losses.trials += 1
         try:
             run_synthetic(world, small, **HASTY)
-        except (LatentflixError, OSError) as error:
+        except (LatentflixError, StageFailed, OSError) as error:
             losses.struck += 1
             losses.unclear += not isinstance(error, ArtifactError)
-            say(f"{names[number]}: {error}")
+            say(f"{name}: {error}")
         found, half = complete_results(Store(disk))
         losses.half += half
-        losses.lost += len(before.items() - found.items())
-        before = found
-    resize(disk, sum(sizes) * 10)
-    run_synthetic(world, small, **HASTY)
-    found, half = complete_results(Store(disk))
-    losses.half += half
-    losses.lost += len(before.items() - found.items()) + len(made.keys() - found.keys())
-    losses.doubled += len(found.keys() - made.keys()) + hidden_files(disk)
+        resize(disk, 10 * occupied(whole))
+        run_synthetic(world, small, **HASTY)
+        after, half = complete_results(Store(disk))
+        losses.half += half
+        losses.lost += len(before.items() - found.items()) + len(found.items() - after.items())
+        losses.lost += len(made.keys() - after.keys())
+        losses.doubled += len(after.keys() - made.keys()) + hidden_files(disk)
+        subprocess.run(["/usr/bin/umount", str(disk)], check=True)
 
 
 def fill_with_reviews(folder: Path, losses: Losses) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -12,8 +12,9 @@ from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.config import StageConfig
 from latentflix.errors import StoreError, TransientFetchError
 from latentflix.reviews.refresh import Batch, RefreshConfig, chunked, stale_films
+from latentflix.reviews.sources.protocol import Answer, Availability, Film, newest_first
 from latentflix.reviews.store import ReviewStore
-from tests.support.synthetic_reviews import SyntheticSource, films, review
+from tests.support.synthetic_reviews import BEGAN, films, review
 
 N_FILMS = 24
 # Short waits, so that a kill falls between any two steps.
@@ -28,10 +29,30 @@ def ready() -> None:
     sys.stdout.flush()
 
 
+class GrowingSource:
+    """A source whose films get one review a day, with dates as the web gives them."""
+
+    name = "synthetic"
+
+    def __init__(self, per_film: int) -> None:
+        self._per_film = per_film
+
+    def availability(self) -> Availability:
+        """Always available."""
+        return Availability(True)
+
+    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
+        """Fetch the reviews after `since`, newest first."""
+        time.sleep(PAUSE)
+        days = [BEGAN + timedelta(days=number) for number in range(self._per_film)]
+        reviews = [review(film.tconst, number, written_at=day) for number, day in enumerate(days)]
+        return newest_first(reviews, since, limit)
+
+
 def refresh_films(uri: str, per_film: int, seed: int) -> None:
     """Store `per_film` reviews of each film, in batches in an order of this process's own; again after a conflict."""
     random = Random(seed)  # noqa: S311
-    source = SyntheticSource(per_film=per_film, pause=PAUSE)
+    source = GrowingSource(per_film)
     config = RefreshConfig(stale_after_days=0, limit=per_film)
     store = ReviewStore(uri)
     ready()

@@ -263,7 +263,6 @@ def jump_clocks(folder: Path, settings: FaultSettings) -> Losses:
         "LD_PRELOAD": str(FAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     found: set[str] = set()
     for trial in range(settings.clocks):

@@ -154,7 +154,8 @@ def tokenize_corpus(
             places = np.array([known[token] for token in distinct], np.int32)
             counts = np.pad(counts, (0, len(new)))
             counts[places] += np.bincount(numbers, minlength=len(places))
-            places[numbers].tofile(file)
+            # numpy's own tofile does not say why it fails on a full disk.
+            file.write(places[numbers].tobytes())
             lengths.append(lengths_of_chunk)
             text_ids += ids_of_chunk
             bar.update(len(ids_of_chunk))

@@ -1,6 +1,8 @@
+import errno
 import hashlib
 import multiprocessing
 import os
+import resource
 import signal
 
 import numpy as np
@@ -189,6 +191,18 @@ def test_a_killed_process_is_reported(monkeypatch):
 
     with pytest.raises(TrainingError, match=r"expected: 2 processes"):
         tokenize_corpus(200_000, chunks(), TokenCorpusConfig(processes=2))
+
+
+def test_a_full_disk_is_named_as_the_cause(tmp_path):
+    # Python ignores the signal that a process gets at this limit.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError) as error:
+            tokenize_corpus(1, [["word " * 2000]], TokenCorpusConfig(processes=1), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.errno == errno.EFBIG
 
 
 def test_the_number_of_processes_does_not_change_the_artifact():
