@@ -199,7 +199,9 @@ def test_a_full_disk_is_named_as_the_cause(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(OSError) as error:
-            tokenize_corpus(1, [["word " * 2000]], TokenCorpusConfig(processes=1), tmp_path)
+            tokenize_corpus(
+                1, [[" ".join(f"word{number}" for number in range(2000))]], TokenCorpusConfig(processes=1), tmp_path
+            )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert error.value.errno == errno.EFBIG
