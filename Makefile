@@ -4,8 +4,12 @@ BIN := $(VENV)/bin
 # Of `make run`: sample, standard or ulmfit.
 PROFILE ?= sample
 INSTALLED := $(VENV)/installed
+# What the image installs, each file with its hash. uv keeps the versions that the file has.
+LOCK := deployments/requirements.txt
+COMPILE := $(BIN)/python -m uv pip compile pyproject.toml --extra image --generate-hashes --quiet --no-header \
+	--python-version 3.11.16 --python-platform x86_64-manylinux_2_28
 
-.PHONY: run test lint screenshots ui-screenshots deploy clean
+.PHONY: run test lint lock check-lock audit screenshots ui-screenshots deploy clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m flows.full --profile $(PROFILE) $(ARGS)
@@ -18,6 +22,19 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# `make lock ARGS=--upgrade` takes the newest versions, `ARGS="--upgrade-package torch"` those of one package.
+lock: $(INSTALLED)
+	$(COMPILE) --output-file $(LOCK) $(ARGS)
+
+# Fails if pyproject.toml asks for anything that the file does not have, or no longer for something that it has.
+check-lock: $(INSTALLED)
+	copy=$$(mktemp) && trap "rm $$copy" EXIT && cp $(LOCK) $$copy && \
+	$(COMPILE) --output-file $$copy && diff $(LOCK) $$copy
+
+# Asks a service which of the pinned versions have known vulnerabilities.
+audit: $(INSTALLED)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement $(LOCK) $(ARGS)
 
 screenshots: $(INSTALLED)
 	$(BIN)/python scripts/report_screenshots.py $(ARGS)

@@ -62,25 +62,37 @@ def wait_until(condition: Callable[[], Any], log: Path) -> Any:
     return value
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and those that it started, as a machine does that loses its power."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 @contextmanager
-def running(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
+def running(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command of Prefect's in the background."""
     with log.open("a") as file:
         process = subprocess.Popen(
             [*PREFECT, *arguments], env=environment, cwd=ROOT, stdout=file, stderr=file, start_new_session=True
         )
     try:
-        yield
+        yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                kill(process)
 
 
 @dataclass(frozen=True)
 class Server:
+    """A server on one port of this machine; whether it runs or not, its database and its folder stay.
+
+    environment: of the server and of all that works with it.
+    """
+
     url: str
     environment: dict[str, str]
     folder: Path
@@ -128,36 +140,51 @@ class Server:
         except OSError:
             return False
 
+    def wait_for_state(self, run_id: str, *states: str) -> Any:
+        """Wait for the run of a flow to be in one of these states, and return it."""
+
+        def arrived() -> Any:
+            run = self.ask(f"/flow_runs/{run_id}")
+            return run if run["state"]["type"] in states else None
+
+        return wait_until(arrived, self.log)
+
     def wait_for_end(self, run_id: str) -> Any:
         """Wait for the run of a flow to end, and return it."""
+        return self.wait_for_state(run_id, "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
-        def ended() -> Any:
-            run = self.ask(f"/flow_runs/{run_id}")
-            return run if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the server, from when it answers on."""
+        host, port = self.url.removeprefix("http://").split(":")
+        start = ["server", "start", "--host", host, "--port", port]
+        with running(start, self.environment, self.log) as process:
+            wait_until(self.answers, self.log)
+            yield process
 
-        return wait_until(ended, self.log)
 
-
-@contextmanager
-def serve(folder: Path, **environment: str) -> Iterator[Server]:
-    """Run a server whose files lie in `folder`. environment: of the server and of all that works with it."""
+def new_server(folder: Path, **environment: str) -> Server:
+    """A server whose files lie in `folder`, on a free port; it does not run yet."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     of_the_shell = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    everywhere = {
-        **of_the_shell,
-        **QUIET_SERVER,
+    own = {
         "PREFECT_HOME": str(folder),
         "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_API_URL": f"{url}/api",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PYTHONPATH": str(ROOT),
         "COLUMNS": "200",
-        **environment,
     }
-    server = Server(url, everywhere, folder)
-    with running(["server", "start", "--host", "127.0.0.1", "--port", str(port)], everywhere, server.log):
-        wait_until(server.answers, server.log)
+    return Server(url, {**of_the_shell, **own, **environment}, folder)
+
+
+@contextmanager
+def serve(folder: Path, **environment: str) -> Iterator[Server]:
+    """Run a server on SQLite whose files lie in `folder`."""
+    server = new_server(folder, **QUIET_SERVER, **environment)
+    with server.running():
         yield server
