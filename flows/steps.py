@@ -238,7 +238,7 @@ def finish(
     run: StageRunner, page: Handle, sentence: str, headline: Mapping[str, Any], settings: FlowSettings
 ) -> FlowResult:
     """Show the page of the run and its headline in the UI, and return them."""
-    publish([page_text(run.store, page, sentence, settings.artifacts_url)])
+    publish([page_text(run.store, page, sentence, settings.pages_url)])
     return FlowResult(
         report=str((run.store.path(page) / PAGE).resolve()),
         headline=dict(headline),

@@ -70,8 +70,8 @@ class FlowSettings(BaseModel):
     artifacts_dir: Path = setting(Path("artifacts"), "where artifacts and the report are written")
     data_dir: Path | None = setting(None, "a folder with data sets that you fetched yourself")
     cache_dir: Path | None = setting(None, "where downloads are kept; by default the user's cache folder")
-    artifacts_url: str | None = setting(
-        None, "address under which artifacts_dir is served, if it is: the run then links to its page"
+    pages_url: str | None = setting(
+        None, "address under which the pages in artifacts_dir are served, if they are: the run then links to its page"
     )
     json_: bool = setting(False, "print one JSON object instead of lines", alias="json")
 

@@ -141,7 +141,7 @@ def test_every_stage_has_its_settings():
 @pytest.mark.parametrize("settings", ALL_SETTINGS)
 def test_what_a_user_changes_comes_first_and_folders_come_last(settings):
     names = list(settings.model_fields)
-    assert names[-6:] == ["parallel", "artifacts_dir", "data_dir", "cache_dir", "artifacts_url", "json_"]
+    assert names[-6:] == ["parallel", "artifacts_dir", "data_dir", "cache_dir", "pages_url", "json_"]
     assert all(settings.model_fields[name].description for name in names)
 
 

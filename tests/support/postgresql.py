@@ -2,27 +2,22 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.support.debian import missing
+from tests.support.prefect_server import free_port
 
 _USER, _PASSWORD, _DATABASE = "prefect", "of no use elsewhere", "prefect"
 
 
 def _programs() -> Path:
-    """The folder of PostgreSQL's programs. Skips the test if there is none, except in CI, which installs them."""
+    """The folder of PostgreSQL's programs, which Debian keeps out of the path."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if found:
-        return found[-1].parent
-    reason = "no PostgreSQL is installed; what to do: apt-get install postgresql"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return found[-1].parent if found else missing("PostgreSQL", "postgresql")
 
 
 @contextmanager
@@ -30,22 +25,20 @@ def postgresql() -> Iterator[dict[str, str]]:
     """Run a new PostgreSQL on loopback; what is yielded are the settings of a Prefect server that uses it."""
     programs = _programs()
     # It refuses to run as root.
-    account = "postgres" if os.geteuid() == 0 else None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    root = os.geteuid() == 0
+    account = {"user": "postgres", "group": "postgres", "extra_groups": []} if root else {}
+    port = str(free_port())
     # Not below pytest's folder, into which no other account may look.
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
     try:
         data, password = folder / "data", folder / "password"
         password.write_text(_PASSWORD)
-        if account:
-            shutil.chown(folder, account)
+        if root:
+            shutil.chown(folder, "postgres")
 
         def run(program: str, *arguments: str | Path) -> None:
-            done = subprocess.run(
-                [programs / program, *arguments], user=account, cwd=folder, capture_output=True, text=True, check=False
-            )
+            command = [programs / program, *arguments]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **account)
             assert done.returncode == 0, done.stdout + done.stderr
 
         # Who reaches the socket may look into the folder; the port asks for the password, as in a team's network.
@@ -56,15 +49,12 @@ def postgresql() -> Iterator[dict[str, str]]:
         try:
             run("createdb", _DATABASE, f"--host={folder}", f"--port={port}", f"--username={_USER}")
             yield {
-                f"PREFECT_SERVER_DATABASE_{name}": value
-                for name, value in {
-                    "DRIVER": "postgresql+asyncpg",
-                    "HOST": "127.0.0.1",
-                    "PORT": port,
-                    "USER": _USER,
-                    "PASSWORD": _PASSWORD,
-                    "NAME": _DATABASE,
-                }.items()
+                "PREFECT_SERVER_DATABASE_DRIVER": "postgresql+asyncpg",
+                "PREFECT_SERVER_DATABASE_HOST": "127.0.0.1",
+                "PREFECT_SERVER_DATABASE_PORT": port,
+                "PREFECT_SERVER_DATABASE_USER": _USER,
+                "PREFECT_SERVER_DATABASE_NAME": _DATABASE,
+                "PREFECT_SERVER_DATABASE_PASSWORD": _PASSWORD,
             }
         finally:
             run("pg_ctl", "stop", "--mode=immediate", "--pgdata", data)

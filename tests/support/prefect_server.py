@@ -1,5 +1,6 @@
 """A Prefect server for tests: what it does besides answering, how it is started, and how it is asked."""
 
+import base64
 import json
 import os
 import signal
@@ -62,6 +63,14 @@ def wait_until(condition: Callable[[], Any], log: Path) -> Any:
     return value
 
 
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a process and those that it started, as a machine does that loses its power."""
     os.killpg(process.pid, signal.SIGKILL)
@@ -121,12 +130,15 @@ class Server:
     def ask(self, path: str, sent: Any = None) -> Any:
         """What the server's API answers, to what is sent if anything is."""
         data = None if sent is None else json.dumps(sent).encode()
-        request = Request(f"{self.url}/api{path}", data, {"Content-Type": "application/json"})
+        user = base64.b64encode(self.environment.get("PREFECT_API_AUTH_STRING", "").encode()).decode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Basic {user}"}
+        request = Request(f"{self.url}/api{path}", data, headers)
 
         def once() -> tuple[int, Any]:
             try:
                 with urlopen(request) as answer:
-                    return answer.status, json.load(answer)
+                    body = answer.read()
+                    return answer.status, json.loads(body) if body else None
             except HTTPError as error:
                 return error.code, error.read().decode()
 
@@ -165,10 +177,7 @@ class Server:
 
 def new_server(folder: Path, **environment: str) -> Server:
     """A server whose files lie in `folder`, on a free port; it does not run yet."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{free_port()}"
     of_the_shell = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     own = {
         "PREFECT_HOME": str(folder),
