@@ -88,7 +88,7 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def page_text(store: Store, page: Handle, sentence: str, address: str | None) -> Text:
-    """Where the page of a run is, and its headline. address: the URL under which pages are served, each at stage/key."""
+    """Where the page of a run is, and its headline. address: the URL under which pages are served, if they are."""
     path = store.path(page) / PAGE
     url = f"{address.rstrip('/')}/{page.stage}/{page.key}/{PAGE}" if address else None
     place = f"[Open the page]({url})" if url else f"The page: {escape(path.resolve())}"

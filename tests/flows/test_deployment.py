@@ -3,12 +3,17 @@
 import json
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
+from latentflix.artifacts import MANIFEST
 from latentflix.recommender.model import CollabConfig
+from tests.support.nginx import nginx
 from tests.support.prefect_server import PATIENCE, ROOT, Server, running, serve, when_not_busy
 from tests.support.synthetic_run import SYNTHETIC
 
@@ -173,6 +178,20 @@ def test_the_ui_says_where_the_report_is(server: Server, artifacts: dict[str, An
     (report,) = (server.artifacts / "report").glob("*/index.html")
     page.goto(f"{server.url}/artifacts/artifact/{artifacts['report']['id']}")
     page.get_by_text(str(report)).first.wait_for()
+
+
+def test_the_proxy_serves_every_file_of_the_report_except_its_manifest(
+    server: Server, finished: Any, tmp_path: Path
+) -> None:
+    (report,) = (server.artifacts / "report").glob("[!.]*")
+    files = [path for path in report.rglob("*") if path.is_file()]
+    with nginx(tmp_path, server.url.removeprefix("http://"), server.artifacts, "reader:{PLAIN}secret") as proxy:
+        site = httpx.Client(base_url=proxy.pages, auth=("reader", "secret"))
+        found = {path.name: site.get(f"/report/{path.relative_to(report.parent)}") for path in files}
+    assert found.pop(MANIFEST).status_code == HTTPStatus.NOT_FOUND
+    assert len(found) > 80
+    assert {answer.status_code for answer in found.values()} == {HTTPStatus.OK}
+    assert found["index.html"].content == (report / "index.html").read_bytes()
 
 
 def test_the_ui_shows_the_log_of_the_library(server: Server, finished: Any) -> None:

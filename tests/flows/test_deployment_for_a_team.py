@@ -1,11 +1,9 @@
 """A server on PostgreSQL behind the proxy, with the settings of `compose.yaml`, that dies while four runs go on."""
 
-import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,66 +17,88 @@ from tests.support.prefect_server import ROOT, Server, kill, new_server, running
 SERVICES = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text())["services"]
 RUNS = 4
 SECONDS_DOWN = 10
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "collab": {"n_factors": 8, "epochs": 2, "batch_size": 2048, "n_seeds": 2, "seeds_per_task": 1},
     "trials": {"models": ["bias"], "weight_decays": [0.1], "n_seeds": 1},
 }
+# What a deployment needs to be made again under another name.
+KEPT = ("flow_id", "work_pool_name", "entrypoint", "path", "pull_steps", "parameter_openapi_schema", "job_variables")
 
 
 def settings_of(service: str) -> dict[str, str]:
-    """The environment of a service, without what says where another one is."""
-    filled = {name: re.sub(r"\${\w+:\?}", "secret", str(value)) for name, value in SERVICES[service]["environment"].items()}
-    return {name: value for name, value in filled.items() if not name.endswith(("_URL", "_HOST", "_PORT", "_HOME"))}
+    """What the environment of a service says, except where others are and where its own files lie."""
+    given = {name: str(value) for name, value in SERVICES[service]["environment"].items()}
+    elsewhere = ("_URL", "_HOST", "_PORT", "_HOME")
+    return {name: re.sub(r"\${\w+:\?}", "secret", given[name]) for name in given if not name.endswith(elsewhere)}
+
+
+@dataclass(frozen=True)
+class Team:
+    """A server as its own machine sees it, and as the worker and users see it, through the proxy."""
+
+    server: Server
+    client: Server
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as its own machine sees it; it does not run yet."""
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     with postgresql() as database:
-        yield new_server(tmp_path_factory.mktemp("server"), **{**settings_of("server"), **database})
+        server = new_server(tmp_path_factory.mktemp("server"), **{**settings_of("server"), **database})
+        place = server.url.removeprefix("http://")
+        with nginx(tmp_path_factory.mktemp("proxy"), place, server.artifacts, readers="") as proxy:
+            shared = {name: value for name, value in server.environment.items() if "PREFECT_SERVER_" not in name}
+            environment = {**shared, **settings_of("worker"), "PREFECT_API_URL": f"{proxy.prefect}/api"}
+            yield Team(server, replace(server, url=proxy.prefect, environment=environment))
 
 
 @pytest.fixture(scope="module")
-def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The same server as the worker and users see it, through the proxy."""
-    folder = tmp_path_factory.mktemp("proxy")
-    with nginx(folder, server.url.removeprefix("http://"), server.artifacts, "") as proxy:
-        of_the_server = [name for name in server.environment if name.startswith("PREFECT_SERVER_")]
-        environment = {name: value for name, value in server.environment.items() if name not in of_the_server}
-        address = {"PREFECT_API_URL": f"{proxy.prefect}/api"}
-        yield replace(server, url=proxy.prefect, environment={**environment, **settings_of("worker"), **address})
-
-
-@pytest.fixture(scope="module")
-def ended(server: Server, client: Server) -> Iterator[list[Any]]:
-    """Four runs after their end: the server was killed while all of them ran, and started again after a while."""
-    with server.running() as process:
-        client.prefect("work-pool", "create", "latentflix", "--type", "process")
-        client.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--name", "collab-study")
-        deployment = client.ask("/deployments/name/collab_study/collab-study")
-        same = ("flow_id", "work_pool_name", "entrypoint", "path", "pull_steps", "parameter_openapi_schema", "job_variables")
-        made = {**{name: deployment[name] for name in same}, "name": "at-once", "concurrency_limit": RUNS}
-        address = f"/deployments/{client.ask('/deployments/', made)['id']}/create_flow_run"
-        with running(["worker", "start", "--pool", "latentflix"], client.environment, client.log):
-            runs = []
-            for seed in range(RUNS):
-                changed = {"collab": {**SETTINGS["collab"], "seed": seed}, "artifacts_dir": str(client.artifacts)}
-                runs.append(client.ask(address, {"parameters": {"settings": {**SETTINGS, **changed}}})["id"])
-            for run in runs:
-                client.wait_for_state(run, "RUNNING")
+def running_again(team: Team) -> Iterator[list[Any]]:
+    """Four runs as they were when all of them ran; then the server was killed, and it is back after a while."""
+    with team.server.running() as process:
+        team.client.prefect("work-pool", "create", "latentflix", "--type", "process")
+        team.client.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--name", "collab-study")
+        deployment = team.client.ask("/deployments/name/collab_study/collab-study")
+        at_once = {**{name: deployment[name] for name in KEPT}, "name": "at-once", "concurrency_limit": RUNS}
+        made = team.client.ask("/deployments/", at_once)
+        with running(["worker", "start", "--pool", "latentflix"], team.client.environment, team.client.log):
+            started = [start(team.client, made["id"], seed) for seed in range(RUNS)]
+            runs = [team.client.wait_for_state(run, "RUNNING") for run in started]
             kill(process)
             time.sleep(SECONDS_DOWN)
-            with server.running():
-                for run in runs:
-                    found = client.ask(f"/flow_runs/{run}")
-                    lease = found["state"]["state_details"]["deployment_concurrency_lease_id"]
-                    print(found["state"]["type"], lease)
-                    client.ask(f"/v2/concurrency_limits/leases/{lease}/renew", {"lease_duration": 300})
-                yield [client.wait_for_end(run) for run in runs]
+            with team.server.running():
+                yield runs
 
 
-def test_it(client, ended):
-    assert [run["state"]["type"] for run in ended] == ["COMPLETED"] * RUNS, client.log.read_text()[-6000:]
+def start(client: Server, deployment_id: str, seed: int) -> str:
+    """Start a run of the deployment with a seed of its own; return the run's id."""
+    own = {"collab": {**SETTINGS["collab"], "seed": seed}, "artifacts_dir": str(client.artifacts)}
+    sent = {"parameters": {"settings": {**SETTINGS, **own}}}
+    run_id: str = client.ask(f"/deployments/{deployment_id}/create_flow_run", sent)["id"]
+    return run_id
+
+
+def test_a_run_keeps_its_place_among_those_that_may_go_at_once(team: Team, running_again: list[Any]) -> None:
+    leases = {run["state"]["state_details"]["deployment_concurrency_lease_id"] for run in running_again}
+    assert len(leases) == RUNS
+    assert None not in leases
+    for lease in leases:
+        # As the run itself does now and then; if the server refuses, the run is ended.
+        team.client.ask(f"/v2/concurrency_limits/leases/{lease}/renew", {"lease_duration": 300})
+
+
+def test_every_run_completes_with_its_artifacts(team: Team, running_again: list[Any]) -> None:
+    ended = [team.client.wait_for_end(run["id"]) for run in running_again]
+    assert [run["state"]["type"] for run in ended] == ["COMPLETED"] * RUNS, team.client.log.read_text()[-6000:]
+    assert [run["run_count"] for run in ended] == [1] * RUNS
+    pages = set()
     for run in ended:
-        found = client.ask("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
-        print(sorted(a["key"] for a in found))
+        shown = team.client.ask("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+        texts = {artifact["key"]: artifact["data"] for artifact in shown}
+        assert {"analysis-metrics", "trials-trials"} <= texts.keys()
+        pages |= {
+            page for page in (team.client.artifacts / "analysis_page").glob("[!.]*") if page.name in texts["report"]
+        }
+    assert len(pages) == RUNS
+    store = Store(team.client.artifacts)
+    problems = [store.find_problem(Handle(stage="analysis_page", key=page.name)) for page in pages]
+    assert problems == [None] * RUNS

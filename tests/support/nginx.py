@@ -41,7 +41,7 @@ def nginx(folder: Path, server: str, artifacts: Path, readers: str) -> Iterator[
     text = _CONFIGURATION.read_text()
     replaced = {f"listen {old};": f"listen 127.0.0.1:{new};" for old, new in ports.items()}
     replaced |= {
-        "/tmp/": f"{folder}/",
+        "/tmp/": f"{folder}/",  # noqa: S108  # in the container
         "$prefect server:4200": f"$prefect {server}",
         "root /srv/latentflix/artifacts": f"root {artifacts}",
         "/run/secrets/report_readers": str(passwords),
