@@ -1,6 +1,7 @@
 """The proxy of `deployments/`, as a real nginx runs it."""
 
 import base64
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks import genres, report, sentiment
 from tests.support.nginx import nginx
-from tests.support.prefect_server import free_port
+from tests.support.prefect_server import ROOT, free_port
 
 KEY = "0f" * 10
 PASSWORD = "only for this test"  # noqa: S105
@@ -97,6 +99,12 @@ def test_nobody_reads_a_page_without_the_password(address: str, password: str | 
 
 def test_pages_can_only_be_read(address: str) -> None:
     assert {ask(address, SERVED[0], method)[0] for method in ("POST", "PUT", "DELETE")} == {HTTPStatus.FORBIDDEN}
+
+
+def test_the_stages_whose_pages_are_served_are_those_that_write_pages() -> None:
+    written = (report.write_report, report.write_analysis_page, genres.write_page, sentiment.write_page)
+    (served,) = re.findall(r"\^/\(([\w|]+)\)/", (ROOT / "deployments" / "nginx.conf").read_text())
+    assert set(served.split("|")) == {stage.name for stage in written}
 
 
 def test_a_client_is_told_to_ask_again_while_the_server_is_away(tmp_path: Path) -> None:
