@@ -252,6 +252,13 @@ def test_a_service_runs_a_pinned_image_and_can_do_no_more_than_it_needs(name):
     assert name == "deploy" or service["healthcheck"]["test"][0] == "CMD"
 
 
+def test_the_server_writes_where_it_can():
+    server = SERVICES["server"]
+    (volume,) = server["volumes"]
+    assert server["environment"]["PREFECT_HOME"].startswith(volume.split(":")[1])
+    assert server["environment"]["PREFECT_SERVER_UI_STATIC_DIRECTORY"].startswith("/tmp/")  # noqa: S108
+
+
 def test_services_wait_for_those_that_they_need():
     waits = {name: service["depends_on"] for name, service in SERVICES.items() if "depends_on" in service}
     assert waits == {

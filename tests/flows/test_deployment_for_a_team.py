@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +29,7 @@ KEPT = ("flow_id", "work_pool_name", "entrypoint", "path", "pull_steps", "parame
 def settings_of(service: str) -> dict[str, str]:
     """What the environment of a service says, except where others are and where its own files lie."""
     given = {name: str(value) for name, value in SERVICES[service]["environment"].items()}
-    elsewhere = ("_URL", "_HOST", "_PORT", "_HOME")
+    elsewhere = ("_URL", "_HOST", "_PORT", "_HOME", "_DIRECTORY")
     return {name: re.sub(r"\${\w+:\?}", "secret", given[name]) for name in given if not name.endswith(elsewhere)}
 
 
@@ -54,7 +55,8 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
 @pytest.fixture(scope="module")
 def running_again(team: Team) -> Iterator[list[Any]]:
     """Four runs as they were when all of them ran; then the server was killed, and it is back after a while."""
-    with team.server.running() as process:
+    with ExitStack() as servers:
+        process = servers.enter_context(team.server.running())
         team.client.prefect("work-pool", "create", "latentflix", "--type", "process")
         team.client.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--name", "collab-study")
         deployment = team.client.ask("/deployments/name/collab_study/collab-study")
@@ -65,8 +67,8 @@ def running_again(team: Team) -> Iterator[list[Any]]:
             runs = [team.client.wait_for_state(run, "RUNNING") for run in started]
             kill(process)
             time.sleep(SECONDS_DOWN)
-            with team.server.running():
-                yield runs
+            servers.enter_context(team.server.running())
+            yield runs
 
 
 def start(client: Server, deployment_id: str, seed: int) -> str:
