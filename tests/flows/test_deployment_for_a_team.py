@@ -13,7 +13,7 @@ import yaml
 from latentflix.artifacts import Handle, Store
 from tests.support.nginx import nginx
 from tests.support.postgresql import postgresql
-from tests.support.prefect_server import ROOT, Server, kill, new_server, running
+from tests.support.prefect_server import ROOT, Server, kill, new_server, running, wait_until
 
 SERVICES = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text())["services"]
 RUNS = 4
@@ -57,12 +57,14 @@ def running_again(team: Team) -> Iterator[list[Any]]:
     """Four runs as they were when all of them ran; then the server was killed, and it is back after a while."""
     with ExitStack() as servers:
         process = servers.enter_context(team.server.running())
-        team.client.prefect("work-pool", "create", "latentflix", "--type", "process")
-        team.client.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--name", "collab-study")
-        deployment = team.client.ask("/deployments/name/collab_study/collab-study")
-        at_once = {**{name: deployment[name] for name in KEPT}, "name": "at-once", "concurrency_limit": RUNS}
-        made = team.client.ask("/deployments/", at_once)
-        with running(["worker", "start", "--pool", "latentflix"], team.client.environment, team.client.log):
+        # The worker makes its pool.
+        worker = ["worker", "start", "--pool", "latentflix", "--type", "process"]
+        with running(worker, team.client.environment, team.client.log):
+            wait_until(lambda: team.client.ask("/work_pools/filter", {}), team.client.log)
+            team.client.prefect("deploy", "--prefect-file", "deployments/prefect.yaml", "--name", "collab-study")
+            deployment = team.client.ask("/deployments/name/collab_study/collab-study")
+            at_once = {**{name: deployment[name] for name in KEPT}, "name": "at-once", "concurrency_limit": RUNS}
+            made = team.client.ask("/deployments/", at_once)
             started = [start(team.client, made["id"], seed) for seed in range(RUNS)]
             runs = [team.client.wait_for_state(run, "RUNNING") for run in started]
             kill(process)
