@@ -9,7 +9,7 @@ LOCK := deployments/requirements.txt
 COMPILE := $(BIN)/python -m uv pip compile pyproject.toml --extra image --generate-hashes --quiet --no-header \
 	--python-version 3.11.16 --python-platform x86_64-manylinux_2_28
 
-.PHONY: run test lint lock check-lock audit screenshots ui-screenshots deploy clean
+.PHONY: run test lint lock check-lock audit faults screenshots ui-screenshots deploy clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m flows.full --profile $(PROFILE) $(ARGS)
@@ -35,6 +35,10 @@ check-lock: $(INSTALLED)
 # Asks a service which of the pinned versions have known vulnerabilities.
 audit: $(INSTALLED)
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement $(LOCK) $(ARGS)
+
+# An hour or more, once a week: runs are killed, disks fill up, clocks jump. Fails if anything is lost.
+faults: $(INSTALLED)
+	$(BIN)/python -m benchmarks.faults --json $(ARGS)
 
 screenshots: $(INSTALLED)
 	$(BIN)/python scripts/report_screenshots.py $(ARGS)
