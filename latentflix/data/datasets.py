@@ -11,6 +11,7 @@ import pandas as pd
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.download import DataSet, SourceFile, find_file
+from latentflix.data.files import UNREADABLE, unreadable
 from latentflix.data.large_movie import ARCHIVE, FOLDER, POSITIVE, UNLABELLED, read_large_movie, review_files
 from latentflix.data.movielens import (
     ITEM_COLUMNS,
@@ -21,9 +22,8 @@ from latentflix.data.movielens import (
     read_movielens_items,
 )
 from latentflix.data.splits import TRAIN
-from latentflix.data.tables import UNREADABLE, Tables
+from latentflix.data.tables import Tables
 from latentflix.data.users import USERS, tidy_users
-from latentflix.errors import DataError
 
 MovieLensName = Literal[
     "movielens_100k",
@@ -172,12 +172,8 @@ def load_data_set(config: DataSetConfig) -> Tables:
     source, path = find_file(DATA_SETS[config.name], config.data_dir, config.cache_dir)
     try:
         tables: Tables = source.read(path)
-    except UNREADABLE as error:
-        raise DataError(
-            "an archive does not hold what it should",
-            where=str(path),
-            found=str(error),
-            expected=f"the tables of {config.name}",
-            hint="remove the file and start again, or put a good one in --data-dir",
-        ) from error
+    except (*UNREADABLE, OSError) as error:
+        what, expected = "an archive does not hold what it should", f"the tables of {config.name}"
+        hint = "remove the file and start again, or put a good one in --data-dir"
+        raise unreadable(what, path, error, expected, hint) from error
     return tables

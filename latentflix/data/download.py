@@ -2,24 +2,33 @@
 
 import hashlib
 import logging
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pooch
 
+from latentflix.data.files import unreadable
+from latentflix.data.tables import complete
 from latentflix.errors import DataError, DataUnavailable
 
 logger = logging.getLogger(__name__)
 
-# Seconds.
+# Seconds: of silence, and of the whole download of a wheel.
 ORIGIN_TIMEOUT = 15
+WHEEL_TIMEOUT = 900
 # For its archives fastai publishes the size and the MD5 of the first mebibyte.
 FASTAI_CHECK = "fastai"
+# What pip says of the cause, and of the failure.
+_PIP_CAUSE = re.compile(r"Could not fetch URL .*|Skipping link: No sources permitted .*|(?:Expected|Got) .*")
+_PIP_FAILURE = re.compile(r"ERROR: .*")
+_MAX_PIP_LINE = 500
 
 
 @dataclass(frozen=True)
@@ -52,16 +61,25 @@ class DataSet:
 def find_file(data_set: DataSet, data_dir: Path | None, cache_dir: Path | None) -> tuple[SourceFile, Path]:
     """Find a verified file that holds the data set, and download it if need be.
 
-    Raises DataError if a file in `data_dir` has another hash, DataUnavailable if nothing could be fetched.
+    A file whose publisher does not give the hash of all of it is held, in the cache, to the hash that it had there when
+    it was first used.
+
+    Raises DataError if a file in `data_dir` has another hash or cannot be read, or if the file that was fetched is not
+    the one that was used first; DataUnavailable if nothing could be fetched.
     """
     cache = cache_dir or default_cache()
-    if cached := find_cached(data_set, data_dir, cache):
-        return cached
+    source, path = find_cached(data_set, data_dir, cache) or _fetch_any(data_set, cache)
+    if _is_partial(source.known_hash) and path.parent == cache:
+        _record(path)
+    return source, path
+
+
+def _fetch_any(data_set: DataSet, cache: Path) -> tuple[SourceFile, Path]:
     failures = []
     for source in data_set.files:
         try:
             return source, _fetch(source, cache)
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             failures.append(f"{source.url}: {_reason(error)}")
             logger.warning("%s cannot be fetched from %s", data_set.title, failures[-1])
     names = " or ".join([*(source.name for source in data_set.files), *filter(None, [data_set.unpacked])])
@@ -82,39 +100,70 @@ def default_cache() -> Path:
 def find_cached(data_set: DataSet, data_dir: Path | None, cache: Path) -> tuple[SourceFile, Path] | None:
     """Find a verified file, or the unpacked folder in `data_dir`, that is on this machine already.
 
-    Raises DataError if a file in `data_dir` has another hash.
+    Raises DataError if a file in `data_dir` has another hash, or cannot be read.
     """
     for source in data_set.files:
         if data_dir and (data_dir / source.name).is_file():
-            return source, _verified(data_dir / source.name, source.known_hash)
+            return source, _verified(data_dir / source.name, [source.known_hash])
     if data_dir and data_set.unpacked and (data_dir / data_set.unpacked).is_dir():
         return data_set.files[0], data_dir / data_set.unpacked
     for source in data_set.files:
         path = cache / source.name
-        if path.is_file() and _digest(path, source.known_hash) == source.known_hash:
+        if path.is_file() and all(_digest(path, known) == known for known in _known_hashes(source, path)):
             return source, path
     return None
 
 
+def _is_partial(known_hash: str) -> bool:
+    return known_hash.startswith(f"{FASTAI_CHECK}:")
+
+
+def _record_of(path: Path) -> Path:
+    """Where the SHA-256 that a file had at its first use is kept."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _record(path: Path) -> None:
+    """Record the SHA-256 of a file at its first use."""
+    record = _record_of(path)
+    if not record.is_file():
+        with complete(record) as partial_record:
+            partial_record.write_text(pooch.file_hash(str(path)))
+
+
+def _known_hashes(source: SourceFile, path: Path) -> list[str]:
+    """What a file in the cache is held to: what its publisher says, and what it was when it was first used."""
+    record = _record_of(path)
+    used = [f"sha256:{record.read_text().strip()}"] if _is_partial(source.known_hash) and record.is_file() else []
+    return [source.known_hash, *used]
+
+
 def _digest(path: Path, known_hash: str) -> str:
-    """The hash of a file, written as `known_hash` is."""
+    """The hash of a file, written as `known_hash` is. Raises DataError if the file cannot be read."""
     algorithm, _, _ = known_hash.partition(":")
-    if algorithm != FASTAI_CHECK:
-        return f"{algorithm}:{pooch.file_hash(str(path), algorithm)}"
-    with path.open("rb") as file:
-        return f"{algorithm}:{path.stat().st_size}-{hashlib.md5(file.read(2**20)).hexdigest()}"
+    try:
+        if not _is_partial(known_hash):
+            return f"{algorithm}:{pooch.file_hash(str(path), algorithm)}"
+        with path.open("rb") as file:
+            return f"{algorithm}:{path.stat().st_size}-{hashlib.md5(file.read(2**20)).hexdigest()}"
+    except OSError as error:
+        raise unreadable("a data file cannot be read", path, error) from error
 
 
-def _verified(path: Path, known_hash: str) -> Path:
-    found = _digest(path, known_hash)
-    if found != known_hash:
-        raise DataError(
-            "a data file is not the one it should be, or was cut short",
-            where=str(path),
-            found=f"{found.replace(':', ' ')}, {path.stat().st_size:,} bytes",
-            expected=known_hash.replace(":", " "),
-            hint="fetch the file again",
-        )
+def _verified(path: Path, known_hashes: Sequence[str]) -> Path:
+    """The path, if the file has the hashes: the first is its publisher's, a second that of its first use."""
+    for known_hash in known_hashes:
+        found = _digest(path, known_hash)
+        if found != known_hash:
+            replaced = known_hash != known_hashes[0]
+            raise DataError(
+                "a data file is not the one it should be, or was cut short",
+                where=str(path),
+                found=f"{found.replace(':', ' ')}, {path.stat().st_size:,} bytes",
+                expected=known_hash.replace(":", " ") + (", as at its first use" if replaced else ""),
+                hint="fetch the file again"
+                + (f"; if its publisher replaced it, remove {_record_of(path)}" if replaced else ""),
+            )
     return path
 
 
@@ -125,27 +174,51 @@ def _fetch(source: SourceFile, cache: Path) -> Path:
     (cache / source.name).unlink(missing_ok=True)
     path = pooch.retrieve(
         source.url,
-        known_hash=None if source.known_hash.startswith(FASTAI_CHECK) else source.known_hash,
+        known_hash=None if _is_partial(source.known_hash) else source.known_hash,
         fname=source.name,
         path=cache,
-        downloader=by_http if "://" in source.url else download_wheel,
+        downloader=by_http if "://" in source.url else partial(download_wheel, known_hash=source.known_hash),
     )
-    return _verified(Path(path), source.known_hash)
+    return _verified(Path(path), _known_hashes(source, Path(path)))
 
 
-def download_wheel(requirement: str, output_file: str, _: pooch.Pooch) -> None:
+def download_wheel(requirement: str, output_file: str, _: pooch.Pooch, *, known_hash: str) -> None:
     """Have pip download a wheel, from the index and through the proxy that it is configured for.
 
-    Source: https://www.fatiando.org/pooch/latest/downloaders.html
+    pip takes nothing but a wheel with this hash: it would build a source archive, and so run code from the index, only
+    to learn its name and version. It does not look for modules in the current folder either.
+
+    Raises subprocess.CalledProcessError if pip fails, subprocess.TimeoutExpired if it takes longer than WHEEL_TIMEOUT.
+
+    Source: https://www.fatiando.org/pooch/latest/downloaders.html and
+    https://pip.pypa.io/en/stable/topics/secure-installs/
     """
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, requirement]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(f"{requirement} --hash={known_hash}\n")
+        options = ["--only-binary=:all:", "--require-hashes", "--no-deps", "--no-input", "--disable-pip-version-check"]
+        # Only in detail does pip say why it found nothing.
+        command = [sys.executable, "-P", "-m", "pip", "download", "-vv", *options, "--dest", folder]
+        subprocess.run(
+            [*command, "--requirement", requirements],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=WHEEL_TIMEOUT,
+        )
         (wheel,) = Path(folder).glob("*.whl")
         Path(output_file).write_bytes(wheel.read_bytes())
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        return [str(error), *filter(str.strip, error.stderr.splitlines())][-1]
+    match error:
+        case subprocess.TimeoutExpired():
+            return f"pip was not done after {error.timeout:g} seconds"
+        case subprocess.CalledProcessError():
+            lines = [line.strip()[:_MAX_PIP_LINE] for line in error.output.splitlines()]
+            said = [line for pattern in (_PIP_CAUSE, _PIP_FAILURE) for line in lines if pattern.fullmatch(line)]
+            return "; ".join(dict.fromkeys(said)) or [str(error), *filter(None, lines)][-1]
     return next(iter(str(error).splitlines()), "") or type(error).__name__

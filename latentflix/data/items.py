@@ -5,8 +5,9 @@ from itertools import chain
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_integer_dtype, is_list_like, is_numeric_dtype
+from pandas.api.types import is_list_like, is_numeric_dtype
 
+from latentflix.data.dates import are_dates, parse_dates
 from latentflix.data.ids import plain_ids, require_unique
 from latentflix.errors import DataError
 
@@ -139,22 +140,15 @@ def _numbers(table: pd.DataFrame, name: str, where: str) -> pd.Series:
 
 
 def _is_number(column: pd.Series) -> bool:
-    return is_numeric_dtype(column) or is_datetime64_any_dtype(column) or _are_dates(column)
-
-
-def _are_dates(column: pd.Series) -> bool:
-    known = column.dropna()
-    if known.empty or not known.map(lambda value: isinstance(value, str) and len(value) >= len("2000-01-01")).all():
-        return False
-    return bool(pd.to_datetime(known, format="ISO8601", errors="coerce", utc=True).notna().all())
+    return is_numeric_dtype(column) or are_dates(column)
 
 
 def _as_number(column: pd.Series) -> np.ndarray:
-    """Numbers as they are, truth values as 0 and 1, dates as years with decimals: float64."""
-    if is_bool_dtype(column) or is_integer_dtype(column) or is_numeric_dtype(column):
+    """Numbers as they are, truth values as 0 and 1, dates (20040503 too) as years with decimals: float64."""
+    if not are_dates(column):
         values = column.astype("Float64").to_numpy(np.float64, na_value=np.nan)
         return np.where(np.isinf(values), np.nan, values)
-    dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+    dates = parse_dates(column)
     return (dates.dt.year + (dates.dt.dayofyear - 1) / 365.25).to_numpy(np.float64)
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from latentflix.data.files import UNREADABLE, unreadable
 from latentflix.data.splits import TEST, TRAIN
-from latentflix.data.tables import UNREADABLE, Tables
+from latentflix.data.tables import Tables
 from latentflix.errors import DataError
 
 ARCHIVE, FOLDER = "aclImdb_v1.tar.gz", "aclImdb"
@@ -155,13 +156,10 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (*UNREADABLE, OSError) as error:
-        raise DataError(
-            "the copy of the Large Movie Review Dataset cannot be read",
-            where=str(path),
-            found=str(error) or type(error).__name__,
-            expected=f"the folder {FOLDER}, or {ARCHIVE}",
-            hint="fetch it again from https://ai.stanford.edu/~amaas/data/sentiment/",
-        ) from error
+        what = "the copy of the Large Movie Review Dataset cannot be read"
+        expected = f"the folder {FOLDER}, or {ARCHIVE}"
+        hint = "fetch it again from https://ai.stanford.edu/~amaas/data/sentiment/"
+        raise unreadable(what, path, error, expected, hint) from error
 
 
 def imdb_id(url: str) -> str | None:

@@ -5,9 +5,10 @@ Source: the README of each set, https://grouplens.org/datasets/movielens/
 
 import csv
 import zipfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from itertools import product
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from latentflix.data.csv_records import read_csv
+from latentflix.data.files import open_zip
 from latentflix.data.tables import Tables
 from latentflix.data.tags import read_tag_files
 from latentflix.data.users import read_user_file
@@ -54,8 +57,7 @@ def read_movielens(path: Path) -> Tables:
     Raises DataError if the layout is not known, or if the official splits do not fit the ratings; besides, what
     zipfile and pandas raise if a file cannot be read.
     """
-    with ExitStack() as stack:
-        root = path if path.is_dir() else zipfile.Path(stack.enter_context(zipfile.ZipFile(path)))
+    with _open_root(path) as root:
         layout, folder = find_layout(root)
         ratings = layout.read_ratings(folder / layout.ratings)
         return {
@@ -70,10 +72,19 @@ def read_movielens(path: Path) -> Tables:
 
 def read_movielens_items(path: Path) -> Tables:
     """Read the items of a MovieLens set, but not its ratings; else as `read_movielens`."""
-    with ExitStack() as stack:
-        root = path if path.is_dir() else zipfile.Path(stack.enter_context(zipfile.ZipFile(path)))
+    with _open_root(path) as root:
         layout, folder = find_layout(root)
         return {"items": _link(layout.read_items(folder / layout.items), folder)}
+
+
+@contextmanager
+def _open_root(path: Path) -> Iterator[Traversable]:
+    """The folder that a set is in, which may be a zip."""
+    if path.is_dir():
+        yield path
+        return
+    with open_zip(path) as archive:
+        yield zipfile.Path(archive)
 
 
 def find_layout(root: Traversable) -> tuple[FileLayout, Traversable]:
@@ -157,7 +168,9 @@ def _read_csv(path: Traversable, *names: str) -> pd.DataFrame:
     columns = {name: _CSV_COLUMNS.get(name, name) for name in names}
     types = {name: RATING_TYPES[column] for name, column in columns.items() if column in RATING_TYPES}
     with path.open("rb") as file:
-        return pd.read_csv(file, usecols=list(names), dtype=types)[list(names)].rename(columns=columns)
+        # Where all columns are numbers, a quote that is not closed is an error in any case.
+        read = pd.read_csv if len(types) == len(names) else partial(read_csv, where=str(path))
+        return read(file, usecols=list(names), dtype=types)[list(names)].rename(columns=columns)
 
 
 def _tidy(items: pd.DataFrame) -> pd.DataFrame:
@@ -171,7 +184,7 @@ def _link(items: pd.DataFrame, folder: Traversable) -> pd.DataFrame:
     if not path.is_file():
         return items
     with path.open("rb") as file:
-        links = pd.read_csv(file, usecols=["movieId", "imdbId"], dtype={"movieId": "int32", "imdbId": "str"})
+        links = read_csv(file, str(path), usecols=["movieId", "imdbId"], dtype={"movieId": "int32", "imdbId": "str"})
     # IMDb's numbers have seven digits or more; the file leaves out leading zeros.
     tconst = ("tt" + links["imdbId"].str.zfill(7)).set_axis(links["movieId"])
     return items.assign(tconst=items["item_id"].map(tconst))
@@ -188,12 +201,15 @@ def _mark_official_folds(ratings: pd.DataFrame, folder: Traversable) -> pd.DataF
         return ratings
     pair = ["user_id", "item_id"]
     held_out = pd.concat(tests)[[*pair, "official_fold"]]
-    marked = ratings.merge(held_out, on=pair, how="left")
-    if len(marked) != len(ratings) or marked["official_fold"].notna().sum() != len(held_out):
+    once = held_out.drop_duplicates(pair)
+    # A pair that occurs many times in both would be joined with itself as many times.
+    marked = ratings.merge(once, on=pair, how="left")
+    found = int(marked["official_fold"].notna().sum())
+    if not len(held_out) == len(once) == found:
         raise DataError(
             "the official splits do not fit the ratings",
             where=f"{folder}/u*.test",
-            found=f"{len(held_out):,} rows, {marked['official_fold'].notna().sum():,} of them among the ratings",
+            found=f"{len(held_out):,} rows, {found:,} of them among the ratings",
             expected="rows of the ratings, each in one split",
             hint="unpack the data set again",
         )

@@ -1,27 +1,27 @@
 """The user's own ratings or interactions: a file whose columns the settings name, or a MovieLens set."""
 
-import gzip
 import hashlib
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self, cast
 
 import numpy as np
 import pandas as pd
-import pooch
 import pyarrow.parquet as pq
-from pandas.api.types import is_integer_dtype, is_numeric_dtype
+from pandas.api.types import is_integer_dtype
 from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.csv_records import Delimiter, read_csv, read_header, require_unique_columns, split_by
 from latentflix.data.datasets import LinksName, MovieLensName
+from latentflix.data.dates import parse_times
+from latentflix.data.files import UNREADABLE, hash_file, members, open_packed, open_zip, require_file, unreadable
 from latentflix.data.items import SEPARATOR, read_metadata
 from latentflix.data.movielens import GENRE_SEPARATOR, find_layout, rating_scale, read_movielens
 from latentflix.data.ratings import COUNT
-from latentflix.data.tables import UNREADABLE, Tables, require_columns
+from latentflix.data.tables import Tables, require_columns
 from latentflix.data.tags import LEFT_OUT, TAGS, count_left_out, count_taggers, decode, parse_csv
 from latentflix.data.users import USERS
 from latentflix.errors import DataError
@@ -29,6 +29,10 @@ from latentflix.errors import DataError
 _WITHOUT_LINKS: tuple[MovieLensName, ...] = ("movielens_1m", "movielens_10m")
 _LINK_SETS: tuple[LinksName, ...] = ("movielens_20m_items", "movielens_latest_small")
 _TEXT_TABLES = (".csv", ".tsv", ".txt")
+_EXPECTED = "a csv or parquet file, or MovieLens as a folder or zip"
+_NAME_COLUMNS = "name them with --ratings-source.user-column and the like, and say --ratings-source.delimiter"
+# It fits into 64 bits.
+_WHOLE_NUMBER = r"-?[1-9]\d{0,17}|0"
 
 
 class RatingsSource(StageConfig):
@@ -41,7 +45,7 @@ class RatingsSource(StageConfig):
     rating_column: str = setting("rating", "the column of ratings; empty: the file holds interactions without stars")
     count_column: str | None = setting(None, "the column of the counts of interactions, if there is one")
     timestamp_column: str | None = setting(None, "the column of times, seconds since 1970 or ISO 8601, if there is one")
-    delimiter: str = setting(",", "what separates the columns of a csv file; \\t is a tab")
+    delimiter: Delimiter = setting(",", "what separates the columns of a csv file; \\t is a tab")
     items_path: Path | None = setting(
         None,
         "a csv or parquet file of the items, whose further columns are metadata; without it their ids are their titles",
@@ -107,20 +111,19 @@ def with_fingerprint(source: RatingsSource) -> RatingsSourceConfig:
         raise ValueError("only a source with a path has a fingerprint")
     others = {"items": source.items_path, "tags": source.tags_path, "users": source.users_path}
     more = {role: path for role, path in others.items() if path}
-    for path in (source.path, *more.values()):
-        if not path.exists():
-            raise DataError(
-                "there is no such file or folder",
-                where=str(path),
-                expected="a csv or parquet file, or MovieLens as a folder or zip",
-                hint="name another with --ratings-source.path, .items-path, .tags-path or .users-path",
-            )
-    files = {"ratings": source.path}
-    if source.path.is_dir():
+    for role, path in more.items():
+        require_file(path, f"--ratings-source.{role}-path")
+    try:
+        is_folder = source.path.is_dir()
         # Only in a folder does the name of a file count.
-        entries = sorted(cast("Path", find_layout(source.path)[1]).iterdir())
+        entries = sorted(cast("Path", find_layout(source.path)[1]).iterdir()) if is_folder else []
         files = {entry.name: entry for entry in entries if entry.is_file()}
-    lines = [f"{role} {pooch.file_hash(str(file))}\n" for role, file in (files | more).items()]
+    except OSError as error:
+        raise unreadable("ratings cannot be read", source.path, error, _EXPECTED) from error
+    if not is_folder:
+        require_file(source.path, "--ratings-source.path", _EXPECTED)
+        files = {"ratings": source.path}
+    lines = [f"{role} {hash_file(file)}\n" for role, file in (files | more).items()]
     return RatingsSourceConfig(**source.model_dump(), sha256=hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
@@ -137,7 +140,7 @@ def load_ratings_source(config: RatingsSourceConfig) -> Tables:
     """
     path = config.path
     try:
-        is_movielens = path.is_dir() or (path.suffix == ".zip" and len(_members(path)) != 1)
+        is_movielens = path.is_dir() or (path.suffix == ".zip" and _holds_several(path))
         if is_movielens and config.interactions:
             raise DataError(
                 "a MovieLens set has ratings",
@@ -155,19 +158,13 @@ def load_ratings_source(config: RatingsSourceConfig) -> Tables:
             tables["ratings"]["user_id"], tables[USERS]["user_id"] = _ids(*both)
         return tables
     except (*UNREADABLE, OSError) as error:
-        raise DataError(
-            "ratings cannot be read",
-            where=str(path),
-            found=str(error),
-            expected="a csv or parquet file, or MovieLens as a folder or zip",
-            hint="check the file, and --ratings-source.delimiter",
-        ) from error
+        hint = "check the file, and --ratings-source.delimiter"
+        raise unreadable("ratings cannot be read", path, error, _EXPECTED, hint) from error
 
 
-def _members(path: Path) -> list[str]:
-    """The files in a zip, without those that macOS adds."""
-    with zipfile.ZipFile(path) as archive:
-        return [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+def _holds_several(path: Path) -> bool:
+    with open_zip(path) as archive:
+        return len(members(archive)) != 1
 
 
 def _read_own(config: RatingsSourceConfig) -> Tables:
@@ -178,7 +175,10 @@ def _read_own(config: RatingsSourceConfig) -> Tables:
         (config.count_column if config.interactions else config.rating_column): value,
         config.timestamp_column: "timestamp",
     }
-    ratings = _read_table(config.path, columns, config)
+    hint = _NAME_COLUMNS
+    if value == "rating":
+        hint += "; of interactions without stars, --ratings-source.rating-column is ''"
+    ratings = _read_table(config.path, columns, config, hint, ids=("user_id", "item_id"))
     if config.items_path:
         items = _read_items(config.items_path, config)
     else:
@@ -186,9 +186,8 @@ def _read_own(config: RatingsSourceConfig) -> Tables:
         items = pd.DataFrame({"item_id": unique, "title": unique.astype("str"), "genres": ""})
     if not config.timestamp_column:
         ratings["timestamp"] = 0
-    elif not is_numeric_dtype(ratings["timestamp"]):
-        times = pd.to_datetime(ratings["timestamp"], utc=True, format="ISO8601")
-        ratings["timestamp"] = (times - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)
+    else:
+        ratings["timestamp"] = parse_times(ratings["timestamp"])
     (ratings["user_id"],) = _ids(ratings["user_id"])
     ratings["item_id"], items["item_id"] = _ids(ratings["item_id"], items["item_id"])
     if config.interactions:
@@ -205,7 +204,8 @@ def _read_items(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
         config.genres_column: "genres",
         config.imdb_column: "tconst",
     }
-    table = _read_table(path, columns, config, text=("title", "genres", "tconst"), rest=True)
+    text = ("title", "genres", "tconst")
+    table = _read_table(path, columns, config, _NAME_COLUMNS, ids=("item_id",), text=text, rest=True)
     items = table[[name for column, name in columns.items() if column]].copy()
     genres = None
     if config.genres_column:
@@ -225,6 +225,7 @@ def _read_tags(path: Path, item_id: pd.Series, config: RatingsSourceConfig) -> T
     with _open_table(path) as (suffix, file):
         if suffix == ".parquet":
             table = pd.read_parquet(file)
+            require_unique_columns(str(path), map(str, table.columns))
             require_columns(str(path), table.columns, [config.item_column, config.tag_column])
             given = table[[name for name in columns if name in table]].rename(columns=columns).astype("str")
         else:
@@ -234,54 +235,60 @@ def _read_tags(path: Path, item_id: pd.Series, config: RatingsSourceConfig) -> T
 
 
 def _read_users(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
-    separator = config.delimiter.replace("\\t", "\t")
-    with _open_table(path) as (suffix, file):
-        table = pd.read_parquet(file) if suffix == ".parquet" else pd.read_csv(file, sep=separator)
-    wanted = config.user_columns or [name for name in table.columns if name != config.user_id_column]
+    name = config.user_id_column
     hint = "name them with --ratings-source.user-id-column and .user-columns, and say --ratings-source.delimiter"
-    require_columns(str(path), table.columns, [config.user_id_column, *wanted], hint)
-    return table[[config.user_id_column, *wanted]].rename(columns={config.user_id_column: "user_id"})
+    table = _read_table(path, {name: name}, config, hint, ids=(name,), rest=True)
+    wanted = config.user_columns or [column for column in table.columns if column != name]
+    require_columns(str(path), table.columns, wanted, hint)
+    return table[[name, *wanted]].rename(columns={name: "user_id"})
 
 
 def _read_table(
     path: Path,
     names: Mapping[str | None, str],
     config: RatingsSourceConfig,
+    hint: str,
+    ids: Sequence[str],
     text: Sequence[str] = (),
     *,
     rest: bool = False,
 ) -> pd.DataFrame:
-    """The columns that are set, under their new names, those of `text` as str. rest: all others as they are, too."""
+    """Read the columns that are set, under their new names.
+
+    ids: the columns of ids, which in a csv file are whole numbers only if all are written as such ("7", not "007"), and
+    else categories of str. text: the columns that are read as str. rest: whether all others are read, too, as they are.
+    """
     columns = {column: name for column, name in names.items() if column}
     types = {column: "str" for column, name in columns.items() if name in text}
-    hint = "name them with --ratings-source.user-column and the like, and say --ratings-source.delimiter"
-    if "rating" in columns.values():
-        hint += "; of interactions without stars, --ratings-source.rating-column is ''"
-    separator = config.delimiter.replace("\\t", "\t")
+    as_written = {column: "category" for column, name in columns.items() if name in ids}
+    delimiter = split_by(config.delimiter)
     with _open_table(path) as (suffix, file):
         is_parquet = suffix == ".parquet"
-        found = pq.read_schema(file).names if is_parquet else pd.read_csv(file, sep=separator, nrows=0).columns
+        found = pq.read_schema(file).names if is_parquet else read_header(file, delimiter)
         require_columns(str(path), found, columns, hint)
+        require_unique_columns(str(path), found)
         file.seek(0)
+        wanted = None if rest else list(columns)
         if is_parquet:
-            table = pd.read_parquet(file, columns=None if rest else list(columns)).astype(types)
+            table = pd.read_parquet(file, columns=wanted).astype(types)
         else:
-            table = pd.read_csv(file, sep=separator, usecols=None if rest else list(columns), dtype=types)
+            table = read_csv(file, str(path), delimiter, usecols=wanted, dtype=types | as_written)
+            table = table.assign(**{column: _numbers_or_names(table[column]) for column in as_written})
     return (table if rest else table[list(columns)]).rename(columns=columns)
+
+
+def _numbers_or_names(column: pd.Series) -> pd.Series:
+    """Ids as categories of str, or int64 if all of them are numbers as numbers are written."""
+    names = column.cat.categories.astype("str").str.strip()
+    if len(names) and column.notna().all() and names.str.fullmatch(_WHOLE_NUMBER).all():
+        return pd.Series(names.astype("int64").to_numpy()[column.cat.codes], column.index)
+    return column.astype("str").str.strip().astype("category")
 
 
 @contextmanager
 def _open_table(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """The suffix and the content of a table, which may be in a zip of its own or under gzip."""
-    with ExitStack() as stack:
-        if path.suffix == ".zip":
-            archive = stack.enter_context(zipfile.ZipFile(path))
-            (name,) = _members(path)
-            file: IO[bytes] = stack.enter_context(archive.open(name))
-        elif path.suffix == ".gz":
-            name, file = path.stem, cast("IO[bytes]", stack.enter_context(gzip.open(path)))
-        else:
-            name, file = path.name, stack.enter_context(path.open("rb"))
+    with open_packed(path) as (name, file):
         suffix = Path(name).suffix.lower()
         if suffix not in (*_TEXT_TABLES, ".parquet"):
             raise DataError(

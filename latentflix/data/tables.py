@@ -1,9 +1,6 @@
 """Tables in files, csv or parquet: read and written whole, or a batch of rows at a time."""
 
 import os
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,47 +12,38 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
+from latentflix.data.csv_records import read_csv, require_closed_quotes, require_unique_columns
+from latentflix.data.files import UNREADABLE, open_packed, unreadable
 from latentflix.errors import DataError
 
 # By name.
 Tables = dict[str, pd.DataFrame]
 # A text; bytes if it is not UTF-8; None if it is missing.
 MaybeText = str | bytes | None
-# What the readers of archives and tables raise when a file is not what it should be.
-UNREADABLE = (KeyError, OverflowError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
+_TABLE = "a csv file, or a parquet file whose name ends in .parquet"
 _TEXT_TYPES = (pa.string(), pa.large_string(), pa.string_view(), pa.null(), pa.binary(), pa.large_binary())
 # Bytes; every row has to fit into one block.
 _CSV_BLOCK = 2**26
 
 
-def read_file(path: Path) -> pd.DataFrame:
-    """Read a parquet file if its name ends in .parquet, else a csv file. Raises DataError if it cannot be read."""
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+def read_file(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
+    """Read a csv, tsv or parquet file, which may be gzipped or alone in a zip; the columns of `text` as they stand.
 
-
-def require_file(path: Path, option: str, expected: str = "a csv or parquet file") -> None:
-    """Raise DataError, naming the option that names the file, if there is no such file."""
-    if not path.is_file():
-        raise DataError("there is no such file", where=str(path), expected=expected, hint=f"name another with {option}")
-
-
-def read_columns(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
-    """Read a csv, tsv or parquet file, which may be gzipped unless it is parquet; the columns of `text` as they stand.
-
-    An id such as "007" keeps its zeros in a csv file, too. Raises DataError if the file cannot be read.
+    An id such as "007" keeps its zeros in a csv file, too. Raises DataError if the file cannot be read, if a quote in a
+    csv file is not closed, or if two columns have the same name.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
     try:
-        if ".parquet" in suffixes:
-            return pd.read_parquet(path)
-        separator = "\t" if ".tsv" in suffixes else ","
-        # The digits that a float was written with give the float back.
-        return pd.read_csv(path, sep=separator, dtype=dict.fromkeys(text, "str"), float_precision="round_trip")
+        with open_packed(path) as (name, file):
+            suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+            if ".parquet" in suffixes:
+                require_unique_columns(str(path), pq.read_schema(file).names)
+                return pd.read_parquet(file)
+            separator = "\t" if ".tsv" in suffixes else ","
+            # The digits that a float was written with give the float back.
+            types = dict.fromkeys(text, "str")
+            return read_csv(file, str(path), separator, dtype=types, float_precision="round_trip")
     except (*UNREADABLE, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable("a table cannot be read", path, error, _TABLE) from error
 
 
 def write_file(table: pd.DataFrame, path: Path) -> None:
@@ -86,7 +74,7 @@ def append_columns(
     added = pa.Schema.from_pandas(predict([]), preserve_index=False).remove_metadata()
     rows = 0
     try:
-        with closing(_open(source, batch_rows)) as batches, _complete(target) as partial:
+        with closing(_open(source, batch_rows)) as batches, complete(target) as partial:
             schema = _check_columns(next(batches), source, column, added)
             whole = pa.schema([*schema, *added], schema.metadata)
             write = pq.ParquetWriter if target.suffix == ".parquet" else pc.CSVWriter
@@ -99,10 +87,8 @@ def append_columns(
                     more = pa.RecordBatch.from_pandas(predicted, added, preserve_index=False)
                     file.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *more.columns], schema=whole))
                     rows += len(batch)
-    except (pa.ArrowException, EOFError) as error:
-        raise _unreadable(source, error) from error
     except OSError as error:
-        raise (_unwritable(target, error) if source.is_file() else _unreadable(source, error)) from error
+        raise _unwritable(target, error) from error
     return rows
 
 
@@ -121,12 +107,21 @@ def require_columns(what: str, found: Iterable[Any], expected: Iterable[str], hi
 
 
 def _open(path: Path, batch_rows: int) -> Generator[Any]:
-    """The schema of the file, then its rows in batches."""
+    """The schema of the file, then its rows in batches. Raises DataError if it cannot be read."""
+    try:
+        yield from _open_batches(path, batch_rows)
+    except (*UNREADABLE, OSError) as error:
+        raise unreadable("a table cannot be read", path, error, _TABLE) from error
+
+
+def _open_batches(path: Path, batch_rows: int) -> Generator[Any]:
     if path.suffix == ".parquet":
         with pq.ParquetFile(path) as file:
             yield file.schema_arrow
             yield from file.iter_batches(batch_rows)
         return
+    with open_packed(path) as (_, content):
+        require_closed_quotes(content, str(path), ",")
     reading = pc.ReadOptions(block_size=_CSV_BLOCK)
     parsing = pc.ParseOptions(newlines_in_values=True)
     with pc.open_csv(path, reading, parsing, pc.ConvertOptions(check_utf8=False)) as file:
@@ -147,6 +142,7 @@ def _check_columns(schema: pa.Schema, source: Path, column: str, added: pa.Schem
             found=", ".join(schema.names),
             expected="the column of texts",
         )
+    require_unique_columns(str(source), schema.names)
     kind = schema.field(column).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if kind not in _TEXT_TYPES:
@@ -173,7 +169,7 @@ def decode(raw: bytes | None) -> MaybeText:
 
 
 @contextmanager
-def _complete(target: Path) -> Iterator[Path]:
+def complete(target: Path) -> Iterator[Path]:
     """A path to write to that is moved to `target` if the body succeeds, and removed if it fails."""
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -181,15 +177,6 @@ def _complete(target: Path) -> Iterator[Path]:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(
-        "a table cannot be read",
-        where=str(path),
-        found=str(error).splitlines()[0],
-        expected="a csv file, or a parquet file whose name ends in .parquet",
-    )
 
 
 def _unwritable(path: Path, error: Exception) -> DataError:

@@ -3,7 +3,6 @@
 Source: the README of MovieLens 25M, https://files.grouplens.org/datasets/movielens/ml-25m-README.html
 """
 
-import csv
 import io
 import logging
 import re
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from latentflix.data.csv_records import Record, read_records, require_unique_columns
+from latentflix.data.files import UNREADABLE
 from latentflix.data.tables import Tables, require_columns
 from latentflix.errors import DataError
 
@@ -68,31 +69,38 @@ def parse_csv(text: str, where: str, columns: Mapping[str, str], left_out: Count
     """Parse rows of tags with commas, semicolons or tabs between them, whichever the first line has.
 
     A tag may hold any of these, quotes and line breaks, if it stands in quotes. Rows with more or fewer fields than the
-    first line are left out. pandas is not used because it reads the tag "null" as none.
+    first line are left out, and counted as the lines that they span. pandas is not used because it reads the tag "null"
+    as none.
 
     columns: what the columns are called in the text, and in the result; that of `user_id` may be missing. Returns
-    columns of str. Raises DataError if a column is missing, or if a quote is never closed.
+    columns of str. Raises DataError if a column is missing, if two have the same name, or if a quote is never closed.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text.split("\n", 1)[0]), strict=True)
-    header = next(rows, [])
+    separator = _separator(text.split("\n", 1)[0])
+    records = (_require_sound(record, where) for record in read_records(io.StringIO(text, newline=""), separator))
+    header = next(records, Record(1, 1, [])).cells
     require_columns(where, header, [name for name, column in columns.items() if column != "user_id"])
+    require_unique_columns(where, header)
     places = {column: header.index(name) for name, column in columns.items() if name in header}
     kept = []
-    try:
-        for row in rows:
-            if len(row) == len(header):
-                kept.append([row[place] for place in places.values()])
-            elif row:
-                left_out["rows of tags with more or fewer fields than the first line"] += 1
-    except csv.Error as error:
+    for record in records:
+        if len(record.cells) == len(header):
+            kept.append([record.cells[place] for place in places.values()])
+        elif record.cells:
+            lines = record.last - record.first + 1
+            left_out["lines of tags with more or fewer fields than the first line"] += lines
+    return pd.DataFrame(kept, columns=list(places), dtype="str")
+
+
+def _require_sound(record: Record, where: str) -> Record:
+    if record.fault:
         raise DataError(
             "tags cannot be read",
-            where=f"{where}, line {rows.line_num} or before",
-            found=str(error),
+            where=f"{where}, line {record.first:,}",
+            found=record.fault,
             expected="a tag with a quote in it in quotes, its own quote twice",
             hint="correct the file, or remove it: ratings can be read without tags",
-        ) from error
-    return pd.DataFrame(kept, columns=list(places), dtype="str")
+        )
+    return record
 
 
 def _parse_double_colons(text: str, _: str, columns: Mapping[str, str], left_out: Counter[str]) -> pd.DataFrame:
@@ -166,7 +174,7 @@ def read_genome(scores: Traversable, names: Traversable, left_out: Counter[str])
             table = pd.read_csv(file, sep=separator, usecols=list(types), dtype=types)
         listed = parse_csv(decode(names.read_bytes()), str(names), {"tagId": "item_id", "tag": "tag"}, left_out)
         named = listed.set_index(pd.to_numeric(listed["item_id"]))["tag"].str.lower().str.split().str.join(" ")
-    except ValueError as error:
+    except UNREADABLE as error:
         raise DataError(
             "the tag genome cannot be read",
             where=f"{scores} or {names.name}",

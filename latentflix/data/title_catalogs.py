@@ -9,8 +9,8 @@ import pandas as pd
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.datasets import DataSetConfig, load_data_set
+from latentflix.data.files import UNREADABLE, unreadable
 from latentflix.data.movielens import read_movielens
-from latentflix.data.tables import UNREADABLE
 from latentflix.data.titles import Catalog, split_title
 from latentflix.errors import DataError
 
@@ -59,7 +59,8 @@ def catalog_of_links(path: Path) -> Catalog:
     try:
         items = read_movielens(path)["items"]
     except (*UNREADABLE, OSError) as error:
-        raise DataError("a MovieLens set cannot be read", where=str(path), found=str(error)) from error
+        expected, hint = "a folder or zip with movies.csv and links.csv", "name another with --titles.links-path"
+        raise unreadable("a MovieLens set cannot be read", path, error, expected, hint) from error
     if "tconst" not in items:
         raise DataError(
             "a MovieLens set has no links to IMDb", where=str(path), expected="links.csv next to movies.csv"

@@ -5,11 +5,11 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-import pooch
 from pydantic import Field, model_validator
 
 from latentflix.config import StageConfig, setting
-from latentflix.data.tables import Tables, read_file, require_columns, require_file
+from latentflix.data.files import hash_file, require_file
+from latentflix.data.tables import Tables, read_file, require_columns
 from latentflix.errors import DataError
 
 # Wrong cells that an error lists.
@@ -45,7 +45,7 @@ def with_fingerprint(source: PlotSource) -> PlotSourceConfig:
     if source.path is None:
         raise ValueError("only a source with a path can be identified")
     require_file(source.path, "--plot-source.path")
-    return PlotSourceConfig(**source.model_dump(), sha256=pooch.file_hash(str(source.path)))
+    return PlotSourceConfig(**source.model_dump(), sha256=hash_file(source.path))
 
 
 def load_plot_source(config: PlotSourceConfig) -> Tables:

@@ -8,14 +8,14 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-import pooch
 from pydantic import Field, model_validator
 
 from latentflix.artifacts import Arrays
 from latentflix.config import StageConfig, setting
+from latentflix.data.files import hash_file, require_file
 from latentflix.data.ids import list_some, require_unique
 from latentflix.data.items import describe_items, index_table, number_items
-from latentflix.data.tables import read_columns, require_columns, require_file
+from latentflix.data.tables import read_file, require_columns
 from latentflix.errors import DataError
 from latentflix.recommender.latent_factors import ItemFactors
 from latentflix.recommender.vector_files import FORMS, OPTION, Vectors, read_vectors
@@ -71,7 +71,7 @@ def with_fingerprint(source: ItemFactorsSource) -> ItemFactorsConfig:
     }
     for path in files.values():
         require_file(path, OPTION, FORMS)
-    lines = [f"{role} {pooch.file_hash(str(path))}\n" for role, path in files.items()]
+    lines = [f"{role} {hash_file(path)}\n" for role, path in files.items()]
     return ItemFactorsConfig(**source.model_dump(), sha256=hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
@@ -113,7 +113,7 @@ def load_items(numbers: pd.Series, config: ItemFactorsConfig) -> pd.DataFrame:
     if config.items_path is None:
         return describe_items(numbers, None)
     where = str(config.items_path)
-    table = read_columns(config.items_path, [config.id_column])
+    table = read_file(config.items_path, [config.id_column])
     require_columns(where, table.columns, [config.id_column], "name it with --item-factors.id-column")
     table = index_table(table, config.id_column, where).rename(columns={config.title_column: "title"})
     return describe_items(numbers, table, where)

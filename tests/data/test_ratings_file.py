@@ -234,7 +234,7 @@ def test_a_missing_file_is_named(tmp_path, missing):
     (tmp_path / "own.csv").write_bytes(as_csv(RATINGS))
     names = ("path", "items_path", "tags_path", "users_path")
     paths = dict.fromkeys(names, tmp_path / "own.csv") | {missing: tmp_path / "nowhere.csv"}
-    with pytest.raises(DataError, match=r"there is no such file or folder; where: .*nowhere\.csv"):
+    with pytest.raises(DataError, match=r"there is no such file; where: .*nowhere\.csv"):
         with_fingerprint(RatingsSource(**paths))
 
 
@@ -325,14 +325,14 @@ def test_users_may_be_described_beside_a_movielens_set(tmp_path):
 
 
 def test_missing_columns_of_the_users_are_named(tmp_path):
-    expected = r"missing from .*users\.csv; where: city; found: id, age, town, post; expected: id, city; .*user-columns"
+    expected = r"missing from .*users\.csv; where: city; found: id, age, town, post; expected: city; .*user-columns"
     with pytest.raises(DataError, match=expected):
         load_with_users(tmp_path, user_columns=("city",))
 
 
 def test_a_file_of_users_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "none.csv").write_bytes(b"")
-    with pytest.raises(DataError, match=r"cannot be read; where: .*none\.csv; found: No columns"):
+    with pytest.raises(DataError, match=r"cannot be read; where: .*none\.csv; found: the file is empty"):
         load_own(tmp_path, users_path=tmp_path / "none.csv")
 
 

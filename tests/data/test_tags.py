@@ -85,9 +85,11 @@ def test_without_users_each_row_is_a_user_of_its_own():
 def test_rows_of_another_length_are_counted_and_a_quote_that_is_never_closed_is_an_error(tmp_path):
     tables = read(tmp_path, tags_csv="userId,movieId,tag,timestamp\n1,10,good,9\n1,10\n1,10,a,b,9\n")
     assert tables["tags"]["tag"].tolist() == ["good"]
-    assert left_out(tables) == {"rows of tags with more or fewer fields than the first line": 2}
-    with pytest.raises(DataError, match=r"^tags cannot be read; where: .*tags.csv, line \d.*found: unexpected end"):
-        read(tmp_path, tags_csv='userId,movieId,tag,timestamp\n1,10,"good,9\n1,10,bad,9\n')
+    assert left_out(tables) == {"lines of tags with more or fewer fields than the first line": 2}
+    with pytest.raises(
+        DataError, match=r"^tags cannot be read; where: .*tags.csv, line 3; found: a quote is not closed"
+    ):
+        read(tmp_path, tags_csv='userId,movieId,tag,timestamp\n1,10,fine,9\n1,10,"good,9\n1,10,bad,9\n')
     with pytest.raises(DataError, match=r"columns are missing from .*tags.csv; where: movieId, tag"):
         read(tmp_path, tags_csv="a,b\n1,2\n")
 

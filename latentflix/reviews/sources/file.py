@@ -1,22 +1,25 @@
 """The user's own reviews, in a csv or parquet file whose columns the settings name."""
 
-import csv
 import hashlib
 import logging
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from latentflix.config import StageConfig, setting
+from latentflix.data.csv_records import Delimiter, Record, read_records, require_unique_columns, split_by
+from latentflix.data.dates import spell_date
+from latentflix.data.files import UNREADABLE, unreadable
 from latentflix.data.titles import plain_name, split_title
 from latentflix.errors import DataError
 from latentflix.reviews.sources.protocol import TCONST, Answer, Availability, Film, Review, newest_first
@@ -26,6 +29,7 @@ logger = logging.getLogger(__name__)
 # Rows named in a message, and characters shown of a cell.
 _MAX_NAMED = 10
 _MAX_CELL = 60
+_FIRST_YEAR, _LAST_YEAR = 1870, 2200
 # "surrogateescape" turns bytes that are not of the encoding into these.
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
@@ -48,7 +52,7 @@ class FileConfig(StageConfig):
     author_column: str | None = setting(None, "column of authors, if there is one")
     date_column: str | None = setting(None, "column of dates, ISO 8601, if there is one")
     url_column: str | None = setting(None, "column of addresses, if there is one")
-    delimiter: str = setting(",", "delimiter of a csv file; \\t is a tab")
+    delimiter: Delimiter = setting(",", "delimiter of a csv file; \\t is a tab")
     encoding: str = setting("utf-8-sig", "encoding of a csv file")
     strict: bool = setting(False, "refuse the file if any of its rows cannot be used")
     attribution: str | None = setting(None, "attribution shown with each of the texts")
@@ -71,12 +75,22 @@ class Row(BaseModel):
     item: str | None = None
     tconst: str | None = Field(None, pattern=rf"^{TCONST.pattern}$")
     title: str | None = None
-    year: int | None = Field(None, ge=1870, le=2200)
+    year: int | None = Field(None, ge=_FIRST_YEAR, le=_LAST_YEAR)
     id: str | None = None
     rating: float | None = Field(None, ge=1, le=10)
     author: str | None = None
     written_at: datetime | None = Field(None, validation_alias="date")
     url: str | None = None
+
+    @field_validator("item", "title", "id", "author", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """In a parquet file, ids and names may be numbers."""
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            return value
+        if math.isnan(value):
+            return None
+        return str(int(value) if value % 1 == 0 else value)
 
     @field_validator("text")
     @classmethod
@@ -85,11 +99,18 @@ class Row(BaseModel):
             raise ValueError("there is no text")
         return text
 
+    @field_validator("written_at", mode="before")
+    @classmethod
+    def _spell_date(cls, value: Any) -> Any:
+        return spell_date(value)
+
     @field_validator("written_at")
     @classmethod
     def _in_utc(cls, time: datetime | None) -> datetime | None:
         if time is None:
             return None
+        if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+            raise ValueError(f"the year is not from {_FIRST_YEAR} to {_LAST_YEAR}")
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
     @model_validator(mode="after")
@@ -109,10 +130,16 @@ class Row(BaseModel):
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that cannot be used, with its line in a csv file or its number, from 1, in a parquet file."""
+    """A row that cannot be used: its first and last line in a csv file, or its number, from 1, in a parquet file."""
 
     line: int
+    last_line: int
     reason: str
+
+    def __str__(self) -> str:
+        """Where it is, and why it cannot be used."""
+        where = f"line {self.line:,}" if self.line == self.last_line else f"lines {self.line:,} to {self.last_line:,}"
+        return f"{where}: {self.reason}"
 
 
 def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
@@ -120,7 +147,7 @@ def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
     rows: list[Row] = []
     rejected: list[Rejected] = []
     lines: dict[str, int] = {}
-    for line, cells in _cells(config):
+    for line, last_line, cells in _cells(config):
         try:
             if isinstance(cells, str):
                 raise ValueError(cells)
@@ -128,7 +155,7 @@ def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
             if row.source_review_id in lines:
                 raise ValueError(f"the same review is in line {lines[row.source_review_id]:,}")
         except ValueError as error:
-            rejected.append(Rejected(line, _reason(error, config)))
+            rejected.append(Rejected(line, last_line, _reason(error, config)))
         else:
             lines[row.source_review_id] = line
             rows.append(row)
@@ -143,7 +170,7 @@ def read_rows(config: FileConfig) -> tuple[list[Row], list[Rejected]]:
 
 def describe(rejected: Sequence[Rejected]) -> str:
     """Count the rows that cannot be used, and name the first of them."""
-    named = "; ".join(f"line {row.line:,}: {row.reason}" for row in rejected[:_MAX_NAMED])
+    named = "; ".join(map(str, rejected[:_MAX_NAMED]))
     more = f"; and {len(rejected) - _MAX_NAMED:,} more" if len(rejected) > _MAX_NAMED else ""
     return f"{len(rejected):,} rows cannot be used: {named}{more}"
 
@@ -157,56 +184,52 @@ def _reason(error: ValueError, config: FileConfig) -> str:
     return f"{column}{what}, found {str(first['input'])[:_MAX_CELL]!r}" if column else what
 
 
-def _cells(config: FileConfig) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield the line of each row, and its cells by field of `Row` or the reason why it has none."""
+# The first and last line of a row, and its cells by field of `Row`, or the reason why it has none.
+_Cells = tuple[int, int, dict[str, Any] | str]
+
+
+def _cells(config: FileConfig) -> Iterator[_Cells]:
     if config.path is None:
         raise DataError("no file of reviews is named", hint="name it with --sources.file.path")
     read = _parquet_cells if config.path.suffix == ".parquet" else _csv_cells
     try:
         yield from read(config.path, config)
-    except (OSError, LookupError, UnicodeError, csv.Error, pa.ArrowException) as error:
-        raise DataError(
-            "a file of reviews cannot be read",
-            where=str(config.path),
-            found=str(error).partition("\n")[0] or type(error).__name__,
-            expected=f"a csv file encoded in {config.encoding}, or a parquet file whose name ends in .parquet",
-        ) from error
+    except (*UNREADABLE, OSError) as error:
+        expected = f"a csv file encoded in {config.encoding}, or a parquet file whose name ends in .parquet"
+        raise unreadable("a file of reviews cannot be read", config.path, error, expected) from error
 
 
-def _csv_cells(path: Path, config: FileConfig) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    delimiter = config.delimiter.replace("\\t", "\t")
+def _csv_cells(path: Path, config: FileConfig) -> Iterator[_Cells]:
     with path.open(encoding=config.encoding, errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        header = next(reader, [])
-        places = _places(header, config)
-        while True:
-            # A row may span several lines; its first one names it.
-            line = reader.line_num + 1
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield line, str(error)
-                continue
-            if not row:
-                continue
-            if len(row) != len(header):
-                yield line, f"{len(row)} columns, expected {len(header)}"
-            elif any(_UNDECODED.search(cell) for cell in row):
-                yield line, f"the row is not {config.encoding}"
-            else:
-                yield line, {name: row[place] or None for name, place in places.items()}
+        records = read_records(file, split_by(config.delimiter))
+        header = next(records, Record(1, 1, []))
+        if header.fault:
+            raise ValueError(header.fault)
+        places = _places(header.cells, config)
+        for record in records:
+            if record.fault:
+                # Reading went on with the next line.
+                yield record.first, record.first, record.fault
+            elif len(record.cells) != len(header.cells) and record.cells:
+                reason = f"{len(record.cells)} columns, expected {len(header.cells)}"
+                yield record.first, record.last, reason
+            elif any(_UNDECODED.search(cell) for cell in record.cells):
+                yield record.first, record.last, f"the row is not {config.encoding}"
+            elif record.cells:
+                cells = {name: record.cells[place] or None for name, place in places.items()}
+                yield record.first, record.last, cells
 
 
-def _parquet_cells(path: Path, config: FileConfig) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _parquet_cells(path: Path, config: FileConfig) -> Iterator[_Cells]:
     table = pq.read_table(path)
     places = _places(table.column_names, config)
-    yield from enumerate(table.select(list(places.values())).rename_columns(list(places)).to_pylist(), start=1)
+    rows = table.select(list(places.values())).rename_columns(list(places)).to_pylist()
+    yield from ((number, number, cells) for number, cells in enumerate(rows, start=1))
 
 
 def _places(header: Sequence[str], config: FileConfig) -> dict[str, int]:
     """Find the place of each field's column in the header."""
+    require_unique_columns(str(config.path), map(_printable, header))
     places = {name: header.index(column) for name, column in config.columns.items() if column in header}
     # An IMDb id may replace title and year, and the reverse; every other column that is set must be there.
     film = {"tconst", "title", "year"}
@@ -217,11 +240,16 @@ def _places(header: Sequence[str], config: FileConfig) -> dict[str, int]:
         raise DataError(
             "a file of reviews lacks columns",
             where=str(config.path),
-            found=", ".join(column[:_MAX_CELL] for column in header[:_MAX_NAMED]) or "no columns",
+            found=", ".join(_printable(column[:_MAX_CELL]) for column in header[:_MAX_NAMED]) or "no columns",
             expected="; ".join(missing),
             hint="set the names of the columns, as --sources.file.text-column, and --sources.file.delimiter",
         )
     return places
+
+
+def _printable(name: str) -> str:
+    """The name of a column, which may be of another encoding than the file should be."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 FilmKey = str | tuple[str, int | None]

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from latentflix.errors import DataError
 from latentflix.reviews.sources.file import FileConfig, FileSource, Rejected, read_rows
@@ -80,7 +81,7 @@ def test_rows_of_another_encoding_are_rejected_by_line_and_a_byte_order_mark_is_
     lines = [HEADER.encode(), b"tt0116282,Fargo,1996,Caf\xe9.\n", "tt0116282,Fargo,1996,Café.\n".encode()]
     (row,), rejected = read(tmp_path, b"".join(lines))
     assert row.text == "Café."
-    assert rejected == [Rejected(2, "the row is not utf-8-sig")]
+    assert rejected == [Rejected(2, 2, "the row is not utf-8-sig")]
     assert read(tmp_path, b"".join(lines[:2]), encoding="latin-1")[0][0].text == "Café."
     assert len(read(tmp_path, (HEADER + GOOD).encode("utf-8-sig"))[0]) == 1
 
@@ -112,7 +113,7 @@ def test_missing_columns_are_named_next_to_those_found(tmp_path, text, expected)
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        (GOOD + 'tt0113277,Heat,1995,"Open\ntt0116191,Emma,1996,Fine.\n', 4, "unexpected end of data"),
+        (GOOD + 'tt0113277,Heat,1995,"Open\n', 4, "a quote is not closed"),
         ('tt0113277,Heat,1995,"A "hot" film"\n' + GOOD, 2, "expected after"),
         (f"tt0113277,Heat,1995,{'x' * 200_000}\n" + GOOD, 2, "field larger than"),
     ],
@@ -123,6 +124,84 @@ def test_malformed_rows_are_rejected_without_affecting_others(tmp_path, text, li
     assert [row.tconst for row in rows] == ["tt0116282"]
     assert rejected.line == line
     assert reason in rejected.reason
+
+
+@pytest.mark.parametrize(
+    "ending", ["", 'tt0116282,Fargo,1996,Great."\n'], ids=["never closed", "closed 1,001 rows later"]
+)
+def test_an_open_quote_costs_its_own_line_and_not_the_rows_after_it(tmp_path, ending):
+    after = "".join(f"tt0113277,Heat,1995,Text {number}.\n" for number in range(1001))
+    rows, (rejected,) = read(tmp_path, HEADER + 'tt0116191,Emma,1996,"Open\n' + after + ending)
+    assert [row.text for row in rows][:1001] == [f"Text {number}." for number in range(1001)]
+    assert len(rows) == 1001 + bool(ending)
+    assert str(rejected).startswith(
+        "line 2: a quote is not closed: a quote opens a text in this line that goes on to line"
+    )
+
+
+def test_a_rejected_row_names_all_its_lines(tmp_path):
+    _, (rejected,) = read(tmp_path, HEADER + 'tt0116282,Fargo,1996,"Good,\n\nand long.",more\n' + GOOD)
+    assert str(rejected) == "lines 2 to 4: 5 columns, expected 4"
+    with pytest.raises(DataError, match="1 rows cannot be used: lines 2 to 4: 5 columns, expected 4"):
+        read(tmp_path, HEADER + 'tt0116282,Fargo,1996,"Good,\n\nand long.",more\n' + GOOD, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("day", "written_at"),
+    [
+        ("2004", datetime(2004, 1, 1, tzinfo=UTC)),
+        ("20040503", datetime(2004, 5, 3, tzinfo=UTC)),
+        ("1083542400", datetime(2004, 5, 3, tzinfo=UTC)),
+        ("2004-05-03T01:00:00+02:00", datetime(2004, 5, 2, 23, tzinfo=UTC)),
+        ("", None),
+    ],
+)
+def test_a_year_or_a_date_in_digits_is_no_number_of_seconds(tmp_path, day, written_at):
+    (row,), _ = read(tmp_path, f"imdb_id,text,day\ntt0116282,Good.,{day}\n", date_column="day")
+    assert row.written_at == written_at
+
+
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        ("0001-01-01T00:00:00+02:00", "day: the year is not from 1870 to 2200"),
+        ("9999", "day: the year is not from 1870 to 2200"),
+        ("20041332", "day: "),
+        ("12", "day: a number is a date if it is a year"),
+        ("inf", "day: a number is a date if it is a year"),
+        ("99999999999999999999", "day: "),
+    ],
+)
+def test_a_date_that_is_none_is_a_reason_to_reject_the_row(tmp_path, day, reason):
+    _, (rejected,) = read(tmp_path, f"imdb_id,text,day\ntt0116282,Good.,{day}\n", date_column="day")
+    assert rejected.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("delimiter", ["", ",,", "\n", '"', "\\n"])
+def test_a_delimiter_is_one_character(delimiter):
+    with pytest.raises(ValidationError, match="a delimiter is one character"):
+        FileConfig(delimiter=delimiter)
+
+
+def test_ids_and_titles_in_a_parquet_file_may_be_numbers(tmp_path):
+    path = tmp_path / "reviews.parquet"
+    table = pd.DataFrame({"item": [7, 8], "title": [1917, 1984], "key": [1.0, None], "text": ["Good.", "Fine."]})
+    table.assign(day=[2004, 20040503]).to_parquet(path)
+    rows, rejected = read_rows(FileConfig(path=path, item_column="item", id_column="key", date_column="day"))
+    assert rejected == []
+    assert [(row.item, row.title, row.id) for row in rows] == [("7", "1917", "1"), ("8", "1984", None)]
+    assert [row.written_at for row in rows] == [datetime(2004, 1, 1, tzinfo=UTC), datetime(2004, 5, 3, tzinfo=UTC)]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    with pytest.raises(DataError, match="two columns have the same name; where: .*; found: text"):
+        read(tmp_path, "imdb_id,text,text\ntt0116282,Good.,Bad.\n")
+
+
+def test_a_file_of_another_encoding_is_refused_in_printable_words(tmp_path):
+    with pytest.raises(DataError, match="lacks columns") as refused:
+        read(tmp_path, (HEADER + GOOD).encode("utf-16"))
+    assert str(refused.value).encode("utf-8")
 
 
 def test_texts_are_not_changed(tmp_path):
