@@ -179,7 +179,8 @@ def _strict_fault(lines: list[str], delimiter: str) -> str:
 
 
 def _open_text(file: IO[bytes]) -> io.TextIOWrapper:
-    return io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    # Names of columns are shown in errors, which have to be printable.
+    return io.TextIOWrapper(file, "utf-8-sig", errors="backslashreplace", newline="")
 
 
 def _close_text(text: io.TextIOWrapper) -> None:

@@ -160,8 +160,8 @@ def _check_items(items: pd.DataFrame) -> pd.DataFrame:
     )
     if "tconst" in items:
         checked["tconst"] = items["tconst"].astype("str").array
-    for name in items.columns[items.columns.str.startswith(NUMBER)]:
-        checked[name] = items[name].array
+    numbers = items[items.columns[items.columns.str.startswith(NUMBER)]].set_axis(checked.index)
+    checked = pd.concat([checked, numbers], axis="columns")
     if names is not None:
         checked["source_id"] = names[item_id - 1].astype("str")
     return checked
@@ -191,6 +191,7 @@ def _find_items(item_id: pd.Series, items: pd.DataFrame, one: str) -> np.ndarray
 def _check_scale(
     column: pd.Series, rating: np.ndarray, config: RatingsConfig, scale: pd.DataFrame | None
 ) -> tuple[float, float]:
+    _reject([column], np.isinf(rating), "a rating is too large", f"at most {np.finfo(rating.dtype).max:.2g}")
     least, greatest = (rating.min(), rating.max()) if scale is None else scale[["lowest", "highest"]].iloc[0]
     lowest = float(least) if config.lowest is None else config.lowest
     highest = float(greatest) if config.highest is None else config.highest

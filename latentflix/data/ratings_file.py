@@ -212,7 +212,7 @@ def _read_items(path: Path, config: RatingsSourceConfig) -> pd.DataFrame:
         genres = items["genres"].str.replace(config.genre_separator, SEPARATOR, regex=False)
     categories, numbers = read_metadata(table.drop(columns=list(items)), genres)
     items["genres"] = [GENRE_SEPARATOR.join(names) for names in categories]
-    items = items.assign(**numbers)
+    items = pd.concat([items, pd.DataFrame(numbers, items.index)], axis="columns")
     if config.imdb_column:
         # A column of numbers, one of them missing, is written with decimals.
         items["tconst"] = "tt" + items["tconst"].str.extract(r"^(?:tt)?(\d+)(?:\.0)?$")[0].str.zfill(7)
@@ -260,7 +260,7 @@ def _read_table(
     """
     columns = {column: name for column, name in names.items() if column}
     types = {column: "str" for column, name in columns.items() if name in text}
-    as_written = {column: "category" for column, name in columns.items() if name in ids}
+    as_written = {column: "str" for column, name in columns.items() if name in ids}
     delimiter = split_by(config.delimiter)
     with _open_table(path) as (suffix, file):
         is_parquet = suffix == ".parquet"
@@ -279,10 +279,13 @@ def _read_table(
 
 def _numbers_or_names(column: pd.Series) -> pd.Series:
     """Ids as categories of str, or int64 if all of them are numbers as numbers are written."""
+    column = column.astype("category")
     names = column.cat.categories.astype("str").str.strip()
     if len(names) and column.notna().all() and names.str.fullmatch(_WHOLE_NUMBER).all():
         return pd.Series(names.astype("int64").to_numpy()[column.cat.codes], column.index)
-    return column.astype("str").str.strip().astype("category")
+    # A code of -1, the last place, stands for a missing id.
+    places, unique = pd.factorize(names.where(names != ""), sort=True)
+    return pd.Series(pd.Categorical.from_codes(np.append(places, -1)[column.cat.codes], unique), column.index)
 
 
 @contextmanager

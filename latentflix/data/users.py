@@ -5,6 +5,7 @@ Source: the READMEs of the two sets, https://files.grouplens.org/datasets/moviel
 
 import csv
 from importlib.resources.abc import Traversable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,14 +90,15 @@ def add_user_columns(users: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
     require_unique(ids, _TABLE)
     require_common(ids, known, _TABLE, "name the column of ids with --ratings-source.user-id-column")
     found = given[names].set_axis(pd.Index(ids)).reindex(known)
-    for name in names:
-        column = found[name]
-        if is_numeric_dtype(column) and not is_bool_dtype(column):
-            numbers = column.to_numpy("float64", na_value=np.nan)
-            users = users.assign(**{name: np.where(np.isfinite(numbers), numbers, np.nan)})
-        else:
-            users = users.assign(**{name: column.astype("str").array})
-    return users
+    columns = {name: _numbers_or_words(found[name]) for name in names}
+    return pd.concat([users, pd.DataFrame(columns, users.index)], axis="columns")
+
+
+def _numbers_or_words(column: pd.Series) -> Any:
+    if is_bool_dtype(column) or not is_numeric_dtype(column):
+        return column.astype("str").array
+    numbers = column.to_numpy("float64", na_value=np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _check_names(names: list[str]) -> None:

@@ -29,11 +29,11 @@ def set_in_headers(path, offset_in_local, offset_in_central, value):
 def test_a_zip_that_python_cannot_unpack_is_refused_in_plain_words(tmp_path, offsets, value, fault):
     path = write_zip(tmp_path / "a.zip", {"a.csv": CONTENT}, "")
     set_in_headers(path, *offsets, value)
-    with pytest.raises(
-        DataError, match=f"a zip cannot be unpacked; where: .*a.zip: 'a.csv'; found: {fault}.*unpack it"
+    with (
+        pytest.raises(DataError, match=f"a zip cannot be unpacked; where: .*a.zip: 'a.csv'; found: {fault}.*unpack it"),
+        open_zip(path),
     ):
-        with open_zip(path):
-            pass
+        pass
 
 
 @pytest.mark.parametrize("name", ["//", "a//b.csv", "/etc/a.csv", "../a.csv", "a/../../b.csv"])
