@@ -104,3 +104,15 @@ def test_an_id_that_occurs_twice_is_refused():
         DataError, match="an id occurs twice; where: items; found: 7; 1 such ids; expected: one row for"
     ):
         index_table(pd.DataFrame({"id": [7, 7.0, 8], "title": "x"}), "id", "items")
+
+
+@pytest.mark.parametrize("dates", [["2004-07-02", "2005-07-02"] * 3, [20040702, 20050702] * 3])
+def test_dates_in_words_or_digits_become_years(dates):
+    described = describe(books(released=dates))
+    assert described[f"{NUMBER}released"].round(1).tolist() == [2004.5, 2005.5] * 3
+
+
+def test_years_stay_the_numbers_they_are_and_the_year_1_is_one():
+    described = describe(books(made=[2004, 2005] * 3, old=["0001-01-01T00:00:00+02:00", "2004-01-01"] * 3))
+    assert described[f"{NUMBER}made"].tolist() == [2004, 2005] * 3
+    assert described[f"{NUMBER}old"].round().tolist() == [1, 2004] * 3

@@ -1,10 +1,16 @@
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latentflix.data.movielens import GENRES, items_of_flags, ml100k_imdb_ids, read_movielens
+from latentflix.data.ratings_file import RatingsSource, load_ratings_source, with_fingerprint
 from latentflix.errors import DataError
 from tests.support.files import write_folder, write_zip
+from tests.support.hostile_files import HOSTILE, assert_linear, hostile_bytes, read_or_refuse
 from tests.support.movielens_files import LAYOUTS, RATINGS, TITLES, genre_flags, layout_100k, layout_csv, layout_dat
 
 TYPES = {"user_id": "int32", "item_id": "int32", "rating": "float32", "timestamp": "int64"}
@@ -17,6 +23,12 @@ def pack(tmp_path, files, packing="folder"):
         return write_zip(tmp_path / "ml.zip", files, inner=PACKINGS[packing])
     write_folder(tmp_path / "ml" / PACKINGS[packing], files)
     return tmp_path / "ml"
+
+
+def zipped_set():
+    file = io.BytesIO()
+    write_zip(file, layout_csv())
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -107,3 +119,36 @@ def test_movielens_100k_is_linked_by_the_table_of_the_package(movielens_tables):
     assert items["tconst"].notna().sum() == len(table)
     # IMDb's own numbers of Toy Story and Star Wars.
     assert (items.loc[1, "tconst"], items.loc[50, "tconst"]) == ("tt0114709", "tt0076759")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@settings(HOSTILE, max_examples=60)
+@given(data=st.data())
+def test_whatever_a_set_holds_it_is_read_or_refused(tmp_path, layout, data):
+    tags = {"tags.csv": b'userId,movieId,tag,timestamp\n1,10,"a, b",9\n'}
+    tags |= {"genome-scores.csv": b"movieId,tagId,relevance\n10,1,0.5\n", "genome-tags.csv": b"tagId,tag\n1,a\n"}
+    files = LAYOUTS[layout] | {"dat": {"tags.dat": b"1::10::a::9\n"}}.get(layout, tags)
+    name = data.draw(st.sampled_from(sorted(files)))
+    folder = write_folder(tmp_path, files | {name: data.draw(hostile_bytes(files[name]))})
+    read_or_refuse(lambda: load_ratings_source(with_fingerprint(RatingsSource(path=folder))))
+
+
+@settings(HOSTILE, max_examples=60)
+@given(content=hostile_bytes(zipped_set()))
+def test_whatever_a_zip_holds_it_is_read_or_refused(tmp_path, content):
+    (tmp_path / "ml.zip").write_bytes(content)
+    read_or_refuse(lambda: load_ratings_source(with_fingerprint(RatingsSource(path=tmp_path / "ml.zip"))))
+
+
+def test_an_open_quote_does_not_swallow_films(tmp_path):
+    files = layout_csv() | {"movies.csv": b'movieId,title,genres\n10,"Open,Drama\n20,"Two, The",Drama\n30,x,Drama\n'}
+    with pytest.raises(DataError, match="a quote is not closed; where: .*movies.csv, line 2"):
+        read_movielens(pack(tmp_path, files))
+
+
+def test_splits_with_repeated_rows_take_no_longer_than_linear(tmp_path):
+    def read(size):
+        files = layout_100k() | dict.fromkeys(("u.data", "u1.test"), b"1\t10\t3\t881250949\n" * size)
+        read_movielens(pack(tmp_path, files))
+
+    assert_linear(read, (2_000, 16_000))

@@ -1,14 +1,21 @@
 import gc
+import gzip
+import io
 import tracemalloc
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latentflix.data.tables import append_columns, read_file, write_file
 from latentflix.errors import DataError
+from tests.support.hostile_files import HOSTILE, hostile_bytes, read_or_refuse
 
 AWKWARD = ["", "one", 'a "quoted", one', "two\nlines", "映画 🎬", "<br />&amp;<script>", "nul \x00 inside", "x" * 2**20]
 
@@ -31,7 +38,7 @@ def test_a_written_table_is_read_back(tmp_path, name):
 def test_a_broken_file_is_refused_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     for read in (read_file, lambda path: append_columns(path, tmp_path / "o.parquet", "a", measure)):
-        with pytest.raises(DataError, match=f"a table cannot be read; where: .*{name}") as error:
+        with pytest.raises(DataError, match=f"(cannot be read|a quote is not closed); where: .*{name}") as error:
             read(tmp_path / name)
         assert "\n" not in str(error.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
@@ -144,3 +151,38 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
         return max(seen)
 
     assert peak(40) < 2 * peak(4)
+
+
+TABLE = b'item_id,text,year\nx,"Good, and\nlong.",1999\ny,Fine.,\n'
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz", "t.parquet"])
+@settings(HOSTILE)
+@given(data=st.data())
+def test_whatever_a_table_holds_it_is_read_or_refused(tmp_path, name, data):
+    pd.read_csv(io.BytesIO(TABLE)).to_parquet(tmp_path / "good.parquet")
+    good = {".gz": gzip.compress(TABLE), ".parquet": (tmp_path / "good.parquet").read_bytes()}
+    (tmp_path / name).write_bytes(data.draw(hostile_bytes(good.get(Path(name).suffix, TABLE))))
+    read_or_refuse(read_file, tmp_path / name, ["item_id"])
+    read_or_refuse(append_columns, tmp_path / name, tmp_path / "o.parquet", "text", measure)
+
+
+def test_an_open_quote_does_not_swallow_rows(tmp_path):
+    (tmp_path / "t.csv").write_text('text,n\n"Open,1\n"Swallowed, too",2\nz,3\n')
+    for read in (read_file, lambda path: append_columns(path, tmp_path / "o.csv", "text", measure)):
+        with pytest.raises(DataError, match="a quote is not closed; where: .*t.csv, line 2"):
+            read(tmp_path / "t.csv")
+
+
+def test_a_source_that_may_not_be_read_is_not_taken_for_a_target_that_cannot_be_written(tmp_path, monkeypatch):
+    write_file(pd.DataFrame({"text": ["a"]}), tmp_path / "t.csv")
+    monkeypatch.setattr(Path, "open", Mock(side_effect=PermissionError(13, "Permission denied")))
+    with pytest.raises(DataError, match="a table cannot be read; .*t.csv; .*ask for permission to read it"):
+        append_columns(tmp_path / "t.csv", tmp_path / "o.csv", "text", measure)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    pq.write_table(pa.table([["a"], ["b"]], names=["text", "text"]), tmp_path / "t.parquet")
+    for read in (read_file, lambda path: append_columns(path, tmp_path / "o.csv", "text", measure)):
+        with pytest.raises(DataError, match="two columns have the same name; .*found: text"):
+            read(tmp_path / "t.parquet")

@@ -1,6 +1,7 @@
 import pytest
 
 from latentflix.data.titles import CONFIDENCE, Catalog, plain_name, resolve_titles, split_title
+from tests.support.hostile_files import assert_linear
 from tests.support.title_cases import HARD, OTHERS, films
 
 
@@ -102,3 +103,8 @@ def test_a_film_that_is_not_found_is_unknown(title):
     resolved = resolve_titles(films(title), [catalog(("Emma", 1996, "tt1"))])
     assert resolved.unknown.to_numpy().tolist() == [[1, title]]
     assert resolved.links.empty
+
+
+@pytest.mark.parametrize("piece", [" ", "(", "(a", "()", "(V)", ", the", "(1999)", "((a)", "&", "\u0301"])
+def test_no_title_takes_longer_than_linear(piece):
+    assert_linear(lambda size: [split_title(f"x{piece * size}y"), plain_name(f"x{piece * size}y")], (4_000, 32_000))

@@ -7,6 +7,7 @@ from latentflix.data.ratings import RatingsConfig, read_ratings
 from latentflix.data.users import add_user_columns, user_columns
 from latentflix.errors import DataError
 from tests.support.files import write_folder, write_zip
+from tests.support.hostile_files import assert_linear
 from tests.support.movielens_files import layout_100k, layout_csv, layout_dat
 
 U_USER = "1|24|M|technician|85711\n2|53|F|caf\xe9 owner|94043\n".encode("latin-1")
@@ -79,3 +80,13 @@ def test_named_users_are_found_by_the_names_of_the_source(dtype):
 def test_a_table_that_does_not_fit_is_refused_in_one_sentence(given, message):
     with pytest.raises(DataError, match=message):
         add_user_columns(NUMBERED, pd.DataFrame(given))
+
+
+def test_many_columns_take_no_longer_than_linear():
+    users = pd.DataFrame({"ratings": [1, 2]}, index=pd.Index([7, 9], name="user_id"))
+
+    def add(size):
+        given = pd.DataFrame({"user_id": [7, 9], **{f"c{number}": [1, 2] for number in range(size)}})
+        assert len(add_user_columns(users, given).columns) == size + 1
+
+    assert_linear(add, (200, 1600))

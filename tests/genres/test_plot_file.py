@@ -1,10 +1,14 @@
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from latentflix.data.tables import write_file
 from latentflix.errors import DataError
 from latentflix.genres.plot_file import PlotSource, load_plot_source, with_fingerprint
+from latentflix.genres.plot_summaries import PlotSummaryConfig, prepare_plots
+from tests.support.hostile_files import HOSTILE, hostile_bytes, read_or_refuse
 
 TABLE = pd.DataFrame(
     {
@@ -71,3 +75,24 @@ def test_the_same_file_elsewhere_is_the_same_source(tmp_path):
 def test_genres_must_be_somewhere():
     with pytest.raises(ValidationError, match="name a column of genres"):
         PlotSource(genres_column=None)
+
+
+HOSTILE_TABLES = {
+    False: b'Name,Story,Kind\nOne,"A plot, long","War, Drama"\n' + b"".join(b"t,p%d,War\n" % row for row in range(9)),
+    True: b"Name,Story,War,Drama\n" + b"".join(b"t,p%d,1,0\n" % row for row in range(9)),
+}
+
+
+@pytest.mark.parametrize("one_hot", HOSTILE_TABLES)
+@settings(HOSTILE)
+@given(data=st.data())
+def test_whatever_a_file_of_plots_holds_it_is_read_or_refused(tmp_path, one_hot, data):
+    (tmp_path / "p.csv").write_bytes(data.draw(hostile_bytes(HOSTILE_TABLES[one_hot])))
+    genres = {"one_hot": True} if one_hot else {"genres_column": "Kind"}
+    read_or_refuse(lambda: prepare_plots(load(tmp_path / "p.csv", **NAMES, **genres), PlotSummaryConfig(min_films=5)))
+
+
+def test_an_open_quote_does_not_swallow_plots(tmp_path):
+    (tmp_path / "p.csv").write_text('Name,Story,Kind\nA,"Open,x\nB,"Swallowed, too",y\nC,z,x\n')
+    with pytest.raises(DataError, match="a quote is not closed; where: .*p.csv, line 2"):
+        load(tmp_path / "p.csv", **NAMES, genres_column="Kind")

@@ -13,6 +13,7 @@ from latentflix.genres.plot_summaries import (
     unify_spelling,
 )
 from tests.support.factories.genres import make_plots, prepare
+from tests.support.hostile_files import assert_linear
 
 
 @pytest.mark.parametrize(
@@ -90,3 +91,8 @@ def test_the_plots_of_the_data_set_have_54_genres_with_50_films():
     assert len(prepared.rare) == 210
     assert prepared.left_out.empty
     assert isinstance(prepared.plot_summaries["plot"].dtype, pd.StringDtype)
+
+
+@pytest.mark.parametrize("piece", ['""a,', " ", ' ""', '"', "g,", "'["])
+def test_splitting_genres_takes_no_longer_than_linear(piece):
+    assert_linear(lambda size: split_genres(f'"{piece * size}', ","), (4_000, 32_000))

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
 from pydantic import ValidationError
 
 from latentflix.errors import DataError
@@ -12,6 +13,7 @@ from latentflix.recommender.item_vectors import (
     with_fingerprint,
 )
 from latentflix.recommender.vector_files import Vectors
+from tests.support.hostile_files import HOSTILE, hostile_bytes, read_or_refuse
 
 RANDOM = np.random.default_rng(0)
 VALUES = RANDOM.normal(size=(5, 2)).astype(np.float32)
@@ -131,3 +133,22 @@ def test_items_by_another_id_column_are_refused(tmp_path):
 def test_paths_that_do_not_fit_together_are_refused(given, message):
     with pytest.raises(ValidationError, match=message):
         ItemFactorsSource(**given)
+
+
+TABLE = b"""item_id,title,year,genres,ratings,mean_rating,day,word
+x,"One, (1999)",1999,a|b,5,3.5,2004-05-03,q
+y,Two,,c,1,2,20040503,r
+"""
+
+
+@settings(HOSTILE)
+@given(content=hostile_bytes(TABLE))
+def test_whatever_a_table_of_items_holds_it_is_read_or_refused(tmp_path, content):
+    (tmp_path / "v.csv").write_text("item_id,a\nx,1\ny,2\n")
+    (tmp_path / "items.csv").write_bytes(content)
+
+    def read():
+        config = with_fingerprint(ItemFactorsSource(path=(tmp_path / "v.csv",), items_path=tmp_path / "items.csv"))
+        load_items(load_item_vectors(config).numbers, config)
+
+    read_or_refuse(read)

@@ -6,10 +6,13 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from latentflix.errors import DataError
 from latentflix.recommender.vector_files import frame_vectors, read_vectors
+from tests.support.hostile_files import HOSTILE, assert_linear, hostile_bytes, read_or_refuse
 
 IDS = ["007", "a", "b"]
 VALUES = np.array([[1, 2], [3, 4], [5.5, -6]], np.float32)
@@ -114,3 +117,53 @@ def test_names_of_dimensions_have_no_blanks_and_a_value_too_large_is_infinite():
     found = frame_vectors(pd.DataFrame({"item_id": [1], "first dimension": [1e39]}), "item_id", "here")
     assert found.dimensions == ["first_dimension"]
     assert np.isinf(found.values[0, 0])
+
+
+def content(tmp_path, name):
+    WRITERS[name](tmp_path / name)
+    return (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@settings(HOSTILE)
+@given(data=st.data())
+def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path, name, data):
+    damaged = tmp_path / f"damaged {name}"
+    damaged.write_bytes(data.draw(hostile_bytes(content(tmp_path, name))))
+    read_or_refuse(read_vectors, damaged, "item_id")
+
+
+ABSURD = {
+    "v.safetensors": (2**62).to_bytes(8, "little") + b"{}",
+    "long.safetensors": (2).to_bytes(8, "little") + b"[]",
+    "v.txt": b"1 99999999999999999999\na 1\n",
+    "negative.txt": b"1 -1\na 1\n",
+    "v.csv.gz": gzip.compress(TABLE.to_csv(index=False).encode())[:-4],
+}
+
+
+@pytest.mark.parametrize("name", ABSURD)
+def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(ABSURD[name])
+    with pytest.raises(DataError):
+        read_vectors(tmp_path / name, "item_id")
+
+
+def test_an_array_larger_than_any_memory_is_refused(tmp_path):
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 1000000), }".ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "v.npz", "w") as archive:
+        archive.writestr("v.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(DataError, match="vectors cannot be read"):
+        read_vectors(tmp_path / "v.npz", "item_id")
+
+
+@pytest.mark.parametrize("name", ["v.csv", "v.txt"])
+def test_reading_takes_no_longer_than_linear(tmp_path, name):
+    head = {"v.csv": "item_id,left\n", "v.txt": "{} 1\n"}[name]
+    line = {"v.csv": "a{},1\n", "v.txt": "a{} 1\n"}[name]
+
+    def read(size):
+        (tmp_path / name).write_text(head.format(size) + "".join(map(line.format, range(size))))
+        read_vectors(tmp_path / name, "item_id")
+
+    assert_linear(read, (2_000, 16_000))

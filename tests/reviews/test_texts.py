@@ -2,10 +2,12 @@ import hashlib
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
 
 from latentflix.data.items import number_items
 from latentflix.errors import DataError
 from latentflix.reviews.texts import TextsSource, join_texts, read_texts, with_fingerprint
+from tests.support.hostile_files import HOSTILE, assert_linear, hostile_bytes, read_or_refuse
 
 NUMBERS = number_items(["007", "x", "y"])
 LONG = 1000
@@ -79,3 +81,44 @@ def test_a_file_without_the_columns_that_are_named_is_refused(tmp_path):
         read_texts(with_fingerprint(TextsSource(path=path)))
     with pytest.raises(DataError, match="there is no such file"):
         with_fingerprint(TextsSource(path=tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize(
+    "dates", [["2003-01-01", "2004-05-03"], [20030101, 20040503], [2003, 2004], ["20031231", "2004"]]
+)
+def test_the_newest_of_equal_texts_is_kept_whether_dates_are_words_or_digits(dates):
+    found, _ = join(
+        [("x", "Same."), ("x", "Same.")] + [("y", "Other.")], date=[*dates, None], kind=["old", "new", "old"]
+    )
+    assert dict(zip(found["text"], found["kind"], strict=True)) == {"Same.": "new", "Other.": "old"}
+
+
+TABLE = b'item_id,text,kind,date,licence\nx,"Good, and\nlong.",a,2004-05-03,yes\n007,Fine.,b,20040503,0\n'
+
+
+def load(path):
+    names = {"kind_column": "kind", "date_column": "date", "licence_column": "licence"}
+    return join_texts(read_texts(with_fingerprint(TextsSource(path=path, **names))), NUMBERS, LONG)
+
+
+@settings(HOSTILE)
+@given(content=hostile_bytes(TABLE))
+def test_whatever_a_file_of_texts_holds_it_is_read_or_refused(tmp_path, content):
+    (tmp_path / "texts.csv").write_bytes(content)
+    read_or_refuse(load, tmp_path / "texts.csv")
+
+
+def test_an_open_quote_does_not_swallow_texts(tmp_path):
+    (tmp_path / "texts.csv").write_bytes(TABLE + b'x,"Open.,a,2004,yes\ny,"Swallowed.",a,2004,yes\n')
+    with pytest.raises(DataError, match="a quote is not closed; where: .*texts.csv, line 5"):
+        load(tmp_path / "texts.csv")
+
+
+@pytest.mark.parametrize("row", ['x,"\n', "x,Text {}.,a,2004,yes\n", 'x,"""{}"",",a,2004,yes\n'])
+def test_reading_takes_no_longer_than_linear(tmp_path, row):
+    def read(size):
+        rows = "".join(row.replace("{}", str(number)) for number in range(size))
+        (tmp_path / "texts.csv").write_text("item_id,text,kind,date,licence\n" + rows)
+        load(tmp_path / "texts.csv")
+
+    assert_linear(read, (1_000, 8_000))

@@ -1,12 +1,17 @@
+import io
 from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from latentflix.data.csv_records import read_records
 from latentflix.errors import DataError
 from latentflix.reviews.sources.file import FileConfig, FileSource, Rejected, read_rows
 from latentflix.reviews.sources.protocol import Film, query
+from tests.support.hostile_files import HOSTILE, assert_linear, hostile_bytes, read_or_refuse
 
 HEADER = "imdb_id,title,year,text\n"
 GOOD = 'tt0116282,Fargo,1996,"Good, and\nlong."\n'
@@ -318,3 +323,53 @@ def test_without_a_usable_row_the_source_is_unavailable(path, body):
 def test_reviews_have_the_attribution_and_permission_of_the_settings(path):
     (review,) = source(path, training_allowed=False, attribution="Our archive.").fetch(FARGO, None, 1).reviews
     assert (review.training_allowed, review.attribution, review.kind) == (False, "Our archive.", "review")
+
+
+HOSTILE_TABLE = b"""imdb_id,title,year,text,day,stars
+tt0116282,Fargo,1996,"Good, and
+long.",2004-05-03,8
+,Heat,1995,Fine.,20040503,
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-16"])
+@settings(HOSTILE)
+@given(content=hostile_bytes(HOSTILE_TABLE))
+def test_whatever_a_file_of_reviews_holds_its_rows_are_read_or_rejected(tmp_path, encoding, content):
+    (tmp_path / "r.csv").write_bytes(content)
+    config = FileConfig(path=tmp_path / "r.csv", encoding=encoding, date_column="day", rating_column="stars")
+    found = read_or_refuse(read_rows, config)
+    if isinstance(found, tuple):
+        assert all(row.written_at is None or 1869 < row.written_at.year < 2202 for row in found[0])
+
+
+@settings(HOSTILE)
+@given(data=st.data())
+def test_whatever_a_parquet_file_of_reviews_holds_its_rows_are_read_or_rejected(tmp_path, data):
+    table = pd.DataFrame({"imdb_id": ["tt0116282", None], "title": [1917, 2], "year": [1999, 2000], "text": ["x", "y"]})
+    table.assign(day=[2004, 20040503]).to_parquet(tmp_path / "good.parquet")
+    (tmp_path / "r.parquet").write_bytes(data.draw(hostile_bytes((tmp_path / "good.parquet").read_bytes())))
+    read_or_refuse(read_rows, FileConfig(path=tmp_path / "r.parquet", date_column="day"))
+
+
+@given(rows=st.lists(st.tuples(st.booleans(), st.text('ab ,\n"', max_size=8)), max_size=12))
+@settings(HOSTILE)
+def test_no_line_is_lost(tmp_path, rows):
+    lines = [f'tt0116282,,,"{text.replace(chr(34), chr(34) * 2)}x"\n' if good else f"{text}\n" for good, text in rows]
+    content = HEADER + "".join(lines)
+    records = list(read_records(io.StringIO(content, newline=""), ","))
+    reached = 0
+    for record in records:
+        assert record.first == reached + 1
+        reached = record.first if record.fault else record.last
+    assert reached == len(content.splitlines())
+
+
+@pytest.mark.parametrize(
+    "row", ['x,"\n', 'x","\n', '"\n', "tt0116282,F,1996,Text {}.\n", '""x\n', '"a\n""\n'], ids=range(6)
+)
+def test_reading_takes_no_longer_than_linear(tmp_path, row):
+    assert_linear(
+        lambda size: read(tmp_path, HEADER + "".join(row.replace("{}", str(number)) for number in range(size))),
+        (1_000, 8_000),
+    )
