@@ -134,7 +134,11 @@ def _record(path: Path) -> None:
 def _known_hashes(source: SourceFile, path: Path) -> list[str]:
     """What a file in the cache is held to: what its publisher says, and what it was when it was first used."""
     record = _record_of(path)
-    used = [f"sha256:{record.read_text().strip()}"] if _is_partial(source.known_hash) and record.is_file() else []
+    used = (
+        [f"sha256:{record.read_text(errors='replace').strip()}"]
+        if _is_partial(source.known_hash) and record.is_file()
+        else []
+    )
     return [source.known_hash, *used]
 
 

@@ -87,9 +87,7 @@ def test_a_file_without_the_columns_that_are_named_is_refused(tmp_path):
     "dates", [["2003-01-01", "2004-05-03"], [20030101, 20040503], [2003, 2004], ["20031231", "2004"]]
 )
 def test_the_newest_of_equal_texts_is_kept_whether_dates_are_words_or_digits(dates):
-    found, _ = join(
-        [("x", "Same."), ("x", "Same.")] + [("y", "Other.")], date=[*dates, None], kind=["old", "new", "old"]
-    )
+    found, _ = join([("x", "Same."), ("x", "Same."), ("y", "Other.")], date=[*dates, None], kind=["old", "new", "old"])
     assert dict(zip(found["text"], found["kind"], strict=True)) == {"Same.": "new", "Other.": "old"}
 
 
