@@ -6,6 +6,8 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 import httpx
 
+# More than any age has.
+_DIGITS = 12
 Authenticate = Callable[[httpx.Request], httpx.Request]
 
 
@@ -46,20 +48,25 @@ class DateHeaderTransport(httpx.BaseTransport):
         """Send the request, and date the response."""
         response = self._transport.handle_request(request)
         now = datetime.now(UTC)
-        age = response.headers.get("Age", "")
-        made = now - timedelta(seconds=int(age) if age.isascii() and age.isdigit() else 0)
+        made = now - timedelta(seconds=_read_age(response.headers.get("Age", "")))
         sent = read_date(response.headers.get("Date", "")) or now
         response.headers["Date"] = format_datetime(min(made, sent), usegmt=True)
         return response
+
+
+def _read_age(text: str) -> int:
+    """Read the seconds of a header Age; 0 if it is malformed."""
+    # RFC 9111, 1.2.2: a number that is too large counts as 2 ** 31.
+    return min(int(text[:_DIGITS]), 2**31) if text.isascii() and text.isdigit() else 0
 
 
 def read_date(text: str) -> datetime | None:
     """Read the date of a header, in UTC; None if it is malformed."""
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 def origin(url: httpx.URL) -> str:

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import BaseModel
 
-from latentflix.errors import PermanentFetchError
+from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from tests.support.fake_web import QUICK, Response, failure_mode, fake_web
 
@@ -57,6 +57,19 @@ def test_redirections_elsewhere_in_circles_or_to_forbidden_pages_are_refused(web
     assert (web.count("/old"), web.count("/new")) == (6 if target == "/old" else 1, 0)
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "http://127.0.0.1:port/"])
+def test_a_redirection_to_no_address_is_a_failed_request(web, client, location):
+    web.respond("/old", Response(301, (("Location", location),)))
+    with pytest.raises(TransientFetchError, match="redirects to no address"):
+        client.get(f"{web.url}/old")
+
+
+def test_what_another_host_would_be_asked_is_not_shown(web, client):
+    web.respond("/old", Response(301, (("Location", "http://127.0.0.1:9/secret?key=secret"),)))
+    with pytest.raises(PermanentFetchError, match="found: http://127.0.0.1:9$"):
+        client.get(f"{web.url}/old")
+
+
 @pytest.mark.parametrize(
     ("headers", "requests"),
     [
@@ -107,6 +120,19 @@ def test_a_damaged_cache_is_ignored(web, tmp_path):
     (tmp_path / "pages.db").write_bytes(b"no database" * 1000)
     with CachedClient(QUICK, tmp_path) as client:
         assert client.get(f"{web.url}/x").content == b'{"text": "hello"}'
+
+
+@pytest.mark.parametrize("kind", ["a file", "below a file"])
+def test_without_a_folder_that_can_be_written_nothing_is_cached_and_one_warning_says_so(web, tmp_path, caplog, kind):
+    web.respond("/x", hello(("Cache-Control", "max-age=60")))
+    (tmp_path / "pages").write_text("")
+    folder = tmp_path / "pages" / ("" if kind == "a file" else "below")
+    with CachedClient(QUICK, folder) as client:
+        for _ in range(2):
+            assert client.get(f"{web.url}/x").content == b'{"text": "hello"}'
+    assert web.count("/x") == 2
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith(f"pages are not cached: {folder} cannot be written: ")
 
 
 def test_two_runs_may_share_a_cache(web, tmp_path):

@@ -2,9 +2,12 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latentflix.reviews.http.transports import AuthTransport, DateHeaderTransport, origin, read_date
 from tests.support.fake_web import http_date
+from tests.support.headers import HEADER_DATES
 
 REQUEST = httpx.Request("GET", "https://example.org/x")
 
@@ -29,6 +32,8 @@ def sign(request):
         (90, {"age": "70"}, 90),
         (-3600, {}, 0),
         (None, {"date": "yesterday", "age": "-5"}, 0),
+        (None, {"date": "Fri, 31 Dec 9999 23:59:59 -2359", "age": "1e9"}, 0),
+        *((None, {"age": age}, 2**31) for age in ("99999999999", "9" * 5000)),
     ],
 )
 def test_responses_are_dated_by_when_they_were_made(sent, headers, age):
@@ -36,6 +41,15 @@ def test_responses_are_dated_by_when_they_were_made(sent, headers, age):
     response = DateHeaderTransport(answering(**headers, **date)).handle_request(REQUEST)
     made = read_date(response.headers["Date"])
     assert (datetime.now(UTC) - made).total_seconds() == pytest.approx(age, abs=8)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(st.characters(max_codepoint=255)) | HEADER_DATES, st.text(st.sampled_from("0189-. x\xb2"), max_size=30))
+def test_any_response_can_be_dated(date, age):
+    headers = {"date": date.encode("latin-1"), "age": age.encode("latin-1")}
+    response = DateHeaderTransport(httpx.MockTransport(lambda _: httpx.Response(200, headers=headers)))
+    made = read_date(response.handle_request(REQUEST).headers["Date"])
+    assert made <= datetime.now(UTC)
 
 
 def test_only_requests_to_the_registered_origin_are_authenticated():
