@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import SecretStr
+
 from latentflix.reviews.http.politeness import HttpConfig
 
 _LIMITS = {"connect_timeout": 2, "read_timeout": 2, "total_timeout": 2, "max_body": 100_000}
@@ -27,6 +29,11 @@ QUICK = HttpConfig(contact="me@example.org", pause=0, jitter=0, **_LIMITS)
 PAGE_SIZE = 20
 TMDB_KEY = "0123456789abcdef0123456789abcdef"
 TMDB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.c2lnbmF0dXJl"  # noqa: S105 - valid on this web only
+
+
+def tmdb_keys(web, key=TMDB_KEY):
+    """The key of a fake web, as `read_keys` has it."""
+    return {web.url: SecretStr(key)}
 
 
 @dataclass(frozen=True)

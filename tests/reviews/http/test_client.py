@@ -1,7 +1,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.client import CachedClient
@@ -150,14 +151,13 @@ def test_two_runs_may_share_a_cache(web, tmp_path):
 
 
 def test_keys_are_sent_to_their_host_only(web, tmp_path):
-    def sign(request):
-        request.url = request.url.copy_set_param("api_key", "secret")
-        return request
+    def sign(key, request):
+        return httpx.Request("GET", request.url.copy_set_param("api_key", key.get_secret_value()))
 
     with CachedClient(QUICK, tmp_path) as client, fake_web() as other:
         web.respond("/x", hello(("Cache-Control", "max-age=60")))
         other.respond("/x", hello())
-        client.auth.register(web.url, sign)
+        client.auth.register(web.url, SecretStr("secret"), sign)
         client.get(f"{web.url}/x")
         client.get(f"{other.url}/x")
         assert web.requests[-1].query == {"api_key": "secret"}
