@@ -29,8 +29,8 @@ _STEPS: tuple[tuple[Method, bool, tuple[int, ...]], ...] = (
     ("other name, year off by one", True, (-1, 1)),
 )
 
-_YEAR = re.compile(r"\s*\((\d{4})\)\s*(?:\(V\)\s*)?$")
-_VIDEO = re.compile(r"\s*\(V\)\s*")
+_YEAR = re.compile(r"\((\d{4})\)\s*(?:\(V\)\s*)?$")
+_VIDEO = "(V)"
 _OTHER_NAME = re.compile(r"\(((?:[^()]|\([^()]*\))*)\)")
 _AKA = re.compile(r"^(?:a\.?k\.?a\.?)\s+", re.IGNORECASE)
 ARTICLES = (
@@ -76,7 +76,7 @@ def split_title(title: str) -> tuple[list[str], int | None]:
     """Split a MovieLens title into its names, its own one first, and the year if it has one."""
     rest = title.strip()
     year = _YEAR.search(rest)
-    rest = _VIDEO.sub(" ", rest[: year.start()] if year else rest).strip()
+    rest = " ".join(map(str.strip, (rest[: year.start()] if year else rest).split(_VIDEO))).strip()
     others = [_AKA.sub("", name.strip()) for name in _OTHER_NAME.findall(rest)]
     own = _OTHER_NAME.sub(" ", rest)
     names = [_restore_article(" ".join(name.split())) for name in (own, *others)]

@@ -5,7 +5,6 @@ more request, to the MediaWiki API. Source: https://www.mediawiki.org/wiki/API:E
 https://www.mediawiki.org/wiki/Extension:TextExtracts, https://www.wikidata.org/wiki/Wikidata:SPARQL_query_service
 """
 
-import re
 import threading
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,7 +22,7 @@ HEADINGS: dict[Kind, tuple[str, ...]] = {
     "reception": ("critical response", "critical reception", "critical reaction", "reception", "reviews"),
     "plot": ("plot", "plot summary", "synopsis", "story"),
 }
-_HEADING = re.compile(r"^(={2,6}) *(.*?) *\1$", re.MULTILINE)
+_DEEPEST = 6
 # Errors of the MediaWiki API that pass.
 _BUSY = {"maxlag", "ratelimited", "readonly"}
 _QUERY = """SELECT ?tconst ?title WHERE {{
@@ -172,14 +171,27 @@ class WikipediaSource:
 
 def find_sections(extract: str) -> dict[Kind, str]:
     """Find the section of each kind in the plain text of an article, with its subsections but without headings."""
-    headings = list(_HEADING.finditer(extract))
-    sections: dict[str, str] = {}
-    for place, heading in enumerate(headings):
-        level = len(heading[1])
-        ends = (other.start() for other in headings[place + 1 :] if len(other[1]) <= level)
-        text = extract[heading.end() : next(ends, len(extract))]
-        paragraphs = [line.strip() for line in _HEADING.sub("", text).splitlines() if line.strip()]
-        if paragraphs:
-            sections.setdefault(heading[2].casefold(), "\n".join(paragraphs))
-    texts = {kind: [sections[name] for name in names if name in sections] for kind, names in HEADINGS.items()}
+    sections: list[tuple[str, list[str]]] = []
+    # The level and the paragraphs of each section that the line is in, the outermost first.
+    within: list[tuple[int, list[str]]] = []
+    for line in extract.split("\n"):
+        level, title = _read_heading(line)
+        if level:
+            within = [(above, paragraphs) for above, paragraphs in within if above < level]
+            within.append((level, []))
+            sections.append((title.casefold(), within[-1][1]))
+        else:
+            found = [part.strip() for part in line.splitlines() if part.strip()]
+            for _, paragraphs in within:
+                paragraphs += found
+    # Of two sections of the same name the first counts.
+    by_title = {title: "\n".join(paragraphs) for title, paragraphs in reversed(sections) if paragraphs}
+    texts = {kind: [by_title[name] for name in names if name in by_title] for kind, names in HEADINGS.items()}
     return {kind: found[0] for kind, found in texts.items() if found}
+
+
+def _read_heading(line: str) -> tuple[int, str]:
+    """The level and the title of a heading, as "== Plot ==" is of level 2; the level 0 of another line."""
+    before, after = (len(line) - len(stripped) for stripped in (line.lstrip("="), line.rstrip("=")))
+    level = min(before, after, len(line) // 2, _DEEPEST)
+    return (level, line[level : len(line) - level].strip(" ")) if level >= 2 else (0, "")
