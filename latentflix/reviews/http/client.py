@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import httpx
 from hishel import CacheOptions, SqliteStorage
 from hishel.httpx import CacheTransport
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from latentflix.errors import PermanentFetchError
 from latentflix.reviews.http.bounded import BoundedTransport
@@ -19,6 +20,17 @@ from latentflix.reviews.http.transports import AuthTransport, DateHeaderTranspor
 logger = logging.getLogger(__name__)
 
 Shape = TypeVar("Shape", bound=BaseModel)
+
+
+def _check_year(time: datetime) -> datetime:
+    if time.year not in _YEARS:
+        raise ValueError(f"the year is not from {_YEARS.start} to {_YEARS.stop - 1}")
+    return time
+
+
+# A mere number counts as seconds since 1970, and a time at the ends of the calendar has none in UTC.
+_YEARS = range(1990, 2200)
+Timestamp = Annotated[AwareDatetime, AfterValidator(_check_year)]
 
 _MAX_REDIRECTS = 5
 

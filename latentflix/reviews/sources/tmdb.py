@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import httpx
-from pydantic import AliasPath, AwareDatetime, BaseModel, Field, SecretStr
+from pydantic import AliasPath, BaseModel, Field, SecretStr
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import SettingsError
-from latentflix.reviews.http.client import CachedClient
+from latentflix.reviews.http.client import CachedClient, Timestamp
 from latentflix.reviews.http.politeness import WebAddress
 from latentflix.reviews.http.transports import origin
 from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review
@@ -40,7 +40,7 @@ class TmdbConfig(StageConfig):
 
 
 class _Movie(BaseModel):
-    id: int
+    id: int = Field(ge=0)
 
 
 class _Found(BaseModel):
@@ -51,8 +51,8 @@ class _Review(BaseModel):
     id: str
     author: str
     content: str
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
+    created_at: Timestamp
+    updated_at: Timestamp
     url: str
     rating: float | None = Field(None, validation_alias=AliasPath("author_details", "rating"))
 

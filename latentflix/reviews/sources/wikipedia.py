@@ -9,11 +9,11 @@ import threading
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import AliasPath, AwareDatetime, BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import PermanentFetchError, TransientFetchError
-from latentflix.reviews.http.client import CachedClient
+from latentflix.reviews.http.client import CachedClient, Timestamp
 from latentflix.reviews.http.politeness import WebAddress, retry_after
 from latentflix.reviews.sources.protocol import TCONST, Answer, Availability, Film, Kind, Review
 
@@ -23,6 +23,8 @@ HEADINGS: dict[Kind, tuple[str, ...]] = {
     "plot": ("plot", "plot summary", "synopsis", "story"),
 }
 _DEEPEST = 6
+# Characters of an answer that a message shows.
+_SHOWN = 200
 # Errors of the MediaWiki API that pass.
 _BUSY = {"maxlag", "ratelimited", "readonly"}
 _QUERY = """SELECT ?tconst ?title WHERE {{
@@ -52,7 +54,7 @@ class _Sparql(BaseModel):
 
 class _Revision(BaseModel):
     revid: int
-    timestamp: AwareDatetime
+    timestamp: Timestamp
 
 
 class _Article(BaseModel):
@@ -101,7 +103,7 @@ class WikipediaSource:
         tconst = film.imdb_id
         titles = self._find(tconst)
         if len(titles) != 1:
-            several = f"several Wikipedia articles are linked to {tconst}: {', '.join(titles)}"
+            several = f"several Wikipedia articles are linked to {tconst}: {', '.join(titles)[:_SHOWN]}"
             none = f"no article of English Wikipedia is linked to {tconst}"
             return Answer("not_covered", reason=several if titles else none)
         article = self._read(titles[0])
@@ -146,10 +148,10 @@ class WikipediaSource:
         answer, headers = self._client.get_json(_MediaWiki, url, params=params)
         if answer.error and answer.error.code in _BUSY:
             raise TransientFetchError(
-                "a host is busy", where=url, found=answer.error.info, retry_after=retry_after(headers)
+                "a host is busy", where=url, found=answer.error.info[:_SHOWN], retry_after=retry_after(headers)
             )
         if answer.error or len(answer.pages) != 1:
-            found = f"{answer.error.code}: {answer.error.info}" if answer.error else "no page"
+            found = f"{answer.error.code}: {answer.error.info}"[:_SHOWN] if answer.error else "no page"
             raise PermanentFetchError("a host gave no answer", where=f"{url}, article {title}", found=found)
         return answer.pages[0]
 

@@ -1,9 +1,12 @@
+import json
 import logging
 import traceback
 from datetime import UTC, datetime
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from latentflix.errors import SettingsError, TransientFetchError
@@ -11,6 +14,7 @@ from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film, query
 from latentflix.reviews.sources.tmdb import TMDB, TmdbConfig, TmdbSource, authenticate, read_keys
 from tests.support.fake_web import QUICK, TMDB_KEY, TMDB_TOKEN, Response, failure_mode, review, tmdb_keys
+from tests.support.hostile_json import Answering, check_answer, nearly
 
 FARGO = Film("Fargo", 1996, "tt0116282")
 KEYS = {"version 3": TMDB_KEY, "version 4": TMDB_TOKEN}
@@ -188,3 +192,22 @@ def test_the_key_is_added_to_a_copy_of_the_request():
     assert sent.headers["Accept"] == "x"
     assert TMDB_KEY in str(sent.url)
     assert TMDB_KEY not in str(request.url)
+
+
+FOUND = {"movie_results": [{"id": 1, "title": "Fargo"}], "tv_results": []}
+REVIEWS = {"id": 1, "page": 1, "results": [review(1, "text"), review(2, "more")], "total_pages": 1, "total_results": 2}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(nearly(FOUND) | st.just(json.dumps(FOUND).encode()), nearly(REVIEWS))
+def test_any_answer_gives_reviews_that_can_be_stored_or_a_reason(found, reviews):
+    client = Answering({"/3/find": found, "/3/movie": reviews})
+    check_answer(TmdbSource(TmdbConfig(), client, {}), FARGO)
+
+
+@pytest.mark.parametrize("time", [2004, 20040503, "2004", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_is_none_makes_a_malformed_review(time):
+    reviews = REVIEWS | {"results": [review(1, "text") | {"updated_at": time}]}
+    client = Answering({"/3/find": json.dumps(FOUND).encode(), "/3/movie": json.dumps(reviews).encode()})
+    answer = query(TmdbSource(TmdbConfig(), client, {}), FARGO, None, 10)
+    assert (answer.outcome, answer.reviews) == ("error", ())
