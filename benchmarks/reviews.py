@@ -92,6 +92,7 @@ def measure_refresh(films: int, texts: list[str], max_age: int, folder: Path) ->
     """Refresh all films twice without a change in between."""
     rows = []
     with served(films, texts, max_age) as url:
+        os.environ["TMDB_API_KEY_ELSEWHERE"] = f"{url} {TMDB_KEY}"
         settings = RefreshSettings.model_validate(
             {
                 "artifacts_dir": folder / "artifacts",
@@ -167,7 +168,6 @@ def main() -> None:
     settings = parse_command_line(ReviewSettings, "python -m benchmarks.reviews")
     texts = load_data_set(DataSetConfig(name="imdb_reviews"))["reviews"]["text"].drop_duplicates().tolist()
     with tempfile.TemporaryDirectory() as name:
-        os.environ["TMDB_API_KEY"] = TMDB_KEY
         with prefect_test_harness(server_startup_timeout=120):
             refreshes = pd.DataFrame(
                 row

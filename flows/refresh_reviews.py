@@ -35,6 +35,7 @@ from latentflix.reviews.refresh import (
 )
 from latentflix.reviews.sources.protocol import Film
 from latentflix.reviews.sources.registry import build_sources, rejected_rows
+from latentflix.reviews.sources.tmdb import read_keys
 from latentflix.reviews.store import ReviewStore
 from latentflix.runs import Run, find_last_run
 from latentflix.settings import RefreshSettings
@@ -71,7 +72,10 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
             settings.sources,
             client,
             due,
-            tmdb_key=read_secret("latentflix-tmdb-key", "TMDB_API_KEY"),
+            tmdb_keys=read_keys(
+                read_secret("latentflix-tmdb-key", "TMDB_API_KEY"),
+                read_secret("latentflix-tmdb-key-elsewhere", "TMDB_API_KEY_ELSEWHERE"),
+            ),
             data_dir=settings.data_dir,
             cache_dir=settings.cache_dir,
         )

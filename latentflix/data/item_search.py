@@ -11,7 +11,7 @@ from latentflix.errors import NotFound
 # Items that an error names.
 _NAMED = 10
 _NEAREST = 5
-_YEAR_AT_END = re.compile(r"(.+?)[\s,]+((?:18|19|20)\d\d)")
+_YEAR_AT_END = re.compile(r"[\s,]((?:18|19|20)\d\d)\Z")
 
 
 def find_item(items: pd.DataFrame, asked: str) -> int:
@@ -26,9 +26,9 @@ def find_item(items: pd.DataFrame, asked: str) -> int:
         return int(titled[0])
     names = _all_names(items)
     readings = [split_title(asked)]
-    if at_end := _YEAR_AT_END.fullmatch(asked.strip()):
+    if at_end := _YEAR_AT_END.search(asked.strip()):
         # Second, because some names do end with a year.
-        readings.append((split_title(at_end[1])[0], int(at_end[2])))
+        readings.append((split_title(at_end.string[: at_end.start()].rstrip(", "))[0], int(at_end[1])))
     near: list[int] = []
     for asked_names, year in readings:
         for candidates in _candidates(names, [plain_name(name) for name in asked_names]):

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from latentflix.data.titles import ARTICLES, plain_name, split_title
 
 # What a sequel's title ends with, and what follows the name of the first one.
-_NUMERAL = re.compile(r"\s+(?:(?:part|episode|chapter|vol|volume|no)\s+)?(?:\d{1,2}|[ivx]{1,4}|one|two|three|four)$")
+_NUMERAL = re.compile(r" (?:(?:part|episode|chapter|vol|volume|no) )?(?:\d{1,2}|[ivx]{1,4}|one|two|three|four)$")
 _CONTINUES = {
     *(
         "again",
@@ -34,7 +34,7 @@ _CONTINUES = {
     ),
     *("revenge", "strikes", "versus", "vs", "ii", "iii", "iv", "v", "vi", "vii", "2", "3", "4", "5", "6", "part"),
 }
-_SUBTITLE = re.compile(r":\s+|\s+-\s+|,?\s+\bpart\b\s+", re.IGNORECASE)
+_SUBTITLE = re.compile(r": | - |,? part ", re.IGNORECASE)
 
 
 def group_titles(titles: pd.Series) -> pd.Series:
@@ -60,7 +60,7 @@ def group_titles(titles: pd.Series) -> pd.Series:
 def _stems(title: str) -> Iterator[str]:
     """The names of a title in plain form, as the first film of a series would have them."""
     for name in split_title(title)[0]:
-        for part in (name, _SUBTITLE.split(name)[0]):
+        for part in (name, _SUBTITLE.split(" ".join(name.split()))[0]):
             plain = plain_name(part)
             first, _, rest = plain.partition(" ")
             plain = _NUMERAL.sub("", rest if rest and first in ARTICLES else plain)

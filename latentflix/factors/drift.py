@@ -25,6 +25,7 @@ class DriftConfig(StageConfig):
     """When a histogram has drifted, and how new reviews are predicted."""
 
     batch_size: int = setting(64, "reviews per batch", ge=1)
+    max_characters: int = setting(100_000, "longest review that is read", unit="characters", ge=100)
     drifted_from: float = setting(0.1, "distance from which a histogram has drifted", ge=0, le=1)
 
 
@@ -62,6 +63,7 @@ def find_new_reviews(
     titles = imdb_links(items)
     stored = ReviewStore(config.store, config.storage_options).read(titles["tconst"], config.store_version, _COLUMNS)
     new = stored[(stored["kind"] == "review") & (stored["first_seen"] >= pd.Timestamp(config.new_since))]
+    new = new[new["text"].str.len() <= config.max_characters]
     new = new.rename(columns={"content_sha256": "review_id"}).drop_duplicates(["review_id", "tconst"])
     new = new[~new["review_id"].duplicated(keep=False) & ~new["review_id"].isin(read["review_id"])]
     new = new.merge(titles, on="tconst").sort_values("review_id")

@@ -1,6 +1,7 @@
 """The section of the factors: a card for each, with what its two poles mean and how sure that is."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,7 +21,7 @@ from latentflix.report.rendering import render_section
 from latentflix.reviews.attribution import attribution_by_review
 
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*[\"')\]]*\s*")
-_BREAK = re.compile(r"\s*(?:<br\s*/?>\s*)+")
+_BREAKS = re.compile(r"(?:<br\s*/?>\s*)+")
 # A passage of fewer characters shows nothing of what a review says.
 _SHORTEST = 40
 _TITLES_IN_LINE = 3
@@ -171,14 +172,17 @@ def find_passages(
 def _best_passage(
     review: Any, weights: Mapping[str, float], max_length: int, max_share: float, *, english: bool
 ) -> Passage | None:
-    text = _BREAK.sub(" ", review.text).strip()
+    text = " ".join(map(str.rstrip, _BREAKS.split(review.text))).strip()
     length = min(max_length, int(len(text) * max_share))
     terms = find_terms(text, weights, english=english)
     if length < _SHORTEST or not terms:
         return None
 
+    starts = [start for (start, _), _ in terms]
+
     def inside(window: Span) -> list[tuple[Span, str]]:
-        return [(span, term) for span, term in terms if window[0] <= span[0] and span[1] <= window[1]]
+        within = terms[bisect_left(starts, window[0]) : bisect_left(starts, window[1])]
+        return [(span, term) for span, term in within if span[1] <= window[1]]
 
     def weigh(window: Span) -> float:
         return sum(weights[term] for term in {term for _, term in inside(window)})

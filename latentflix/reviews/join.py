@@ -196,8 +196,9 @@ def read_stored_reviews(
     stored = store.read(links["tconst"], config.store_version, _STORED)
     of_kind = stored[stored["kind"].isin(config.kinds)]
     usable = of_kind[of_kind["training_allowed"]].rename(columns={"content_sha256": "review_id", "rating": "stars"})
+    usable = usable[usable["text"].str.len() <= config.max_characters]
     texts = usable["text"].map(plain_text).astype("str")
-    usable = usable.assign(text=texts)[(texts != "") & (texts.str.len() <= config.max_characters)]
+    usable = usable.assign(text=texts)[texts != ""]
     joined, coverage = _link(
         usable.sort_values("source", kind="stable"),
         asked,

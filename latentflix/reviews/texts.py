@@ -104,7 +104,7 @@ def join_texts(
         texts: item_id and text, and if there are such columns kind, date and licence (whether models may learn
             from it).
         numbers: item_id int32, index the id in the source.
-        max_characters: of the longest text that is read.
+        max_characters: of the longest text that is read, before it is made plain.
         where: what errors call the table of texts.
 
     Returns:
@@ -122,11 +122,14 @@ def join_texts(
         {
             "item_id": pd.Series(ids).map(by_id),
             "review_id": [text_id(text) if isinstance(text, str) else "" for text in texts["text"]],
-            "text": [plain_text(text) if isinstance(text, str) else "" for text in texts["text"]],
+            "text": [
+                plain_text(text) if isinstance(text, str) and len(text) <= max_characters else ""
+                for text in texts["text"]
+            ],
             "kind": texts["kind"].fillna("").astype("str").array if "kind" in texts else "review",
         }
     )
-    usable = table["item_id"].notna() & (table["text"] != "") & (table["text"].str.len() <= max_characters)
+    usable = table["item_id"].notna() & (table["text"] != "")
     licensed = _licensed(texts)
     if "date" in texts:
         dates = parse_dates(texts["date"].reset_index(drop=True))

@@ -30,7 +30,8 @@ from latentflix.text.cleaning import text_id
 logger = logging.getLogger(__name__)
 
 _LABELS = {POSITIVE: True, NEGATIVE: False}
-_BREAKS = re.compile(r"\s*(?:<br\s*/?>|[\r\n])(?:\s|<br\s*/?>)*", re.IGNORECASE)
+_BLANKS = re.compile(r"(?:\s|<br\s*/?>)+", re.IGNORECASE)
+_BREAK = re.compile(r"[<\r\n]")
 
 
 class SentimentSource(StageConfig):
@@ -77,7 +78,7 @@ def _files(path: Path) -> Iterator[ReviewFile]:
 
 def join_lines(text: str) -> str:
     """Replace line breaks, in HTML or plain, by a blank: some copies of the reviews have them and some have not."""
-    return _BREAKS.sub(" ", text)
+    return _BLANKS.sub(lambda blanks: " " if _BREAK.search(blanks[0]) else blanks[0], text)
 
 
 def load_sentiment_source(config: SentimentSourceConfig) -> Tables:

@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-import warnings
 
 from latentflix.data.tables import MaybeText
+from latentflix.text.markup import html_to_text
 
 # Words of three letters or more; "don't" would otherwise leave a word "don".
 WORD_PATTERN = r"\b[^\W\d_]{3,}\b(?!['’]t\b)"
@@ -24,17 +24,8 @@ def plain_text(text: str) -> str:
     """
     text = _BREAK.sub("\n", _CONTROLS.sub(" ", text))
     if "<" in text or "&" in text:
-        # It takes a third of a second to import, and the word pattern is needed where nothing else is.
-        from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
-
-        with warnings.catch_warnings():
-            # A review may look like a file name to a parser of pages.
-            warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
-            page = BeautifulSoup(text, "html.parser")
-        for element in page(["script", "style"]):
-            element.decompose()
         # Once more: an entity may stand for such a character.
-        text = _CONTROLS.sub(" ", page.get_text(" "))
+        text = _CONTROLS.sub(" ", html_to_text(text))
     return text.strip()
 
 

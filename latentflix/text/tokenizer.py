@@ -41,6 +41,8 @@ LONGEST_WORD = 500
 _BLANK = re.compile(r"(?<=\w) (?=\S)|(?<=\S) (?=\w)")
 # A line break or the like within a word is a token of its own.
 _BREAK = re.compile(r"(?<=\S)([^\S ]+)(?=\S)")
+# Python refuses to read such a number, which no character has.
+_LONG_NUMBER = re.compile(r"&#[0-9]{4300,};?")
 _MARKS = ("", TK_MAJ, TK_UP)
 # Letters with hyphens between them, and a punctuation mark or two on either side.
 _PLAIN = re.compile("""[("]?[a-z]+(?:-[a-z]+)*(?:'s)?[,.!?;:")]{0,3}""")
@@ -57,7 +59,7 @@ def tokenize(text: str) -> list[str]:
     Surrogates are replaced, and what has more than 500 characters without a blank is split. Source: fastai `text.core`,
     whose rules these are, in its order.
     """
-    text = replace_rep(fix_html(replace_surrogates(text)))
+    text = replace_rep(fix_html(_LONG_NUMBER.sub("\ufffd", replace_surrogates(text))))
     words = text.split()
     # The rule is slow, and applies only where a word follows itself.
     if any(map(eq, words, words[1:])):

@@ -57,6 +57,11 @@ def test_new_reviews_are_cleaned_and_a_text_of_several_items_is_left_out(store):
     assert not found(store).reviews["text"].str.contains("<").any()
 
 
+def test_reviews_that_are_too_long_are_left_out(store):
+    store.merge([review("tt1", 5, "<b>" * 1000 + "short"), review("tt1", 6, "long " * 1000)], LATER)
+    assert len(found(store, max_characters=2000).reviews) == len(found(store).reviews) - 2 == 3
+
+
 def test_a_review_is_predicted_by_classifiers_that_have_not_read_about_its_item(store):
     new = found(store)
     by_item = new.held_out.groupby(new.reviews["item_id"].to_numpy()).first()

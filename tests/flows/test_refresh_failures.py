@@ -2,7 +2,6 @@
 
 import pytest
 from prefect import flow
-from pydantic import SecretStr
 
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.refresh import Batch, RefreshConfig
@@ -10,7 +9,7 @@ from latentflix.reviews.sources.protocol import Film
 from latentflix.reviews.sources.tmdb import TmdbConfig, TmdbSource
 from latentflix.reviews.store import ReviewStore
 from tasks.reviews import refresh_batches
-from tests.support.fake_web import QUICK, TMDB_KEY, Response, failure_mode, fake_web, review
+from tests.support.fake_web import QUICK, Response, failure_mode, fake_web, review, tmdb_keys
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
@@ -43,7 +42,7 @@ def store(tmp_path):
 
 def refresh(web, store, config=CONFIG):
     with CachedClient(QUICK) as client:
-        source = TmdbSource(TmdbConfig(url=web.url), client, SecretStr(TMDB_KEY))
+        source = TmdbSource(TmdbConfig(url=web.url), client, tmdb_keys(web))
         batch = Batch(FILMS, store, [source], config)
         flow(lambda: refresh_batches([batch], config), name="failures", persist_result=False)()
 

@@ -8,6 +8,7 @@ from latentflix.report.factors import factor_cards, factors_section, find_passag
 from latentflix.report.inputs import ReportConfig
 from tests.support.factories.report import FILLER, HANDLER, LABELS, SCRIPT, make_inputs, make_reader_scores
 from tests.support.html import Page, text_of
+from tests.support.scaling import growth
 
 
 def write(config=None, **changes):
@@ -233,6 +234,11 @@ def test_a_sentence_that_is_too_long_is_cut_between_words():
 def test_a_review_without_a_passage_gives_nothing(written, weights):
     assert find_passages(reviews(written), weights, 3, 200) == []
     assert find_passages(reviews(written).head(0), WEIGHTS, 3, 200) == []
+
+
+@pytest.mark.parametrize("sign", [" ", "\n", "war. ", "war", "love story ", "<br> ", "A war of love. "])
+def test_a_passage_of_a_long_review_is_found_in_linear_time(sign):
+    assert growth(lambda n: find_passages(reviews(f"{FILLER}A war." + sign * n + "x"), WEIGHTS, 1, 200), 250) < 25
 
 
 def test_line_breaks_of_the_source_are_blanks_and_other_markup_stays_text():

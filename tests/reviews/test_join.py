@@ -259,6 +259,12 @@ def test_only_texts_of_the_kinds_and_lengths_of_the_settings_are_read_from_a_sto
     assert len(stored(store)[0]) == 3
 
 
+def test_a_stored_text_is_measured_before_it_is_made_plain(store):
+    store.merge([review("tt1", 4, "<b>" * 50 + "short")], BEGAN)
+    assert "short" not in set(stored(store, max_characters=100)[0]["text"])
+    assert "short" in set(stored(store)[0]["text"])
+
+
 def test_the_version_of_the_store_is_part_of_the_settings_of_a_store_alone(store):
     store.merge([review("tt1", 2)], BEGAN)
     newest, older = (with_store_version(ReviewConfig(store=store.uri, store_version=version)) for version in (None, 1))

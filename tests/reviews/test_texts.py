@@ -37,6 +37,12 @@ def test_what_is_left_out_is_counted():
     assert (coverage.ambiguous_reviews, coverage.repeated_reviews, coverage.unknown_reviews) == (2, 1, 4)
 
 
+def test_a_text_is_measured_before_it_is_made_plain():
+    found, coverage = join([("x", "<b>" * LONG + "Short."), ("y", "Kept.")])
+    assert found["text"].tolist() == ["Kept."]
+    assert coverage.unknown_reviews == 1
+
+
 @pytest.mark.parametrize("no", [False, "no", 0, "False", None])
 def test_no_model_learns_from_a_text_that_is_not_licensed(no):
     found, coverage = join([("x", "Free."), ("y", "Not free."), ("y", "Free too.")], licence=["yes", no, 1])

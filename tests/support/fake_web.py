@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import SecretStr
+
 from latentflix.reviews.http.politeness import HttpConfig
 
 _LIMITS = {"connect_timeout": 2, "read_timeout": 2, "total_timeout": 2, "max_body": 100_000}
@@ -29,14 +31,23 @@ TMDB_KEY = "0123456789abcdef0123456789abcdef"
 TMDB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.c2lnbmF0dXJl"  # noqa: S105 - valid on this web only
 
 
+def tmdb_keys(web, key=TMDB_KEY):
+    """The key of a fake web, as `read_keys` has it."""
+    return {web.url: SecretStr(key)}
+
+
 @dataclass(frozen=True)
 class Response:
-    """A response instead of the usual one. cut: the body ends early. closed: there is no response."""
+    """A response instead of the usual one.
+
+    drip: seconds between two bytes of it, from the first on. cut: the body ends early. closed: there is no response.
+    """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     silence: float = 0.0
+    drip: float = 0.0
     cut: bool = False
     closed: bool = False
 
@@ -268,9 +279,19 @@ def _handler(web):
             for name, value in response.headers:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(response.body) + (100 if response.cut else 0)))
+            if response.drip:
+                self.drip(b"".join(self._headers_buffer) + b"\r\n" + response.body, response.drip)
+                return
             self.end_headers()
             self.wfile.write(response.body)
             self.close_connection = response.cut
+
+        def drip(self, message, seconds):
+            for byte in message:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                if web.stopped.wait(seconds):
+                    break
 
         def answer(self, request):
             status, content_type, text = web.answer(request)

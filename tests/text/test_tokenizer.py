@@ -100,3 +100,7 @@ def test_a_longer_text_is_truncated_to_its_first_or_last_tokens():
 def test_the_padding_token_is_found_anywhere():
     assert padding_id(SPECIAL) == 1
     assert padding_id(["film", "good", "xxpad"]) == 2
+
+
+def test_a_number_of_too_many_digits_stands_for_no_character():
+    assert tokenize("a &#" + "9" * 5000 + "; b") == tokenize("a \ufffd b")

@@ -9,8 +9,8 @@ from latentflix.text.cleaning import plain_text
 
 LONGEST_PHRASE = 80
 _THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL | re.IGNORECASE)
-_OBJECT = re.compile(r"\{.*?\}", re.DOTALL)
-_LINE = re.compile(r"""^[\s*"'`]*([+\-\u2212])[\s*"'`]*[:=](.+)$""", re.MULTILINE)
+_OBJECT = re.compile(r"\{.*?(?:\}|\Z)", re.DOTALL)
+_LINE = re.compile(r"""^(?:[^\S\n]|[*"'`])*([+\-\u2212])[\s*"'`]*[:=](.+)$""", re.MULTILINE)
 _DECORATION = re.compile(r"[*_`#\"“”<>{}\[\]|\\]+")
 
 

@@ -1,19 +1,36 @@
 """HTTP client with a cache that honours ETag and age (RFC 9111), on top of the polite transport."""
 
+import logging
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from tempfile import TemporaryFile
+from typing import Annotated, Self, TypeVar
 
 import httpx
 from hishel import CacheOptions, SqliteStorage
 from hishel.httpx import CacheTransport
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from latentflix.errors import PermanentFetchError
+from latentflix.reviews.http.bounded import BoundedTransport
 from latentflix.reviews.http.politeness import HttpConfig, PoliteTransport
 from latentflix.reviews.http.transports import AuthTransport, DateHeaderTransport, origin
 
+logger = logging.getLogger(__name__)
+
 Shape = TypeVar("Shape", bound=BaseModel)
+
+
+def _check_year(time: datetime) -> datetime:
+    if time.year not in _YEARS:
+        raise ValueError(f"the year is not from {_YEARS.start} to {_YEARS.stop - 1}")
+    return time
+
+
+# A mere number counts as seconds since 1970, and a time at the ends of the calendar has none in UTC.
+_YEARS = range(1990, 2200)
+Timestamp = Annotated[AwareDatetime, AfterValidator(_check_year)]
 
 _MAX_REDIRECTS = 5
 
@@ -23,17 +40,17 @@ class CachedClient:
 
     def __init__(self, config: HttpConfig, cache_dir: Path | None = None) -> None:
         self.config = config
-        self._connections = httpx.HTTPTransport(proxy=config.proxy)
+        self._connections = BoundedTransport(
+            httpx.AsyncHTTPTransport(proxy=config.proxy), seconds=config.total_timeout, max_body=config.max_body
+        )
         self.auth = AuthTransport(self._connections)
         self.politeness = PoliteTransport(self.auth, config)
         transport: httpx.BaseTransport = self.politeness
-        if cache_dir is not None:
-            cache_dir.mkdir(parents=True, exist_ok=True)
+        if cache_dir is not None and _can_write(cache_dir):
             storage = SqliteStorage(database_path=cache_dir / "pages.db")
             dated = DateHeaderTransport(self.politeness)
             transport = CacheTransport(dated, storage=storage, rfc=CacheOptions(shared=False))
-        timeout = httpx.Timeout(config.read_timeout, connect=config.connect_timeout)
-        self._client = httpx.Client(transport=transport, headers={"User-Agent": config.user_agent}, timeout=timeout)
+        self._client = httpx.Client(transport=transport, headers=config.headers, timeout=config.timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -54,8 +71,8 @@ class CachedClient:
             response = self._client.send(request)
             if response.next_request is None:
                 return response
-            if origin(response.next_request.url) != origin(request.url):
-                elsewhere = str(response.next_request.url)
+            # The target is not shown as a whole: what a host repeats of a request may be a key.
+            if (elsewhere := origin(response.next_request.url)) != origin(request.url):
                 raise PermanentFetchError("a page has moved to another host", where=str(request.url), found=elsewhere)
             request = response.next_request
         raise PermanentFetchError(
@@ -76,3 +93,14 @@ class CachedClient:
                 where=str(page.url),
                 found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": "),
             ) from None
+
+
+def _can_write(folder: Path) -> bool:
+    """Make a folder unless it exists. Without one that can be written, pages are fetched anew: no reason to fail."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        logger.warning("pages are not cached: %s cannot be written: %s", folder, error.strerror or error)
+        return False
+    return True

@@ -1,6 +1,6 @@
 """The review sources by name, their settings, and how they are built."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -40,14 +40,14 @@ def build_sources(
     client: CachedClient,
     films: Iterable[Film] = (),
     *,
-    tmdb_key: SecretStr | None = None,
+    tmdb_keys: Mapping[str, SecretStr] | None = None,
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
 ) -> list[ReviewSource]:
     """Build the sources that the settings name, in their order; `client` sends the requests of all that use the web.
 
-    `films` are those that will be fetched: a source may look up many of them at once. The corpus is loaded as by
-    `load_data_set`, which takes `data_dir` and `cache_dir` and may raise DataError.
+    `films` are those that will be fetched: a source may look up many of them at once. `tmdb_keys`: as of `read_keys`.
+    The corpus is loaded as by `load_data_set`, which takes `data_dir` and `cache_dir` and may raise DataError.
     """
     films = tuple(films)
 
@@ -59,7 +59,7 @@ def build_sources(
         "corpus": corpus,
         "large_movie": lambda: LargeMovieSource(config.large_movie, films),
         "file": lambda: FileSource(config.file),
-        "tmdb": lambda: TmdbSource(config.tmdb, client, tmdb_key),
+        "tmdb": lambda: TmdbSource(config.tmdb, client, tmdb_keys or {}),
         "wikipedia": lambda: WikipediaSource(config.wikipedia, client, films),
         "imdbpy": lambda: ImdbpySource(config.imdbpy, client),
     }

@@ -4,28 +4,35 @@ Source: https://developer.themoviedb.org/reference/find-by-id, https://developer
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 
 import httpx
-from pydantic import AliasPath, AwareDatetime, BaseModel, Field, SecretStr
+from pydantic import AliasPath, BaseModel, Field, SecretStr
 
 from latentflix.config import StageConfig, setting
-from latentflix.reviews.http.client import CachedClient
+from latentflix.errors import SettingsError
+from latentflix.reviews.http.client import CachedClient, Timestamp
 from latentflix.reviews.http.politeness import WebAddress
+from latentflix.reviews.http.transports import origin
 from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review
 
 _ATTRIBUTION = (
     "Review from The Movie Database. This product uses the TMDB API but is not endorsed or certified by TMDB."
 )
+TMDB = "https://api.themoviedb.org"
+# Hosts that may have a key without encryption.
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # A key of version 3; anything longer is a read token of version 4.
 _KEY = re.compile(r"[0-9a-f]{32}")
+# Characters that no encoding changes, and so many that nothing else is the same by chance.
+_ANY_KEY = re.compile(r"[A-Za-z0-9._~-]{16,}")
 
 
 class TmdbConfig(StageConfig):
     """How TMDB is queried. The key is no setting: settings are stored with each run."""
 
-    url: WebAddress = setting("https://api.themoviedb.org", "address of TMDB's API")
+    url: WebAddress = setting(TMDB, "address of TMDB's API; another than TMDB's own needs a key of its own")
     max_pages: int = setting(10, "pages of 20 reviews that are read for each film", ge=1, le=500)
     training_licence: str | None = setting(
         None, "the licence by which TMDB lets you train models on its reviews; without one, none is trained on them"
@@ -33,7 +40,7 @@ class TmdbConfig(StageConfig):
 
 
 class _Movie(BaseModel):
-    id: int
+    id: int = Field(ge=0)
 
 
 class _Found(BaseModel):
@@ -44,8 +51,8 @@ class _Review(BaseModel):
     id: str
     author: str
     content: str
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
+    created_at: Timestamp
+    updated_at: Timestamp
     url: str
     rating: float | None = Field(None, validation_alias=AliasPath("author_details", "rating"))
 
@@ -60,19 +67,22 @@ class TmdbSource:
 
     name = "tmdb"
 
-    def __init__(self, config: TmdbConfig, client: CachedClient, key: SecretStr | None) -> None:
-        """Have `client` authenticate its requests to TMDB with the key, of version 3, or token, of version 4."""
+    def __init__(self, config: TmdbConfig, client: CachedClient, keys: Mapping[str, SecretStr]) -> None:
+        """Have `client` authenticate its requests with the key for the origin of the address, as `read_keys` has it."""
         self._config = config
         self._client = client
-        self._has_key = bool(key and key.get_secret_value().strip())
-        if key and self._has_key:
-            client.auth.register(config.url, partial(authenticate, key))
+        self._origin = origin(httpx.URL(config.url))
+        self._has_key = self._origin in keys
+        if self._has_key:
+            client.auth.register(config.url, keys[self._origin], authenticate)
 
     def availability(self) -> Availability:
-        """Available if there is a key."""
+        """Available if there is a key for the address."""
         if self._has_key:
             return Availability(True)
-        return Availability(False, "TMDB requires a key: make one at https://www.themoviedb.org/settings/api")
+        if self._origin == TMDB:
+            return Availability(False, "TMDB requires a key: make one at https://www.themoviedb.org/settings/api")
+        return Availability(False, f"{self._origin} requires a key of its own: the one for {TMDB} is sent nowhere else")
 
     def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
         """Fetch the film's reviews from the first `max_pages` pages, newest change first: TMDB promises no order."""
@@ -115,12 +125,50 @@ class TmdbSource:
         )
 
 
+def read_keys(key: SecretStr | None, elsewhere: SecretStr | None) -> dict[str, SecretStr]:
+    """Read which key, of version 3, or token, of version 4, is for which origin.
+
+    Whoever may start a run can choose the address, but not where a key is sent: that is part of the secret.
+
+    Args:
+        key: for TMDB's own address.
+        elsewhere: another origin and its key, separated by a blank.
+
+    Raises:
+        SettingsError: a secret is malformed, or its origin neither uses https nor is on this machine.
+    """
+    keys = {TMDB: key.get_secret_value()} if key else {}
+    address, _, other = elsewhere.get_secret_value().strip().partition(" ") if elsewhere else ("", "", "")
+    if address:
+        keys[_encrypted_origin(address)] = other
+    keys = {each: value.strip() for each, value in keys.items() if value.strip()}
+    # An error may show a header that cannot be sent.
+    if not all(map(_ANY_KEY.fullmatch, keys.values())):
+        raise SettingsError(
+            "a key of TMDB's API is malformed", expected="16 or more of A-Z, a-z, 0-9, '.', '_', '~', '-'"
+        )
+    return {each: SecretStr(value) for each, value in keys.items()}
+
+
+def _encrypted_origin(address: str) -> str:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if not url.host or url.scheme not in ("https", "http") or (url.scheme == "http" and url.host not in _LOOPBACK):
+        raise SettingsError(
+            "the secret of another address of TMDB's API is malformed",
+            expected="an address that begins with https://, a blank, and the key for it",
+        )
+    return origin(url)
+
+
 def authenticate(secret: SecretStr, request: httpx.Request) -> httpx.Request:
     """Add the key to a request: a token of version 4 as a header, a key of version 3 as a query parameter.
 
     Source: https://developer.themoviedb.org/docs/authentication-application
     """
-    key, url, headers = secret.get_secret_value().strip(), request.url, request.headers.copy()
+    key, url, headers = secret.get_secret_value(), request.url, request.headers.copy()
     if _KEY.fullmatch(key):
         url = url.copy_set_param("api_key", key)
     else:

@@ -5,16 +5,15 @@ more request, to the MediaWiki API. Source: https://www.mediawiki.org/wiki/API:E
 https://www.mediawiki.org/wiki/Extension:TextExtracts, https://www.wikidata.org/wiki/Wikidata:SPARQL_query_service
 """
 
-import re
 import threading
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import AliasPath, AwareDatetime, BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import PermanentFetchError, TransientFetchError
-from latentflix.reviews.http.client import CachedClient
+from latentflix.reviews.http.client import CachedClient, Timestamp
 from latentflix.reviews.http.politeness import WebAddress, retry_after
 from latentflix.reviews.sources.protocol import TCONST, Answer, Availability, Film, Kind, Review
 
@@ -23,7 +22,9 @@ HEADINGS: dict[Kind, tuple[str, ...]] = {
     "reception": ("critical response", "critical reception", "critical reaction", "reception", "reviews"),
     "plot": ("plot", "plot summary", "synopsis", "story"),
 }
-_HEADING = re.compile(r"^(={2,6}) *(.*?) *\1$", re.MULTILINE)
+_DEEPEST = 6
+# Characters of an answer that a message shows.
+_SHOWN = 200
 # Errors of the MediaWiki API that pass.
 _BUSY = {"maxlag", "ratelimited", "readonly"}
 _QUERY = """SELECT ?tconst ?title WHERE {{
@@ -53,7 +54,7 @@ class _Sparql(BaseModel):
 
 class _Revision(BaseModel):
     revid: int
-    timestamp: AwareDatetime
+    timestamp: Timestamp
 
 
 class _Article(BaseModel):
@@ -102,7 +103,7 @@ class WikipediaSource:
         tconst = film.imdb_id
         titles = self._find(tconst)
         if len(titles) != 1:
-            several = f"several Wikipedia articles are linked to {tconst}: {', '.join(titles)}"
+            several = f"several Wikipedia articles are linked to {tconst}: {', '.join(titles)[:_SHOWN]}"
             none = f"no article of English Wikipedia is linked to {tconst}"
             return Answer("not_covered", reason=several if titles else none)
         article = self._read(titles[0])
@@ -147,10 +148,10 @@ class WikipediaSource:
         answer, headers = self._client.get_json(_MediaWiki, url, params=params)
         if answer.error and answer.error.code in _BUSY:
             raise TransientFetchError(
-                "a host is busy", where=url, found=answer.error.info, retry_after=retry_after(headers)
+                "a host is busy", where=url, found=answer.error.info[:_SHOWN], retry_after=retry_after(headers)
             )
         if answer.error or len(answer.pages) != 1:
-            found = f"{answer.error.code}: {answer.error.info}" if answer.error else "no page"
+            found = f"{answer.error.code}: {answer.error.info}"[:_SHOWN] if answer.error else "no page"
             raise PermanentFetchError("a host gave no answer", where=f"{url}, article {title}", found=found)
         return answer.pages[0]
 
@@ -172,14 +173,27 @@ class WikipediaSource:
 
 def find_sections(extract: str) -> dict[Kind, str]:
     """Find the section of each kind in the plain text of an article, with its subsections but without headings."""
-    headings = list(_HEADING.finditer(extract))
-    sections: dict[str, str] = {}
-    for place, heading in enumerate(headings):
-        level = len(heading[1])
-        ends = (other.start() for other in headings[place + 1 :] if len(other[1]) <= level)
-        text = extract[heading.end() : next(ends, len(extract))]
-        paragraphs = [line.strip() for line in _HEADING.sub("", text).splitlines() if line.strip()]
-        if paragraphs:
-            sections.setdefault(heading[2].casefold(), "\n".join(paragraphs))
-    texts = {kind: [sections[name] for name in names if name in sections] for kind, names in HEADINGS.items()}
+    sections: list[tuple[str, list[str]]] = []
+    # The level and the paragraphs of each section that the line is in, the outermost first.
+    within: list[tuple[int, list[str]]] = []
+    for line in extract.split("\n"):
+        level, title = _read_heading(line)
+        if level:
+            within = [(above, paragraphs) for above, paragraphs in within if above < level]
+            within.append((level, []))
+            sections.append((title.casefold(), within[-1][1]))
+        else:
+            found = [part.strip() for part in line.splitlines() if part.strip()]
+            for _, paragraphs in within:
+                paragraphs += found
+    # Of two sections of the same name the first counts.
+    by_title = {title: "\n".join(paragraphs) for title, paragraphs in reversed(sections) if paragraphs}
+    texts = {kind: [by_title[name] for name in names if name in by_title] for kind, names in HEADINGS.items()}
     return {kind: found[0] for kind, found in texts.items() if found}
+
+
+def _read_heading(line: str) -> tuple[int, str]:
+    """The level and the title of a heading, as "== Plot ==" is of level 2; the level 0 of another line."""
+    before, after = (len(line) - len(stripped) for stripped in (line.lstrip("="), line.rstrip("=")))
+    level = min(before, after, len(line) // 2, _DEEPEST)
+    return (level, line[level : len(line) - level].strip(" ")) if level >= 2 else (0, "")

@@ -1,9 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
-from latentflix.errors import PermanentFetchError
+from latentflix.errors import PermanentFetchError, TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from tests.support.fake_web import QUICK, Response, failure_mode, fake_web
 
@@ -55,6 +56,19 @@ def test_redirections_elsewhere_in_circles_or_to_forbidden_pages_are_refused(web
     with pytest.raises(PermanentFetchError, match=message):
         client.get(f"{web.url}/old")
     assert (web.count("/old"), web.count("/new")) == (6 if target == "/old" else 1, 0)
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://127.0.0.1:port/"])
+def test_a_redirection_to_no_address_is_a_failed_request(web, client, location):
+    web.respond("/old", Response(301, (("Location", location),)))
+    with pytest.raises(TransientFetchError, match="redirects to no address"):
+        client.get(f"{web.url}/old")
+
+
+def test_what_another_host_would_be_asked_is_not_shown(web, client):
+    web.respond("/old", Response(301, (("Location", "http://127.0.0.1:9/secret?key=secret"),)))
+    with pytest.raises(PermanentFetchError, match="found: http://127.0.0.1:9$"):
+        client.get(f"{web.url}/old")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +123,19 @@ def test_a_damaged_cache_is_ignored(web, tmp_path):
         assert client.get(f"{web.url}/x").content == b'{"text": "hello"}'
 
 
+@pytest.mark.parametrize("kind", ["a file", "below a file"])
+def test_without_a_folder_that_can_be_written_nothing_is_cached_and_one_warning_says_so(web, tmp_path, caplog, kind):
+    web.respond("/x", hello(("Cache-Control", "max-age=60")))
+    (tmp_path / "pages").write_text("")
+    folder = tmp_path / "pages" / ("" if kind == "a file" else "below")
+    with CachedClient(QUICK, folder) as client:
+        for _ in range(2):
+            assert client.get(f"{web.url}/x").content == b'{"text": "hello"}'
+    assert web.count("/x") == 2
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith(f"pages are not cached: {folder} cannot be written: ")
+
+
 def test_two_runs_may_share_a_cache(web, tmp_path):
     web.robots = ""
     for number in range(40):
@@ -124,14 +151,13 @@ def test_two_runs_may_share_a_cache(web, tmp_path):
 
 
 def test_keys_are_sent_to_their_host_only(web, tmp_path):
-    def sign(request):
-        request.url = request.url.copy_set_param("api_key", "secret")
-        return request
+    def sign(key, request):
+        return httpx.Request("GET", request.url.copy_set_param("api_key", key.get_secret_value()))
 
     with CachedClient(QUICK, tmp_path) as client, fake_web() as other:
         web.respond("/x", hello(("Cache-Control", "max-age=60")))
         other.respond("/x", hello())
-        client.auth.register(web.url, sign)
+        client.auth.register(web.url, SecretStr("secret"), sign)
         client.get(f"{web.url}/x")
         client.get(f"{other.url}/x")
         assert web.requests[-1].query == {"api_key": "secret"}

@@ -1,13 +1,12 @@
 """Failures of the web, as sources report them."""
 
 import pytest
-from pydantic import SecretStr
 
 from latentflix.errors import TransientFetchError
 from latentflix.reviews.sources.protocol import Film, query
 from latentflix.reviews.sources.tmdb import TmdbConfig, TmdbSource
 from latentflix.reviews.sources.wikipedia import WikipediaConfig, WikipediaSource
-from tests.support.fake_web import TMDB_KEY, TRANSIENT_FAILURES, failure_mode, review
+from tests.support.fake_web import TRANSIENT_FAILURES, failure_mode, review, tmdb_keys
 
 FARGO = Film("Fargo", 1996, "tt0116282")
 PATHS = ["/3/find", "/3/movie", "/sparql", "/w/api.php"]
@@ -18,7 +17,7 @@ def source(web, client, path):
     """The source that queries a path."""
     web.add(FARGO.tconst, reviews=[review(1, "text")], extract="== Plot ==\nA plot.")
     if path.startswith("/3/"):
-        return TmdbSource(TmdbConfig(url=web.url), client, SecretStr(TMDB_KEY))
+        return TmdbSource(TmdbConfig(url=web.url), client, tmdb_keys(web))
     urls = {"wikidata_url": f"{web.url}/sparql", "wikipedia_url": f"{web.url}/w/api.php"}
     return WikipediaSource(WikipediaConfig(**urls), client, [FARGO])
 

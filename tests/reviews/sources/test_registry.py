@@ -1,12 +1,12 @@
 from contextlib import contextmanager
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film
 from latentflix.reviews.sources.registry import SourcesConfig, build_sources, rejected_rows
-from tests.support.fake_web import QUICK, TMDB_KEY, review
+from tests.support.fake_web import QUICK, review, tmdb_keys
 from tests.support.files import large_movie_files, write_folder
 
 FARGO = Film("Fargo", 1996, "tt0116282")
@@ -19,12 +19,12 @@ def web(web):
 
 
 @contextmanager
-def sources_of(web, names, films=(), tmdb_key=None, **settings):
+def sources_of(web, names, films=(), keys=None, **settings):
     """The sources of these names, and the client that they share."""
     urls = {"wikidata_url": f"{web.url}/sparql", "wikipedia_url": f"{web.url}/w/api.php"}
     config = SourcesConfig(names=names, fetching=QUICK, tmdb={"url": web.url}, wikipedia=urls, **settings)
     with CachedClient(config.fetching) as client:
-        yield build_sources(config, client, films, tmdb_key=tmdb_key)
+        yield build_sources(config, client, films, tmdb_keys=keys)
 
 
 def test_the_default_is_the_corpus_without_any_request():
@@ -67,7 +67,7 @@ def test_unusable_rows_of_the_users_file_are_listed_with_their_lines(web, tmp_pa
 
 
 def test_sources_on_the_web_are_queried_at_the_addresses_of_the_settings_and_not_before_the_first_fetch(web):
-    with sources_of(web, ("tmdb", "wikipedia"), [FARGO], SecretStr(TMDB_KEY)) as sources:
+    with sources_of(web, ("tmdb", "wikipedia"), [FARGO], tmdb_keys(web)) as sources:
         assert [source.availability().available for source in sources] == [True, True]
         assert web.count() == 0
         assert [source.fetch(FARGO, None, 10).outcome for source in sources] == ["ok", "ok"]

@@ -1,17 +1,20 @@
+import json
 import logging
 import traceback
 from datetime import UTC, datetime
-from functools import partial
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from latentflix.errors import TransientFetchError
+from latentflix.errors import SettingsError, TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film, query
-from latentflix.reviews.sources.tmdb import TmdbConfig, TmdbSource, authenticate
-from tests.support.fake_web import QUICK, TMDB_KEY, TMDB_TOKEN, Response, failure_mode, review
+from latentflix.reviews.sources.tmdb import TMDB, TmdbConfig, TmdbSource, authenticate, read_keys
+from tests.support.fake_web import QUICK, TMDB_KEY, TMDB_TOKEN, Response, failure_mode, review, tmdb_keys
+from tests.support.hostile_json import Answering, check_answer, nearly
 
 FARGO = Film("Fargo", 1996, "tt0116282")
 KEYS = {"version 3": TMDB_KEY, "version 4": TMDB_TOKEN}
@@ -24,7 +27,7 @@ def web(web):
 
 
 def tmdb(web, client, key=TMDB_TOKEN, **settings):
-    return TmdbSource(TmdbConfig(url=web.url, **settings), client, SecretStr(key))
+    return TmdbSource(TmdbConfig(url=web.url, **settings), client, tmdb_keys(web, key))
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
@@ -84,9 +87,64 @@ def test_no_request_is_sent_without_an_imdb_id(web, client, tconst):
 
 @pytest.mark.parametrize("key", [None, SecretStr(""), SecretStr("  ")])
 def test_without_a_key_the_source_is_unavailable_and_says_how_to_get_one(client, key):
-    found = TmdbSource(TmdbConfig(), client, key).availability()
+    found = TmdbSource(TmdbConfig(), client, read_keys(key, key)).availability()
     assert not found.available
     assert "themoviedb.org/settings/api" in found.reason
+
+
+@pytest.mark.parametrize(
+    "url, has_key",
+    [
+        ("https://api.themoviedb.org", True),
+        ("https://API.themoviedb.org:443/mirror", True),
+        *(
+            (url, False)
+            for url in (
+                "http://api.themoviedb.org",
+                "https://api.themoviedb.org:8443",
+                "https://api.themoviedb.org.example.org",
+                "https://api.themoviedb.org@example.org",
+                "https://example.org/api.themoviedb.org",
+            )
+        ),
+    ],
+)
+def test_the_key_is_for_tmdbs_own_address_with_encryption_alone(url, has_key):
+    sent = []
+    with CachedClient(QUICK) as client:
+        client.auth._transport = httpx.MockTransport(lambda request: sent.append(request) or httpx.Response(404))
+        source = TmdbSource(TmdbConfig(url=url), client, read_keys(SecretStr(TMDB_TOKEN), None))
+        assert query(source, FARGO, None, 10).outcome == "not_covered"
+    assert source.availability().available == has_key
+    assert has_key or "requires a key of its own" in source.availability().reason
+    assert [TMDB_TOKEN in request.headers.get("Authorization", "") for request in sent] == [has_key]
+
+
+def test_another_address_has_the_key_that_its_secret_names_it_with(web, client):
+    keys = read_keys(SecretStr("f" * 32), SecretStr(f"{web.url}/ {TMDB_TOKEN}\n"))
+    assert {url: key.get_secret_value() for url, key in keys.items()} == {TMDB: "f" * 32, web.url: TMDB_TOKEN}
+    assert query(TmdbSource(TmdbConfig(url=web.url), client, keys), FARGO, None, 10).outcome == "ok"
+    (other, _), *_ = read_keys(None, SecretStr(f"https://Tmdb.example.org:443/3 {TMDB_KEY}")).items()
+    assert other == "https://tmdb.example.org"
+
+
+@pytest.mark.parametrize(
+    "key, elsewhere",
+    [
+        *(
+            (None, f"{address} {TMDB_KEY}")
+            for address in ("http://example.org", "example.org", "ftp://x", "https://[::1")
+        ),
+        (None, TMDB_KEY),
+        *((f"{TMDB_KEY}{sign}{TMDB_KEY}", None) for sign in ("\n", " ", "\x00", "é", "/")),
+        (TMDB_KEY[:15], None),
+        (None, f"https://example.org {TMDB_KEY}\n{TMDB_KEY}"),
+    ],
+)
+def test_malformed_keys_are_refused_unseen(key, elsewhere):
+    with pytest.raises(SettingsError) as failure:
+        read_keys(key and SecretStr(key), elsewhere and SecretStr(elsewhere))
+    assert TMDB_KEY[:15] not in "".join(traceback.format_exception(failure.value))
 
 
 def test_a_wrong_key_blocks_and_is_not_tried_again(web, client):
@@ -128,9 +186,28 @@ def test_only_tmdb_sees_the_key(web, tmp_path, caplog, version, trouble):
     assert all(key.encode() not in path.read_bytes() for path in tmp_path.iterdir())
 
 
-def test_the_key_is_in_no_representation():
-    auth = partial(authenticate, SecretStr(TMDB_KEY))
-    assert TMDB_KEY not in repr(auth)
+def test_the_key_is_added_to_a_copy_of_the_request():
     request = httpx.Request("GET", "https://api.themoviedb.org/3/find/tt1", headers={"Accept": "x"})
-    assert auth(request).headers["Accept"] == "x"
+    sent = authenticate(SecretStr(TMDB_KEY), request)
+    assert sent.headers["Accept"] == "x"
+    assert TMDB_KEY in str(sent.url)
     assert TMDB_KEY not in str(request.url)
+
+
+FOUND = {"movie_results": [{"id": 1, "title": "Fargo"}], "tv_results": []}
+REVIEWS = {"id": 1, "page": 1, "results": [review(1, "text"), review(2, "more")], "total_pages": 1, "total_results": 2}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(nearly(FOUND) | st.just(json.dumps(FOUND).encode()), nearly(REVIEWS))
+def test_any_answer_gives_reviews_that_can_be_stored_or_a_reason(found, reviews):
+    client = Answering({"/3/find": found, "/3/movie": reviews})
+    check_answer(TmdbSource(TmdbConfig(), client, {}), FARGO)
+
+
+@pytest.mark.parametrize("time", [2004, 20040503, "2004", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_is_none_makes_a_malformed_review(time):
+    reviews = REVIEWS | {"results": [review(1, "text") | {"updated_at": time}]}
+    client = Answering({"/3/find": json.dumps(FOUND).encode(), "/3/movie": json.dumps(reviews).encode()})
+    answer = query(TmdbSource(TmdbConfig(), client, {}), FARGO, None, 10)
+    assert (answer.outcome, answer.reviews) == ("error", ())

@@ -3,12 +3,16 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latentflix.errors import TransientFetchError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.sources.protocol import Film, query
 from latentflix.reviews.sources.wikipedia import WikipediaConfig, WikipediaSource, find_sections
 from tests.support.fake_web import QUICK, Response
+from tests.support.hostile_json import Answering, check_answer, nearly
+from tests.support.scaling import growth
 
 ARTICLE = """Fargo is a 1996 black comedy crime film.
 
@@ -185,3 +189,64 @@ def test_only_articles_edited_since_are_returned(web, client):
 )
 def test_sections_are_found_by_their_headings(extract, sections):
     assert find_sections(extract) == sections
+
+
+@pytest.mark.parametrize(
+    "line, is_heading",
+    [
+        *(("== Plot ==", True), ("==Plot==", True), ("======  Plot ======", True)),
+        *(
+            ("= Plot =", False),
+            ("== Plot ", False),
+            ("== Plot == ", False),
+            (" == Plot ==", False),
+            ("== Plot ==\r", False),
+        ),
+    ],
+)
+def test_a_heading_has_two_signs_or_more_at_both_ends_of_its_line(line, is_heading):
+    assert find_sections(f"{line}\nText.") == ({"plot": "Text."} if is_heading else {})
+
+
+@pytest.mark.parametrize("sign", [" ", "=", "==", "== ", "\n", "\r", "== Plot ==\n", "== x ==\ny\n", "=== a ===\n"])
+@pytest.mark.parametrize("end", ["", "x", "=="])
+def test_sections_are_found_in_linear_time(sign, end):
+    assert growth(lambda n: find_sections("== Plot ==\n== " + sign * n + end), 2000) < 25
+
+
+SIGNS = ["=", "==", " ", "\n", "\r", "\u2028", "Plot", "Reception", "x", "== Plot ==\n", "=== y ===\n"]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from(SIGNS) | st.text(max_size=3)).map("".join))
+def test_sections_of_any_extract_are_lines_of_it(extract):
+    lines = {line.strip() for line in extract.splitlines()}
+    for text in find_sections(extract).values():
+        assert text
+        assert lines.issuperset(text.split("\n"))
+
+
+ANSWER = {
+    "batchcomplete": True,
+    "query": {
+        "pages": [
+            {
+                "pageid": 1001,
+                "title": ARTICLE_TITLE,
+                "missing": False,
+                "extract": ARTICLE,
+                "revisions": [{"revid": 1, "timestamp": "2024-05-01T10:00:00Z"}],
+                "canonicalurl": "https://en.wikipedia.org/wiki/Fargo_(1996_film)",
+            }
+        ]
+    },
+    "error": {"code": "maxlag", "info": "7 seconds lagged."},
+}
+BINDINGS = {"results": {"bindings": SEVERAL}}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(nearly(BINDINGS) | st.just(json.dumps({"results": {"bindings": SEVERAL[:1]}}).encode()), nearly(ANSWER))
+def test_any_answer_gives_reviews_that_can_be_stored_or_a_reason(bindings, article):
+    client = Answering({"/sparql": bindings, "/w/api.php": article})
+    check_answer(WikipediaSource(WikipediaConfig(), client, [FARGO]), FARGO)
