@@ -294,7 +294,7 @@ def test_a_store_of_books_is_filled_and_read_by_the_ids_of_their_own_source(tmp_
     titles = {"title": ["W", "S", "N"], "source_id": ["b1", "b2", "b3"]}
     items = pd.DataFrame(titles, index=pd.Index([1, 2, 3], name="item_id"))
     store = ReviewStore(str(tmp_path / "store"))
-    answers = [query(source, film, None, 10) for film in films_of_own(items)]
+    answers = [query(source, film, "") for film in films_of_own(items)]
     assert [answer.outcome for answer in answers] == ["ok", "ok", "not_covered"]
     store.merge([each for answer in answers for each in answer.reviews], BEGAN)
     config = ReviewConfig(store=str(tmp_path / "store"), ids="own")

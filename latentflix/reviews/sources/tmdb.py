@@ -1,10 +1,16 @@
 """Reviews of The Movie Database, through its API.
 
-Source: https://developer.themoviedb.org/reference/find-by-id, https://developer.themoviedb.org/reference/movie-reviews
+TMDB's list of changed films is no help here: a new review is no change in it, since none of the `change_keys` that TMDB
+lists is about reviews. Instead, the first page of a film's reviews shows whether they have changed.
+
+Source: https://developer.themoviedb.org/reference/find-by-id, https://developer.themoviedb.org/reference/movie-reviews,
+https://developer.themoviedb.org/reference/configuration-details,
+https://developer.themoviedb.org/docs/tracking-content-changes
 """
 
+import hashlib
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 import httpx
@@ -20,6 +26,8 @@ _ATTRIBUTION = (
 )
 # A key of version 3; anything longer is a read token of version 4.
 _KEY = re.compile(r"[0-9a-f]{32}")
+# TMDB's id of the film, and a digest of its reviews.
+_MARKER = re.compile(r"([0-9]+) [0-9a-f]{64}")
 
 
 class TmdbConfig(StageConfig):
@@ -53,12 +61,17 @@ class _Review(BaseModel):
 class _Reviews(BaseModel):
     results: list[_Review]
     total_pages: int = Field(ge=0)
+    total_results: int = Field(ge=0)
 
 
 class TmdbSource:
-    """Answers from TMDB, with two requests for each film and one more for each further page of reviews."""
+    """Answers from TMDB, with two requests for each film and one more for each further page of reviews.
+
+    A film whose reviews are the same as before takes one request.
+    """
 
     name = "tmdb"
+    local = False
 
     def __init__(self, config: TmdbConfig, client: CachedClient, key: SecretStr | None) -> None:
         """Have `client` authenticate its requests to TMDB with the key, of version 3, or token, of version 4."""
@@ -74,30 +87,56 @@ class TmdbSource:
             return Availability(True)
         return Availability(False, "TMDB requires a key: make one at https://www.themoviedb.org/settings/api")
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
+    def fetch(self, film: Film, marker: str) -> Answer:
         """Fetch the film's reviews from the first `max_pages` pages, newest change first: TMDB promises no order."""
         tconst = film.imdb_id
+        known = _MARKER.fullmatch(marker)
+        number = int(known[1]) if known else self._find(tconst)
+        if number is None:
+            return Answer("not_covered", reason=f"TMDB does not know {tconst}")
+        first = self._page(number, 1)
+        current = f"{number} {self._digest(first)}"
+        pages = [first] if marker == current else [first, *self._further_pages(number, first)]
+        # A review written meanwhile pushes another one to the next page, where it appears again.
+        reviews = {review.id: review for page in pages for review in page.results}
+        found = [review for review in reviews.values() if review.content.strip()]
+        if marker == current:
+            return Answer("ok", marker=marker) if found else _empty(marker)
+        remaining = max(0, first.total_results - len(reviews)) if first.total_pages > self._config.max_pages else 0
+        complete = current if len(reviews) >= first.total_results else ""
+        if not found:
+            return _empty(complete)
+        found.sort(key=lambda review: (review.updated_at, review.id), reverse=True)
+        return Answer(
+            "ok",
+            tuple(self._review(tconst, review) for review in found),
+            reason=f"there are more pages than --sources.tmdb.max-pages {self._config.max_pages}" if remaining else "",
+            remaining=remaining,
+            marker=complete,
+        )
+
+    def _find(self, tconst: str) -> int | None:
         url = f"{self._config.url}/3/find/{tconst}"
         movies, _ = self._client.get_json(_Found, url, params={"external_source": "imdb_id"})
-        if not movies.movie_results:
-            return Answer("not_covered", reason=f"TMDB does not know {tconst}")
-        found = self._reviews(movies.movie_results[0].id)
-        if not found:
-            return Answer("empty", reason="TMDB has no review of the film")
-        found.sort(key=lambda review: (review.updated_at, review.id), reverse=True)
-        new = [review for review in found if since is None or review.updated_at > since]
-        return Answer("ok", tuple(self._review(tconst, review) for review in new[:limit]))
+        return movies.movie_results[0].id if movies.movie_results else None
 
-    def _reviews(self, number: int) -> list[_Review]:
+    def _page(self, number: int, page: int) -> _Reviews:
         url = f"{self._config.url}/3/movie/{number}/reviews"
-        reviews: dict[str, _Review] = {}
-        for page in range(1, self._config.max_pages + 1):
-            found, _ = self._client.get_json(_Reviews, url, params={"page": str(page)})
-            # A review written meanwhile pushes another one to the next page, where it appears again.
-            reviews |= {review.id: review for review in found.results if review.content.strip()}
-            if page >= found.total_pages:
-                break
-        return list(reviews.values())
+        reviews, _ = self._client.get_json(_Reviews, url, params={"page": str(page)})
+        return reviews
+
+    def _further_pages(self, number: int, first: _Reviews) -> list[_Reviews]:
+        last = min(first.total_pages, self._config.max_pages)
+        return [self._page(number, page) for page in range(2, last + 1)]
+
+    def _digest(self, first: _Reviews) -> str:
+        """Hash what the first page says, and the terms under which its reviews are stored.
+
+        A review that is written or deleted changes the page or the number of all reviews. One that is edited on a later
+        page does not, so all pages are read once a month.
+        """
+        month = f"{datetime.now(UTC):%Y-%m}" if first.total_pages > 1 else ""
+        return hashlib.sha256(f"{first.model_dump_json()} {self._config.training_licence} {month}".encode()).hexdigest()
 
     def _review(self, tconst: str, review: _Review) -> Review:
         licence = self._config.training_licence
@@ -113,6 +152,10 @@ class TmdbSource:
             attribution=f"{_ATTRIBUTION} Trained on by licence: {licence}." if licence else _ATTRIBUTION,
             training_allowed=licence is not None,
         )
+
+
+def _empty(marker: str) -> Answer:
+    return Answer("empty", reason="TMDB has no review of the film", marker=marker)
 
 
 def authenticate(secret: SecretStr, request: httpx.Request) -> httpx.Request:
