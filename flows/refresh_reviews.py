@@ -22,12 +22,12 @@ from latentflix.report.highlights import Table, Text, drift_markdown, refresh_ro
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.refresh import (
     Batch,
-    chunked,
     due_films,
     films_by_id,
     films_in_report,
     films_of_own,
     films_with_imdb_id,
+    group_films,
     read_history,
     shortfalls,
     summarise,
@@ -79,7 +79,7 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
         due, wait = due_films(films, sources, history), rate_limiter(names)
         batches = [
             Batch(group, store, sources, settings.refresh, history, wait)
-            for group in chunked(due, settings.refresh.batch_size)
+            for group in group_films(due, history, settings.refresh.batch_size)
         ]
         refresh_batches(batches, settings.refresh)
         blocked, rejected = dict(client.politeness.blocked), rejected_rows(sources)

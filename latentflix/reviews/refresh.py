@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 ANSWERS = ("ok", "empty", "not_covered")
 # Consecutive failures after which a source is not queried until the batch is run again.
 _MAX_FAILURES = 5
+# An unchanged film takes one request or less, a new one several, and a text to compare with others.
+_FILMS_FOR_A_NEW_ONE = 4
 
 # Called with the name of a source before each query; it may wait.
 BeforeRequest = Callable[[str], None]
@@ -42,7 +44,7 @@ class RefreshConfig(StageConfig):
         "store the others",
         ge=1,
     )
-    batch_size: int = setting(50, "films that are written together", ge=1)
+    batch_size: int = setting(50, "films that are written together; four times as many if they may be unchanged", ge=1)
     workers: int = setting(4, "batches at a time", ge=1, le=64)
     retries: int = setting(4, "how often a film is queried again after a transient failure", ge=0, le=50)
     backoff: float = setting(2, "wait before the first retry; it doubles with each further one", unit="seconds", ge=0)
@@ -115,9 +117,15 @@ def due_films(films: Collection[Film], sources: Sequence[ReviewSource], history:
     return [due[tconst] for tconst in sorted(due, key=lambda tconst: (partition_of(tconst), tconst))]
 
 
-def chunked(films: Sequence[Film], size: int) -> list[Sequence[Film]]:
-    """Split films into chunks of `size`, in their order; the last one may be smaller."""
-    return [films[start : start + size] for start in range(0, len(films), size)]
+def group_films(films: Sequence[Film], history: History, size: int) -> list[Sequence[Film]]:
+    """Group films into batches, in their order: at most `size` new ones, or more of those that take fewer requests."""
+    known = {tconst for (tconst, _), marker in history.markers.items() if marker}
+    groups = [film for film in films if film.tconst not in known], [film for film in films if film.tconst in known]
+    return [
+        group[start : start + step]
+        for group, step in zip(groups, (size, size * _FILMS_FOR_A_NEW_ONE), strict=True)
+        for start in range(0, len(group), step)
+    ]
 
 
 class Batch:
