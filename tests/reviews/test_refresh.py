@@ -18,11 +18,11 @@ from latentflix.reviews.refresh import (
     Batch,
     History,
     RefreshConfig,
-    chunked,
     due_films,
     films_by_id,
     films_in_report,
     films_with_imdb_id,
+    group_films,
     read_history,
     shortfalls,
     summarise,
@@ -344,13 +344,18 @@ def test_only_sources_without_a_fresh_answer_are_queried(store):
     assert two.asked == Counter(tt0000001=1)
 
 
-def test_due_films_are_ordered_by_partition_unique_and_chunked_in_their_order():
+def test_due_films_are_ordered_by_partition_and_unique():
     due = due_films(films(200) * 2, [ONE], History())
     places = [partition_of(film.tconst) for film in due]
     assert len(due) == 200
     assert places == sorted(places)
-    assert [len(group) for group in chunked(films(7), 3)] == [3, 3, 1]
-    assert [film for group in chunked(films(7), 3) for film in group] == films(7)
+
+
+def test_films_are_grouped_in_their_order_and_those_that_may_be_unchanged_in_larger_groups():
+    assert group_films(films(7), NO_HISTORY, 3) == [films(3), films(6)[3:], films(7)[6:]]
+    known = History(markers={(film.tconst, "one"): "a marker" for film in films(20)[2:]} | {("tt0000001", "one"): ""})
+    assert [len(group) for group in group_films(films(20), known, 3)] == [2, 12, 6]
+    assert [film for group in group_films(films(20), known, 3) for film in group] == films(20)
 
 
 def test_unavailable_sources_are_left_out_with_their_reason():
@@ -375,7 +380,7 @@ def refresh_all(uri, per_film, started=None):
     due = due_films(films(60), [source], read_history(store.last_attempts(), STALE, datetime.now(UTC)))
     if started:
         started.set()
-    for group in chunked(due, 6):
+    for group in group_films(due, NO_HISTORY, 6):
         batch = Batch(group, store, [source], CONFIG)
         for _ in range(50):
             try:
