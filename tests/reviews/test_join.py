@@ -1,6 +1,7 @@
 import re
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from latentflix.data.large_movie import review_links
@@ -19,7 +20,7 @@ from latentflix.reviews.join import (
 from latentflix.reviews.refresh import films_of_own
 from latentflix.reviews.sources.file import FileConfig, FileSource
 from latentflix.reviews.sources.protocol import query
-from latentflix.reviews.store import ReviewStore
+from latentflix.reviews.store import ReviewStore, to_arrow
 from latentflix.text.cleaning import text_id
 from tests.support.synthetic_reviews import BEGAN, make_links, review, sha256, write
 
@@ -238,6 +239,15 @@ def test_reviews_are_read_from_a_store_if_one_is_named(store):
         items_asked=3, items_linked=2, items_with_review=2, reviews=2, ambiguous_reviews=0, store_version=1
     )
     assert coverage.sentence().endswith("0 because no model may learn from them; version 1 of the review store")
+
+
+@pytest.mark.parametrize("rating", [1000.0, float("nan"), float("inf")])
+def test_a_stored_rating_out_of_bounds_is_read_as_missing(store, rating):
+    rows = to_arrow([review("tt1", 9, rating=9.0)], BEGAN)
+    place = rows.schema.get_field_index("rating")
+    store.reviews.append(rows.set_column(place, rows.schema.field(place), pa.array([rating], pa.float32())))
+    table, _ = stored(store)
+    assert table.set_index("review_id")["stars"].isna()[review("tt1", 9).content_sha256]
 
 
 def test_texts_without_permission_to_train_or_of_several_items_are_left_out_and_counted(store):
