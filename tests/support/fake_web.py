@@ -211,18 +211,19 @@ class FakeWeb:
 
 
 def article(film, title, query):
-    """A page as the MediaWiki API returns it, with the properties that the query names."""
+    """A page as the MediaWiki API returns it, with the properties that the query names, by default all."""
     if film is None:
         return {"ns": 0, "title": title, "missing": True}
+    properties = query.get("prop", "extracts|info")
     page = {
         "pageid": 1000 + film.number,
         "ns": 0,
         "title": title,
         "revisions": [{"revid": film.revision, "parentid": film.revision - 1, "timestamp": film.edited}],
     }
-    if "extracts" in query["prop"]:
+    if "extracts" in properties:
         page["extract"] = film.extract
-    if "info" in query["prop"]:
+    if "info" in properties:
         page["canonicalurl"] = f"https://en.wikipedia.org/wiki/{title.replace(' ', '_')}"
     return page
 

@@ -8,13 +8,12 @@ https://developer.themoviedb.org/reference/configuration-details,
 https://developer.themoviedb.org/docs/tracking-content-changes
 """
 
-import hashlib
 import re
 from datetime import UTC, datetime
 from functools import partial
 
 import httpx
-from pydantic import AliasPath, AwareDatetime, BaseModel, Field, SecretStr
+from pydantic import AliasPath, AwareDatetime, BaseModel, Field, SecretStr, ValidationError
 
 from latentflix.config import StageConfig, setting
 from latentflix.reviews.http.client import CachedClient
@@ -26,8 +25,6 @@ _ATTRIBUTION = (
 )
 # A key of version 3; anything longer is a read token of version 4.
 _KEY = re.compile(r"[0-9a-f]{32}")
-# TMDB's id of the film, and a digest of its reviews.
-_MARKER = re.compile(r"([0-9]+) [0-9a-f]{64}")
 
 
 class TmdbConfig(StageConfig):
@@ -64,6 +61,20 @@ class _Reviews(BaseModel):
     total_results: int = Field(ge=0)
 
 
+class _Marker(BaseModel):
+    """TMDB's id of a film, the state of the first page of its reviews, and the terms under which they were stored.
+
+    A review that is written or deleted changes that page, which also says how many there are. One that is edited on a
+    later page does not, so films with several pages have a marker for the month only.
+    """
+
+    movie: int
+    etag: str
+    empty: bool
+    month: str | None
+    licence: str | None
+
+
 class TmdbSource:
     """Answers from TMDB, with two requests for each film and one more for each further page of reviews.
 
@@ -90,22 +101,29 @@ class TmdbSource:
     def fetch(self, film: Film, marker: str) -> Answer:
         """Fetch the film's reviews from the first `max_pages` pages, newest change first: TMDB promises no order."""
         tconst = film.imdb_id
-        known = _MARKER.fullmatch(marker)
-        number = int(known[1]) if known else self._find(tconst)
+        known = _read_marker(marker)
+        if known and self._is_current(known):
+            return _empty(marker) if known.empty else Answer("ok", marker=marker)
+        number = known.movie if known else self._find(tconst)
         if number is None:
             return Answer("not_covered", reason=f"TMDB does not know {tconst}")
-        first = self._page(number, 1)
-        current = f"{number} {self._digest(first)}"
-        pages = [first] if marker == current else [first, *self._further_pages(number, first)]
+        first, etag = self._page(number, 1)
+        last = min(first.total_pages, self._config.max_pages)
+        pages = [first, *(self._page(number, page)[0] for page in range(2, last + 1))]
         # A review written meanwhile pushes another one to the next page, where it appears again.
         reviews = {review.id: review for page in pages for review in page.results}
         found = [review for review in reviews.values() if review.content.strip()]
-        if marker == current:
-            return Answer("ok", marker=marker) if found else _empty(marker)
-        remaining = max(0, first.total_results - len(reviews)) if first.total_pages > self._config.max_pages else 0
-        complete = current if len(reviews) >= first.total_results else ""
+        current = _Marker(
+            movie=number,
+            etag=etag,
+            empty=not found,
+            month=_this_month() if first.total_pages > 1 else None,
+            licence=self._config.training_licence,
+        )
+        complete = current.model_dump_json() if etag and len(reviews) >= first.total_results else ""
         if not found:
             return _empty(complete)
+        remaining = max(0, first.total_results - len(reviews)) if first.total_pages > last else 0
         found.sort(key=lambda review: (review.updated_at, review.id), reverse=True)
         return Answer(
             "ok",
@@ -120,23 +138,17 @@ class TmdbSource:
         movies, _ = self._client.get_json(_Found, url, params={"external_source": "imdb_id"})
         return movies.movie_results[0].id if movies.movie_results else None
 
-    def _page(self, number: int, page: int) -> _Reviews:
-        url = f"{self._config.url}/3/movie/{number}/reviews"
-        reviews, _ = self._client.get_json(_Reviews, url, params={"page": str(page)})
-        return reviews
+    def _is_current(self, known: _Marker) -> bool:
+        terms_are = known.licence == self._config.training_licence and known.month in (None, _this_month())
+        return terms_are and self._client.has_etag(self._address(known.movie), known.etag, params={"page": "1"})
 
-    def _further_pages(self, number: int, first: _Reviews) -> list[_Reviews]:
-        last = min(first.total_pages, self._config.max_pages)
-        return [self._page(number, page) for page in range(2, last + 1)]
+    def _page(self, number: int, page: int) -> tuple[_Reviews, str]:
+        """Read a page of reviews, and its ETag, if it has one."""
+        reviews, headers = self._client.get_json(_Reviews, self._address(number), params={"page": str(page)})
+        return reviews, headers.get("ETag", "")
 
-    def _digest(self, first: _Reviews) -> str:
-        """Hash what the first page says, and the terms under which its reviews are stored.
-
-        A review that is written or deleted changes the page or the number of all reviews. One that is edited on a later
-        page does not, so all pages are read once a month.
-        """
-        month = f"{datetime.now(UTC):%Y-%m}" if first.total_pages > 1 else ""
-        return hashlib.sha256(f"{first.model_dump_json()} {self._config.training_licence} {month}".encode()).hexdigest()
+    def _address(self, number: int) -> str:
+        return f"{self._config.url}/3/movie/{number}/reviews"
 
     def _review(self, tconst: str, review: _Review) -> Review:
         licence = self._config.training_licence
@@ -152,6 +164,17 @@ class TmdbSource:
             attribution=f"{_ATTRIBUTION} Trained on by licence: {licence}." if licence else _ATTRIBUTION,
             training_allowed=licence is not None,
         )
+
+
+def _read_marker(text: str) -> _Marker | None:
+    try:
+        return _Marker.model_validate_json(text) if text else None
+    except ValidationError:
+        return None
+
+
+def _this_month() -> str:
+    return f"{datetime.now(UTC):%Y-%m}"
 
 
 def _empty(marker: str) -> Answer:

@@ -1,3 +1,4 @@
+import json
 import logging
 import traceback
 from datetime import UTC, datetime
@@ -9,9 +10,10 @@ from pydantic import SecretStr
 
 from latentflix.errors import TransientFetchError
 from latentflix.reviews.http.client import CachedClient
+from latentflix.reviews.sources import tmdb as tmdb_source
 from latentflix.reviews.sources.protocol import Answer, Film, query
 from latentflix.reviews.sources.tmdb import TmdbConfig, TmdbSource, authenticate
-from tests.support.fake_web import QUICK, TMDB_KEY, TMDB_TOKEN, Response, failure_mode, review
+from tests.support.fake_web import QUICK, TMDB_KEY, TMDB_TOKEN, Response, failure_mode, review, reviews_of
 
 FARGO = Film("Fargo", 1996, "tt0116282")
 KEYS = {"version 3": TMDB_KEY, "version 4": TMDB_TOKEN}
@@ -88,6 +90,21 @@ def test_reviews_are_returned_again_with_a_later_licence_and_after_a_marker_of_u
     assert len(licensed) == 45
     assert licensed[0].training_allowed
     assert len(tmdb(web, client).fetch(FARGO, "../../3/account").reviews) == 45
+
+
+def test_an_edit_on_a_later_page_is_read_in_the_next_month(web, client, monkeypatch):
+    source = tmdb(web, client)
+    marker = source.fetch(FARGO, "").marker
+    web.films[FARGO.tconst].reviews[40]["content"] = "edited"
+    assert source.fetch(FARGO, marker).reviews == ()
+    monkeypatch.setattr(tmdb_source, "_this_month", lambda: "2099-01")
+    assert "edited" in [review.text for review in source.fetch(FARGO, marker).reviews]
+
+
+def test_without_an_etag_all_reviews_are_returned_each_time(web, client):
+    web.respond("/3/movie", Response(body=json.dumps(reviews_of(web.films[FARGO.tconst], 1)).encode()))
+    answer = tmdb(web, client, max_pages=1).fetch(FARGO, "")
+    assert (len(answer.reviews), answer.marker) == (20, "")
 
 
 def test_reviews_on_more_pages_than_are_read_are_counted_and_read_when_more_pages_may_be(web, client):
