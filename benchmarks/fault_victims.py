@@ -11,7 +11,7 @@ import pandas as pd
 from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.config import StageConfig
 from latentflix.errors import StoreError, TransientFetchError
-from latentflix.reviews.refresh import Batch, RefreshConfig, chunked, stale_films
+from latentflix.reviews.refresh import Batch, RefreshConfig, due_films, group_films, read_history
 from latentflix.reviews.sources.protocol import Answer, Availability, Film, newest_first
 from latentflix.reviews.store import ReviewStore
 from tests.support.synthetic_reviews import BEGAN, films, review
@@ -33,6 +33,7 @@ class GrowingSource:
     """A source whose films get one review a day, with dates as the web gives them."""
 
     name = "synthetic"
+    local = False
 
     def __init__(self, per_film: int) -> None:
         self._per_film = per_film
@@ -41,12 +42,15 @@ class GrowingSource:
         """Always available."""
         return Availability(True)
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """Fetch the reviews after `since`, newest first."""
+    def fetch(self, film: Film, marker: str) -> Answer:
+        """Fetch all reviews, newest first, unless there are as many as when an answer had the `marker`."""
         time.sleep(PAUSE)
+        current = str(self._per_film)
+        if marker == current:
+            return Answer("ok", marker=marker)
         days = [BEGAN + timedelta(days=number) for number in range(self._per_film)]
         reviews = [review(film.tconst, number, written_at=day) for number, day in enumerate(days)]
-        return newest_first(reviews, since, limit)
+        return Answer("ok", newest_first(reviews), marker=current)
 
 
 def refresh_films(uri: str, per_film: int, seed: int) -> None:
@@ -56,11 +60,11 @@ def refresh_films(uri: str, per_film: int, seed: int) -> None:
     config = RefreshConfig(stale_after_days=0, limit=per_film)
     store = ReviewStore(uri)
     ready()
-    due = stale_films(films(N_FILMS), store.last_attempts(), config, datetime.now(UTC))
-    groups = chunked(due, 6)
+    history = read_history(store.last_attempts(), config, datetime.now(UTC))
+    groups = group_films(due_films(films(N_FILMS), [source], history), history, 6)
     random.shuffle(groups)
     for group in groups:
-        batch = Batch(group, store, [source], config)
+        batch = Batch(group, store, [source], config, history)
         for _ in range(100):
             try:
                 batch.run()

@@ -22,14 +22,14 @@ from latentflix.report.highlights import Table, Text, drift_markdown, refresh_ro
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.refresh import (
     Batch,
-    chunked,
-    failure_reasons,
+    due_films,
     films_by_id,
     films_in_report,
     films_of_own,
     films_with_imdb_id,
-    last_answered,
-    stale_films,
+    group_films,
+    read_history,
+    shortfalls,
     summarise,
     usable_sources,
 )
@@ -64,14 +64,13 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
     store = ReviewStore(settings.store.uri, settings.store.storage_options)
     last_run = find_last_run(run.store)
     films, ambiguous = _choose_films(run, settings, last_run)
-    attempts = store.last_attempts()
-    due = stale_films(films, attempts, settings.refresh, started)
+    history = read_history(store.last_attempts(), settings.refresh, datetime.now(UTC))
 
     with CachedClient(settings.sources.fetching, _page_cache(settings)) as client:
         named = build_sources(
             settings.sources,
             client,
-            due,
+            films,
             tmdb_keys=read_keys(
                 read_secret("latentflix-tmdb-key", "TMDB_API_KEY"),
                 read_secret("latentflix-tmdb-key-elsewhere", "TMDB_API_KEY_ELSEWHERE"),
@@ -81,17 +80,17 @@ def refresh_reviews(settings: RefreshSettings = DEFAULTS) -> FlowResult:
         )
         sources, unusable = usable_sources(named)
         names = [source.name for source in sources]
-        answered, wait = last_answered(attempts), rate_limiter(names)
+        due, wait = due_films(films, sources, history), rate_limiter(names)
         batches = [
-            Batch(group, store, sources, settings.refresh, answered, wait)
-            for group in chunked(due, settings.refresh.batch_size)
+            Batch(group, store, sources, settings.refresh, history, wait)
+            for group in group_films(due, history, settings.refresh.batch_size)
         ]
         refresh_batches(batches, settings.refresh)
         blocked, rejected = dict(client.politeness.blocked), rejected_rows(sources)
 
     counts, version = summarise(batches, names), store.version()
     sentence = refresh_sentence(counts, len(films), len(due), version)
-    rows = refresh_rows(counts, unusable, failure_reasons(batches))
+    rows = refresh_rows(counts, unusable, shortfalls(batches))
     rows += [{"source": host, "note": f"blocked for the rest of the run: {why}"} for host, why in blocked.items()]
     publish([Table("refresh-reviews", sentence, rows)])
     if rejected:

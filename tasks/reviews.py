@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Annotated, Any, cast
 
@@ -16,7 +17,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import SecretStr
 
 from latentflix.data.ratings import Ratings
-from latentflix.errors import StoreConflict, TransientFetchError
+from latentflix.errors import StoreError, TransientFetchError
 from latentflix.reviews.join import ReviewConfig, film_of_each, gather_reviews, held_out_texts, read_own_reviews
 from latentflix.reviews.refresh import Batch, RefreshConfig
 from latentflix.reviews.texts import TextsSourceConfig, join_texts, read_texts
@@ -63,7 +64,7 @@ def join_own_texts(artifact: Artifact, store: Store, *, ratings: Handle, config:
 
 
 def _is_transient(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
-    return isinstance(state.result(raise_on_failure=False), (TransientFetchError, StoreConflict))
+    return isinstance(state.result(raise_on_failure=False), (TransientFetchError, StoreError))
 
 
 # A task costs as much as many films of a fast source, so a task is a batch; it is Prefect that runs it again.
@@ -84,33 +85,47 @@ def refresh_batch(batch: Batch) -> None:
 def refresh_batches(batches: Sequence[Batch], config: RefreshConfig) -> None:
     """Run all batches, each again as long as that may help and the settings allow.
 
-    A film that still fails is recorded as failed, and costs no other.
+    A film that still fails is recorded as failed, and costs no other. Whatever ends the refresh, an interruption
+    included, what was fetched is written.
 
     Raises:
-        Exception: what a batch raised that is no transient failure, after all batches have ended.
+        StoreError: the answers of a batch could not be written at last.
+        Exception: what a batch raised that is no failure of a source, after all batches have ended.
     """
     delays = [config.backoff * 2**retry for retry in range(config.retries)]
     retried = refresh_batch.with_options(retries=config.retries, retry_delay_seconds=delays or 0)
     pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=config.workers)
-    with pool as runner:
+    with ExitStack() as ending:
+        for batch in batches:
+            ending.callback(batch.finish)
+        runner = ending.enter_context(pool)
+        # When the refresh is interrupted, the pool waits for its threads.
+        for batch in batches:
+            ending.callback(batch.stop)
         futures = [runner.submit(retried, {"batch": batch}) for batch in batches]
         for future in futures:
             future.wait()
-    for batch in batches:
-        batch.record_failures()
     for future in futures:
-        if not isinstance(future.state.result(raise_on_failure=False), TransientFetchError):
+        if not isinstance(future.state.result(raise_on_failure=False), (TransientFetchError, StoreError)):
             future.state.result()
 
 
 def rate_limiter(sources: Collection[str]) -> Callable[[str], None]:
-    """Make a function that waits before a source is queried, if the server limits `latentflix-<source>`."""
+    """Make a function that waits before a source is queried, if the server limits `latentflix-<source>`.
+
+    It raises TransientFetchError if the server does not let the query pass.
+    """
     with get_client(sync_client=True) as client:
         limited = {source for source in sources if _has_limit(client, source)}
 
     def wait(source: str) -> None:
-        if source in limited:
+        if source not in limited:
+            return
+        try:
             rate_limit(f"latentflix-{source}", strict=True)
+        except Exception as error:
+            limit = f"latentflix-{source}"
+            raise TransientFetchError("the Prefect server allows no query", where=limit, found=str(error)) from error
 
     return wait
 

@@ -52,11 +52,17 @@ def compact(
     keep_days: Annotated[
         float, typer.Option(min=0, help="older versions that were replaced longer ago can no longer be read")
     ] = 30,
+    nothing_else_runs: Annotated[
+        bool, typer.Option("--nothing-else-runs", help="allow --keep-days below 7, as no run or refresh uses the store")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Merge small files, and remove those that only old versions need."""
+    from latentflix.reviews.store import check_retention
+
+    check_retention(keep_days, nothing_else_runs=nothing_else_runs)
     opened = _open(store)
-    merged, removed = opened.compact(), opened.vacuum(keep_days)
+    merged, removed = opened.compact(), opened.vacuum(keep_days, nothing_else_runs=nothing_else_runs)
     version = opened.version()
     if as_json:
         print_json({"merged": merged, "removed": removed, "version": version})

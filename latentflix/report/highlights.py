@@ -164,16 +164,17 @@ def refresh_sentence(counts: pd.DataFrame, films: int, due: int, version: int) -
     total = counts.sum()
     return (
         f"{due:,} of {films:,} films were due; {total['new']:,} new reviews, {total['changed']:,} changed, "
-        f"{total['unchanged']:,} unchanged, {total['repeated']:,} left out as repeated; {total['blocked']:,} films "
-        f"blocked, {total['error']:,} in error; the review store is at version {version}"
+        f"{total['unchanged']:,} unchanged, {total['repeated']:,} left out as repeated, {total['remaining']:,} not "
+        f"taken yet; {total['blocked']:,} films blocked, {total['error']:,} in error; the review store is at version "
+        f"{version}"
     )
 
 
 def refresh_rows(
-    counts: pd.DataFrame, unusable: Mapping[str, str], failure_reasons: Mapping[str, str]
+    counts: pd.DataFrame, unusable: Mapping[str, str], shortfalls: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """The rows of a table, one per source, with what made it fail."""
-    rows = [{**row, "note": failure_reasons.get(row["source"], "")} for row in counts.reset_index().to_dict("records")]
+    """The rows of a table, one per source, with why reviews are missing."""
+    rows = [{**row, "note": shortfalls.get(row["source"], "")} for row in counts.reset_index().to_dict("records")]
     return rows + [{"source": source, "note": f"cannot work here: {reason}"} for source, reason in unusable.items()]
 
 

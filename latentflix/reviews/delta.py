@@ -1,8 +1,9 @@
 """Delta tables whose errors are explained in one line."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, WriterProperties, write_deltalake
@@ -16,10 +17,14 @@ LAYOUT = WriterProperties(compression="LZ4", max_row_group_size=1024)
 COMMIT = CommitProperties(max_commit_retries=30)
 
 
+Result = TypeVar("Result")
+
+
 @dataclass(frozen=True)
 class Table:
     """A Delta table in a folder, or at an address such as s3://bucket/folder.
 
+    A table of an earlier release may lack the columns `added`; it gets them with the first rows that are appended.
     deltalake reads `storage_options` that are missing from the environment, as AWS_ENDPOINT_URL.
     """
 
@@ -27,6 +32,7 @@ class Table:
     schema: pa.Schema
     partition_by: tuple[str, ...] = ()
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    added: tuple[str, ...] = ()
 
     def open(self, version: int | None = None) -> DeltaTable:
         """Open the newest version, or an older one. A table that does not exist is created.
@@ -63,15 +69,34 @@ class Table:
         with read_errors(self.uri):
             return DeltaTable.is_deltatable(self.uri, dict(self.storage_options))
 
+    def with_newest(self, action: Callable[[DeltaTable], Result]) -> Result:
+        """Return what an action makes of the newest version, which it reads or changes.
+
+        If the action raises StoreError, and the table has a newer version meanwhile, whose writer may have replaced and
+        removed files that the action was reading, it is repeated with that one.
+        """
+        table = self.open()
+        while True:
+            try:
+                return action(table)
+            except StoreConflict:
+                raise
+            except StoreError:
+                newest = self.open()
+                if newest.version() == table.version():
+                    raise
+                table = newest
+
     def append(self, rows: pa.Table) -> None:
         """Add rows. Raises StoreError or StoreConflict."""
         with write_errors(self.uri):
-            write_deltalake(self.open(), rows, mode="append", commit_properties=COMMIT)
+            write_deltalake(self.open(), rows, mode="append", schema_mode="merge", commit_properties=COMMIT)
 
     def _check_schema(self, table: DeltaTable) -> None:
         # Delta has one type of string where arrow has two, so Delta's schemas are compared.
         schemas = table.schema(), Schema.from_arrow(self.schema)
         found, expected = ({each.name: str(each.type) for each in schema.fields} for schema in schemas)
+        expected = {name: each for name, each in expected.items() if name in found or name not in self.added}
         names = sorted(name for name in found | expected if found.get(name) != expected.get(name))
         if names:
             raise StoreError(

@@ -5,12 +5,11 @@ A batch of reviews is one MERGE. They are partitioned by film, so that it rewrit
 
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,10 +18,13 @@ from deltalake import DeltaTable
 from rapidfuzz import fuzz, process
 
 from latentflix.config import StageConfig, setting
+from latentflix.errors import SettingsError
 from latentflix.reviews.delta import COMMIT, LAYOUT, Table, one_of, read_errors, select, write_errors
-from latentflix.reviews.sources.protocol import Outcome, Review
+from latentflix.reviews.sources.protocol import STARS, Outcome, Review
 
 N_PARTITIONS = 32
+# Delta's own default: longer than any run or refresh that may still read a version, or the files of its commit.
+SAFE_KEEP_DAYS = 7
 # Share of the letters of two texts in a longest common subsequence from which on they are one text, posted twice with
 # a word corrected or a line added. Of the 24,301 linked reviews of the Large Movie Review Dataset, 99 of 100 have a
 # similarity below 0.48 to any other one of their film; the pairs above 0.9 are one text each (18 pairs at 0.96 or more,
@@ -64,9 +66,16 @@ ATTEMPTS = pa.schema(
         "outcome": pa.string(),
         "reason": pa.string(),
         "reviews": pa.int32(),
+        "remaining": pa.int32(),
+        "marker": pa.string(),
     }
 )
-# Columns of a known review that keep their value; fetched_at is the time at which its text last changed.
+# Columns of attempts that stores of earlier releases lack.
+_ADDED = ("remaining", "marker")
+# Columns by which a stored review is compared with the same one as its source gives it now.
+_COMPARED = [name for name in REVIEWS.names if name not in ("text", "fetched_at", "first_seen", "last_seen")]
+# Columns of a known review that keep their value. fetched_at is the time at which its text last changed, last_seen that
+# at which anything of it did.
 _KEPT = {
     "first_seen": "target.first_seen",
     "fetched_at": "CASE WHEN target.content_sha256 = source.content_sha256 "
@@ -76,7 +85,7 @@ _KEPT = {
 
 @dataclass(frozen=True)
 class Attempt:
-    """One query of a source for a film, its outcome, and the number of reviews."""
+    """One query of a source for a film, and the parts of its `Answer`: of the reviews, their number."""
 
     tconst: str
     source: str
@@ -84,6 +93,8 @@ class Attempt:
     outcome: Outcome
     reason: str = ""
     reviews: int = 0
+    remaining: int = 0
+    marker: str = ""
 
 
 def partition_of(tconst: str) -> int:
@@ -110,7 +121,7 @@ class ReviewStore:
         options = dict(storage_options or {})
         self.uri = uri.rstrip("/")
         self.reviews = Table(f"{self.uri}/reviews", REVIEWS, ("partition",), options)
-        self.attempts = Table(f"{self.uri}/attempts", ATTEMPTS, (), options)
+        self.attempts = Table(f"{self.uri}/attempts", ATTEMPTS, (), options, _ADDED)
         # Merges of one process would only conflict with each other.
         self._merging = Lock()
 
@@ -125,23 +136,27 @@ class ReviewStore:
     def read(
         self, tconsts: Collection[str], version: int | None = None, columns: Sequence[str] = tuple(REVIEWS.names)
     ) -> pd.DataFrame:
-        """Read columns of the reviews of films, in no order, from the newest version or an older one."""
-        return _of_films(self.reviews.open(version), tconsts, columns).to_pandas()
+        """Read columns of the reviews of films, in no order, from the newest version or an older one.
 
-    def newest(self, tconsts: Collection[str]) -> dict[tuple[str, str], datetime]:
-        """Return when the newest dated review of each film was written, by film and source."""
-        rows = _of_films(self.reviews.open(), tconsts, ("tconst", "source", "written_at")).to_pylist()
-        rows = sorted((row for row in rows if row["written_at"]), key=itemgetter("written_at"))
-        return {(row["tconst"], row["source"]): row["written_at"] for row in rows}
+        Ratings that are none, which stores of earlier releases may have, are missing.
+        """
+        if version is None:
+            found = self.reviews.with_newest(lambda table: _of_films(table, tconsts, columns)).to_pandas()
+        else:
+            found = _of_films(self.reviews.open(version), tconsts, columns).to_pandas()
+        if "rating" in columns:
+            found["rating"] = found["rating"].where(found["rating"].between(*STARS))
+        return found
 
     def count(self) -> pd.DataFrame:
         """Count the reviews: columns tconst, source, kind, reviews, newest (when the last one was first seen)."""
-        table = select(self.reviews.open(), ("tconst", "source", "kind", "first_seen")).to_pandas()
+        columns = ("tconst", "source", "kind", "first_seen")
+        table = self.reviews.with_newest(lambda newest: select(newest, columns)).to_pandas()
         grouped = table.groupby(["tconst", "source", "kind"], as_index=False)
         return grouped.agg(reviews=("first_seen", "size"), newest=("first_seen", "max"))
 
     def merge(self, reviews: Collection[Review], at: datetime) -> MergeCounts:
-        """Insert new reviews, update changed ones, and set `last_seen` of all, in one commit.
+        """Insert new reviews and update changed ones, in one commit; if there are none, nothing is written.
 
         A new review whose text is nearly that of another one of the film is left out. Raises StoreConflict if another
         writer changed the same partitions; then nothing was written.
@@ -150,19 +165,15 @@ class ReviewStore:
         if not by_id:
             return Counter()
         with self._merging:
-            table = self.reviews.open()
-            rows = _of_films(table, {review.tconst for review in reviews}, ("review_id", "content_sha256"))
-            known = dict(zip(*rows.to_pydict().values(), strict=True))
-            new = [review for key, review in by_id.items() if key not in known]
-            repeated = _repeated(new, table)
-            kept = [review for key, review in by_id.items() if key not in repeated]
-            if kept:
-                _merge(table, kept, at)
-        changes: dict[str, Change] = {
-            key: "unchanged" if known[key] == by_id[key].content_sha256 else "changed" for key in by_id.keys() & known
-        }
-        changes |= dict.fromkeys(repeated, "repeated")
-        return Counter((changes.get(key, "new"), review.source) for key, review in by_id.items())
+            changes = self.reviews.with_newest(lambda table: _merge(table, by_id, at))
+        return Counter((change, by_id[key].source) for key, change in changes.items())
+
+    def unknown(self, reviews: Sequence[Review]) -> list[Review]:
+        """Choose the reviews that `merge` would insert."""
+        changes = self.reviews.with_newest(
+            lambda table: _compare(table, {review.review_id: review for review in reviews})
+        )
+        return [review for review in reviews if changes[review.review_id] == "new"]
 
     def record(self, attempts: Collection[Attempt]) -> None:
         """Add attempts."""
@@ -170,8 +181,12 @@ class ReviewStore:
             self.attempts.append(pa.Table.from_pylist([vars(attempt) for attempt in attempts], schema=ATTEMPTS))
 
     def last_attempts(self) -> pd.DataFrame:
-        """Return the last attempt of each film and source, in the columns of `ATTEMPTS`."""
-        table = select(self.attempts.open(), ATTEMPTS.names).to_pandas()
+        """Return the last attempt of each film and source, in the columns of `ATTEMPTS`.
+
+        Attempts of earlier releases have no marker, and 0 remaining reviews.
+        """
+        table = self.attempts.with_newest(lambda newest: select(newest, newest.schema().to_arrow().names)).to_pandas()
+        table = table.reindex(columns=ATTEMPTS.names).fillna({"remaining": 0, "marker": ""})
         return table.sort_values("asked_at").drop_duplicates(["tconst", "source"], keep="last", ignore_index=True)
 
     def compact(self) -> int:
@@ -182,13 +197,28 @@ class ReviewStore:
             attempts = self.attempts.open().optimize.compact()
         return int(reviews["numFilesRemoved"]) + int(attempts["numFilesRemoved"])
 
-    def vacuum(self, keep_days: float) -> int:
-        """Remove the files of versions replaced more than `keep_days` ago, and return how many were removed."""
+    def vacuum(self, keep_days: float, *, nothing_else_runs: bool = False) -> int:
+        """Remove the files of versions replaced more than `keep_days` ago, and return how many were removed.
+
+        Raises SettingsError as `check_retention`.
+        """
+        check_retention(keep_days, nothing_else_runs=nothing_else_runs)
         hours, removed = round(keep_days * 24), 0
         for table in (self.reviews, self.attempts):
             with read_errors(table.uri):
                 removed += len(table.open().vacuum(hours, dry_run=False, enforce_retention_duration=False))
         return removed
+
+
+def check_retention(keep_days: float, *, nothing_else_runs: bool) -> None:
+    """Raise SettingsError if a run or refresh could lose files that it is still reading, unless nothing else runs."""
+    if keep_days < SAFE_KEEP_DAYS and not nothing_else_runs:
+        raise SettingsError(
+            "a run or refresh that is under way could lose files that it reads",
+            found=f"{keep_days:g} days that replaced files are kept",
+            expected=f"at least {SAFE_KEEP_DAYS}",
+            hint="keep them longer, or make sure that nothing else uses the store and add --nothing-else-runs",
+        )
 
 
 def _of_films(table: DeltaTable, tconsts: Collection[str], columns: Sequence[str]) -> pa.Table:
@@ -240,8 +270,26 @@ def _are_similar(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     return process.cdist(texts, others, scorer=fuzz.ratio, score_cutoff=percent, dtype=np.float32) >= percent
 
 
-def _merge(table: DeltaTable, reviews: Collection[Review], at: datetime) -> None:
-    rows = to_arrow(reviews, at)
+def _compare(table: DeltaTable, by_id: Mapping[str, Review]) -> dict[str, Change]:
+    """Find what `_merge` would do with each review."""
+    tconsts = {review.tconst for review in by_id.values()}
+    known = {row["review_id"]: row for row in _of_films(table, tconsts, _COMPARED).to_pylist()}
+    given = {row["review_id"]: row for row in to_arrow(by_id.values()).select(_COMPARED).to_pylist()}
+    repeated = _repeated([review for key, review in by_id.items() if key not in known], table)
+
+    def change(key: str, row: dict[str, Any]) -> Change:
+        if key not in known:
+            return "repeated" if key in repeated else "new"
+        return "unchanged" if known[key] == row else "changed"
+
+    return {key: change(key, row) for key, row in given.items()}
+
+
+def _merge(table: DeltaTable, by_id: Mapping[str, Review], at: datetime) -> dict[str, Change]:
+    changes = _compare(table, by_id)
+    rows = to_arrow([by_id[key] for key, change in changes.items() if change in ("new", "changed")], at)
+    if not rows.num_rows:
+        return changes
     partitions = ", ".join(str(number) for number in sorted(set(rows["partition"].to_pylist())))
     same = " AND ".join(f"target.{name} = source.{name}" for name in ("partition", "review_id"))
     with write_errors(table.table_uri):
@@ -255,9 +303,10 @@ def _merge(table: DeltaTable, reviews: Collection[Review], at: datetime) -> None
         )
         updates = {name: _KEPT.get(name, f"source.{name}") for name in REVIEWS.names}
         merger.when_matched_update(updates).when_not_matched_insert_all().execute()
+    return changes
 
 
-def to_arrow(reviews: Collection[Review], at: datetime) -> pa.Table:
+def to_arrow(reviews: Iterable[Review], at: datetime | None = None) -> pa.Table:
     """Convert reviews first fetched at a time to rows of the store, with the columns of `REVIEWS`."""
     times = {"fetched_at": at, "first_seen": at, "last_seen": at}
     rows = [

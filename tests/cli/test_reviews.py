@@ -37,11 +37,19 @@ def test_coverage_of_each_film_goes_to_a_file(store, tmp_path):
 
 
 def test_compaction_keeps_all_reviews(store):
-    output = run_ok("reviews", "compact", "--store", store.uri, "--keep-days", "0")
+    output = run_ok("reviews", "compact", "--store", store.uri, "--keep-days", "0", "--nothing-else-runs")
     assert output.endswith(f"version {store.version()}\n")
     assert json.loads(run_ok("reviews", "compact", "--store", store.uri, "--json"))["version"] >= store.version() - 1
     assert len(store.reviews.open().file_uris()) == 2
     assert len(store.read(["tt1", "tt2"])) == 4
+
+
+def test_files_that_a_run_may_still_read_are_removed_only_if_nothing_else_runs(store):
+    version = store.version()
+    error = run_error("reviews", "compact", "--store", store.uri, "--keep-days", "6")
+    assert "could lose files that it reads; found: 6 days" in error
+    assert "--nothing-else-runs" in error
+    assert store.version() == version
 
 
 @pytest.mark.parametrize("command", ["coverage", "compact"])

@@ -1,7 +1,10 @@
 """Refreshes of the review store: the tasks with scripted sources, and the whole flow."""
 
 import hashlib
+import signal
+import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -15,9 +18,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 import flows.refresh_reviews
+import tasks.reviews
 from flows.refresh_reviews import refresh_reviews
 from latentflix.errors import StoreError, TransientFetchError
-from latentflix.reviews.refresh import Batch, RefreshConfig, chunked, films_in_report
+from latentflix.reviews.refresh import NO_HISTORY, Batch, RefreshConfig, films_in_report, group_films
 from latentflix.reviews.sources.protocol import Answer
 from latentflix.reviews.store import ReviewStore
 from latentflix.runs import find_last_run
@@ -33,7 +37,8 @@ QUICK = RefreshConfig(retries=3, backoff=0.05, workers=2, longest_pause=5)
 def refresh(store, *sources, config=QUICK, count=10, size=2, before_request=None):
     """Run the batches of a refresh in a flow."""
     extra = {"before_request": before_request} if before_request else {}
-    batches = [Batch(group, store, sources, config, **extra) for group in chunked(films(count), size)]
+    groups = group_films(films(count), NO_HISTORY, size)
+    batches = [Batch(group, store, sources, config, **extra) for group in groups]
     flow(lambda: refresh_batches(batches, config), name="small-refresh", persist_result=False)()
     return batches
 
@@ -76,6 +81,57 @@ def test_failures_of_the_store_are_raised_after_all_batches(store, monkeypatch):
         refresh(store, source)
     assert set(source.asked.values()) == {1}
     assert len(source.asked) == 10
+
+
+def test_a_write_that_fails_is_tried_again_and_nothing_is_fetched_twice(store, monkeypatch):
+    source, failures, record = SyntheticSource(), [StoreError("no room"), StoreError("no room")], store.record
+
+    def record_later(attempts):
+        if failures:
+            raise failures.pop()
+        record(attempts)
+
+    monkeypatch.setattr(store, "record", record_later)
+    batches = refresh(store, source)
+    assert set(source.asked.values()) == {1}
+    assert len(store.last_attempts()) == 10
+    assert sum((batch.merged for batch in batches), Counter()) == {("new", "synthetic"): 30}
+
+
+def test_an_interrupted_refresh_writes_what_was_fetched(store):
+    asked = []
+
+    def interrupt(source):
+        asked.append(source)
+        if len(asked) == 3:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    source = SyntheticSource(pause=0.2)
+    with pytest.raises(KeyboardInterrupt):
+        refresh(store, source, count=100, size=50, before_request=interrupt)
+    fetched = {tconst for tconst, count in source.asked.items() if count}
+    assert 3 <= len(fetched) < 100
+    assert set(store.last_attempts()["tconst"]) == set(store.read(fetched)["tconst"]) == fetched
+
+
+def test_a_limit_of_the_server_that_cannot_be_read_is_tried_again(store, monkeypatch):
+    with get_client(sync_client=True) as client:
+        limit = GlobalConcurrencyLimitCreate(name="latentflix-busy", limit=1, slot_decay_per_second=100)
+        client.create_global_concurrency_limit(limit)
+    wait, failures = rate_limiter(["busy"]), [RuntimeError("503")]
+    limited = tasks.reviews.rate_limit
+    monkeypatch.setattr(
+        tasks.reviews,
+        "rate_limit",
+        lambda *names, **options: raise_next(failures) or limited(*names, **options),
+    )
+    refresh(store, SyntheticSource("busy"), count=3, before_request=wait)
+    assert set(store.last_attempts()["outcome"]) == {"ok"}
+
+
+def raise_next(errors):
+    if errors:
+        raise errors.pop()
 
 
 def test_two_refreshes_at_once_complete_and_duplicate_nothing(store):

@@ -124,7 +124,14 @@ def test_tables_and_pictures_are_part_of_the_text(tmp_path):
 
 
 COUNTS = pd.DataFrame(
-    {"asked": [5, 2], "new": [1200, 3], "changed": [1, 0], "unchanged": [7, 0], "repeated": [2, 0]}
+    {
+        "asked": [5, 2],
+        "new": [1200, 3],
+        "changed": [1, 0],
+        "unchanged": [7, 0],
+        "repeated": [2, 0],
+        "remaining": [150, 0],
+    }
     | {"ok": [2, 1], "empty": [1, 0], "not_covered": [1, 0], "blocked": [1, 0], "unsupported": [0, 0], "error": [0, 1]},
     pd.Index(["tmdb", "wikipedia"], name="source"),
 )
@@ -141,8 +148,8 @@ NOTHING = pd.DataFrame(columns=["title", "candidates"])
 
 def test_a_refresh_is_summed_up_in_a_sentence():
     assert refresh_sentence(COUNTS, 9, 7, 12) == (
-        "7 of 9 films were due; 1,203 new reviews, 1 changed, 7 unchanged, 2 left out as repeated; 1 films blocked, "
-        "1 in error; the review store is at version 12"
+        "7 of 9 films were due; 1,203 new reviews, 1 changed, 7 unchanged, 2 left out as repeated, 150 not taken yet; "
+        "1 films blocked, 1 in error; the review store is at version 12"
     )
 
 

@@ -75,6 +75,17 @@ def test_what_is_no_table_is_refused(tmp_path, is_file, version):
         Table(str(tmp_path / "table"), SCHEMA).open(version)
 
 
+def test_columns_that_were_added_since_come_with_the_first_rows(table):
+    wider = pa.schema([*SCHEMA, pa.field("size", pa.int32())])
+    later = Table(table.uri, wider, added=("size",))
+    assert names(later) == ["one", "three", "two"]
+    later.append(pa.Table.from_pylist([{"name": "four", "count": 1, "size": 7}], schema=wider))
+    assert select(later.open(), ["size"], "name = 'four'")["size"].to_pylist() == [7]
+    with pytest.raises(StoreError, match="found: size: missing"):
+        Table(str(table.uri) + "-other", SCHEMA).open()
+        Table(str(table.uri) + "-other", wider).open()
+
+
 def test_quotes_in_values_are_escaped(tmp_path):
     table = Table(str(tmp_path), SCHEMA)
     table.append(rows("it's", "x') OR ('1'='1"))

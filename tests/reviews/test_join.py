@@ -1,6 +1,7 @@
 import re
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from latentflix.data.large_movie import review_links
@@ -19,7 +20,7 @@ from latentflix.reviews.join import (
 from latentflix.reviews.refresh import films_of_own
 from latentflix.reviews.sources.file import FileConfig, FileSource
 from latentflix.reviews.sources.protocol import query
-from latentflix.reviews.store import ReviewStore
+from latentflix.reviews.store import ReviewStore, to_arrow
 from latentflix.text.cleaning import text_id
 from tests.support.synthetic_reviews import BEGAN, make_links, review, sha256, write
 
@@ -240,6 +241,15 @@ def test_reviews_are_read_from_a_store_if_one_is_named(store):
     assert coverage.sentence().endswith("0 because no model may learn from them; version 1 of the review store")
 
 
+@pytest.mark.parametrize("rating", [1000.0, float("nan"), float("inf")])
+def test_a_stored_rating_out_of_bounds_is_read_as_missing(store, rating):
+    rows = to_arrow([review("tt1", 9, rating=9.0)], BEGAN)
+    place = rows.schema.get_field_index("rating")
+    store.reviews.append(rows.set_column(place, rows.schema.field(place), pa.array([rating], pa.float32())))
+    table, _ = stored(store)
+    assert table.set_index("review_id")["stars"].isna()[review("tt1", 9).content_sha256]
+
+
 def test_texts_without_permission_to_train_or_of_several_items_are_left_out_and_counted(store):
     text = write("both")
     store.merge([review("tt1", number, training_allowed=False) for number in (2, 3)], BEGAN)
@@ -300,7 +310,7 @@ def test_a_store_of_books_is_filled_and_read_by_the_ids_of_their_own_source(tmp_
     titles = {"title": ["W", "S", "N"], "source_id": ["b1", "b2", "b3"]}
     items = pd.DataFrame(titles, index=pd.Index([1, 2, 3], name="item_id"))
     store = ReviewStore(str(tmp_path / "store"))
-    answers = [query(source, film, None, 10) for film in films_of_own(items)]
+    answers = [query(source, film, "") for film in films_of_own(items)]
     assert [answer.outcome for answer in answers] == ["ok", "ok", "not_covered"]
     store.merge([each for answer in answers for each in answer.reviews], BEGAN)
     config = ReviewConfig(store=str(tmp_path / "store"), ids="own")

@@ -8,10 +8,20 @@ from datetime import timedelta
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import pyarrow as pa
 import pytest
 
-from latentflix.errors import StoreConflict, StoreError
-from latentflix.reviews.store import REVIEWS, Attempt, ReviewStore, find_near_duplicates, partition_of
+from latentflix.errors import SettingsError, StoreConflict, StoreError
+from latentflix.reviews.delta import Table
+from latentflix.reviews.store import (
+    ATTEMPTS,
+    REVIEWS,
+    Attempt,
+    ReviewStore,
+    find_near_duplicates,
+    partition_of,
+    to_arrow,
+)
 from tests.support.synthetic_reviews import BEGAN, review, write
 
 LATER = BEGAN + timedelta(days=7)
@@ -41,13 +51,58 @@ def test_only_the_requested_films_and_columns_are_read(store):
     assert list(store.read(["tt0000003"], columns=["text"]).columns) == ["text"]
 
 
-def test_merging_the_same_reviews_again_only_updates_last_seen(store):
+def test_merging_the_same_reviews_again_writes_nothing(store):
     store.merge(SOME_REVIEWS, BEGAN)
-    before = table(store)
+    version = store.version()
     assert store.merge(SOME_REVIEWS, LATER) == {("unchanged", "synthetic"): 120}
-    after = table(store)
-    assert (after["last_seen"] == LATER).all()
-    assert after.drop(columns="last_seen").equals(before.drop(columns="last_seen"))
+    assert store.version() == version
+
+
+def test_only_new_and_changed_reviews_of_a_batch_are_written(store):
+    store.merge([review("tt1", 1), review("tt1", 2)], BEGAN)
+    added = [review("tt1", 1), review("tt1", 2, rating=5.0), review("tt1", 3)]
+    assert store.merge(added, LATER) == {
+        ("unchanged", "synthetic"): 1,
+        ("changed", "synthetic"): 1,
+        ("new", "synthetic"): 1,
+    }
+    last_seen = store.read(["tt1"]).set_index("source_review_id")["last_seen"]
+    assert [last_seen[f"tt1-{number}"] for number in (1, 2, 3)] == [BEGAN, LATER, LATER]
+
+
+def test_unknown_reviews_are_those_that_would_be_inserted(store):
+    text = write("long", 200)
+    store.merge([review("tt1", 1, text)], BEGAN)
+    offered = [
+        review("tt1", 4),
+        review("tt1", 1, text, rating=3.0),
+        review("tt1", 2, text + " again"),
+        review("tt1", 3),
+    ]
+    assert store.unknown(offered) == [offered[0], offered[3]]
+
+
+def test_a_rating_that_an_earlier_release_stored_out_of_bounds_is_read_as_missing(store):
+    rows = to_arrow([review("tt1", number, rating=float(number)) for number in (1, 2)], BEGAN)
+    ratings = pa.array([1000.0, 2.0], pa.float32())
+    store.reviews.append(rows.set_column(rows.schema.get_field_index("rating"), rows.schema.field("rating"), ratings))
+    assert store.read(["tt1"]).set_index("source_review_id")["rating"].to_dict() == {
+        "tt1-1": pytest.approx(float("nan"), nan_ok=True),
+        "tt1-2": 2.0,
+    }
+    assert store.merge([review("tt1", 1, rating=1000.0)], LATER) == {("changed", "synthetic"): 1}
+
+
+def test_a_store_of_an_earlier_release_is_read_and_written(store):
+    earlier = pa.schema([field for field in ATTEMPTS if field.name not in ("remaining", "marker")])
+    Table(store.attempts.uri, earlier).append(
+        pa.Table.from_pylist([{"tconst": "tt1", "source": "tmdb", "asked_at": BEGAN, "outcome": "ok"}], schema=earlier)
+    )
+    assert store.last_attempts()[["remaining", "marker"]].to_numpy().tolist() == [[0, ""]]
+    store.record([Attempt("tt2", "tmdb", LATER, "ok", "", 3, 7, "a marker")])
+    rows = store.last_attempts().set_index("tconst")
+    assert rows["remaining"].to_dict() == {"tt1": 0, "tt2": 7}
+    assert rows["marker"].to_dict() == {"tt1": "", "tt2": "a marker"}
 
 
 def test_a_changed_review_replaces_its_old_text_and_a_later_licence_is_stored(store):
@@ -95,7 +150,9 @@ def test_every_version_can_be_read_until_vacuum_removes_its_files(store):
     before = table(store, ["tt1"])
     assert store.compact() > 0
     assert len(store.read(["tt1"], 2)) == 2
-    assert store.vacuum(keep_days=0) > 0
+    with pytest.raises(SettingsError, match="could lose files that it reads; found: 0 days"):
+        store.vacuum(keep_days=0)
+    assert store.vacuum(keep_days=0, nothing_else_runs=True) > 0
     assert table(store, ["tt1"]).equals(before)
     with pytest.raises(StoreError, match="a table cannot be read"):
         store.read(["tt1"], 2)
@@ -112,12 +169,9 @@ def test_compaction_changes_no_row_and_leaves_one_file_per_partition(store):
     assert len(store.reviews.open().file_uris()) == len({partition_of(tconst) for tconst in TCONSTS})
 
 
-def test_reviews_are_counted_by_film_source_and_kind_and_the_newest_dates_returned(store):
+def test_reviews_are_counted_by_film_source_and_kind(store):
     reviews = [review("tt1", 1), review("tt1", 2), review("tt1", 3, kind="plot"), review("tt2", 4, written_at=None)]
     store.merge([*reviews, review("tt1", 9, source="other"), review("tt3", 1)], BEGAN)
-    day = timedelta(days=1)
-    newest = {("tt1", "synthetic"): BEGAN - day, ("tt1", "other"): BEGAN - 9 * day}
-    assert store.newest(["tt1", "tt2"]) == newest
     counts = store.count().set_index(["tconst", "source", "kind"])["reviews"].to_dict()
     assert counts == {
         ("tt1", "synthetic", "review"): 2,
@@ -136,6 +190,7 @@ def test_the_last_attempt_of_each_film_and_source_is_returned(store):
     store.record([Attempt("tt1", "other", BEGAN, "empty", "nothing")])
     last = store.last_attempts().set_index("source")
     expected = {"tconst": "tt1", "asked_at": LATER, "outcome": "ok", "reason": "", "reviews": 3}
+    expected |= {"remaining": 0, "marker": ""}
     assert last.loc["synthetic"].to_dict() == expected
     assert last.loc["other", "outcome"] == "empty"
 
@@ -159,6 +214,32 @@ def test_the_second_of_two_writers_of_a_film_conflicts_and_succeeds_on_retry(sto
         ("new", "synthetic"): 1,
         ("unchanged", "synthetic"): 1,
     }
+
+
+def test_reads_and_merges_are_repeated_if_compaction_removed_their_files(store, monkeypatch):
+    for number in range(3):
+        store.merge([review("tt1", number)], BEGAN)
+        store.record([Attempt("tt1", "synthetic", BEGAN, "ok")])
+    before = {table.uri: table.open() for table in (store.reviews, store.attempts)}
+    compacted = ReviewStore(store.uri)
+    compacted.compact()
+    compacted.vacuum(0, nothing_else_runs=True)
+
+    newest, late = Table.open, {}
+
+    def open_late(self, version=None):
+        """Open the table as it was before the compaction, the first time."""
+        return late.pop(self.uri, None) or newest(self, version)
+
+    monkeypatch.setattr(Table, "open", open_late)
+    for action in (
+        lambda: len(store.read(["tt1"])) == 3,
+        lambda: store.count()["reviews"].sum() == 3,
+        lambda: store.merge([review("tt1", 3)], LATER) == {("new", "synthetic"): 1},
+        lambda: len(store.last_attempts()) == 1,
+    ):
+        late.update(before)
+        assert action()
 
 
 def test_writers_of_different_partitions_and_threads_of_one_process_do_not_conflict(store, monkeypatch):

@@ -27,6 +27,7 @@ from latentflix.reviews.http.politeness import HttpConfig
 _LIMITS = {"connect_timeout": 2, "read_timeout": 2, "total_timeout": 2, "max_body": 100_000}
 QUICK = HttpConfig(contact="me@example.org", pause=0, jitter=0, **_LIMITS)
 PAGE_SIZE = 20
+MAX_TITLES = 50
 TMDB_KEY = "0123456789abcdef0123456789abcdef"
 TMDB_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.c2lnbmF0dXJl"  # noqa: S105 - valid on this web only
 
@@ -126,6 +127,8 @@ class FakeWeb:
 
     def __init__(self):
         self.films = {}
+        self.by_number = {}
+        self.by_article = {}
         self.robots = None
         self.requests = []
         self.headers = {}
@@ -139,7 +142,7 @@ class FakeWeb:
     def add(self, tconst, title="Fargo", year=1996, *, reviews=(), extract=None):
         """Put a film on the web."""
         film = FakeFilm(tconst, title, year, len(self.films) + 1, list(reviews), extract)
-        self.films[tconst] = film
+        self.films[tconst] = self.by_number[film.number] = self.by_article[film.article] = film
         return film
 
     def respond(self, path, response, times=None):
@@ -197,10 +200,9 @@ class FakeWeb:
             movies = [{"id": film.number, "title": film.title, "media_type": "movie"}] if film else []
             found = {"movie_results": movies, "person_results": [], "tv_results": [], "tv_episode_results": []}
             return 200, "application/json", json.dumps(found)
-        if match := re.fullmatch(r"/3/movie/(\d+)/reviews", request.path):
-            film = next((film for film in self.films.values() if film.number == int(match[1])), None)
-            if film:
-                return 200, "application/json", json.dumps(reviews_of(film, int(request.query.get("page", 1))))
+        match = re.fullmatch(r"/3/movie/(\d+)/reviews", request.path)
+        if film := match and self.by_number.get(int(match[1])):
+            return 200, "application/json", json.dumps(reviews_of(film, int(request.query.get("page", 1))))
         return 404, "application/json", FAILURE_MODES["404"].body.decode()
 
     def _sparql(self, query):
@@ -212,18 +214,29 @@ class FakeWeb:
         return {"head": {"vars": ["tconst", "title"]}, "results": {"bindings": bindings}}
 
     def _mediawiki(self, query):
-        film = next((film for film in self.films.values() if film.article == query["titles"]), None)
-        if film is None:
-            return {"batchcomplete": True, "query": {"pages": [{"ns": 0, "title": query["titles"], "missing": True}]}}
-        page = {
-            "pageid": 1000 + film.number,
-            "ns": 0,
-            "title": film.article,
-            "extract": film.extract,
-            "revisions": [{"revid": film.revision, "parentid": film.revision - 1, "timestamp": film.edited}],
-            "canonicalurl": f"https://en.wikipedia.org/wiki/{film.article.replace(' ', '_')}",
-        }
-        return {"batchcomplete": True, "query": {"pages": [page]}}
+        titles = query["titles"].split("|")
+        if len(titles) > MAX_TITLES:
+            return {"error": {"code": "toomanyvalues", "info": f"Too many values: the limit is {MAX_TITLES}."}}
+        pages = [article(self.by_article.get(title), title, query) for title in titles]
+        return {"batchcomplete": True, "query": {"pages": pages}}
+
+
+def article(film, title, query):
+    """A page as the MediaWiki API returns it, with the properties that the query names, by default all."""
+    if film is None:
+        return {"ns": 0, "title": title, "missing": True}
+    properties = query.get("prop", "extracts|info")
+    page = {
+        "pageid": 1000 + film.number,
+        "ns": 0,
+        "title": title,
+        "revisions": [{"revid": film.revision, "parentid": film.revision - 1, "timestamp": film.edited}],
+    }
+    if "extracts" in properties:
+        page["extract"] = film.extract
+    if "info" in properties:
+        page["canonicalurl"] = f"https://en.wikipedia.org/wiki/{title.replace(' ', '_')}"
+    return page
 
 
 def reviews_of(film, page):

@@ -64,7 +64,7 @@ class Answering(CachedClient):
 def check_answer(source, film):
     """Check that a source answers, or fails as sources may, and that its reviews can be stored."""
     try:
-        answer = query(source, film, None, 10)
+        answer = query(source, film, "")
     except TransientFetchError as failure:
         assert str(failure)
         return

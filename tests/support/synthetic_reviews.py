@@ -41,28 +41,31 @@ def make_links(*rows):
 class SyntheticSource:
     """Answers with `per_film` reviews of each film, or with the answers scripted for a film, one after the other.
 
-    An answer that is an exception is raised. asked: how often each film was queried. since: the last one passed.
+    An answer that is an exception is raised. asked: how often each film was queried. markers: the last one passed.
     """
 
-    def __init__(self, name="synthetic", per_film=3, answers=None, unavailable="", pause=0.0):
-        self.name, self.per_film, self.unavailable, self.pause = name, per_film, unavailable, pause
+    def __init__(self, name="synthetic", per_film=3, answers=None, unavailable="", pause=0.0, local=False):
+        self.name, self.per_film, self.unavailable, self.pause, self.local = name, per_film, unavailable, pause, local
         self.answers = {tconst: list(scripted) for tconst, scripted in (answers or {}).items()}
-        self.asked, self.since = Counter(), {}
+        self.asked, self.markers = Counter(), {}
         self._lock = threading.Lock()
 
     def availability(self):
         return Availability(not self.unavailable, self.unavailable)
 
-    def fetch(self, film, since, limit):
+    def fetch(self, film, marker):
         with self._lock:
             self.asked[film.tconst] += 1
-            self.since[film.tconst] = since
+            self.markers[film.tconst] = marker
             scripted = self.answers.get(film.tconst)
             answer = scripted.pop(0) if scripted else None
         time.sleep(self.pause)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         if answer is not None:
             return answer
-        found = [review(film.tconst, number, source=self.name) for number in range(self.per_film)]
-        return Answer("ok", tuple(each for each in found if not since or each.written_at > since)[:limit])
+        current = str(self.per_film)
+        found = (
+            () if marker == current else [review(film.tconst, each, source=self.name) for each in range(self.per_film)]
+        )
+        return Answer("ok", tuple(found), marker=current)

@@ -94,6 +94,17 @@ class CachedClient:
                 found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": "),
             ) from None
 
+    def has_etag(self, url: str, etag: str, *, params: Mapping[str, str] | None = None) -> bool:
+        """Ask a programming interface, not the cache, whether a page still has an ETag. Raises as `get`.
+
+        That of a host which ignores the condition and sends the page is compared. Source: RFC 9110, 13.1.2
+        """
+        request = self._client.build_request(
+            "GET", url, params=params, headers={"If-None-Match": etag}, extensions={"api": True}
+        )
+        response = self.politeness.handle_request(request)
+        return response.status_code == httpx.codes.NOT_MODIFIED or response.headers.get("ETag") == etag
+
 
 def _can_write(folder: Path) -> bool:
     """Make a folder unless it exists. Without one that can be written, pages are fetched anew: no reason to fail."""

@@ -2,17 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
 
 import pandas as pd
 
-from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review, from_closed_corpus
+from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review, from_data_set
 
 
 class CorpusSource:
     """Answers from the corpus, without network access."""
 
     name = "corpus"
+    local = True
 
     def __init__(self, texts: Iterable[str], links: pd.DataFrame) -> None:
         """Join the texts to their films by `review_links`; a text that is linked to several films is left out."""
@@ -30,6 +30,6 @@ class CorpusSource:
             return Availability(True)
         return Availability(False, "no review of the corpus is linked to a film")
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
+    def fetch(self, film: Film, _marker: str) -> Answer:
         """Fetch the film's reviews, in the order of their hashes."""
-        return from_closed_corpus(self._reviews.get(film.tconst or "", ()), since, limit)
+        return from_data_set(self._reviews.get(film.tconst or "", ()))

@@ -259,6 +259,7 @@ class FileSource:
     """Answers from the user's file, without network access."""
 
     name = "file"
+    local = True
 
     def __init__(self, config: FileConfig) -> None:
         self._config = config
@@ -284,8 +285,8 @@ class FileSource:
             return Availability(False, str(error))
         return Availability(bool(films), describe(rejected) if rejected else "" if films else "the file has no rows")
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """Fetch the film's reviews, newest first; those without a date come last, and are always included."""
+    def fetch(self, film: Film, _marker: str) -> Answer:
+        """Fetch all reviews of the film, newest first; those without a date come last."""
         tconst = film.tconst or film.imdb_id
         films, _ = self._contents
         names, year = split_title(film.title)
@@ -294,7 +295,7 @@ class FileSource:
         rows = [row for key in keys for row in films.get(key, ())]
         if not rows:
             return Answer("not_covered", reason="the file has no review of the film")
-        return newest_first((self._review(tconst, row) for row in rows), since, limit)
+        return Answer("ok", newest_first(self._review(tconst, row) for row in rows))
 
     def _review(self, tconst: str, row: Row) -> Review:
         cells = row.model_dump(include={"text", "rating", "author", "written_at", "url"})

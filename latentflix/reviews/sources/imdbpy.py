@@ -38,6 +38,7 @@ class ImdbpySource:
     """Answers through cinemagoer's own `get_movie_reviews`."""
 
     name = "imdbpy"
+    local = False
 
     def __init__(self, config: ImdbpyConfig, client: CachedClient) -> None:
         self._config = config
@@ -66,8 +67,11 @@ class ImdbpySource:
         except ImportError as error:
             return Availability(False, f"cinemagoer {_version()} cannot be imported: {error}")
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """Fetch the film's reviews, newest first. A page without any counts as the bot wall's: they look the same."""
+    def fetch(self, film: Film, _marker: str) -> Answer:
+        """Fetch the reviews on the film's page, newest first.
+
+        A page without any counts as the bot wall's: they look the same.
+        """
         from imdb import IMDbError
 
         tconst = film.imdb_id
@@ -81,7 +85,7 @@ class ImdbpySource:
         if not rows:
             raise self._blocked("IMDb showed no reviews, as its bot wall does")
         reviews = (self._review(tconst, row) for row in rows if (row.get("content") or "").strip())
-        return newest_first(reviews, since, limit)
+        return Answer("ok", newest_first(reviews))
 
     def _failure(self, url: str, error: Exception) -> TransientFetchError | PermanentFetchError:
         details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}

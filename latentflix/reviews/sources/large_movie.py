@@ -1,14 +1,13 @@
 """Reviews from the user's own copy of the Large Movie Review Dataset; only the original says what they are about."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 from latentflix.config import StageConfig, setting
 from latentflix.data.large_movie import film_reviews, imdb_id, read_text
 from latentflix.errors import DataError
-from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review, from_closed_corpus
+from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review, from_data_set
 
 
 class LargeMovieConfig(StageConfig):
@@ -21,6 +20,7 @@ class LargeMovieSource:
     """Answers from the user's copy, without network access."""
 
     name = "large_movie"
+    local = True
 
     def __init__(self, config: LargeMovieConfig, films: Iterable[Film]) -> None:
         """Read the copy when it is first needed, and keep only the reviews of `films`."""
@@ -43,9 +43,9 @@ class LargeMovieSource:
             return Availability(False, str(error))
         return Availability(True, f"{found:,} reviews of {len(self._reviews):,} films")
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
+    def fetch(self, film: Film, _marker: str) -> Answer:
         """Fetch the film's reviews, in the order of the data set."""
-        return from_closed_corpus(self._reviews.get(film.tconst or "", ()), since, limit)
+        return from_data_set(self._reviews.get(film.tconst or "", ()))
 
 
 def read_films(path: Path, tconsts: Collection[str]) -> dict[str, list[Review]]:

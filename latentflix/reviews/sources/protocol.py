@@ -16,6 +16,8 @@ TRY_NEXT_SOURCE: tuple[Outcome, ...] = ("empty", "not_covered")
 
 TCONST = re.compile(r"tt\d{7,10}")
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+# The least and the highest rating.
+STARS = (1.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Review:
     Attributes:
         source_review_id: unique within the source.
         text: as the source gave it, not cleaned.
-        rating: stars, 1 to 10.
+        rating: stars, 1 to 10; any other value, NaN or infinite ones included, is dropped, and the text is kept.
         attribution: the words that the licence asks for wherever the text is shown.
         training_allowed: whether a model may learn from the text.
     """
@@ -59,6 +61,11 @@ class Review:
     url: str | None = None
     attribution: str | None = None
     training_allowed: bool = True
+
+    def __post_init__(self) -> None:
+        """Drop a rating that is out of bounds, from whichever source it comes."""
+        if self.rating is not None and not STARS[0] <= self.rating <= STARS[1]:
+            object.__setattr__(self, "rating", None)
 
     @property
     def review_id(self) -> str:
@@ -83,46 +90,56 @@ class Availability:
 class Answer:
     """What a source returns for one film: reviews, newest first, if the outcome is ok; otherwise the reason.
 
-    The outcome ok without reviews means that the source has reviews of the film, but none since the last query.
+    The outcome ok without reviews means that the source has reviews of the film, the same as at the last query.
+
+    Attributes:
+        remaining: reviews that the source has but did not return; `reason` says why.
+        marker: the state of the source's reviews, in its own words, if they were all returned now or before; the next
+            query gets it back. Empty if the source cannot say, or did not return all.
     """
 
     outcome: Outcome
     reviews: tuple[Review, ...] = ()
     reason: str = ""
+    remaining: int = 0
+    marker: str = ""
 
 
 class ReviewSource(Protocol):
-    """Something that reviews come from."""
+    """Something that reviews come from.
+
+    Attributes:
+        local: whether it reads files of this computer. Such a source is queried in every refresh, for all its reviews.
+    """
 
     name: str
+    local: bool
 
     def availability(self) -> Availability:
         """Check whether the source can work here, without sending a request."""
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """Fetch at most `limit` reviews of a film, newest first, of those written or changed after `since`.
+    def fetch(self, film: Film, marker: str, /) -> Answer:
+        """Fetch the reviews of a film, or none if they are the same as when an answer had the `marker`.
 
         Times have a zone. Raises FetchError.
         """
 
 
-def query(source: ReviewSource, film: Film, since: datetime | None, limit: int) -> Answer:
+def query(source: ReviewSource, film: Film, marker: str) -> Answer:
     """Fetch reviews from a source. A permanent failure is an answer; a TransientFetchError is raised."""
     try:
-        return source.fetch(film, since, limit)
+        return source.fetch(film, marker)
     except PermanentFetchError as failure:
         return Answer(failure.outcome, reason=str(failure))
 
 
-def newest_first(reviews: Iterable[Review], since: datetime | None, limit: int) -> Answer:
-    """Answer with the newest reviews; those without a date come last and are always included."""
-    ordered = sorted(reviews, key=lambda review: review.written_at or _EARLIEST, reverse=True)
-    new = [review for review in ordered if not (since and review.written_at and review.written_at <= since)]
-    return Answer("ok", tuple(new[:limit]))
+def newest_first(reviews: Iterable[Review]) -> tuple[Review, ...]:
+    """Order reviews by date; those without one come last."""
+    return tuple(sorted(reviews, key=lambda review: review.written_at or _EARLIEST, reverse=True))
 
 
-def from_closed_corpus(reviews: Sequence[Review], since: datetime | None, limit: int) -> Answer:
-    """Answer from a data set without dates to which nothing is ever added."""
+def from_data_set(reviews: Sequence[Review]) -> Answer:
+    """Answer with the reviews that a data set has of a film."""
     if not reviews:
         return Answer("not_covered", reason="the data set has no review of the film")
-    return Answer("ok", () if since else tuple(reviews[:limit]))
+    return Answer("ok", tuple(reviews))

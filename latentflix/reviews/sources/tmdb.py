@@ -1,14 +1,19 @@
 """Reviews of The Movie Database, through its API.
 
-Source: https://developer.themoviedb.org/reference/find-by-id, https://developer.themoviedb.org/reference/movie-reviews
+TMDB's list of changed films is no help here: a new review is no change in it, since none of the `change_keys` that TMDB
+lists is about reviews. Instead, the first page of a film's reviews shows whether they have changed.
+
+Source: https://developer.themoviedb.org/reference/find-by-id, https://developer.themoviedb.org/reference/movie-reviews,
+https://developer.themoviedb.org/reference/configuration-details,
+https://developer.themoviedb.org/docs/tracking-content-changes
 """
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import httpx
-from pydantic import AliasPath, BaseModel, Field, SecretStr
+from pydantic import AliasPath, BaseModel, Field, SecretStr, ValidationError
 
 from latentflix.config import StageConfig, setting
 from latentflix.errors import SettingsError
@@ -60,12 +65,31 @@ class _Review(BaseModel):
 class _Reviews(BaseModel):
     results: list[_Review]
     total_pages: int = Field(ge=0)
+    total_results: int = Field(ge=0)
+
+
+class _Marker(BaseModel):
+    """TMDB's id of a film, the state of the first page of its reviews, and the terms under which they were stored.
+
+    A review that is written or deleted changes that page, which also says how many there are. One that is edited on a
+    later page does not, so films with several pages have a marker for the month only.
+    """
+
+    movie: int
+    etag: str
+    empty: bool
+    month: str | None
+    licence: str | None
 
 
 class TmdbSource:
-    """Answers from TMDB, with two requests for each film and one more for each further page of reviews."""
+    """Answers from TMDB, with two requests for each film and one more for each further page of reviews.
+
+    A film whose reviews are the same as before takes one request.
+    """
 
     name = "tmdb"
+    local = False
 
     def __init__(self, config: TmdbConfig, client: CachedClient, keys: Mapping[str, SecretStr]) -> None:
         """Have `client` authenticate its requests with the key for the origin of the address, as `read_keys` has it."""
@@ -84,30 +108,57 @@ class TmdbSource:
             return Availability(False, "TMDB requires a key: make one at https://www.themoviedb.org/settings/api")
         return Availability(False, f"{self._origin} requires a key of its own: the one for {TMDB} is sent nowhere else")
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
+    def fetch(self, film: Film, marker: str) -> Answer:
         """Fetch the film's reviews from the first `max_pages` pages, newest change first: TMDB promises no order."""
         tconst = film.imdb_id
+        known = _read_marker(marker)
+        if known and self._is_current(known):
+            return _empty(marker) if known.empty else Answer("ok", marker=marker)
+        number = known.movie if known else self._find(tconst)
+        if number is None:
+            return Answer("not_covered", reason=f"TMDB does not know {tconst}")
+        first, etag = self._page(number, 1)
+        last = min(first.total_pages, self._config.max_pages)
+        pages = [first, *(self._page(number, page)[0] for page in range(2, last + 1))]
+        # A review written meanwhile pushes another one to the next page, where it appears again.
+        reviews = {review.id: review for page in pages for review in page.results}
+        found = [review for review in reviews.values() if review.content.strip()]
+        current = _Marker(
+            movie=number,
+            etag=etag,
+            empty=not found,
+            month=_this_month() if first.total_pages > 1 else None,
+            licence=self._config.training_licence,
+        )
+        complete = current.model_dump_json() if etag and len(reviews) >= first.total_results else ""
+        if not found:
+            return _empty(complete)
+        remaining = max(0, first.total_results - len(reviews)) if first.total_pages > last else 0
+        found.sort(key=lambda review: (review.updated_at, review.id), reverse=True)
+        return Answer(
+            "ok",
+            tuple(self._review(tconst, review) for review in found),
+            reason=f"there are more pages than --sources.tmdb.max-pages {self._config.max_pages}" if remaining else "",
+            remaining=remaining,
+            marker=complete,
+        )
+
+    def _find(self, tconst: str) -> int | None:
         url = f"{self._config.url}/3/find/{tconst}"
         movies, _ = self._client.get_json(_Found, url, params={"external_source": "imdb_id"})
-        if not movies.movie_results:
-            return Answer("not_covered", reason=f"TMDB does not know {tconst}")
-        found = self._reviews(movies.movie_results[0].id)
-        if not found:
-            return Answer("empty", reason="TMDB has no review of the film")
-        found.sort(key=lambda review: (review.updated_at, review.id), reverse=True)
-        new = [review for review in found if since is None or review.updated_at > since]
-        return Answer("ok", tuple(self._review(tconst, review) for review in new[:limit]))
+        return movies.movie_results[0].id if movies.movie_results else None
 
-    def _reviews(self, number: int) -> list[_Review]:
-        url = f"{self._config.url}/3/movie/{number}/reviews"
-        reviews: dict[str, _Review] = {}
-        for page in range(1, self._config.max_pages + 1):
-            found, _ = self._client.get_json(_Reviews, url, params={"page": str(page)})
-            # A review written meanwhile pushes another one to the next page, where it appears again.
-            reviews |= {review.id: review for review in found.results if review.content.strip()}
-            if page >= found.total_pages:
-                break
-        return list(reviews.values())
+    def _is_current(self, known: _Marker) -> bool:
+        terms_are = known.licence == self._config.training_licence and known.month in (None, _this_month())
+        return terms_are and self._client.has_etag(self._address(known.movie), known.etag, params={"page": "1"})
+
+    def _page(self, number: int, page: int) -> tuple[_Reviews, str]:
+        """Read a page of reviews, and its ETag, if it has one."""
+        reviews, headers = self._client.get_json(_Reviews, self._address(number), params={"page": str(page)})
+        return reviews, headers.get("ETag", "")
+
+    def _address(self, number: int) -> str:
+        return f"{self._config.url}/3/movie/{number}/reviews"
 
     def _review(self, tconst: str, review: _Review) -> Review:
         licence = self._config.training_licence
@@ -161,6 +212,21 @@ def _encrypted_origin(address: str) -> str:
             expected="an address that begins with https://, a blank, and the key for it",
         )
     return origin(url)
+
+
+def _read_marker(text: str) -> _Marker | None:
+    try:
+        return _Marker.model_validate_json(text) if text else None
+    except ValidationError:
+        return None
+
+
+def _this_month() -> str:
+    return f"{datetime.now(UTC):%Y-%m}"
+
+
+def _empty(marker: str) -> Answer:
+    return Answer("empty", reason="TMDB has no review of the film", marker=marker)
 
 
 def authenticate(secret: SecretStr, request: httpx.Request) -> httpx.Request:

@@ -1,13 +1,14 @@
 """Reception and plot of a film, from English Wikipedia.
 
 The article is found by the film's IMDb id in Wikidata (property P345), many films in one request; its text takes one
-more request, to the MediaWiki API. Source: https://www.mediawiki.org/wiki/API:Etiquette,
-https://www.mediawiki.org/wiki/Extension:TextExtracts, https://www.wikidata.org/wiki/Wikidata:SPARQL_query_service
+more request, to the MediaWiki API, unless the article still has the revision that was read before, which is asked for
+many articles in one request. Source: https://www.mediawiki.org/wiki/API:Etiquette,
+https://www.mediawiki.org/wiki/API:Revisions, https://www.mediawiki.org/wiki/Extension:TextExtracts,
+https://www.wikidata.org/wiki/Wikidata:SPARQL_query_service
 """
 
 import threading
 from collections.abc import Iterable
-from datetime import datetime
 
 from pydantic import AliasPath, BaseModel, Field
 
@@ -27,6 +28,8 @@ _DEEPEST = 6
 _SHOWN = 200
 # Errors of the MediaWiki API that pass.
 _BUSY = {"maxlag", "ratelimited", "readonly"}
+# Titles that the MediaWiki API takes in one request.
+_MAX_TITLES = 50
 _QUERY = """SELECT ?tconst ?title WHERE {{
   VALUES ?tconst {{ {tconsts} }}
   ?film wdt:P345 ?tconst .
@@ -65,6 +68,11 @@ class _Article(BaseModel):
     canonicalurl: str = ""
     revisions: list[_Revision] = []
 
+    @property
+    def marker(self) -> str:
+        """Title and newest revision; empty without one."""
+        return f"{self.title}@{self.revisions[0].revid}" if self.revisions else ""
+
 
 class _Error(BaseModel):
     code: str
@@ -80,6 +88,7 @@ class WikipediaSource:
     """Answers with sections of a film's article, one text for each kind."""
 
     name = "wikipedia"
+    local = False
 
     def __init__(self, config: WikipediaConfig, client: CachedClient, films: Iterable[Film] = ()) -> None:
         """Prepare to query Wikidata in batches for `films`, those that will be fetched."""
@@ -90,6 +99,7 @@ class WikipediaSource:
         batches = [tconsts[start : start + size] for start in range(0, len(tconsts), size)]
         self._batches = {tconst: batch for batch in batches for tconst in batch}
         self._titles: dict[str, list[str]] = {}
+        self._markers: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def availability(self) -> Availability:
@@ -98,23 +108,24 @@ class WikipediaSource:
             return Availability(True)
         return Availability(False, "Wikimedia requires a contact: name one with --sources.fetching.contact")
 
-    def fetch(self, film: Film, since: datetime | None, limit: int) -> Answer:
-        """Fetch the sections of the film's article, if it was edited after `since`."""
+    def fetch(self, film: Film, marker: str) -> Answer:
+        """Fetch the sections of the film's article, unless it was not edited since an answer had the `marker`."""
         tconst = film.imdb_id
         titles = self._find(tconst)
         if len(titles) != 1:
             several = f"several Wikipedia articles are linked to {tconst}: {', '.join(titles)[:_SHOWN]}"
             none = f"no article of English Wikipedia is linked to {tconst}"
             return Answer("not_covered", reason=several if titles else none)
+        if marker and marker == self._marker(tconst, titles[0]):
+            return Answer("ok", marker=marker)
         article = self._read(titles[0])
         if article.missing or not article.revisions:
             return Answer("not_covered", reason=f"English Wikipedia has no article {titles[0]}")
         texts = find_sections(article.extract)
         if not texts:
             return Answer("empty", reason=f"the article {article.title} has no section on reception or plot")
-        if since and article.revisions[0].timestamp <= since:
-            return Answer("ok")
-        return Answer("ok", tuple(self._review(tconst, article, kind, texts[kind]) for kind in list(texts)[:limit]))
+        reviews = tuple(self._review(tconst, article, kind, text) for kind, text in texts.items())
+        return Answer("ok", reviews, marker=article.marker)
 
     def _find(self, tconst: str) -> list[str]:
         """Find the titles of the articles that Wikidata links to a film."""
@@ -130,19 +141,34 @@ class WikipediaSource:
                 self._titles |= {each: sorted(names) for each, names in titles.items()}
             return self._titles[tconst]
 
+    def _marker(self, tconst: str, title: str) -> str:
+        """Find the marker of an article; of the other films of a batch, it is found in the same request."""
+        with self._lock:
+            if title not in self._markers:
+                of_batch = [name for each in self._batches.get(tconst, []) for name in self._titles.get(each, [])]
+                place = of_batch.index(title) // _MAX_TITLES * _MAX_TITLES if title in of_batch else 0
+                titles = of_batch[place : place + _MAX_TITLES] or [title]
+                pages = self._query(titles, {"prop": "revisions"})
+                self._markers |= dict.fromkeys(titles, "") | {page.title: page.marker for page in pages}
+            return self._markers[title]
+
     def _read(self, title: str) -> _Article:
+        properties = {"prop": "extracts|revisions|info", "explaintext": "1", "exsectionformat": "wiki", "inprop": "url"}
+        pages = self._query([title], {**properties, "redirects": "1"})
+        if len(pages) != 1:
+            where = f"{self._config.wikipedia_url}, article {title}"
+            raise PermanentFetchError("a host gave no answer", where=where, found="no page")
+        return pages[0]
+
+    def _query(self, titles: list[str], properties: dict[str, str]) -> list[_Article]:
         params = {
             "action": "query",
             "format": "json",
             "formatversion": "2",
             "maxlag": str(self._config.max_lag),
-            "redirects": "1",
-            "titles": title,
-            "prop": "extracts|revisions|info",
-            "explaintext": "1",
-            "exsectionformat": "wiki",
+            "titles": "|".join(titles),
             "rvprop": "ids|timestamp",
-            "inprop": "url",
+            **properties,
         }
         url = self._config.wikipedia_url
         answer, headers = self._client.get_json(_MediaWiki, url, params=params)
@@ -150,10 +176,10 @@ class WikipediaSource:
             raise TransientFetchError(
                 "a host is busy", where=url, found=answer.error.info[:_SHOWN], retry_after=retry_after(headers)
             )
-        if answer.error or len(answer.pages) != 1:
-            found = f"{answer.error.code}: {answer.error.info}"[:_SHOWN] if answer.error else "no page"
-            raise PermanentFetchError("a host gave no answer", where=f"{url}, article {title}", found=found)
-        return answer.pages[0]
+        if answer.error:
+            found = f"{answer.error.code}: {answer.error.info}"[:_SHOWN]
+            raise PermanentFetchError("a host gave no answer", where=f"{url}, article {titles[0]}", found=found)
+        return answer.pages
 
     def _review(self, tconst: str, article: _Article, kind: Kind, text: str) -> Review:
         revision = article.revisions[0]

@@ -163,3 +163,21 @@ def test_keys_are_sent_to_their_host_only(web, tmp_path):
         assert web.requests[-1].query == {"api_key": "secret"}
         assert other.requests[-1].query == {}
     assert all(b"secret" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_host_is_asked_for_the_etag_of_a_page_that_the_cache_has(web, tmp_path):
+    with CachedClient(QUICK, tmp_path) as client:
+        web.add("tt0116282", extract="A film.")
+        url, params = f"{web.url}/w/api.php", {"titles": "Fargo (1996 film)", "prop": "extracts"}
+        web.headers["/w/api.php"] = {"Cache-Control": "max-age=60"}
+        etag = client.get(url, params=params, api=True).headers["ETag"]
+        assert client.has_etag(url, etag, params=params)
+        web.films["tt0116282"].extract = "Another text."
+        assert not client.has_etag(url, etag, params=params)
+        assert web.count("/w/api.php") == 3
+
+
+def test_the_etags_of_a_host_that_ignores_the_condition_are_compared(web, client):
+    web.respond("/x", hello(("ETag", '"a"')))
+    assert client.has_etag(f"{web.url}/x", '"a"')
+    assert not client.has_etag(f"{web.url}/x", '"b"')

@@ -1,5 +1,3 @@
-from datetime import UTC, datetime
-
 import pytest
 
 from latentflix.data.large_movie import review_links
@@ -16,7 +14,7 @@ SMALL = CorpusSource(
 
 
 def test_a_film_has_the_reviews_linked_to_no_other():
-    answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), None, 10)
+    answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), "")
     assert answer.outcome == "ok"
     assert {(review.text, review.rating) for review in answer.reviews} == {("good", 9.0), ("bad", 2.0)}
     assert all(review.training_allowed and review.kind == "review" for review in answer.reviews)
@@ -26,13 +24,7 @@ def test_a_film_has_the_reviews_linked_to_no_other():
 
 @pytest.mark.parametrize("tconst", ["tt2", "tt3", "tt4", None])
 def test_a_film_without_a_review_of_its_own_is_not_covered(tconst):
-    assert SMALL.fetch(Film("Fargo", 1996, tconst), None, 10).outcome == "not_covered"
-
-
-@pytest.mark.parametrize(("since", "limit", "n_reviews"), [(None, 1, 1), (datetime(1970, 1, 1, tzinfo=UTC), 10, 0)])
-def test_reviews_are_limited_and_never_new(since, limit, n_reviews):
-    answer = SMALL.fetch(Film("Fargo", 1996, "tt1"), since, limit)
-    assert (answer.outcome, len(answer.reviews)) == ("ok", n_reviews)
+    assert SMALL.fetch(Film("Fargo", 1996, tconst), "").outcome == "not_covered"
 
 
 def test_films_of_the_real_corpus_have_all_their_reviews(imdb_reviews):
@@ -42,5 +34,5 @@ def test_films_of_the_real_corpus_have_all_their_reviews(imdb_reviews):
     counts = one_film["tconst"].value_counts()
     assert whole.availability().available
     for tconst in counts.index[:3]:
-        reviews = whole.fetch(Film("", None, tconst), None, 1000).reviews
+        reviews = whole.fetch(Film("", None, tconst), "").reviews
         assert len(reviews) == len({review.review_id for review in reviews}) == counts[tconst]

@@ -27,10 +27,10 @@ def source(web, client, path):
 def test_transient_failures_are_raised_after_one_request(web, source, path, name):
     web.respond(path, failure_mode(name), times=1)
     with pytest.raises(TransientFetchError):
-        source.fetch(FARGO, None, 10)
+        source.fetch(FARGO, "")
     assert web.count(path) == 1
     if not name.startswith("429"):
-        assert source.fetch(FARGO, None, 10).outcome == "ok"
+        assert source.fetch(FARGO, "").outcome == "ok"
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -44,7 +44,7 @@ def test_transient_failures_are_raised_after_one_request(web, source, path, name
 )
 def test_permanent_failures_are_answers_after_one_request(web, source, path, name, outcome):
     web.respond(path, failure_mode(name))
-    answer = query(source, FARGO, None, 10)
+    answer = query(source, FARGO, "")
     assert (answer.outcome, answer.reviews) == (outcome, ())
     assert answer.reason
     assert web.count(path) == 1

@@ -38,12 +38,20 @@ def test_a_film_without_a_valid_imdb_id_is_not_covered(tconst):
 @pytest.mark.parametrize("outcome", ["not_covered", "blocked", "error"])
 def test_permanent_failures_are_answers_and_the_next_source_is_queried_only_if_nobody_refused(outcome):
     source = SyntheticSource(answers={"tt0116282": [PermanentFetchError("no", outcome=outcome)]})
-    assert query(source, Film("Fargo", 1996, "tt0116282"), None, 10) == Answer(outcome, reason="no")
+    assert query(source, Film("Fargo", 1996, "tt0116282"), "") == Answer(outcome, reason="no")
     assert TRY_NEXT_SOURCE == ("empty", "not_covered")
 
 
 def test_reviews_are_ordered_by_date_and_those_without_one_come_last():
     undated, old, new = (replace(REVIEW, written_at=time) for time in (None, BEGAN, BEGAN + timedelta(days=1)))
-    assert newest_first([undated, old, new], None, 10) == Answer("ok", (new, old, undated))
-    assert newest_first([undated, old, new], BEGAN, 10) == Answer("ok", (new, undated))
-    assert newest_first([undated, old, new], None, 1) == Answer("ok", (new,))
+    assert newest_first([undated, old, new]) == (new, old, undated)
+
+
+@pytest.mark.parametrize("rating", [1000.0, 10.1, 0.5, 0, -1, float("nan"), float("inf")])
+def test_a_rating_that_is_none_is_dropped_and_the_text_kept(rating):
+    assert replace(REVIEW, rating=rating) == REVIEW
+
+
+@pytest.mark.parametrize("rating", [1, 5.5, 10.0])
+def test_a_rating_of_one_to_ten_stars_is_kept(rating):
+    assert replace(REVIEW, rating=rating).rating == rating

@@ -32,7 +32,7 @@ def test_the_default_is_the_corpus_without_any_request():
     with CachedClient(config.fetching) as client:
         (source,) = build_sources(config, client)
         assert (source.name, source.availability().available) == ("corpus", True)
-        source.fetch(FARGO, None, 10)
+        source.fetch(FARGO, "")
         assert client.politeness.requests == 0
 
 
@@ -54,7 +54,7 @@ def test_the_users_files_are_read(web, tmp_path):
     folder = write_folder(tmp_path / "aclImdb", large_movie_files({("train", "pos"): [("Fine.", FARGO.tconst, 9)]}))
     paths = {"file": {"path": tmp_path / "reviews.csv"}, "large_movie": {"path": folder}}
     with sources_of(web, tuple(paths), [FARGO], **paths) as sources:
-        answers = [source.fetch(FARGO, None, 10) for source in sources]
+        answers = [source.fetch(FARGO, "") for source in sources]
     assert [[review.text for review in answer.reviews] for answer in answers] == [["Good."], ["Fine."]]
 
 
@@ -70,7 +70,7 @@ def test_sources_on_the_web_are_queried_at_the_addresses_of_the_settings_and_not
     with sources_of(web, ("tmdb", "wikipedia"), [FARGO], tmdb_keys(web)) as sources:
         assert [source.availability().available for source in sources] == [True, True]
         assert web.count() == 0
-        assert [source.fetch(FARGO, None, 10).outcome for source in sources] == ["ok", "ok"]
+        assert [source.fetch(FARGO, "").outcome for source in sources] == ["ok", "ok"]
     paths = {"/3/find/tt0116282", "/3/movie/1/reviews", "/sparql", "/w/api.php"}
     assert {request.path for request in web.requests} == paths
 

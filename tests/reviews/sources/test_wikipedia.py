@@ -69,7 +69,7 @@ def wikipedia(web, client, films=(), **settings):
 
 def test_reception_and_plot_are_separate_texts_with_the_attribution_that_their_licence_asks_for(web, client):
     web.films[FARGO.tconst].revision = 1234
-    answer = wikipedia(web, client).fetch(FARGO, None, 10)
+    answer = wikipedia(web, client).fetch(FARGO, "")
     reception, plot = answer.reviews
     assert (answer.outcome, reception.kind, plot.kind) == ("ok", "reception", "plot")
     assert reception.text == "Critics praised it.\nThey still do."
@@ -85,26 +85,26 @@ def test_reception_and_plot_are_separate_texts_with_the_attribution_that_their_l
 
 def test_an_edited_article_keeps_its_ids(web, client):
     source = wikipedia(web, client)
-    before = source.fetch(FARGO, None, 10).reviews
+    before = source.fetch(FARGO, "").reviews
     web.films[FARGO.tconst].extract = ARTICLE.replace("Critics", "All critics")
-    after = source.fetch(FARGO, None, 10).reviews
+    after = source.fetch(FARGO, "").reviews
     assert [review.review_id for review in before] == [review.review_id for review in after]
     assert before[0].content_sha256 != after[0].content_sha256
 
 
 def test_wikidata_is_queried_for_many_films_at_once_and_each_text_belongs_to_the_requested_film(web, client):
     source = wikipedia(web, client, FILMS, batch_size=4)
-    answers = [source.fetch(film, None, 10) for film in FILMS]
+    answers = [source.fetch(film, "") for film in FILMS]
     assert [answer.outcome for answer in answers] == ["ok"] * 6 + ["not_covered"]
     batches = [re.findall(r"tt\d+", request.query["query"]) for request in web.requests if request.path == "/sparql"]
     assert batches == [[film.tconst for film in FILMS[:4]], [film.tconst for film in FILMS[4:]]]
     for film in reversed(FILMS[:6]):
-        (plot,) = source.fetch(film, None, 10).reviews
+        (plot,) = source.fetch(film, "").reviews
         assert (plot.tconst, plot.text) == (film.tconst, f"The plot of {film.title}.")
 
 
 def test_the_etiquette_of_wikipedia_is_followed(web, client):
-    wikipedia(web, client).fetch(FARGO, None, 10)
+    wikipedia(web, client).fetch(FARGO, "")
     (sent,) = (request for request in web.requests if request.path == "/w/api.php")
     assert sent.query["maxlag"] == "5"
     assert "gzip" in sent.headers["accept-encoding"]
@@ -124,7 +124,7 @@ def test_a_lagging_wikipedia_is_a_transient_failure(web, client):
     web.respond("/w/api.php", Response(headers=(("Retry-After", "5"),), body=json.dumps(busy).encode()), times=1)
     source = wikipedia(web, client)
     with pytest.raises(TransientFetchError, match="7 seconds lagged") as failure:
-        source.fetch(FARGO, None, 10)
+        source.fetch(FARGO, "")
     assert failure.value.retry_after == 5.0
     assert web.count("/w/api.php") == 1
 
@@ -142,7 +142,7 @@ def test_a_lagging_wikipedia_is_a_transient_failure(web, client):
 )
 def test_answers_without_an_article_or_with_several_are_understood(web, client, path, body, outcome, reason):
     web.respond(path, Response(body=json.dumps(body).encode()))
-    answer = query(wikipedia(web, client), FARGO, None, 10)
+    answer = query(wikipedia(web, client), FARGO, "")
     assert answer.outcome == outcome
     assert answer.reason
     assert reason in answer.reason
@@ -150,25 +150,41 @@ def test_answers_without_an_article_or_with_several_are_understood(web, client, 
 
 def test_a_film_without_an_article_or_without_either_section_has_no_reviews(web, client):
     source = wikipedia(web, client)
-    assert source.fetch(FILMS[6], None, 10).outcome == "not_covered"
+    assert source.fetch(FILMS[6], "").outcome == "not_covered"
     assert web.count("/w/api.php") == 0
     web.films[FARGO.tconst].extract = "Fargo is a film.\n\n== Cast ==\nMany people"
-    assert source.fetch(FARGO, None, 10).outcome == "empty"
+    assert source.fetch(FARGO, "").outcome == "empty"
 
 
 @pytest.mark.parametrize("tconst", [None, 'tt1" } DROP'])
 def test_no_request_is_sent_without_an_imdb_id(web, client, tconst):
     film = Film("Fargo", 1996, tconst)
-    assert query(wikipedia(web, client, [film]), film, None, 10).outcome == "not_covered"
+    assert query(wikipedia(web, client, [film]), film, "").outcome == "not_covered"
     assert web.count() == 0
 
 
-def test_only_articles_edited_since_are_returned(web, client):
-    source = wikipedia(web, client)
-    same = source.fetch(FARGO, datetime(2024, 5, 1, 10, tzinfo=UTC), 10)
-    assert (same.outcome, same.reviews) == ("ok", ())
-    assert len(source.fetch(FARGO, datetime(2024, 5, 1, 9, tzinfo=UTC), 10).reviews) == 2
-    assert len(source.fetch(FARGO, None, 1).reviews) == 1
+def test_unchanged_articles_are_recognised_by_their_revisions_many_in_one_request(web, client):
+    many = [Film(f"Film {number}", 1990, f"tt{number:07d}") for number in range(1, 91)]
+    for film in many[6:]:
+        web.add(film.tconst, film.title, film.year, extract=f"== Plot ==\nThe plot of {film.title}.")
+    markers = [wikipedia(web, client, many).fetch(film, "").marker for film in many]
+    web.films[many[2].tconst].revision += 1
+    web.requests.clear()
+    source = wikipedia(web, client, many)
+    answers = [source.fetch(film, marker) for film, marker in zip(many, markers, strict=True)]
+    assert [len(answer.reviews) for answer in answers] == [number == 2 for number in range(90)]
+    assert all(answer.outcome == "ok" for answer in answers)
+    # Two requests for the revisions of up to 50 articles, and one for the text of the edited one.
+    assert web.count("/w/api.php") == 3
+
+
+def test_an_article_that_was_linked_meanwhile_or_edited_after_its_text_was_read_is_read_again(web, client):
+    marker = wikipedia(web, client, [FARGO]).fetch(FARGO, "").marker
+    assert marker == "Fargo (1996 film)@1"
+    assert wikipedia(web, client).fetch(FARGO, marker).reviews == ()
+    assert len(wikipedia(web, client).fetch(FARGO, "Fargo (novel)@1").reviews) == 2
+    web.films[FARGO.tconst].revision = 2
+    assert wikipedia(web, client).fetch(FARGO, marker).marker == "Fargo (1996 film)@2"
 
 
 @pytest.mark.parametrize(
