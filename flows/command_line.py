@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError, create_model
 from pydantic_settings import BaseSettings, CliSettingsSource
 
+from flows.server import end_server_with_run
 from latentflix.errors import LatentflixError, SettingsError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -42,6 +43,7 @@ def main(
         given = parse_command_line(settings, program, arguments)
     except LatentflixError as error:
         sys.exit(_complain(program, error, 2))
+    end_server_with_run()
     try:
         result = flow(given)
     except LatentflixError as error:
