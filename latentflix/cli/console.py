@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentflix.report.formatting import decimals
+from latentflix.report.formatting import decimals, visible
 
 if TYPE_CHECKING:
     from latentflix.artifacts import Store
@@ -68,7 +68,7 @@ def print_table(
         justify: Literal["right", "left"] = "right" if place in right else "left"
         table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(visible, row))
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     # A title such as "Lost in Space [1998]" is not markup.
     Console(width=width, markup=False, emoji=False, highlight=False).print(table)
