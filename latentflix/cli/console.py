@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from latentflix.report.formatting import decimals, visible
+from latentflix.system.start import prints_ascii_only
 
 if TYPE_CHECKING:
     from latentflix.artifacts import Store
@@ -51,7 +52,13 @@ def print_json_list(values: Iterable[Any]) -> None:
 def _json(value: Any, indent: int | None = None) -> str:
     from pydantic_core import to_json
 
-    return to_json(value, indent=indent, inf_nan_mode="null", fallback=lambda other: other.item()).decode()
+    return to_json(
+        value,
+        indent=indent,
+        ensure_ascii=prints_ascii_only(),
+        inf_nan_mode="null",
+        fallback=lambda other: other.item(),
+    ).decode()
 
 
 def print_table(
