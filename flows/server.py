@@ -18,7 +18,7 @@ main()
 
 def end_server_with_run() -> None:
     """Have Prefect start its temporary server so that it ends with this process, even if that is killed."""
-    SubprocessASGIServer._run_uvicorn_command = _start  # type: ignore[method-assign]
+    SubprocessASGIServer._run_uvicorn_command = _start  # type: ignore[method-assign, assignment]
 
 
 def _start(server: SubprocessASGIServer) -> "subprocess.Popen[bytes]":

@@ -93,5 +93,5 @@ def test_what_a_report_was_made_from_is_found_through_other_artifacts(tmp_path):
 
 def test_a_folder_of_reports_that_may_not_be_read_is_not_said_to_be_empty(store, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(ArtifactError, match="found: a folder that you may not read; what to do: give yourself the right"):
+    with pytest.raises(ArtifactError, match="a folder that you may not read; what to do: give yourself the right"):
         choose_run(store)
