@@ -3,6 +3,9 @@
 import logging
 import os
 
+from latentflix.system.start import refuse_windows
+
+refuse_windows("flows")
 # Prefect reads these when it is imported. The library's log is shown in the UI as well as on the console, and the
 # temporary server of a run sends no usage statistics.
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "latentflix")

@@ -8,7 +8,9 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError, create_model
 from pydantic_settings import BaseSettings, CliSettingsSource
 
+from flows.server import end_server_with_run
 from latentflix.errors import LatentflixError, SettingsError
+from latentflix.system.start import prints_ascii_only, replace_unprintable
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -38,16 +40,20 @@ def main(
 
     An error that the user can correct ends in one line on standard error and exit code 1, a wrong setting in code 2.
     """
+    replace_unprintable()
     try:
         given = parse_command_line(settings, program, arguments)
     except LatentflixError as error:
         sys.exit(_complain(program, error, 2))
+    end_server_with_run()
     try:
         result = flow(given)
     except LatentflixError as error:
         sys.exit(_complain(program, error, 1))
     as_json = getattr(given, "json_", False)
-    text = result.model_dump_json() if as_json else f"report: {result.report}\n{result.sentence}"
+    text = f"report: {result.report}\n{result.sentence}"
+    if as_json:
+        text = result.model_dump_json(ensure_ascii=prints_ascii_only())
     sys.stdout.write(f"{text}\n")
 
 

@@ -11,7 +11,7 @@ from latentflix.artifacts import Store
 from latentflix.genres.plot_file import with_fingerprint
 from latentflix.report.genres import genre_sentence
 from latentflix.settings import GenreSettings
-from latentflix.text.sentence_embeddings import strategy_configs
+from latentflix.text.sentence_embeddings import strategy_configs, with_revision
 from tasks import genres as tasks
 from tasks import text
 from tasks.stage import StageRunner
@@ -33,7 +33,8 @@ def genres(settings: GenreSettings = DEFAULTS) -> FlowResult:
     )
     plots = run(tasks.prepare, source=source, config=settings.plot_summaries)
     folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
-    strategies = strategy_configs(settings.embeddings.model_copy(update=folders), settings.compared_strategies)
+    encoder = with_revision(settings.embeddings.model_copy(update=folders))
+    strategies = strategy_configs(encoder, settings.compared_strategies)
     embeddings = [run(text.embed, source=plots, config=each) for each in strategies]
     model = run(tasks.train, plot_summaries=plots, embeddings=embeddings, config=settings.genres)
     known = {"plot_summaries": plots, "genres": model}

@@ -7,6 +7,7 @@ from flows.steps import Texts, fetch, train_language_models
 from latentflix.artifacts import Handle
 from latentflix.factors.classifiers import fold_configs
 from latentflix.settings import FullSettings
+from latentflix.text.sentence_embeddings import with_revision
 from tasks import classifiers, factors, readers, text
 from tasks.stage import StageRunner
 
@@ -58,7 +59,8 @@ def embed_texts(run: StageRunner, joined: Handle, settings: FullSettings) -> lis
     if not (settings.readers.sentences or (settings.network and settings.comparison.sentences)):
         return []
     folders = {"data_dir": settings.data_dir, "cache_dir": settings.cache_dir}
-    return [run(text.embed, source=joined, config=settings.embeddings.model_copy(update=folders))]
+    config = with_revision(settings.embeddings.model_copy(update=folders))
+    return [run(text.embed, source=joined, config=config)]
 
 
 def judge_network(

@@ -1,10 +1,8 @@
 """Results on disk, complete or not there at all: an artifact is a folder whose `manifest.json` names every file."""
 
-import errno
 import hashlib
 import json
 import logging
-import os
 import platform
 import shutil
 import time
@@ -13,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -26,12 +23,13 @@ from safetensors.numpy import load_file, save_file
 
 from latentflix.config import StageConfig
 from latentflix.errors import ArtifactError
+from latentflix.system.disk import advice, discard, hidden_folder, write_through
+from latentflix.system.locks import wait_for_lock
 
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-CHECKPOINTS = ".checkpoints"
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+CHECKPOINTS, LOCKS = ".checkpoints", ".locks"
 _VERSIONS_OF = ("torch", "fastai", "pandas", "numpy", "scikit-learn", "spacy")
 
 
@@ -156,22 +154,27 @@ class Store:
         """List the artifacts of a stage, in no order."""
         return [Handle(stage=stage, key=path.parent.name) for path in self.root.glob(f"{stage}/[!.]*/{MANIFEST}")]
 
+    def lock(self, handle: Handle) -> Path:
+        """The file that a run locks while it makes an artifact."""
+        return self.root / LOCKS / handle.stage / handle.key
+
     def find_problem(self, handle: Handle) -> str | None:
         """Say what is wrong with an artifact; None if it is there and every file is as it was written."""
         folder = self.path(handle)
         try:
             manifest = self.manifest(handle)
-        except ArtifactError as error:
+            if (manifest.stage, manifest.key) != (handle.stage, handle.key):
+                return f"{folder} holds another artifact; found: {manifest.stage} {manifest.key}"
+            present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+            if present != set(manifest.files):
+                return f"files in {folder}; found: {sorted(present)}; expected: {sorted(manifest.files)}"
+            for name, expected in manifest.files.items():
+                found = file_sha256(folder / name)
+                if found != expected:
+                    return f"{folder / name} was altered; found: sha256 {found}; expected: sha256 {expected}"
+        except (ArtifactError, OSError) as error:
+            # Another run may replace files while they are read.
             return str(error)
-        if (manifest.stage, manifest.key) != (handle.stage, handle.key):
-            return f"{folder} holds another artifact; found: {manifest.stage} {manifest.key}"
-        present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
-        if present != set(manifest.files):
-            return f"files in {folder}; found: {sorted(present)}; expected: {sorted(manifest.files)}"
-        for name, expected in manifest.files.items():
-            found = file_sha256(folder / name)
-            if found != expected:
-                return f"{folder / name} was altered; found: sha256 {found}; expected: sha256 {expected}"
         return None
 
     def manifest(self, handle: Handle) -> Manifest:
@@ -182,51 +185,47 @@ class Store:
         except FileNotFoundError as error:
             raise ArtifactError("there is no such artifact", where=str(path), hint="run the flow again") from error
         except (OSError, ValueError) as error:
-            raise ArtifactError(
-                "a manifest cannot be read",
-                where=str(path),
-                found=str(error).splitlines()[0],
-                hint="remove the folder and run the flow again",
-            ) from error
+            raise _unreadable("a manifest cannot be read", path, error) from error
 
     def ensure(self, handle: Handle, inputs: Inputs, config: StageConfig, make: Callable[[Artifact], None]) -> Handle:
-        """Let `make` fill an artifact, unless it is there as it was written. Raises ArtifactError as `new` does."""
-        problem = self.find_problem(handle)
-        if problem is None:
+        """Let `make` fill an artifact, unless it is there as it was written.
+
+        Of several runs that need it, one makes it, and the others wait. Raises ArtifactError as `new` does.
+        """
+        if self.find_problem(handle) is None:
             return handle
-        if self.path(handle).exists():
-            logger.warning("%s is made anew: %s", handle.stage, problem)
-        with self.new(handle, inputs, config) as artifact:
-            make(artifact)
+        try:
+            lock = wait_for_lock(self.lock(handle), handle.stage)
+        except OSError as error:
+            raise _unwritable(self.path(handle), error) from error
+        with lock:
+            problem = self.find_problem(handle)
+            if problem is None:
+                return handle
+            if self.path(handle).exists():
+                logger.warning("%s is made anew: %s", handle.stage, problem)
+            with self.new(handle, inputs, config) as artifact:
+                make(artifact)
         return handle
 
     @contextmanager
     def new(self, handle: Handle, inputs: Inputs, config: StageConfig) -> Iterator[Artifact]:
-        """Make an artifact: the body writes its files, and at its end they appear under the key.
+        """Make an artifact, also if another run makes the same: at the end of the body its files appear under the key.
 
         If the body fails, or the process dies in it, nothing appears. Raises ArtifactError if the disk is full or
         cannot be written.
         """
         started = time.monotonic()
-        destination = self.path(handle)
         try:
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            folder = Path(mkdtemp(prefix=f".{handle.key}-", dir=destination.parent))
-        except OSError as error:
-            raise _unwritable(destination.parent, error) from error
-        artifact = Artifact(handle, folder, self.root / CHECKPOINTS / handle.stage / handle.key)
-        try:
-            yield artifact
-            self._publish(artifact, inputs, config, time.monotonic() - started)
+            with hidden_folder(self.path(handle)) as folder:
+                artifact = Artifact(handle, folder, self.root / CHECKPOINTS / handle.stage / handle.key)
+                yield artifact
+                self._publish(artifact, inputs, config, time.monotonic() - started)
             shutil.rmtree(artifact.checkpoints, ignore_errors=True)
         except (OSError, SafetensorError) as error:
-            # safetensors and pyarrow pass the system's error on as text only.
-            as_text = any(os.strerror(number) in str(error) for number in _DISK_ERRORS)
-            if as_text or getattr(error, "errno", None) in _DISK_ERRORS:
-                raise _unwritable(folder, error) from error
+            if advice(error):
+                raise _unwritable(self.path(handle), error) from error
             raise
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _publish(self, artifact: Artifact, inputs: Inputs, config: StageConfig, seconds: float) -> None:
         folder, handle = artifact.folder, artifact.handle
@@ -244,13 +243,11 @@ class Store:
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         for path in [*files, folder / MANIFEST]:
-            with path.open("rb") as file:
-                # Else the rename could reach the disk before the contents.
-                os.fsync(file.fileno())
+            write_through(path)
         folder.chmod(0o755)
         destination = self.path(handle)
-        if self.find_problem(handle):
-            _discard(destination, folder.with_name(f"{folder.name}-old"))
+        if destination.exists() and self.find_problem(handle):
+            discard(destination, folder.with_name(f"{folder.name}-old"))
         try:
             folder.rename(destination)
         except OSError:
@@ -259,15 +256,18 @@ class Store:
                 raise
 
     def file(self, handle: Handle, name: str) -> Path:
-        """The path of a file of an artifact. Raises ArtifactError if it is missing or altered."""
+        """The path of a file of an artifact. Raises ArtifactError if it is missing, altered, or cannot be read."""
         path = self.path(handle) / name
         expected = self.manifest(handle).files.get(name)
-        found = file_sha256(path) if path.is_file() else "no such file"
-        if found != expected:
+        try:
+            found = f"sha256 {file_sha256(path)}" if path.is_file() else "no such file"
+        except OSError as error:
+            raise _unreadable("a file of an artifact cannot be read", path, error) from error
+        if found != f"sha256 {expected}":
             raise ArtifactError(
                 "a file of an artifact was altered by hand",
                 where=str(path),
-                found=f"sha256 {found}",
+                found=found,
                 expected=f"sha256 {expected}" if expected else "a file that its manifest names",
                 hint="run the flow again: it makes the artifact anew",
             )
@@ -316,7 +316,7 @@ class Store:
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise ArtifactError("weights cannot be read", where=str(path), found=str(error)) from error
+            raise _unreadable("weights cannot be read", path, error) from error
 
     def map_array(self, handle: Handle, name: str) -> np.ndarray:
         """Map the array `<name>.arrow` of an artifact from disk, read-only. Raises ArtifactError as `file` does."""
@@ -324,23 +324,22 @@ class Store:
         return pa.ipc.open_file(file).get_batch(0).column(0).to_numpy(zero_copy_only=True)
 
 
-def _discard(path: Path, aside: Path) -> None:
-    """Remove a file or folder, in one step for whoever looks; do nothing if it is gone."""
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return
-    remove: Callable[[Path], Any] = shutil.rmtree if aside.is_dir() else os.unlink
-    remove(aside)
+def _unreadable(what: str, path: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        what,
+        where=str(path),
+        found=next(iter(str(error).splitlines()), type(error).__name__),
+        hint=advice(error) or "remove the folder and run the flow again",
+    )
 
 
-def _unwritable(folder: Path, error: Exception) -> ArtifactError:
+def _unwritable(place: Path, error: Exception) -> ArtifactError:
     return ArtifactError(
         "an artifact cannot be written",
-        where=str(folder),
+        where=str(place),
         found=str(error),
         expected="a folder with free space that may be written to",
-        hint="free some space, or name another folder with --artifacts-dir",
+        hint=", or ".join(filter(None, (advice(error), "name another folder with --artifacts-dir"))),
     )
 
 

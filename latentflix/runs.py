@@ -2,12 +2,13 @@
 
 import json
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from latentflix.artifacts import MANIFEST, Handle, Store
+from latentflix.artifacts import Handle, Store
 from latentflix.errors import ArtifactError, NotFound
 
 logger = logging.getLogger(__name__)
@@ -57,11 +58,22 @@ class Difference:
 
 
 def list_runs(store: Store) -> list[Run]:
-    """All runs, the latest first. A run whose manifest cannot be read is left out, with a warning."""
+    """All runs, the latest first. A run whose manifest cannot be read is left out, with a warning.
+
+    Raises ArtifactError if the folder of reports cannot be read.
+    """
+    folder = store.root / REPORT
+    if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+        raise ArtifactError(
+            "runs cannot be listed",
+            where=str(folder),
+            found="a folder that you may not read",
+            hint="give yourself the right to read it, or name another folder with --artifacts-dir",
+        )
     runs = []
-    for path in store.root.glob(f"{REPORT}/[!.]*/{MANIFEST}"):
+    for handle in store.handles(REPORT):
         try:
-            manifest = store.manifest(Handle(stage=REPORT, key=path.parent.name))
+            manifest = store.manifest(handle)
         except ArtifactError as error:
             logger.warning("%s", error)
             continue

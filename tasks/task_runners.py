@@ -12,6 +12,7 @@ from prefect.utilities.asyncutils import run_coro_as_sync
 
 from latentflix.config import ParallelConfig
 from latentflix.errors import DependencyError
+from latentflix.system.processes import end_with_parent
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def _choose(config: ParallelConfig) -> TaskRunner[Any]:
         case "threads":
             return ThreadPoolTaskRunner(max_workers=config.n_workers())
         case "processes":
-            return ProcessPoolTaskRunner(max_workers=config.n_workers())
+            return ProcessPoolTaskRunner(max_workers=config.n_workers(), initializer=end_with_parent)
         case "dask":
             return _dask(config)
 

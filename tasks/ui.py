@@ -35,8 +35,8 @@ def publish(highlights: Iterable[Highlight]) -> None:
     for highlight in highlights:
         try:
             match highlight:
-                case Table(name, title, rows):
-                    create_table_artifact(table=[dict(row) for row in rows], key=name, description=title)
+                case Table(name, title):
+                    create_table_artifact(table=highlight.cells(), key=name, description=title)
                 case Text(name, title, markdown):
                     create_markdown_artifact(markdown=markdown, key=name, description=title)
         except HTTPError as error:

@@ -1,18 +1,27 @@
 import errno
+import fcntl
 import json
+import logging
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latentflix import artifacts
 from latentflix.artifacts import MANIFEST, Handle, Store
@@ -280,7 +289,7 @@ def test_a_missing_artifact_a_missing_file_and_one_that_the_manifest_does_not_na
 def test_a_value_that_is_no_json_is_refused_and_leaves_nothing(store):
     with pytest.raises(ValueError, match="not JSON compliant"):
         store.ensure(HANDLE, {}, Count(), lambda artifact: artifact.write_json("value", float("nan")))
-    assert names_below(store.root) == []
+    assert names_below(store.root / "numbers") == []
 
 
 KILLED = """
@@ -314,7 +323,7 @@ def test_a_process_that_is_killed_leaves_no_artifact(store):
 TOGETHER = """
 root, me, other, rounds = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 for number in range(rounds):
-    def write(artifact):
+    with Store(root).new(Handle(stage="numbers", key=f"{number:020}"), {}, StageConfig()) as artifact:
         for file in range(20):
             artifact.write_json(f"value_{file}", file)
         (root / f"{me}{number}").touch()
@@ -323,29 +332,96 @@ for number in range(rounds):
             if time.monotonic() > deadline:
                 sys.exit("the other did not come")
             time.sleep(0.0005)
-    handle = Handle(stage="numbers", key=f"{number:020}")
-    assert Store(root).ensure(handle, [], StageConfig(), write) == handle
 print("done")
 """
 
 
-@pytest.mark.parametrize("files", [0, 500], ids=["missing", "incomplete"])
-def test_two_processes_may_make_or_mend_one_artifact_at_once(tmp_path, files):
-    handles = [Handle(stage="numbers", key=f"{number:020}") for number in range(10)]
-    store = Store(tmp_path)
-    for damaged in (store.path(handle) for handle in handles if files):
-        damaged.mkdir(parents=True)
-        for file in range(files):
-            (damaged / f"rest_{file}").touch()
-    processes = [run_script(TOGETHER, tmp_path, *names, len(handles)) for names in (("a", "b"), ("b", "a"))]
+def run_both(script, *arguments):
+    """What two processes that run a script at the same time print."""
+    processes = [run_script(script, *each) for each in arguments]
     try:
-        ends = [(process.communicate(timeout=60)[0], process.returncode) for process in processes]
+        return [(process.communicate(timeout=60)[0], process.returncode) for process in processes]
     finally:
         for process in processes:
             process.kill()
+
+
+def damage_all(store, handles):
+    for damaged in (store.path(handle) for handle in handles):
+        damaged.mkdir(parents=True)
+        for file in range(500):
+            (damaged / f"rest_{file}").touch()
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["missing", "damaged"])
+def test_two_processes_may_make_or_mend_one_artifact_at_once_where_nothing_can_be_locked(tmp_path, damaged):
+    handles = [Handle(stage="numbers", key=f"{number:020}") for number in range(10)]
+    store = Store(tmp_path)
+    damage_all(store, handles if damaged else [])
+    ends = run_both(TOGETHER, *((tmp_path, *names, len(handles)) for names in (("a", "b"), ("b", "a"))))
     assert ends == [("done\n", 0)] * 2
     assert [store.find_problem(handle) for handle in handles] == [None] * 10
-    assert len(list((tmp_path / "numbers").glob("[!.]*"))) == 10
+    assert len(list((tmp_path / "numbers").iterdir())) == 10
+
+
+# Each also reads what is there already: it must not vanish while the other comes to the same key.
+SAME_KEYS = """
+root, rounds = Path(sys.argv[1]), int(sys.argv[2])
+for number in range(rounds):
+    def write(artifact):
+        artifact.write_json("value", number)
+        print("made", number, flush=True)
+    handle = Handle(stage="numbers", key=f"{number:020}")
+    assert Store(root).ensure(handle, {}, StageConfig(), write) == handle
+    assert Store(root).read_json(handle, "value") == number
+"""
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["missing", "damaged"])
+def test_of_two_processes_that_need_one_artifact_one_makes_it_and_the_other_reads_it(tmp_path, damaged):
+    handles = [Handle(stage="numbers", key=f"{number:020}") for number in range(100)]
+    store = Store(tmp_path)
+    damage_all(store, handles[:10] if damaged else [])
+    ends = run_both(SAME_KEYS, *[(tmp_path, len(handles))] * 2)
+    assert [code for _, code in ends] == [0, 0]
+    made = sorted(line for text, _ in ends for line in text.splitlines())
+    assert made == sorted(f"made {number}" for number in range(len(handles)))
+    assert [store.find_problem(handle) for handle in handles] == [None] * len(handles)
+    assert len(list((tmp_path / "numbers").iterdir())) == len(handles)
+
+
+def test_a_thread_that_needs_what_another_makes_says_that_it_waits_and_takes_it(store, caplog):
+    started = threading.Event()
+
+    def write_slowly(artifact):
+        started.set()
+        time.sleep(0.3)
+        fill(artifact)
+
+    with ThreadPoolExecutor() as pool, caplog.at_level(logging.INFO, "latentflix"):
+        first = pool.submit(store.ensure, HANDLE, {}, Count(), write_slowly)
+        assert started.wait(10)
+        assert store.ensure(HANDLE, {}, Count(), refuse) == HANDLE
+        assert first.result(10) == HANDLE
+    assert "numbers: waiting for another run that is making the same" in caplog.text
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_the_file_system_has_no_locks_an_artifact_is_made_all_the_same(store, monkeypatch, caplog, number):
+    monkeypatch.setattr(fcntl, "flock", mock.Mock(side_effect=OSError(number, os.strerror(number))))
+    store.ensure(HANDLE, {}, Count(), fill)
+    assert store.find_problem(HANDLE) is None
+    assert f"the file system of {store.lock(HANDLE)} has no locks" in caplog.text
+
+
+@pytest.mark.usefixtures("folder")
+def test_files_that_vanish_while_they_are_checked_are_a_problem_not_an_error(store, monkeypatch):
+    def replaced(path):
+        shutil.rmtree(path.parent)
+        return artifacts.hashlib.file_digest(path.open("rb"), "sha256")
+
+    monkeypatch.setattr(artifacts, "file_sha256", replaced)
+    assert "No such file" in store.find_problem(HANDLE)
 
 
 FULL_DISK = """
@@ -377,14 +453,89 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, what):
     process = run_script(FULL_DISK, tmp_path, what)
     message = process.communicate(timeout=60)[0]
     assert process.returncode == 0
-    expected = rf"an artifact cannot be written; where: {tmp_path}/numbers/\.k-.*File too large.*--artifacts-dir"
+    expected = (
+        rf"an artifact cannot be written; where: {tmp_path}/numbers/k; found: .*File too large.*; "
+        r"what to do: raise the limit of a file's size, or name another folder with --artifacts-dir"
+    )
     assert re.match(expected, message)
     assert list((tmp_path / "numbers").iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["file/artifacts", "/proc/artifacts"])
-def test_a_place_that_cannot_be_written_is_told(tmp_path, place):
+def test_a_place_that_cannot_be_written_is_named(tmp_path, place):
     (tmp_path / "file").write_text("no folder")
     root = tmp_path / place
     with pytest.raises(ArtifactError, match=rf"an artifact cannot be written; where: {root}.*--artifacts-dir"):
         Store(root).ensure(HANDLE, {}, Count(), refuse)
+
+
+ADVICE = {
+    errno.ENOSPC: "free some space, or name another folder with --artifacts-dir",
+    errno.EACCES: "give yourself the right to read and write there, or name another folder with --artifacts-dir",
+    errno.EROFS: "make the file system writable, or name another folder with --artifacts-dir",
+}
+
+
+@pytest.mark.parametrize("number", ADVICE)
+def test_the_advice_fits_what_the_system_refuses(store, monkeypatch, number):
+    refused = OSError(number, os.strerror(number))
+    expected = f"found: .*{os.strerror(number)}.*what to do: {ADVICE[number]}$"
+    for name in ("latentflix.artifacts.wait_for_lock", "latentflix.system.disk.mkdtemp", "numpy.asarray"):
+        with monkeypatch.context() as patched, pytest.raises(ArtifactError, match=expected):
+            patched.setattr(name, mock.Mock(side_effect=refused))
+            store.ensure(HANDLE, {}, Count(), fill)
+
+
+def test_what_may_not_be_read_is_not_said_to_be_broken(store, folder, monkeypatch):
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    monkeypatch.setattr(artifacts, "file_sha256", mock.Mock(side_effect=refused))
+    with pytest.raises(
+        ArtifactError, match=r"cannot be read; .*Permission denied; what to do: give yourself the right"
+    ):
+        store.read_json(HANDLE, "value")
+    monkeypatch.setattr(Path, "read_text", mock.Mock(side_effect=refused))
+    with pytest.raises(
+        ArtifactError, match=r"cannot be read; .*Permission denied; what to do: give yourself the right"
+    ):
+        store.manifest(HANDLE)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(), parts, max_size=3),
+    max_leaves=10,
+)
+NO_INPUTS = {"stage": "numbers", "key": HANDLE.key, "inputs": {}, "config": {}, "files": {}, "metrics": {}}
+MANIFESTS = st.fixed_dictionaries(
+    {
+        name: st.just(value) | JSON
+        for name, value in {**NO_INPUTS, "versions": {}, "made_at": "2025", "seconds": 1.0}.items()
+    },
+    optional={"more": JSON},
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(st.binary() | (JSON | MANIFESTS).map(lambda value: json.dumps(value).encode()))
+def test_whatever_a_manifest_holds_it_is_read_or_refused(data):
+    with TemporaryDirectory() as root:
+        store = Store(Path(root))
+        store.path(HANDLE).mkdir(parents=True)
+        (store.path(HANDLE) / MANIFEST).write_bytes(data)
+        try:
+            read = store.manifest(HANDLE)
+        except ArtifactError:
+            assert "a manifest cannot be read" in store.find_problem(HANDLE)
+        else:
+            assert (store.find_problem(HANDLE) is None) == (
+                (read.stage, read.key, read.files) == ("numbers", HANDLE.key, {})
+            )
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(st.text(), st.text())
+def test_a_manifest_may_name_inputs_that_no_path_can_name(stage, key):
+    with TemporaryDirectory() as root:
+        store = Store(Path(root))
+        with pytest.raises(ArtifactError):
+            store.manifest(Handle(stage=stage, key=key))

@@ -89,3 +89,9 @@ def test_what_a_report_was_made_from_is_found_through_other_artifacts(tmp_path):
     assert trace_stage(store, run, "documents") == [documents]
     assert trace_stage(store, run, "positions") == positions
     assert trace_stage(store, run, "embeddings") == []
+
+
+def test_a_folder_of_reports_that_may_not_be_read_is_not_said_to_be_empty(store, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(ArtifactError, match="a folder that you may not read; what to do: give yourself the right"):
+        choose_run(store)

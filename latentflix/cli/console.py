@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latentflix.report.formatting import decimals
+from latentflix.report.formatting import decimals, visible
+from latentflix.system.start import prints_ascii_only
 
 if TYPE_CHECKING:
     from latentflix.artifacts import Store
@@ -51,7 +52,13 @@ def print_json_list(values: Iterable[Any]) -> None:
 def _json(value: Any, indent: int | None = None) -> str:
     from pydantic_core import to_json
 
-    return to_json(value, indent=indent, inf_nan_mode="null", fallback=lambda other: other.item()).decode()
+    return to_json(
+        value,
+        indent=indent,
+        ensure_ascii=prints_ascii_only(),
+        inf_nan_mode="null",
+        fallback=lambda other: other.item(),
+    ).decode()
 
 
 def print_table(
@@ -68,7 +75,7 @@ def print_table(
         justify: Literal["right", "left"] = "right" if place in right else "left"
         table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(visible, row))
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     # A title such as "Lost in Space [1998]" is not markup.
     Console(width=width, markup=False, emoji=False, highlight=False).print(table)

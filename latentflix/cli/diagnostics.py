@@ -16,9 +16,10 @@ import httpx
 from packaging.requirements import Requirement
 
 from latentflix.artifacts import Store
+from latentflix.cli.leftovers import sweep
 from latentflix.data.datasets import DATA_SETS
 from latentflix.data.download import find_cached
-from latentflix.errors import LatentflixError
+from latentflix.errors import ArtifactError, LatentflixError
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.http.politeness import HttpConfig
 from latentflix.reviews.sources.registry import SourceName, SourcesConfig, build_sources
@@ -101,7 +102,7 @@ def check_device() -> CheckResult:
 
 def check_disk(name: str, folder: Path) -> CheckResult:
     """Check that a folder, which may not exist yet, can be written and has space."""
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if os.access(parent, os.F_OK))
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         return CheckResult("disk", name, "broken", f"{folder} cannot be written")
     free = shutil.disk_usage(existing).free
@@ -123,9 +124,14 @@ def check_data_sets(data_dir: Path | None, cache_dir: Path) -> Iterator[CheckRes
 
 def check_results(artifacts_dir: Path, uri: str) -> Iterator[CheckResult]:
     """Check whether there are finished runs and a review store."""
-    runs = list_runs(Store(artifacts_dir))
+    try:
+        runs = list_runs(Store(artifacts_dir))
+    except ArtifactError as error:
+        yield CheckResult("results", "runs", "broken", str(error))
+        return
     last = f"{len(runs):,}, the last of {runs[0].made_at}" if runs else "none yet: latentflix run"
     yield CheckResult("results", "runs", "works" if runs else "missing", last)
+    yield _check_leftovers(artifacts_dir)
     store = ReviewStore(uri)
     try:
         found = f"version {store.version():,} at {uri}" if store.reviews.exists() else ""
@@ -134,6 +140,17 @@ def check_results(artifacts_dir: Path, uri: str) -> Iterator[CheckResult]:
         return
     none = f"none at {uri}: latentflix reviews refresh"
     yield CheckResult("results", "review store", "works" if found else "missing", found or none)
+
+
+def _check_leftovers(artifacts_dir: Path) -> CheckResult:
+    """List what killed runs left."""
+    try:
+        found = list(sweep(Store(artifacts_dir), remove=False))
+    except ArtifactError as error:
+        return CheckResult("results", "left by killed runs", "works", str(error))
+    paths = ", ".join(f"{each.path} ({each.size:,} bytes, {each.why})" for each in found)
+    detail = f"remove with latentflix doctor --clean: {paths}" if found else "nothing"
+    return CheckResult("results", "left by killed runs", "works", detail)
 
 
 def _prefect_url() -> str | None:

@@ -18,6 +18,7 @@ from latentflix.cli.meanings import test_phrase
 from latentflix.cli.predict import genres, predict, sentiment
 from latentflix.cli.runs import open_report
 from latentflix.errors import LatentflixError
+from latentflix.system.start import refuse_windows, replace_unprintable
 
 logger = logging.getLogger("latentflix")
 
@@ -54,6 +55,8 @@ def _prepare(
 
 def main() -> None:
     """Run the command. An error ends in one line on standard error and exit code 1, or 2 for wrong usage."""
+    refuse_windows("latentflix")
+    replace_unprintable()
     try:
         code = app(prog_name="latentflix", standalone_mode=False)
         sys.stdout.flush()

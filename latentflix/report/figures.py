@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from latentflix.report.formatting import visible
+
 # Of the palette by Okabe and Ito 2008, which colour-blind people can distinguish.
 ORANGE, BLUE = "#d55e00", "#0072b2"
 GREY = "#999999"
@@ -155,7 +157,7 @@ def _write_titles(axes: Axes, positions: pd.DataFrame) -> None:
     boxes: list[Any] = []
     for item in positions.itertuples():
         text = axes.annotate(
-            *(item.title, (item.axis_1, item.axis_2), (0, 3)),
+            *(visible(item.title), (item.axis_1, item.axis_2), (0, 3)),
             textcoords="offset points",
             ha="center",
             fontsize=6.5,
@@ -175,7 +177,7 @@ def draw_genre_bars(genres: pd.DataFrame, path: Path) -> None:
     places = np.arange(len(ordered))
     axes.barh(places, ordered["f1"], color=BLUE, label="embeddings and words")
     axes.plot(ordered["tfidf_f1"], places, "|", color=ORANGE, markersize=9, markeredgewidth=2, label="words alone")
-    axes.set_yticks(places, [f"{genre} ({films})" for genre, films in ordered["films"].items()], fontsize=8)
+    axes.set_yticks(places, [f"{visible(genre)} ({films})" for genre, films in ordered["films"].items()], fontsize=8)
     axes.set(xlim=(0, 1), ylim=(-0.6, len(ordered) - 0.4))
     axes.legend(fontsize=8, loc="lower right")
     _save(axes, path)

@@ -1,10 +1,18 @@
 """How pages and commands write numbers, and what they call an item; nothing heavy is imported here."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 PAGE = "index.html"
+# Control characters, among them those that steer a terminal; halves of a surrogate pair, which no file can hold; and
+# the marks that turn the direction of what follows them (Unicode's property Bidi_Control).
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+_LONGEST_TEXT, _LONGEST_WORD = 20_000, 500
+_LONG_WORD = re.compile(rf"(\S{{{_LONGEST_WORD}}})\S+")
 # What each reader reads.
 _READERS = {
     "stacked": "all readers of words together (the judge)",
@@ -59,6 +67,12 @@ def read_nouns(config: Mapping[str, Any]) -> Nouns:
 def capitalise(text: str) -> str:
     """The text with a capital letter at its beginning."""
     return text[:1].upper() + text[1:]
+
+
+def visible(text: str) -> str:
+    """The text as it may be shown: it changes nothing around it, and a text or a word that is very long is cut."""
+    shown = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+    return _LONG_WORD.sub(r"\1…", _INVISIBLE.sub("", shown))
 
 
 def decimals(number: float | None, places: int = 2) -> str:

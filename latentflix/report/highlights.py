@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
 from latentflix.artifacts import Handle, Manifest, Store
 from latentflix.factors.labels import POLES
-from latentflix.report.formatting import NEUTRAL, PAGE, Nouns, decimals
+from latentflix.report.formatting import NEUTRAL, PAGE, Nouns, decimals, visible
 from latentflix.report.rendering import records
 
-# What may begin markup somewhere in a line. A character reference is never markup.
-_MARKUP = re.compile(r"[&<>|`*_\[\]{}~#!\\]")
+# What may begin markup or an address somewhere in a line. A character reference is never markup.
+_MARKUP = re.compile(r"[&<>|`*_\[\]{}~#!\\@]|:(?=//)")
+_LINKED = ("http", "https", "file")
 PICTURES = 6
 _ROWS, _DECIMALS = 200, 4
 _DRIFT_ROWS = 50
@@ -51,6 +53,13 @@ class Table:
     name: str
     title: str
     rows: Sequence[Mapping[str, Any]]
+
+    def cells(self) -> list[dict[str, Any]]:
+        """The rows, with texts as `visible` shows them: a database may refuse zero bytes."""
+        return [
+            {visible(str(name)): visible(value) if isinstance(value, str) else value for name, value in row.items()}
+            for row in self.rows
+        ]
 
 
 Highlight = Text | Table
@@ -90,9 +99,18 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
 def page_text(store: Store, page: Handle, sentence: str, address: str | None) -> Text:
     """Where the page of a run is, and its headline. address: the URL under which pages are served, if they are."""
     path = store.path(page) / PAGE
-    url = f"{address.rstrip('/')}/{page.stage}/{page.key}/{PAGE}" if address else None
-    place = f"[Open the page]({url})" if url else f"The page: {escape(path.resolve())}"
+    place = f"The page: {escape(path.resolve())}"
+    if address:
+        place = _link("Open the page", f"{address.rstrip('/')}/{page.stage}/{page.key}/{PAGE}")
     return Text("report", "Result of the run", f"{escape(sentence)}\n\n{place}\n")
+
+
+def _link(text: str, url: str) -> str:
+    """A link, if the address is of the web or of a file; else the text and the address, not linked."""
+    if urlsplit(url).scheme not in _LINKED:
+        return f"{text}: {escape(url)}"
+    # Blanks, brackets and quotation marks would end the address.
+    return f"[{text}]({quote(visible(url), safe=':/?#@!$&*+,;=%~')})"
 
 
 def _names(store: Store, handle: Handle, nouns: Nouns) -> Text:
@@ -196,8 +214,8 @@ def drift_markdown(drift: pd.DataFrame, ambiguous: pd.DataFrame) -> str:
 
 
 def escape(value: Any) -> str:
-    """A text that ends no cell and starts no markup."""
-    return _MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
+    """A text that ends no cell, starts no markup, and is no address to click on; as `visible` shows it."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(visible(str(value)).split()))
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from latentflix.data.items import are_counted
 from latentflix.report.figures import BLUE, ORANGE
+from latentflix.report.formatting import visible
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.rendering import render_section
 
@@ -191,7 +192,7 @@ class HistogramPainter:
         """The picture of one item, in the palette that all share."""
         self._canvas.restore_region(self._background)
         if self._titled:
-            self._title.set_text("\n".join(textwrap.wrap(item.title, 52, max_lines=2, placeholder=" …")))
+            self._title.set_text("\n".join(textwrap.wrap(visible(item.title), 52, max_lines=2, placeholder=" …")))
             self._figure.draw_artist(self._title)
         for panel, shares in zip(self._panels, (item.before, item.after), strict=True):
             panel.draw(shares, item.own)

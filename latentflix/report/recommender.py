@@ -16,7 +16,7 @@ from latentflix.artifacts import Manifest
 from latentflix.recommender.analysis import Analysis
 from latentflix.recommender.trials import Trials, chosen_sentence
 from latentflix.report.figures import draw_curves, draw_map
-from latentflix.report.formatting import Nouns
+from latentflix.report.formatting import Nouns, visible
 from latentflix.report.rendering import render_section, write_page
 
 # White becomes the dark of the page that the map lies in, and every hue stays what it is.
@@ -38,7 +38,8 @@ def write_map(positions: pd.DataFrame, path: Path, nouns: Nouns) -> None:
     positions: as `Analysis.positions`; axis 1 runs across, axis 2 up, and axis 3 is the colour.
     """
     # bokeh has no integers that may be missing.
-    dots = ColumnDataSource(positions.assign(year=positions["year"].astype("str").fillna("unknown")))
+    years, titles = positions["year"].astype("str").fillna("unknown"), positions["title"].map(visible)
+    dots = ColumnDataSource(positions.assign(year=years, title=titles))
     coordinates = [(f"axis {number}", f"@axis_{number}{{0.00}}") for number in (1, 2, 3)]
     plot = figure(
         sizing_mode="stretch_both",

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from latentflix.artifacts import Manifest
 from latentflix.data.datasets import DATA_SETS
-from latentflix.report.formatting import NEUTRAL, PAGE, Nouns, capitalise, decimals, figure
+from latentflix.report.formatting import NEUTRAL, PAGE, Nouns, capitalise, decimals, figure, visible
 
 # What templates extend, include or import, by the name that they use for it.
 _SHARED = {"layout": "page.html", "style": "page.css", "charts": "charts.html", "lines": "lines.html"}
@@ -23,12 +23,18 @@ def _environment(nouns: Nouns) -> Environment:
         loader=PackageLoader("latentflix.report"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(decimals=decimals, figure=figure, capitalise=capitalise, records=records)
     environment.globals.update(_SHARED, **nouns._asdict())
     return environment
+
+
+def _finalize(value: Any) -> Any:
+    """What a template writes for a value: texts of strangers as they may be shown, markup as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

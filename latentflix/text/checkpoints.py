@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fastai.learner import Learner
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from latentflix.system.disk import whole_file
 from latentflix.text.distributed import rank, unwrap
 
 logger = logging.getLogger(__name__)
@@ -39,8 +41,10 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     except FileNotFoundError:
         return None
     except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
-        aside = path.replace(path.with_suffix(".broken"))
-        logger.warning("the checkpoint %s cannot be read (%s); set aside as %s", path, error, aside.name)
+        logger.warning("the checkpoint %s cannot be read (%s); the training starts anew", path, error)
+        # Another process that trains may have set it aside already.
+        with suppress(FileNotFoundError):
+            path.replace(path.with_suffix(".broken"))
         return None
     optimiser: dict[int, dict[str, torch.Tensor]] = {}
     for name in [name for name in tensors if name.startswith("optimiser.")]:
@@ -55,9 +59,8 @@ def write_checkpoint(folder: Path, learner: Learner, history: list[list[float]])
     for parameter, state in learner.opt.opt.state_dict()["state"].items():
         tensors |= {f"optimiser.{parameter}.{name}": tensor for name, tensor in state.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{NAME}.partial"
-    save_file(tensors, partial, metadata={"history": json.dumps(history)})
-    partial.replace(folder / NAME)
+    with whole_file(folder / NAME) as partial:
+        save_file(tensors, partial, metadata={"history": json.dumps(history)})
 
 
 def restore_optimiser(learner: Learner, checkpoint: Checkpoint) -> None:

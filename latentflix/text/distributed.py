@@ -1,40 +1,48 @@
-"""Data-parallel training in several processes, one per GPU, launched as `torchrun` launches them.
+"""Data-parallel training in several processes of this machine, one per GPU.
 
-Sources: PyTorch, "Torch Distributed Elastic" and `DistributedDataParallel`.
+Source: PyTorch, `torch.multiprocessing`, `torch.distributed` and `DistributedDataParallel`.
 """
 
 import logging
 import multiprocessing
 import os
-import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
 from logging.handlers import QueueHandler
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from fastai.callback.core import Callback
 from torch import distributed
-from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from latentflix.errors import SettingsError, TrainingError
+from latentflix.system.processes import end_with_parent
 from latentflix.training import Epoch, observe_epochs, report_epoch
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue, SimpleQueue
 
-    Messages = Queue[Epoch | logging.LogRecord | None]
+    Messages = Queue["Epoch | logging.LogRecord | _Returned | None"]
 
 Result = TypeVar("Result")
-# Seconds to wait for the last messages of processes that were killed.
-SHUTDOWN_TIMEOUT = 5.0
-_LAUNCHER_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+# Seconds to wait for the last messages of processes that were killed, and for processes to end of themselves when one
+# of them has failed.
+SHUTDOWN_TIMEOUT, GRACE_PERIOD = 5.0, 2.0
+
+
+@dataclass(frozen=True)
+class _Returned:
+    """What a function returned in another process."""
+
+    value: Any
 
 
 def n_processes(asked: int | None) -> int:
@@ -63,95 +71,102 @@ def world_size() -> int:
 def run_processes(count: int, function: Callable[..., Result], *arguments: Any) -> Result:
     """What `function(*arguments)` returns in the first of `count` processes that run it together.
 
-    A single process is this one. Otherwise the function, its arguments and its result have to be picklable, and what
-    the first process logs, and its epochs, are reported here. Raises TrainingError if a process failed, and the others
-    were stopped; with the message of the first that failed.
+    A single process is this one. Otherwise the function and its arguments have to be picklable, and its result, which
+    must not hold tensors, and what the first process logs, and its epochs, are reported here. Nothing listens on an
+    address that another machine could reach. Raises TrainingError if a process failed, and the others were stopped;
+    with the message of the first that failed.
     """
     if count == 1:
         return function(*arguments)
     context = multiprocessing.get_context("spawn")
     messages: Messages = context.Queue()
     causes: SimpleQueue[str] = context.SimpleQueue()
-    with TemporaryDirectory() as logs, ExitStack() as stack, _forward_messages(messages):
-        if threading.current_thread() is threading.main_thread():
-            # The launcher sets its own handlers.
-            for number in _LAUNCHER_SIGNALS:
-                stack.callback(signal.signal, number, signal.getsignal(number))
-        config = LaunchConfig(
-            min_nodes=1,
-            max_nodes=1,
-            nproc_per_node=count,
-            rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
-            local_addr="localhost",
-            logs_specs=DefaultLogsSpecs(logs),
-            max_restarts=0,
-        )
+    with TemporaryDirectory() as folder, _forward_messages(messages) as results:
+        shared = (count, Path(folder) / "rendezvous", messages, causes, function, arguments)
+        together = start_processes(_run_one, shared, count, join=False, daemon=True)
         try:
-            results: dict[int, Result] = elastic_launch(config, _run_one)(messages, causes, function, arguments)
-        except ChildFailedError as error:
+            while not together.join(grace_period=GRACE_PERIOD):
+                pass
+        except (ProcessRaisedException, ProcessExitedException) as error:
             raise TrainingError(
                 "one of several processes that train together failed, and all were stopped",
-                # The launcher only knows which ended first, and all end at almost the same time.
-                found=str(error.get_first_failure()[1].message) if causes.empty() else causes.get(),
+                # The first that was seen to end need not be the first that failed: all end at almost the same time.
+                found=str(error) if causes.empty() else causes.get(),
             ) from error
+        finally:
+            for process in together.processes:
+                process.kill()
     return results[0]
 
 
 def _run_one(
-    messages: "Messages", causes: "SimpleQueue[str]", function: Callable[..., Result], arguments: tuple[Any, ...]
-) -> Result | None:
+    number: int,
+    count: int,
+    rendezvous: Path,
+    messages: "Messages",
+    causes: "SimpleQueue[str]",
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    end_with_parent()
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        torch.cuda.set_device(number)
+    loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
+    os.environ.update(GLOO_SOCKET_IFNAME=loopback, NCCL_SOCKET_IFNAME=loopback)
+    # In a file: a rendezvous at an address listens on all interfaces, and unpickles what it is sent.
+    distributed.init_process_group(
+        "nccl" if torch.cuda.is_available() else "gloo",
+        init_method=rendezvous.as_uri(),
+        rank=number,
+        world_size=count,
+    )
     try:
-        if rank():
+        if number:
             function(*arguments)
-            return None
+            return
         logger = logging.getLogger(__name__.partition(".")[0])
         logger.addHandler(QueueHandler(messages))
         logger.setLevel(logging.INFO)
         with observe_epochs(messages.put):
-            return function(*arguments)
+            messages.put(_Returned(function(*arguments)))
     except Exception as error:
         # Before the others miss this process and fail too.
-        causes.put(f"process {rank()} of {world_size()}, counting from 0: {type(error).__name__}: {error}")
+        causes.put(f"process {number} of {count}, counting from 0: {type(error).__name__}: {error}")
         raise
     finally:
         distributed.destroy_process_group()
 
 
 @contextmanager
-def hide_world_size() -> Iterator[None]:
-    """Keep a Learner from synchronising with the other processes; fastai knows of them from the environment."""
-    hidden = os.environ.pop("WORLD_SIZE", None)
-    try:
-        yield
-    finally:
-        if hidden:
-            os.environ["WORLD_SIZE"] = hidden
+def _forward_messages(messages: "Messages") -> Iterator[list[Any]]:
+    """Report the epochs and log records of another process, while the context lasts, as if they were this thread's.
 
-
-@contextmanager
-def _forward_messages(messages: "Messages") -> Iterator[None]:
-    """Report the epochs and log records of another process, while the context lasts, as if they were this thread's."""
+    Yields a list, which has got what the process returned when the context ends.
+    """
+    results: list[Any] = []
 
     def forward() -> None:
         while (message := messages.get()) is not None:
-            if isinstance(message, Epoch):
-                report_epoch(message)
-            else:
-                logging.getLogger(message.name).handle(message)
+            match message:
+                case Epoch():
+                    report_epoch(message)
+                case _Returned(value):
+                    results.append(value)
+                case _:
+                    logging.getLogger(message.name).handle(message)
 
     thread = threading.Thread(target=copy_context().run, args=(forward,), daemon=True)
     thread.start()
     try:
-        yield
-    finally:
-        messages.put(None)
+        yield results
+    except BaseException:
         # A process that was killed while it wrote may have left the queue locked.
         messages.cancel_join_thread()
+        messages.put(None)
         thread.join(SHUTDOWN_TIMEOUT)
+        raise
+    messages.put(None)
+    thread.join()
 
 
 class _WrappedModel(DistributedDataParallel):

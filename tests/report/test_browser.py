@@ -1,8 +1,6 @@
 """The report in a real browser, opened from disk."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +11,10 @@ from playwright.sync_api import Browser, Page
 from latentflix.report.formatting import PAGE
 from latentflix.report.inputs import ReportConfig, ReportInputs
 from latentflix.report.page import build_report
+from tests.support.browser import DESKTOP, PHONE, Opened, opened, scroll_through
 from tests.support.factories.analysis import TITLES, make_analysis
 from tests.support.factories.report import HANDLER, LABELS, SCRIPT, make_inputs
 
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LONG_TITLE = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb and Everything Else There Is (1963)"
 UNBROKEN_TITLE = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenfälscher (1991)"
 N_ITEMS = 60
@@ -49,15 +47,6 @@ def many_items() -> ReportInputs:
     )
 
 
-@dataclass
-class Opened:
-    """A page, what it complained of, and what it asked for."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
@@ -65,34 +54,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / PAGE
 
 
-@contextmanager
-def opened(browser: Browser, report: Path, *, size: dict[str, int] = DESKTOP, dark: bool = False) -> Iterator[Opened]:
-    """The report in a page of its own, which must not complain of anything."""
-    page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
-    found = Opened(page)
-    page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    page.on("dialog", lambda dialog: (found.complaints.append(dialog.message), dialog.dismiss()))
-    page.on("console", lambda said: said.type in ("error", "warning") and found.complaints.append(said.text))
-    page.on("request", lambda request: found.requests.append(request.url))
-    page.on("requestfailed", lambda request: found.complaints.append(f"failed: {request.url}"))
-    page.goto(report.as_uri())
-    yield found
-    page.close()
-    assert found.complaints == []
-
-
 @pytest.fixture
 def desktop(browser: Browser, report: Path) -> Iterator[Opened]:
     with opened(browser, report) as found:
         yield found
-
-
-def scroll_through(page: Page) -> None:
-    """Have everything come into view, as a reader would."""
-    height = page.evaluate("document.documentElement.scrollHeight")
-    for top in range(0, height, 700):
-        page.evaluate(f"scrollTo(0, {top})")
-        page.wait_for_timeout(15)
 
 
 def brightness(page: Page, selector: str) -> float:

@@ -19,8 +19,10 @@ from latentflix.factors.extraction import FactorConfig
 from latentflix.recommender.fit import seed_groups
 from latentflix.recommender.halves import HalvesConfig, pair_groups
 from latentflix.recommender.model import CollabConfig, Recommender
+from latentflix.system.processes import end_with_parent
 from tasks import factors, recommender
 from tasks.stage import StageRunner
+from tasks.task_runners import task_runner
 from tests.support.factories.artifacts import put
 from tests.support.synthetic_world import make_world
 
@@ -219,3 +221,8 @@ def test_without_dask_the_message_says_what_to_install(prefect, monkeypatch, tmp
     assert str(raised.value).endswith("what to do: pip install 'latentflix[dask]'")
     assert "\n" not in str(raised.value)
     assert written(store) == []
+
+
+def test_processes_that_run_tasks_end_with_the_run():
+    with task_runner(ParallelConfig(kind="processes", workers=1)) as runner:
+        assert runner._initializer is end_with_parent

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from fastai.losses import MSELossFlat
@@ -47,6 +49,24 @@ def test_only_the_last_epoch_is_kept_and_a_folder_without_a_checkpoint_is_no_err
         write_checkpoint(tmp_path, learner, [[0.0]] * (epoch + 1))
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     assert len(read_checkpoint(tmp_path).history) == 3
+
+
+def test_two_writers_and_a_reader_of_one_checkpoint_are_not_in_each_others_way(tmp_path, learner):
+    write_checkpoint(tmp_path, learner, [[0.0]])
+    histories = [[[float(writer)]] for writer in (1, 2)]
+
+    def save_and_read(history):
+        read = []
+        for _ in range(50):
+            write_checkpoint(tmp_path, learner, history)
+            read.append(read_checkpoint(tmp_path).history)
+        return read
+
+    with ThreadPoolExecutor(2) as pool:
+        read = [each for found in pool.map(save_and_read, histories) for each in found]
+    assert len(read) == 100
+    assert all(each in histories for each in read)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])

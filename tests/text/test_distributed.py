@@ -2,6 +2,7 @@ import os
 import signal
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch import distributed
@@ -15,6 +16,12 @@ from latentflix.training import observe_epochs
 from tests.support.factories.corpus import TINY, make_corpus, repeating_texts
 
 CONFIG = TINY.model_copy(update={"frozen_epochs": 1, "epochs": 3, "rate_steps": 20})
+
+
+def listening(process):
+    """The addresses on which a process takes connections of others."""
+    sockets = psutil.Process(process).net_connections("inet")
+    return {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN}
 
 
 def train(config, checkpoints=None):
@@ -34,7 +41,8 @@ def train(config, checkpoints=None):
     finally:
         LanguageModelBatches.__iter__ = batches
     weights = torch.cat([torch.from_numpy(weight).flatten() for weight in trained.model.weights.values()])
-    own = {"weights": weights, "rows": [len(tokens) for tokens in read], "pid": os.getpid(), "rank": rank()}
+    own = {"weights": weights.numpy(), "rows": [len(tokens) for tokens in read], "pid": os.getpid(), "rank": rank()}
+    own["listens"] = listening(os.getpid()) | listening(os.getppid())
     everyone = [None] * world_size()
     if world_size() > 1:
         distributed.all_gather_object(everyone, own)
@@ -55,9 +63,14 @@ def test_two_processes_train_on_their_halves_and_end_with_equal_weights(together
     _, (first, second), *_ = together
     assert (first["rank"], second["rank"]) == (0, 1)
     assert len({first["pid"], second["pid"], os.getpid()}) == 3
-    assert torch.equal(first["weights"], second["weights"])
+    np.testing.assert_array_equal(first["weights"], second["weights"])
     assert {CONFIG.batch_size // 2} <= set(second["rows"]) <= {CONFIG.batch_size // 2, 8}
     assert len(first["rows"]) > len(second["rows"])
+
+
+def test_no_other_machine_can_reach_processes_that_train_together(together):
+    _, everyone, *_ = together
+    assert set().union(*(each["listens"] for each in everyone)) == {"127.0.0.1"}
 
 
 def test_two_processes_learn_what_one_learns(together):

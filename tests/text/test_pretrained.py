@@ -1,9 +1,11 @@
+import errno
 import hashlib
 import io
 import os
 import pickle
 import zipfile
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -222,3 +224,10 @@ def test_a_language_model_starts_from_the_weights_that_the_stage_stored(monkeypa
     name = "0.encoder.weight"
     assert found[name][film] == pytest.approx(before[name][before_film], abs=1e-6)
     assert found["0.rnns.1.weight_hh_l0_raw"] == pytest.approx(before["0.rnns.1.weight_hh_l0_raw"], abs=1e-6)
+
+
+def test_an_archive_that_may_not_be_read_need_not_be_downloaded_again(archive, monkeypatch):
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    monkeypatch.setattr(pretrained.tarfile, "open", mock.Mock(side_effect=refused))
+    with pytest.raises(DataError, match="Permission denied.*; what to do: give yourself the right to read"):
+        read_archive(archive)

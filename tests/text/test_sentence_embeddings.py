@@ -1,10 +1,14 @@
 import sys
+from unittest import mock
 
+import httpx
+import huggingface_hub
 import numpy as np
 import pytest
 
 from latentflix.artifacts import Handle, Store
 from latentflix.errors import DataError, DependencyError
+from latentflix.keys import artifact_key
 from latentflix.text.cleaning import text_id
 from latentflix.text.sentence_embeddings import (
     EmbeddingConfig,
@@ -15,6 +19,7 @@ from latentflix.text.sentence_embeddings import (
     load_encoder,
     split_passages,
     strategy_configs,
+    with_revision,
 )
 from tests.support.factories.genres import FILLER, WordEncoder, embed
 
@@ -122,3 +127,44 @@ def test_without_the_package_an_error_says_what_to_install(monkeypatch):
 def test_a_model_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataError, match="sentence transformer cannot be loaded; where: .*nothing"):
         load_encoder(EmbeddingConfig(model=str(tmp_path / "nothing")))
+
+
+def test_another_version_of_a_model_in_a_folder_gives_vectors_of_its_own(store, tmp_path):
+    folder = tmp_path / "model"
+    (folder / ".cache").mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    before = with_revision(EmbeddingConfig(model=str(folder)))
+    vectors = embed_unread(["word1"], WordEncoder, before, [])
+    store.ensure(Handle(stage="embeddings", key="one"), {}, before, lambda artifact: artifact.write(vectors))
+    (folder / ".cache" / "note").write_text("of no account")
+    assert with_revision(before) == before
+    assert len(known_embeddings(store, with_revision(before))) == 1
+
+    (folder / "model.safetensors").write_bytes(b"other weights")
+    after = with_revision(before)
+    assert artifact_key("embeddings", {}, after, "") != artifact_key("embeddings", {}, before, "")
+    assert known_embeddings(store, after) == []
+    with pytest.raises(DataError, match=f"found: files with the hash {after.revision}; expected: {before.revision}"):
+        load_encoder(before)
+
+
+def test_a_model_on_a_hub_is_known_by_its_commit_and_offline_by_that_of_the_copy(monkeypatch, tmp_path):
+    asked = mock.Mock(return_value=mock.Mock(sha="c0ffee"))
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", asked)
+    config = EmbeddingConfig(model="someone/a-model")
+    assert with_revision(config).revision == "c0ffee"
+    asked.side_effect = httpx.ConnectError("no network")
+    copy = mock.Mock(return_value=str(tmp_path / "snapshots" / "decade"))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", copy)
+    assert with_revision(config).revision == "decade"
+    copy.side_effect = FileNotFoundError("no copy")
+    with pytest.raises(DataError, match="cannot be loaded; where: someone/a-model; found: no copy"):
+        with_revision(config)
+    loaded = mock.Mock()
+    monkeypatch.setattr("sentence_transformers.SentenceTransformer", loaded)
+    load_encoder(config.model_copy(update={"revision": "c0ffee"}))
+    assert loaded.call_args.kwargs["revision"] == "c0ffee"
+
+
+def test_the_model_that_comes_as_a_wheel_has_one_version():
+    assert with_revision(EmbeddingConfig()) == EmbeddingConfig()

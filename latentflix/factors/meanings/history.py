@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from latentflix.artifacts import Store
 from latentflix.errors import ArtifactError
 from latentflix.runs import Run
+from latentflix.system.disk import advice
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def add_meaning(path: Path, meaning: TestedMeaning) -> None:
             where=str(path),
             found=str(error),
             expected="a folder with free space that may be written to",
-            hint="count yourself how many you test",
+            hint=", or ".join(filter(None, (advice(error), "count yourself how many you test"))),
         ) from error
 
 
