@@ -188,7 +188,8 @@ class PoliteTransport(httpx.BaseTransport):
                     hint="raise --sources.fetching.max-requests, or refresh fewer films",
                 )
             self.requests += 1
-        time.sleep(max(0.0, host.next_request - time.monotonic()))
+        if (wait := host.next_request - time.monotonic()) > 0:
+            time.sleep(wait)
         delay = host.robots.crawl_delay if host.robots else 0.0
         pause = max(self._config.pause, min(delay, self._config.longest_delay)) + random.SystemRandom().uniform(
             0, self._config.jitter
