@@ -18,6 +18,7 @@ from benchmarks.faults import Losses, check_reviews, complete_results, hidden_fi
 from benchmarks.output import say
 from latentflix.artifacts import MANIFEST, Store
 from latentflix.errors import ArtifactError, LatentflixError, StageFailed, StoreError
+from latentflix.reviews.delta import MIN_FREE
 from latentflix.reviews.store import ReviewStore
 from tests.support.synthetic_reviews import films, review
 from tests.support.synthetic_run import HASTY, run_synthetic
@@ -73,10 +74,10 @@ def fill_with_results(folder: Path, losses: Losses) -> None:
 
 
 def fill_with_reviews(folder: Path, losses: Losses) -> None:
-    """Store a film's reviews after the other's on a disk that grows by a block each time it is full."""
+    """Store the reviews of one film after another, on a disk that grows by a block each time it is nearly full."""
     disk = folder / "reviews"
     disk.mkdir()
-    size = 8 * BLOCK
+    size = MIN_FREE + 8 * BLOCK
     resize(disk, size, first=True)
     uri, found = str(disk / "store"), set[str]()
     for film in films(N_FILMS):

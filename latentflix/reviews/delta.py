@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import disk_usage
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Schema, WriterProperties, write_deltalake
@@ -15,7 +18,9 @@ from latentflix.errors import LatentflixError, StoreConflict, StoreError
 LAYOUT = WriterProperties(compression="LZ4", max_row_group_size=1024)
 # Writers of other rows do not conflict: the commit is only tried again after theirs.
 COMMIT = CommitProperties(max_commit_retries=30)
-
+# Free bytes without which no table is written: more than a batch takes, with the files that it rewrites. deltalake may
+# wait forever for a writer of its own that found the disk full.
+MIN_FREE = 256 * 2**20
 
 Result = TypeVar("Result")
 
@@ -139,7 +144,11 @@ def read_errors(uri: str) -> Iterator[None]:
 
 @contextmanager
 def write_errors(uri: str) -> Iterator[None]:
-    """Raise StoreConflict if another writer changed the same rows, and StoreError for whatever else fails."""
+    """Raise StoreConflict if another writer changed the same rows, and StoreError for whatever else fails.
+
+    Nothing is tried on a disk that is nearly full.
+    """
+    _require_space(uri)
     try:
         yield
     except CommitFailedError as error:
@@ -148,6 +157,22 @@ def write_errors(uri: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise StoreError("a table cannot be written", where=uri, found=_first_line(error)) from error
+
+
+def _require_space(uri: str) -> None:
+    address = urlsplit(uri)
+    if address.scheme not in ("", "file"):
+        return
+    folder = Path(unquote(address.path) if address.scheme else uri).absolute()
+    free = disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
+    if free < MIN_FREE:
+        raise StoreError(
+            "a table cannot be written, because its disk is nearly full",
+            where=uri,
+            found=f"{free // 2**20:,} MiB free",
+            expected=f"at least {MIN_FREE / 2**20:,.0f}",
+            hint="free some space; what is stored stays as it is",
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -6,7 +7,8 @@ import pytest
 from deltalake import write_deltalake
 
 from latentflix.errors import StoreError
-from latentflix.reviews.delta import Table, one_of, select
+from latentflix.reviews import delta
+from latentflix.reviews.delta import MIN_FREE, Table, one_of, select
 
 SCHEMA = pa.schema({"name": pa.string(), "count": pa.int32()})
 
@@ -91,3 +93,14 @@ def test_quotes_in_values_are_escaped(tmp_path):
     table.append(rows("it's", "x') OR ('1'='1"))
     assert select(table.open(), ["name"], one_of("name", ["it's"]))["name"].to_pylist() == ["it's"]
     assert select(table.open(), ["name"], one_of("name", ["y') OR ('1'='1"])).num_rows == 0
+
+
+def test_nothing_is_written_to_a_disk_that_is_nearly_full(table, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(delta, "disk_usage", lambda _: usage._replace(free=MIN_FREE - 1))
+    with pytest.raises(StoreError, match="its disk is nearly full; where: .*; found: 255 MiB free"):
+        table.append(rows("four"))
+    assert names(table) == ["one", "three", "two"]
+    monkeypatch.setattr(delta, "disk_usage", lambda _: usage._replace(free=MIN_FREE))
+    table.append(rows("four"))
+    assert names(table) == ["four", "one", "three", "two"]
