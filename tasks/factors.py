@@ -34,6 +34,7 @@ from latentflix.factors.tags import TagConfig, compare_with_tags
 from latentflix.factors.user_groups import UserGroupConfig, find_user_groups
 from latentflix.recommender.halves import read_pairs
 from latentflix.recommender.saved_fits import FITS, read_fits
+from latentflix.reviews.http.keys import key_for
 from latentflix.text.classifier import read_reviews
 from latentflix.text.language_model import LanguageModel
 from latentflix.text.sentence_embeddings import Embeddings
@@ -220,7 +221,8 @@ def name_by_language_model(
     artifact: Artifact, store: Store, *, documents: Handle, factors: Handle, names: Handle, config: LlmConfig
 ) -> None:
     """Ask a language model for a phrase for each pole, and test the phrases on items that it was not shown."""
-    chat = Chat(str(config.address), config.model, config.timeout, read_secret(config.secret, KEY_VARIABLE))
+    key = key_for(str(config.address), read_secret(config.secret, KEY_VARIABLE), "the key of the language model")
+    chat = Chat(str(config.address), config.model, config.timeout, key)
     found = name_by_model(
         store.read(documents, Documents),
         store.read_table(factors, "scores"),

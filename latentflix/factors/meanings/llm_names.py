@@ -48,7 +48,8 @@ class LlmConfig(StageConfig):
     # Which block holds the key does not change the answers.
     secret: str = setting(
         "latentflix-llm-key",
-        "the Prefect Secret block with the key; without it the key comes from LATENTFLIX_LLM_KEY, or there is none",
+        "the Prefect Secret block with the server's address, a blank, and its key; without it these come from "
+        "LATENTFLIX_LLM_KEY, or there is no key",
         exclude=True,
     )
     timeout: float = setting(60.0, "how long one answer may take", unit="seconds", gt=0, le=3600)

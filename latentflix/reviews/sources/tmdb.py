@@ -18,6 +18,7 @@ from pydantic import AliasPath, BaseModel, Field, SecretStr, ValidationError
 from latentflix.config import StageConfig, setting
 from latentflix.errors import SettingsError
 from latentflix.reviews.http.client import CachedClient, Timestamp
+from latentflix.reviews.http.keys import read_key
 from latentflix.reviews.http.politeness import WebAddress
 from latentflix.reviews.http.transports import origin
 from latentflix.reviews.sources.protocol import Answer, Availability, Film, Review
@@ -27,7 +28,6 @@ _ATTRIBUTION = (
 )
 TMDB = "https://api.themoviedb.org"
 # Hosts that may have a key without encryption.
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # A key of version 3; anything longer is a read token of version 4.
 _KEY = re.compile(r"[0-9a-f]{32}")
 # Characters that no encoding changes, and so many that nothing else is the same by chance.
@@ -179,19 +179,16 @@ class TmdbSource:
 def read_keys(key: SecretStr | None, elsewhere: SecretStr | None) -> dict[str, SecretStr]:
     """Read which key, of version 3, or token, of version 4, is for which origin.
 
-    Whoever may start a run can choose the address, but not where a key is sent: that is part of the secret.
-
     Args:
         key: for TMDB's own address.
-        elsewhere: another origin and its key, separated by a blank.
+        elsewhere: another address and its key, as in `read_key`.
 
     Raises:
         SettingsError: a secret is malformed, or its origin neither uses https nor is on this machine.
     """
     keys = {TMDB: key.get_secret_value()} if key else {}
-    address, _, other = elsewhere.get_secret_value().strip().partition(" ") if elsewhere else ("", "", "")
-    if address:
-        keys[_encrypted_origin(address)] = other
+    if elsewhere and elsewhere.get_secret_value().strip():
+        keys |= [read_key(elsewhere, "the secret of another address of TMDB's API")]
     keys = {each: value.strip() for each, value in keys.items() if value.strip()}
     # An error may show a header that cannot be sent.
     if not all(map(_ANY_KEY.fullmatch, keys.values())):
@@ -199,19 +196,6 @@ def read_keys(key: SecretStr | None, elsewhere: SecretStr | None) -> dict[str, S
             "a key of TMDB's API is malformed", expected="16 or more of A-Z, a-z, 0-9, '.', '_', '~', '-'"
         )
     return {each: SecretStr(value) for each, value in keys.items()}
-
-
-def _encrypted_origin(address: str) -> str:
-    try:
-        url = httpx.URL(address)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if not url.host or url.scheme not in ("https", "http") or (url.scheme == "http" and url.host not in _LOOPBACK):
-        raise SettingsError(
-            "the secret of another address of TMDB's API is malformed",
-            expected="an address that begins with https://, a blank, and the key for it",
-        )
-    return origin(url)
 
 
 def _read_marker(text: str) -> _Marker | None:
