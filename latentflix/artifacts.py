@@ -244,7 +244,6 @@ class Store:
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         for path in [*files, folder / MANIFEST]:
             write_through(path)
-        folder.chmod(0o755)
         destination = self.path(handle)
         if destination.exists() and self.find_problem(handle):
             discard(destination, folder.with_name(f"{folder.name}-old"))

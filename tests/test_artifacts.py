@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -480,7 +481,7 @@ ADVICE = {
 def test_the_advice_fits_what_the_system_refuses(store, monkeypatch, number):
     refused = OSError(number, os.strerror(number))
     expected = f"found: .*{os.strerror(number)}.*what to do: {ADVICE[number]}$"
-    for name in ("latentflix.artifacts.wait_for_lock", "latentflix.system.disk.mkdtemp", "numpy.asarray"):
+    for name in ("latentflix.artifacts.wait_for_lock", "latentflix.artifacts.hidden_folder", "numpy.asarray"):
         with monkeypatch.context() as patched, pytest.raises(ArtifactError, match=expected):
             patched.setattr(name, mock.Mock(side_effect=refused))
             store.ensure(HANDLE, {}, Count(), fill)
@@ -539,3 +540,13 @@ def test_a_manifest_may_name_inputs_that_no_path_can_name(stage, key):
         store = Store(Path(root))
         with pytest.raises(ArtifactError):
             store.manifest(Handle(stage=stage, key=key))
+
+
+@pytest.mark.parametrize("mask, rights", [(0o022, 0o755), (0o077, 0o700)])
+def test_the_umask_says_who_may_read_an_artifact(tmp_path, mask, rights):
+    before = os.umask(mask)
+    try:
+        Store(tmp_path).ensure(HANDLE, {}, Count(), lambda artifact: artifact.write_json("x", 1))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(Store(tmp_path).path(HANDLE).stat().st_mode) == rights

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 _ADVICE = {
@@ -43,7 +42,9 @@ def whole_file(target: Path) -> Iterator[Path]:
 def hidden_folder(target: Path) -> Iterator[Path]:
     """A folder of its own beside `target`, to fill and then to move; what has not been moved is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    # Unlike a temporary folder, it has the rights that the user's umask gives.
+    folder = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    folder.mkdir()
     try:
         yield folder
     finally:
