@@ -212,20 +212,22 @@ def check_reviews(uri: str, before: set[str], losses: Losses) -> set[str]:
     return set(rows)
 
 
-def refresh_undisturbed(uri: str, per_film: int, losses: Losses) -> set[str]:
-    """Refresh all films, and look for reviews that are still missing."""
+def refresh_undisturbed(uri: str, per_film: int, losses: Losses) -> tuple[set[str], float]:
+    """Refresh all films, and look for reviews that are still missing; return those found, and the seconds it took."""
     with victim("refresh_films", uri, per_film, 0) as process:
+        began = time.monotonic()
         losses.unfinished += process.wait() != 0
+        seconds = time.monotonic() - began
     found = check_reviews(uri, reviews_of(per_film), losses)
     losses.doubled += len(found - reviews_of(per_film))
-    return found
+    return found, seconds
 
 
 def kill_refreshes(folder: Path, settings: FaultSettings) -> Losses:
     """Kill one of four writers of a store and a process that compacts it by SIGKILL, while the others go on."""
     losses, random = Losses("killed refresh"), Random(settings.seed)  # noqa: S311
     uri, flag, per_film = str(folder / "store"), folder / "stop", 2
-    before = refresh_undisturbed(uri, per_film, losses)
+    before, seconds = refresh_undisturbed(uri, per_film, losses)
     while losses.struck < settings.kills:
         per_film += 1
         flag.unlink(missing_ok=True)
@@ -239,15 +241,15 @@ def kill_refreshes(folder: Path, settings: FaultSettings) -> Losses:
             writers = [first, second, third, fourth]
             chosen = random.choice([*writers, compactor])
             try:
-                chosen.wait(random.uniform(0, 4))
+                chosen.wait(random.uniform(0, seconds))
             except subprocess.TimeoutExpired:
                 losses.struck += 1
             chosen.kill()
             losses.unfinished += sum(writer.wait() != 0 for writer in writers if writer is not chosen)
             flag.touch()
             compactor.wait()
-        before = check_reviews(uri, before, losses)
-        before = refresh_undisturbed(uri, per_film, losses)
+        check_reviews(uri, before, losses)
+        before, _ = refresh_undisturbed(uri, per_film, losses)
         losses.trials += 1
         say(str(asdict(losses)))
     return losses
@@ -273,7 +275,7 @@ def jump_clocks(folder: Path, settings: FaultSettings) -> Losses:
             clock.write_text(random.choice(["+400d\n", "-400d\n"]))
             losses.unfinished += process.wait() != 0
         check_reviews(uri, found, losses)
-        found = refresh_undisturbed(uri, trial + 1, losses)
+        found, _ = refresh_undisturbed(uri, trial + 1, losses)
         losses.trials += 1
         say(str(asdict(losses)))
     return losses
