@@ -474,6 +474,7 @@ ADVICE = {
     errno.ENOSPC: "free some space, or name another folder with --artifacts-dir",
     errno.EACCES: "give yourself the right to read and write there, or name another folder with --artifacts-dir",
     errno.EROFS: "make the file system writable, or name another folder with --artifacts-dir",
+    errno.EEXIST: "move the file that is where a folder should be, or name another folder with --artifacts-dir",
 }
 
 

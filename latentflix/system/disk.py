@@ -14,6 +14,7 @@ _ADVICE = {
     errno.EFBIG: "raise the limit of a file's size",
     errno.EROFS: "make the file system writable",
     **dict.fromkeys((errno.EACCES, errno.EPERM), "give yourself the right to read and write there"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "move the file that is where a folder should be"),
     errno.EIO: "check the disk",
 }
 
