@@ -135,6 +135,7 @@ def end_processes(mark: str) -> int:
     while (left := processes_of(mark)) and time.monotonic() < deadline:
         time.sleep(0.2)
     for process in left:
+        say(f"left: {Path(f'/proc/{process}/cmdline').read_bytes()[:300]!r}")
         os.kill(process, signal.SIGKILL)
     return len(left)
 
@@ -189,7 +190,8 @@ def kill_flows(folder: Path, settings: FaultSettings) -> Losses:
         seconds = time.monotonic() - began
     expected = set(complete_results(Store(folder / "second" / "artifacts"))[0])
     for trial in range(settings.kills):
-        mark = f"flow{trial}"
+        # Another benchmark may run beside this one.
+        mark = f"flow{trial}-{os.getpid()}"
         process = start_flow(folder / mark, mark, **home)
         try:
             process.wait(random.uniform(0, seconds))
