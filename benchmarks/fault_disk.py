@@ -70,7 +70,8 @@ def fill_with_results(folder: Path, losses: Losses) -> None:
         losses.lost += len(before.items() - found.items()) + len(found.items() - after.items())
         losses.lost += len(made.keys() - after.keys())
         losses.doubled += len(after.keys() - made.keys()) + hidden_files(disk)
-        subprocess.run(["/usr/bin/umount", str(disk)], check=True)
+        # Some results are still mapped into memory.
+        subprocess.run(["/usr/bin/umount", "--lazy", str(disk)], check=True)
 
 
 def fill_with_reviews(folder: Path, losses: Losses) -> None:
