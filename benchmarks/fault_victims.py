@@ -24,7 +24,7 @@ PATIENCE = 10.0
 
 
 def ready() -> None:
-    """Tell the benchmark that all is imported."""
+    """Signal that everything is imported."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()
 

@@ -19,14 +19,11 @@ from latentflix.data.titles import resolve_titles
 from latentflix.errors import ArtifactError
 from latentflix.factors.drift import StoredDriftConfig
 from latentflix.report.highlights import Table, Text, drift_markdown, refresh_rows, refresh_sentence
+from latentflix.reviews.films import films_by_id, films_in_report, films_of_own, films_with_imdb_id
 from latentflix.reviews.http.client import CachedClient
 from latentflix.reviews.refresh import (
     Batch,
     due_films,
-    films_by_id,
-    films_in_report,
-    films_of_own,
-    films_with_imdb_id,
     group_films,
     read_history,
     shortfalls,

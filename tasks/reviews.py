@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Annotated, Any, cast
 
@@ -13,13 +12,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.concurrency.sync import rate_limit
 from prefect.exceptions import ObjectNotFound
+from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import SecretStr
 
 from latentflix.data.ratings import Ratings
 from latentflix.errors import StoreError, TransientFetchError
 from latentflix.reviews.join import ReviewConfig, film_of_each, gather_reviews, held_out_texts, read_own_reviews
-from latentflix.reviews.refresh import Batch, RefreshConfig
+from latentflix.reviews.refresh import Batch, RefreshConfig, finishing, stopping
 from latentflix.reviews.texts import TextsSourceConfig, join_texts, read_texts
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -95,16 +95,10 @@ def refresh_batches(batches: Sequence[Batch], config: RefreshConfig) -> None:
     delays = [config.backoff * 2**retry for retry in range(config.retries)]
     retried = refresh_batch.with_options(retries=config.retries, retry_delay_seconds=delays or 0)
     pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=config.workers)
-    with ExitStack() as ending:
-        for batch in batches:
-            ending.callback(batch.finish)
-        runner = ending.enter_context(pool)
-        # When the refresh is interrupted, the pool waits for its threads.
-        for batch in batches:
-            ending.callback(batch.stop)
+    # When the refresh is interrupted, the pool waits for its threads, so the batches are stopped before.
+    with finishing(batches), pool as runner, stopping(batches):
         futures = [runner.submit(retried, {"batch": batch}) for batch in batches]
-        for future in futures:
-            future.wait()
+        wait(list(futures))
     for future in futures:
         if not isinstance(future.state.result(raise_on_failure=False), (TransientFetchError, StoreError)):
             future.state.result()
@@ -118,7 +112,7 @@ def rate_limiter(sources: Collection[str]) -> Callable[[str], None]:
     with get_client(sync_client=True) as client:
         limited = {source for source in sources if _has_limit(client, source)}
 
-    def wait(source: str) -> None:
+    def wait_for_turn(source: str) -> None:
         if source not in limited:
             return
         try:
@@ -127,7 +121,7 @@ def rate_limiter(sources: Collection[str]) -> Callable[[str], None]:
             limit = f"latentflix-{source}"
             raise TransientFetchError("the Prefect server allows no query", where=limit, found=str(error)) from error
 
-    return wait
+    return wait_for_turn
 
 
 def _has_limit(client: Any, source: str) -> bool:

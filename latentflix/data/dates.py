@@ -18,8 +18,8 @@ _SECONDS = r"\d{9,11}"
 def spell_date(value: Any) -> Any:
     """Write a date that is a number as ISO 8601 does: 2004 as 2004-01-01 and 20040503 as 2004-05-03.
 
-    Numbers of nine digits or more, which are times since 1970, and what is no number stay as they are. Raises
-    ValueError for any other number.
+    Numbers of nine digits or more, which are seconds since 1970, and values that are not numbers stay as they are.
+    Raises ValueError for any other number.
     """
     text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
     if re.fullmatch(r"\d{4}", text):

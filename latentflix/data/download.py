@@ -15,8 +15,8 @@ from typing import Any
 import pooch
 
 from latentflix.data.files import unreadable
-from latentflix.data.tables import complete
 from latentflix.errors import DataError, DataUnavailable
+from latentflix.system.disk import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def _record(path: Path) -> None:
     """Record the SHA-256 of a file at its first use."""
     record = _record_of(path)
     if not record.is_file():
-        with complete(record) as partial_record:
+        with whole_file(record) as partial_record:
             partial_record.write_text(pooch.file_hash(str(path)))
 
 

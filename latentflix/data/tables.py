@@ -1,8 +1,7 @@
 """Tables in files, csv or parquet: read and written whole, or a batch of rows at a time."""
 
-import os
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tqdm.auto import tqdm
 from latentflix.data.csv_records import read_csv, require_closed_quotes, require_unique_columns
 from latentflix.data.files import UNREADABLE, open_packed, unreadable
 from latentflix.errors import DataError
+from latentflix.system.disk import whole_file
 
 # By name.
 Tables = dict[str, pd.DataFrame]
@@ -74,7 +74,7 @@ def append_columns(
     added = pa.Schema.from_pandas(predict([]), preserve_index=False).remove_metadata()
     rows = 0
     try:
-        with closing(_open(source, batch_rows)) as batches, complete(target) as partial:
+        with closing(_open(source, batch_rows)) as batches, whole_file(target) as partial:
             schema = _check_columns(next(batches), source, column, added)
             whole = pa.schema([*schema, *added], schema.metadata)
             write = pq.ParquetWriter if target.suffix == ".parquet" else pc.CSVWriter
@@ -166,17 +166,6 @@ def decode(raw: bytes | None) -> MaybeText:
         return raw if raw is None else raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw
-
-
-@contextmanager
-def complete(target: Path) -> Iterator[Path]:
-    """A path to write to that is moved to `target` if the body succeeds, and removed if it fails."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: Exception) -> DataError:

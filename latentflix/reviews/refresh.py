@@ -4,21 +4,18 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pandas as pd
 
-from latentflix.artifacts import Store
 from latentflix.config import StageConfig, setting
-from latentflix.data.titles import split_title
 from latentflix.errors import SettingsError, TransientFetchError
-from latentflix.reviews.join import own_links
 from latentflix.reviews.sources.protocol import TRY_NEXT_SOURCE, Answer, Film, Outcome, Review, ReviewSource, query
 from latentflix.reviews.store import Attempt, Change, MergeCounts, ReviewStore, partition_of
-from latentflix.runs import Run
 
 logger = logging.getLogger(__name__)
 
@@ -276,6 +273,25 @@ def _attempt(film: Film, source: ReviewSource, asked_at: datetime, answer: Answe
     )
 
 
+@contextmanager
+def finishing(batches: Sequence[Batch]) -> Iterator[None]:
+    """Finish all batches when the context ends, however it ends, also if one of them raises."""
+    with ExitStack() as ending:
+        for batch in batches:
+            ending.callback(batch.finish)
+        yield
+
+
+@contextmanager
+def stopping(batches: Sequence[Batch]) -> Iterator[None]:
+    """Stop all batches when the context ends, however it ends."""
+    try:
+        yield
+    finally:
+        for batch in batches:
+            batch.stop()
+
+
 def summarise(batches: Sequence[Batch], sources: Sequence[str]) -> pd.DataFrame:
     """Count by source, the index: films in `asked` and in each `Outcome`, reviews in each `Change` and in `remaining`.
 
@@ -302,31 +318,3 @@ def shortfalls(batches: Sequence[Batch]) -> dict[str, str]:
                 reasons[attempt.source][f"{attempt.outcome}: {attempt.reason}"] += 1
     most = {source: counted.most_common(1)[0] for source, counted in reasons.items()}
     return {source: f"{reason} ({films:,} films)" for source, (reason, films) in most.items()}
-
-
-def films_in_report(store: Store, run: Run) -> list[Film]:
-    """List the films whose histograms a report shows, of those with an IMDb id. Raises ArtifactError."""
-    items = store.read_table(run.handles["ratings"], "items")
-    shown = store.read_table(run.handles["histograms"], "shares")["item_id"].unique()
-    return films_with_imdb_id(items.loc[items.index.intersection(shown)])
-
-
-def films_by_id(items: pd.DataFrame, tconsts: Sequence[str]) -> list[Film]:
-    """List the films with these IMDb ids, with title and year if `films_with_imdb_id(items)` knows them."""
-    known = {film.tconst: film for film in films_with_imdb_id(items)}
-    return [known.get(tconst, Film("", None, tconst)) for tconst in tconsts]
-
-
-def films_of_own(items: pd.DataFrame) -> list[Film]:
-    """List all items under the ids that their own source gives them; most of what is said of films holds of books."""
-    links = own_links(items).set_index("item_id")["tconst"]
-    return [Film(title, None, str(links[item_id])) for item_id, title in items["title"].astype("str").items()]
-
-
-def films_with_imdb_id(items: pd.DataFrame) -> list[Film]:
-    """List the films whose IMDb id is known. The columns are `title`, with the year, and optionally `tconst`."""
-    known = items.reindex(columns=["title", "tconst"]).dropna().astype("str")
-    return [
-        Film(names[0], year, tconst)
-        for tconst, (names, year) in zip(known["tconst"], known["title"].map(split_title), strict=True)
-    ]

@@ -13,15 +13,13 @@ import pytest
 
 from latentflix.artifacts import Store
 from latentflix.errors import SettingsError, StoreConflict, StoreError, TransientFetchError
+from latentflix.reviews.films import films_by_id, films_in_report, films_with_imdb_id
 from latentflix.reviews.refresh import (
     NO_HISTORY,
     Batch,
     History,
     RefreshConfig,
     due_films,
-    films_by_id,
-    films_in_report,
-    films_with_imdb_id,
     group_films,
     read_history,
     shortfalls,

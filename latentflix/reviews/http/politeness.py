@@ -216,7 +216,7 @@ class PoliteTransport(httpx.BaseTransport):
     def _fetch_robots(self, url: httpx.URL) -> Robots:
         """Read the rules of a host, wherever it redirects to: RFC 9309, 2.3.1.
 
-        Without the file nothing is forbidden. While there is no telling whether there is one, everything is: raises
+        Without the file nothing is forbidden. While it is unknown whether there is one, everything is forbidden. Raises
         TransientFetchError if a host could not answer.
         """
         target = url.join("/robots.txt")
