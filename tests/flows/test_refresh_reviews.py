@@ -21,7 +21,8 @@ import flows.refresh_reviews
 import tasks.reviews
 from flows.refresh_reviews import refresh_reviews
 from latentflix.errors import StoreError, TransientFetchError
-from latentflix.reviews.refresh import NO_HISTORY, Batch, RefreshConfig, films_in_report, group_films
+from latentflix.reviews.films import films_in_report
+from latentflix.reviews.refresh import NO_HISTORY, Batch, RefreshConfig, group_films
 from latentflix.reviews.sources.protocol import Answer
 from latentflix.reviews.store import ReviewStore
 from latentflix.runs import find_last_run

@@ -6,6 +6,7 @@ import pytest
 
 from latentflix.data.large_movie import review_links
 from latentflix.errors import DataError, NotEnoughData, StoreError
+from latentflix.reviews.films import films_of_own
 from latentflix.reviews.join import (
     Coverage,
     ReviewConfig,
@@ -17,7 +18,6 @@ from latentflix.reviews.join import (
     read_stored_reviews,
     with_store_version,
 )
-from latentflix.reviews.refresh import films_of_own
 from latentflix.reviews.sources.file import FileConfig, FileSource
 from latentflix.reviews.sources.protocol import query
 from latentflix.reviews.store import ReviewStore, to_arrow
