@@ -18,11 +18,7 @@ from latentflix.settings import (
 from latentflix.text.language_model import LanguageModelConfig
 
 ROOT = Path(__file__).parents[1]
-
-
 FULL = {"pretrained": True, "vocabulary_size": 60_000, "embedding_size": 400, "hidden_size": 1152, "n_layers": 3}
-
-
 SAMPLE = LanguageModelConfig()
 
 
@@ -40,8 +36,6 @@ def test_a_profile_sets_what_it_names_and_nothing_else(profile):
 
 
 LIKES = ("--ratings.likes-from", "4")
-
-
 CLICKS = ("--ratings-source.path", "clicks.csv", "--ratings-source.rating-column", "")
 
 

@@ -15,8 +15,6 @@ from tests.support.synthetic_reviews import SyntheticSource, films, review
 
 STALE = RefreshConfig(stale_after_days=0)
 CONFIG = RefreshConfig(longest_pause=5)
-
-
 RANDOM = np.random.default_rng(0)
 
 

@@ -12,19 +12,11 @@ from latentflix.data.ratings_file import RatingsSource, load_ratings_source, wit
 RATINGS = pd.DataFrame(
     {"who": [7, 7, 9], "what": [1, 2, 1], "stars": [3.5, 10.0, 0.5], "when": [100, 200, 300], "note": ["a", "b", "c"]}
 )
-
-
 NAMED = RATINGS.assign(who=["ann", "ann", "bob"], what=["tt2", "tt10", "tt2"])
-
-
 ITEMS = pd.DataFrame(
     {"id": [1, 2], "name": ["1917", "Emma (1996)"], "kinds": ["War, Drama", None], "imdb": ["8579674", "tt0116191"]}
 )
-
-
 COLUMNS = {"user_column": "who", "item_column": "what", "rating_column": "stars"}
-
-
 ITEM_COLUMNS = {"item_id_column": "id", "title_column": "name"}
 
 
