@@ -30,7 +30,7 @@ def ready() -> None:
 
 
 class GrowingSource:
-    """A source whose films get one review a day, with dates as the web gives them."""
+    """A source with one review a day of each film."""
 
     name = "synthetic"
     local = False

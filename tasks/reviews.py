@@ -89,8 +89,8 @@ def refresh_batches(batches: Sequence[Batch], config: RefreshConfig) -> None:
     included, what was fetched is written.
 
     Raises:
-        StoreError: the answers of a batch could not be written at last.
-        Exception: what a batch raised that is no failure of a source, after all batches have ended.
+        StoreError: the answers of a batch could not be written, even at the end.
+        Exception: any other error of a batch, after all batches have ended.
     """
     delays = [config.backoff * 2**retry for retry in range(config.retries)]
     retried = refresh_batch.with_options(retries=config.retries, retry_delay_seconds=delays or 0)

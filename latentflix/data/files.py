@@ -69,7 +69,7 @@ def unreadable(what: str, path: Path, error: Exception, expected: str = "", hint
 
 @contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip. Raises DataError if not all that it holds can be unpacked safely, and what zipfile raises."""
+    """Open a zip. Raises DataError if one of its files cannot be read safely, and what zipfile raises."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if fault := _fault(member):
@@ -89,7 +89,7 @@ def _fault(member: zipfile.ZipInfo) -> str:
     if member.compress_type not in _COMPRESSIONS:
         return f"compressed as method {member.compress_type}, as Deflate64 is 9"
     name = member.filename
-    # zipfile.Path never comes to an end with two slashes.
+    # zipfile.Path loops forever on a name with two slashes.
     if name.startswith("/") or "//" in name or ".." in PurePosixPath(name).parts:
         return "a name that leads out of the folder"
     if member.file_size > max(_LARGE, _MOST_TIMES * member.compress_size):
@@ -104,7 +104,7 @@ def members(archive: zipfile.ZipFile) -> list[str]:
 
 @contextmanager
 def open_packed(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Open a file, or what is under gzip or alone in a zip: its name, and its content with random access."""
+    """Open a file, also a gzipped one or the only one in a zip: its name, and its content with random access."""
     with ExitStack() as stack:
         match path.suffix.lower():
             case ".zip":

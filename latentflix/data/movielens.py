@@ -168,7 +168,7 @@ def _read_csv(path: Traversable, *names: str) -> pd.DataFrame:
     columns = {name: _CSV_COLUMNS.get(name, name) for name in names}
     types = {name: RATING_TYPES[column] for name, column in columns.items() if column in RATING_TYPES}
     with path.open("rb") as file:
-        # Where all columns are numbers, a quote that is not closed is an error in any case.
+        # If all columns are numbers, pandas itself refuses an unclosed quote.
         read = pd.read_csv if len(types) == len(names) else partial(read_csv, where=str(path))
         return read(file, usecols=list(names), dtype=types)[list(names)].rename(columns=columns)
 

@@ -70,7 +70,7 @@ def capitalise(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text as it may be shown: it changes nothing around it, and a text or a word that is very long is cut."""
+    """The text without control characters and marks of direction; a very long text or word is cut."""
     shown = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
     return _LONG_WORD.sub(r"\1…", _INVISIBLE.sub("", shown))
 

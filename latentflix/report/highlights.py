@@ -106,7 +106,7 @@ def page_text(store: Store, page: Handle, sentence: str, address: str | None) ->
 
 
 def _link(text: str, url: str) -> str:
-    """A link, if the address is of the web or of a file; else the text and the address, not linked."""
+    """A link to an address of the web or of a file; any other address is shown as text."""
     if urlsplit(url).scheme not in _LINKED:
         return f"{text}: {escape(url)}"
     # Blanks, brackets and quotation marks would end the address.
@@ -214,7 +214,7 @@ def drift_markdown(drift: pd.DataFrame, ambiguous: pd.DataFrame) -> str:
 
 
 def escape(value: Any) -> str:
-    """A text that ends no cell, starts no markup, and is no address to click on; as `visible` shows it."""
+    """The text as `visible` shows it, with everything escaped that would end a cell, start markup or make a link."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(visible(str(value)).split()))
 
 

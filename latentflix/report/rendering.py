@@ -33,7 +33,7 @@ def _environment(nouns: Nouns) -> Environment:
 
 
 def _finalize(value: Any) -> Any:
-    """What a template writes for a value: texts of strangers as they may be shown, markup as it is."""
+    """What a template writes for a value: markup as it is, and any other text as `visible` shows it."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

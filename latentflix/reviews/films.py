@@ -25,7 +25,7 @@ def films_by_id(items: pd.DataFrame, tconsts: Sequence[str]) -> list[Film]:
 
 
 def films_of_own(items: pd.DataFrame) -> list[Film]:
-    """List all items under the ids that their own source gives them; most of what is said of films holds of books."""
+    """List all items as films, with the ids that their own source gives them instead of IMDb ids."""
     links = own_links(items).set_index("item_id")["tconst"]
     return [Film(title, None, str(links[item_id])) for item_id, title in items["title"].astype("str").items()]
 

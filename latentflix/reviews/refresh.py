@@ -82,7 +82,7 @@ class History:
         return None if source.local else self.fresh.get((str(film.tconst), source.name))
 
     def is_due(self, film: Film, sources: Sequence[ReviewSource]) -> bool:
-        """Whether any of the sources is to be queried: those behind one that has reviews of the film are not."""
+        """Whether any source is to be queried; those behind one that has reviews of the film are not."""
         for source in sources:
             outcome = self.fresh_outcome(film, source)
             if outcome not in TRY_NEXT_SOURCE:
@@ -248,7 +248,7 @@ class Batch:
         return answer if source.local else self._limit(answer)
 
     def _limit(self, answer: Answer) -> Answer:
-        """Leave those of too many new reviews to the next refresh, which must then not take the answer for known."""
+        """Leave what exceeds the limit to the next refresh, which must then ask again."""
         if len(answer.reviews) <= self._config.limit:
             return answer
         excess = self._store.unknown(answer.reviews)[self._config.limit :]

@@ -138,7 +138,7 @@ class ReviewStore:
     ) -> pd.DataFrame:
         """Read columns of the reviews of films, in no order, from the newest version or an older one.
 
-        Ratings that are none, which stores of earlier releases may have, are missing.
+        Ratings outside 1 to 10, which stores of earlier releases may have, are read as missing.
         """
         if version is None:
             found = self.reviews.with_newest(lambda table: _of_films(table, tconsts, columns)).to_pandas()
@@ -211,7 +211,7 @@ class ReviewStore:
 
 
 def check_retention(keep_days: float, *, nothing_else_runs: bool) -> None:
-    """Raise SettingsError if a run or refresh could lose files that it is still reading, unless nothing else runs."""
+    """Raise SettingsError if a run or refresh could lose files that it still reads, unless nothing else runs."""
     if keep_days < SAFE_KEEP_DAYS and not nothing_else_runs:
         raise SettingsError(
             "a run or refresh that is under way could lose files that it reads",

@@ -20,7 +20,7 @@ _ADVICE = {
 
 
 def advice(error: Exception) -> str | None:
-    """What to do about an error of the disk; None if the error is none. Its number may be in its text only."""
+    """What to do about an error of the file system; None for any other error. The message may be all that names it."""
     number = getattr(error, "errno", None)
     if number is None:
         # safetensors and pyarrow pass the system's error on as text.
@@ -53,7 +53,7 @@ def hidden_folder(target: Path) -> Iterator[Path]:
 
 
 def write_through(path: Path) -> None:
-    """Wait until the contents of a file are on the disk; else a rename could reach it before them."""
+    """Wait until the contents of a file are on the disk; otherwise its rename could reach the disk first."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

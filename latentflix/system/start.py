@@ -16,7 +16,7 @@ def refuse_windows(program: str) -> None:
 
 
 def replace_unprintable() -> None:
-    """Print a question mark for a character that the console's encoding lacks, instead of failing."""
+    """Print a question mark for each character that the console's encoding lacks, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 

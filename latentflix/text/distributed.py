@@ -141,7 +141,7 @@ def _run_one(
 def _forward_messages(messages: "Messages") -> Iterator[list[Any]]:
     """Report the epochs and log records of another process, while the context lasts, as if they were this thread's.
 
-    Yields a list, which has got what the process returned when the context ends.
+    Yields a list, to which the process's result is added before the context ends.
     """
     results: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""The text of HTML, in time that grows with its length: a parser may take the square of it if the HTML is malformed."""
+"""The text of HTML, in time linear in its length: Python's own parser takes quadratic time for malformed HTML."""
 
 import html
 import re
@@ -16,9 +16,9 @@ _DIGITS = 8
 
 
 def html_to_text(text: str) -> str:
-    """Join what stands between tags, comments and declarations by blanks, without scripts and styles; resolve entities.
+    """Join the texts between tags, comments and declarations by blanks, leave out scripts and styles, resolve entities.
 
-    What does not end, as the "<3" of "I <3 it" or an unknown entity, is text.
+    Unfinished markup, as the "<3" in "I <3 it", is text, and so is an unknown entity.
     """
     pieces = _between_markup(_LAST_AMPERSAND.sub("", text))
     return " ".join(_collapse(_ENTITY.sub(_resolve, piece)) for piece in pieces if piece)
@@ -37,7 +37,7 @@ def _between_markup(text: str) -> Iterator[str]:
         elif tag := _START_TAG.match(text, start):
             end = _after_element(text, tag)
         elif text[start + 1].isascii() and text[start + 1].isalpha():
-            # No later tag ends either.
+            # No later tag has an end either.
             break
         if end > 0:
             yield text[at:start]
@@ -47,7 +47,7 @@ def _between_markup(text: str) -> Iterator[str]:
 
 
 def _after_element(text: str, tag: re.Match[str]) -> int:
-    """Where what a start tag begins ends: the tag, or a script or a style with all that it holds."""
+    """Where the text goes on after a start tag: after the tag, or after the whole script or style that it begins."""
     closing = _ENDS.get(tag[1].lower())
     if closing is None or tag[0].endswith("/>"):
         return tag.end()
@@ -56,14 +56,14 @@ def _after_element(text: str, tag: re.Match[str]) -> int:
 
 
 def _resolve(entity: re.Match[str]) -> str:
-    """The character of a name or a number; what no character has remains."""
+    """The character of a named or numbered entity; an unknown entity stays as it is."""
     name = entity[1]
     if name:
         return html5.get(f"{name};") or html5.get(name) or entity[0]
-    # It makes nothing of a control character.
+    # `html.unescape` drops control characters.
     return (html.unescape(entity[0]) or " ") if len(entity[0]) <= _DIGITS + len("&#x;") else "\ufffd"
 
 
 def _collapse(piece: str) -> str:
-    """Make a piece of nothing but blanks one blank or one line break."""
+    """Replace a piece of nothing but white space by one blank or one line break."""
     return piece if piece.strip(_BLANKS) else "\n" if "\n" in piece else " "

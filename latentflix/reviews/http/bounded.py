@@ -1,4 +1,4 @@
-"""A transport whose requests end: within a time that covers all of a request, and after so many bytes of a body."""
+"""A transport that limits the time of a whole request, and the size of a response."""
 
 import asyncio
 import zlib

@@ -107,7 +107,7 @@ class CachedClient:
 
 
 def _can_write(folder: Path) -> bool:
-    """Make a folder unless it exists. Without one that can be written, pages are fetched anew: no reason to fail."""
+    """Make a folder unless it exists, and return whether it can be written. If not, pages are fetched anew."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()

@@ -1,4 +1,4 @@
-"""Keys that say where they may be sent: whoever may start a run chooses an address, but not who gets a key."""
+"""Keys that name the address they are for: the settings of a run choose an address, but not who gets a key."""
 
 import httpx
 from pydantic import SecretStr

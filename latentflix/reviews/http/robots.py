@@ -21,7 +21,7 @@ _ANY, _OTHER = "*", "other"
 
 @dataclass(frozen=True)
 class Robots:
-    """Rules for our product token, or the reason why everything is forbidden; read_at: of the monotonic clock."""
+    """Rules for our product token, or the reason why everything is forbidden. read_at: by the monotonic clock."""
 
     rules: Protego | None = None
     closed: str = ""
@@ -40,7 +40,7 @@ class Robots:
 
     @property
     def crawl_delay(self) -> float:
-        """Shortest time between two requests, in seconds."""
+        """The shortest time between two requests that the host asks for, in seconds."""
         return (self.rules and self.rules.crawl_delay(PRODUCT)) or 0.0
 
 
@@ -61,7 +61,7 @@ def read_robots(body: bytes) -> Robots:
 
 
 def _name_agent(line: str) -> str:
-    """Give all other crawlers the same name: the parser's time grows with the names, times the rules of each."""
+    """Give all other crawlers one name: the parser's time grows with the number of names times that of rules."""
     found = _AGENT.match(line)
     if found is None:
         return line

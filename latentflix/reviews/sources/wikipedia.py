@@ -219,7 +219,7 @@ def find_sections(extract: str) -> dict[Kind, str]:
 
 
 def _read_heading(line: str) -> tuple[int, str]:
-    """The level and the title of a heading, as "== Plot ==" is of level 2; the level 0 of another line."""
+    """The level and the title of a heading: "== Plot ==" has level 2. Any other line has level 0."""
     before, after = (len(line) - len(stripped) for stripped in (line.lstrip("="), line.rstrip("=")))
     level = min(before, after, len(line) // 2, _DEEPEST)
     return (level, line[level : len(line) - level].strip(" ")) if level >= 2 else (0, "")
