@@ -7,19 +7,17 @@ import pandas as pd
 from latentflix.calibration import calibration_error
 from latentflix.data.title_plots import join_plots
 from latentflix.genres.evaluation import (
-    COMBINED,
-    EMBEDDINGS,
-    TFIDF,
     GenreEvaluation,
     GenreEvaluationConfig,
     evaluate_genres,
+    read_probabilities,
 )
 from latentflix.genres.model import GenreConfig, TrainedGenres, train_genres
 from latentflix.genres.movielens_comparison import MovieLensComparisonConfig, compare_genres
 from latentflix.genres.plot_file import PlotSourceConfig, load_plot_source
 from latentflix.genres.plot_summaries import PlotSummaries, PlotSummaryConfig, prepare_plots
 from latentflix.report.genres import GenrePageConfig, build_genre_page
-from latentflix.text.sentence_embeddings import EmbeddingConfig, Embeddings
+from latentflix.text.sentence_embeddings import read_embeddings
 from tasks.stage import Artifact, Handle, Store, stage
 
 
@@ -56,10 +54,7 @@ def train(
     trained = train_genres(
         store.read_table(plot_summaries, "plot_summaries"),
         store.read_table(plot_summaries, "has_genre"),
-        [
-            (EmbeddingConfig.model_validate(store.manifest(handle).config), store.read(handle, Embeddings))
-            for handle in embeddings
-        ],
+        read_embeddings(store, embeddings),
         config,
     )
     artifact.write(trained)
@@ -72,10 +67,7 @@ def evaluate(
 ) -> None:
     """Score the genres of the test plots beside TF-IDF alone and beside the prevalence of each genre."""
     evaluation = evaluate_genres(
-        {
-            name: store.read_table(genres, table)
-            for name, table in ((COMBINED, "probabilities"), (EMBEDDINGS, "embeddings"), (TFIDF, "tfidf"))
-        },
+        read_probabilities(store, genres),
         store.read_table(plot_summaries, "has_genre"),
         store.read_table(plot_summaries, "plot_summaries")["part"],
         store.manifest(genres).config["shrinkage"],

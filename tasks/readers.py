@@ -5,7 +5,7 @@ from typing import Annotated
 from latentflix.data.ratings import Ratings
 from latentflix.data.title_plots import plots_of_items
 from latentflix.factors.classifiers import ClassifierConfig, Classifiers, PredictionConfig
-from latentflix.factors.crossfit import CrossFit, cross_fit_repeats, merge_repeats
+from latentflix.factors.crossfit import CrossFit, cross_fit_repeats, merge_repeats, read_without_kind
 from latentflix.factors.documents import (
     DocumentConfig,
     Documents,
@@ -21,12 +21,11 @@ from latentflix.factors.network import NetworkPositions, place_items
 from latentflix.factors.reader_model import fit_reader as fit_reader_model
 from latentflix.factors.readers.metadata import mean_ratings
 from latentflix.factors.readers.registry import Readers, ReadersConfig, RepeatsConfig, build_readers
-from latentflix.factors.readers.stacked import STACKED
 from latentflix.factors.readers.tfidf import WordReader
 from latentflix.factors.readers.topics import NONE_HELD_OUT, TopicReader, find_topics
 from latentflix.text.cleaning import text_id
 from latentflix.text.language_model import LanguageModel
-from latentflix.text.sentence_embeddings import Embeddings
+from latentflix.text.sentence_embeddings import read_review_vectors
 from latentflix.text.token_corpus import TokenCorpus
 from tasks.stage import Artifact, Handle, Store, stage
 
@@ -178,10 +177,7 @@ def evaluate(
         store.read_table(factors, "axes")["stable"],
         next(iter(placed), None),
         config,
-        {
-            kind: store.read_field(handle, CrossFit, "held_out")[STACKED]
-            for kind, handle in zip(store.manifest(documents).metrics["separable_kinds"], without_kind, strict=True)
-        },
+        read_without_kind(store, documents, without_kind),
     )
     artifact.write_table("axes", scores.axes)
     artifact.write_table("readers", scores.readers)
@@ -245,10 +241,6 @@ def load_readers(
 ) -> Readers:
     """Build the readers of documents from the artifacts of what they read."""
     items = store.read_table(ratings, "items")
-    vectors = [
-        (store.read_table(reviews, "reviews")["review_id"], store.read(handle, Embeddings).mean)
-        for handle in embeddings
-    ]
     return build_readers(
         documents,
         items,
@@ -258,6 +250,6 @@ def load_readers(
             interactions=store.read_field(ratings, Ratings, "interactions"),
         ),
         store.read(topics, TopicReader).vectors,
-        vectors,
+        read_review_vectors(store, reviews, embeddings),
         config,
     )

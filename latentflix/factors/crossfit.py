@@ -1,13 +1,14 @@
 """Cross-fitting: positions of items as predicted by readers that have learned nothing from them or their sequels."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from latentflix.artifacts import Handle, Store
 from latentflix.factors.documents import Documents, review_parts
 from latentflix.factors.folds import assign_groups
 from latentflix.factors.permutations import permute_items
@@ -48,6 +49,18 @@ class CrossFit:
     null: np.ndarray
     null_words: np.ndarray
     reviews: pd.DataFrame
+
+
+def read_without_kind(store: Store, documents: Handle, positions: Iterable[Handle]) -> dict[str, np.ndarray]:
+    """Read the positions that are predicted without one kind of text: by kind, float32 (repeats, items, axes).
+
+    positions: an artifact for each kind, in the order in which the documents name the kinds. Raises ArtifactError.
+    """
+    kinds = store.manifest(documents).metrics["separable_kinds"]
+    return {
+        kind: store.read_field(handle, CrossFit, "held_out")[STACKED]
+        for kind, handle in zip(kinds, positions, strict=True)
+    }
 
 
 def cross_fit(documents: Documents, positions: pd.DataFrame, readers: Readers, config: ReadersConfig) -> CrossFit:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from latentflix.artifacts import Handle, Store
 from latentflix.calibration import Thresholds, calibration_curve, threshold_curve, tune_thresholds
 from latentflix.config import StageConfig, setting
 from latentflix.data.splits import TEST, TRAIN, VALID
@@ -49,6 +50,12 @@ class GenreEvaluation:
     def score(self, method: str, thresholds: str, metric: str) -> float:
         """Look up one score."""
         return float(self.scores.set_index(["method", "thresholds", "metric"])["score"][method, thresholds, metric])
+
+
+def read_probabilities(store: Store, genres: Handle) -> dict[str, pd.DataFrame]:
+    """Read the probabilities of genres by method, as `evaluate_genres` takes them. Raises ArtifactError."""
+    tables = {COMBINED: "probabilities", EMBEDDINGS: "embeddings", TFIDF: "tfidf"}
+    return {method: store.read_table(genres, table) for method, table in tables.items()}
 
 
 def evaluate_genres(

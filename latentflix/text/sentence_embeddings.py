@@ -4,7 +4,7 @@ import hashlib
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
-from latentflix.artifacts import Store, file_sha256
+from latentflix.artifacts import Handle, Store, file_sha256
 from latentflix.config import StageConfig, setting
 from latentflix.data.download import DataSet, SourceFile, find_file
 from latentflix.errors import ArtifactError, DataError, DependencyError
@@ -198,6 +198,22 @@ def load_encoder(config: EmbeddingConfig) -> Any:
             return SentenceTransformer(name, device=str(pick_device()), revision=revision)
         except (OSError, ValueError) as error:
             raise _no_model(config, error) from error
+
+
+def read_embeddings(store: Store, handles: Iterable[Handle]) -> list[tuple[EmbeddingConfig, Embeddings]]:
+    """Read the vectors of artifacts, each with how it was made. Raises ArtifactError."""
+    return [
+        (EmbeddingConfig.model_validate(store.manifest(handle).config), store.read(handle, Embeddings))
+        for handle in handles
+    ]
+
+
+def read_review_vectors(
+    store: Store, reviews: Handle, embeddings: Iterable[Handle]
+) -> list[tuple[pd.Series, np.ndarray]]:
+    """Read the review_ids and their mean vectors, float32 (reviews, size), of each encoder. Raises ArtifactError."""
+    found = read_embeddings(store, embeddings)
+    return [(store.read_table(reviews, "reviews")["review_id"], each.mean) for _, each in found]
 
 
 def known_embeddings(store: Store, config: EmbeddingConfig) -> list[Embeddings]:
