@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import torch
 from fastai.callback.core import Callback
@@ -123,18 +124,31 @@ def _run_one(
     try:
         if number:
             function(*arguments)
-            return
-        logger = logging.getLogger(__name__.partition(".")[0])
-        logger.addHandler(QueueHandler(messages))
-        logger.setLevel(logging.INFO)
-        with observe_epochs(messages.put):
-            messages.put(_Returned(function(*arguments)))
+        else:
+            logger = logging.getLogger(__name__.partition(".")[0])
+            logger.addHandler(QueueHandler(messages))
+            logger.setLevel(logging.INFO)
+            with observe_epochs(messages.put):
+                messages.put(_Returned(function(*arguments)))
+        distributed.barrier()
     except Exception as error:
         # Before the others miss this process and fail too.
         causes.put(f"process {number} of {count}, counting from 0: {type(error).__name__}: {error}")
-        raise
-    finally:
         distributed.destroy_process_group()
+        raise
+    _leave(messages)
+
+
+def _leave(messages: "Messages") -> NoReturn:
+    """End this process at once, as `multiprocessing` ends forked ones.
+
+    While an interpreter winds up, threads of the process group still run, and can abort the process.
+    """
+    messages.close()
+    messages.join_thread()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import atexit
 import os
 import signal
 
@@ -117,6 +118,15 @@ def fail_second(_):
 def test_a_process_that_fails_stops_all_and_its_error_is_reported():
     with pytest.raises(TrainingError, match="found: process 1 of 2, .*TrainingError: the loss is NaN or.*step 3"):
         run_processes(2, fail_second, None)
+
+
+def abort_at_exit(result):
+    atexit.register(os.abort)
+    return result
+
+
+def test_what_happens_while_an_interpreter_winds_up_does_not_fail_a_training():
+    assert run_processes(2, abort_at_exit, "trained") == "trained"
 
 
 def test_a_single_process_is_this_one_and_their_number_does_not_change_the_artifact():
