@@ -3,14 +3,18 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from flows.full import full
@@ -21,6 +25,7 @@ from latentflix.factors.predictor import PositionPredictor
 from latentflix.factors.stability import match_axes
 from latentflix.runs import find_last_run
 from latentflix.settings import FullSettings
+from tests.support.cli import run_ok
 from tests.support.small_settings import SMALL_SETTINGS, as_arguments
 from tests.support.synthetic_run import HASTY, RATING_STAGES, SYNTHETIC, Run, copy_stages, run_synthetic, write_ratings
 from tests.support.synthetic_world import World, shuffle_links
@@ -255,23 +260,15 @@ def test_a_missing_data_set_fails_the_flow_and_leaves_no_artifact(prefect: None,
 
 
 def start(folder: Path) -> "subprocess.Popen[str]":
-    command = [
-        sys.executable,
-        "-m",
-        "flows.full",
-        "--artifacts-dir",
-        str(folder / "artifacts"),
-        "--json",
-        *as_arguments(SMALL_SETTINGS),
-    ]
+    """Start the flow on real data from the command line, with a server of its own."""
+    settings = ["--artifacts-dir", str(folder / "artifacts"), *as_arguments(SMALL_SETTINGS)]
     environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""}
     return subprocess.Popen(
-        command,
+        [sys.executable, "-m", "flows.full", "--json", *settings],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=(folder / "log").open("a"),
         text=True,
-        start_new_session=True,
     )
 
 
@@ -282,32 +279,73 @@ def artifacts(folder: Path) -> dict[str, int]:
     }
 
 
-def wait_for(folder: Path, pattern: str, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not list((folder / "artifacts").glob(pattern)):
+def unfinished(folder: Path) -> list[Path]:
+    return list((folder / "artifacts").glob("*/.*-*"))
+
+
+def listening_sockets() -> list[Any]:
+    return [each for each in psutil.net_connections("inet") if each.status == psutil.CONN_LISTEN]
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A killed run: its folder, its artifacts, and the processes that it had started with their ports."""
+
+    folder: Path
+    artifacts: dict[str, int]
+    started: list[psutil.Process]
+    ports: set[int]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    """A run on real data that was killed while it trained the language model."""
+    folder = tmp_path_factory.mktemp("killed")
+    run, deadline = start(folder), time.monotonic() + 300
+    while not list((folder / "artifacts").glob("language_model/.*-*")):
+        assert run.poll() is None, (folder / "log").read_text()[-3000:]
         assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
-        time.sleep(0.05)
+        time.sleep(0.01)
+    started = psutil.Process(run.pid).children(recursive=True)
+    pids = {process.pid for process in started}
+    ports = {each.laddr.port for each in listening_sockets() if each.pid in pids}
+    run.kill()
+    run.communicate()
+    yield Killed(folder, artifacts(folder), started, ports)
+    for each in started:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
-def test_a_run_on_real_data_continues_after_a_sigkill(tmp_path: Path) -> None:
-    killed = start(tmp_path)
-    wait_for(tmp_path, "language_model/.*", 300)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    before = artifacts(tmp_path)
-    assert {name.split("/")[1] for name in before} == set(STAGES[: STAGES.index("language_model")])
+def test_a_killed_run_leaves_no_process_and_no_open_port(killed: Killed) -> None:
+    assert len(killed.started) >= 1
+    assert psutil.wait_procs(killed.started, timeout=30)[1] == []
+    assert len(killed.ports) == 1
+    assert not killed.ports & {each.laddr.port for each in listening_sockets()}
 
-    process = start(tmp_path)
+
+def test_what_a_killed_run_did_not_finish_is_swept_away(killed: Killed) -> None:
+    assert unfinished(killed.folder) != []
+    swept = run_ok("doctor", "--clean", "--artifacts-dir", killed.folder / "artifacts")
+    assert "an artifact that was not finished" in swept
+    assert unfinished(killed.folder) == []
+    assert artifacts(killed.folder) == killed.artifacts
+
+
+def test_a_run_on_real_data_continues_after_a_sigkill(killed: Killed) -> None:
+    assert {name.split("/")[1] for name in killed.artifacts} == set(STAGES[: STAGES.index("language_model")])
+    process = start(killed.folder)
     output, _ = process.communicate(timeout=500)
-    assert process.returncode == 0, (tmp_path / "log").read_text()[-3000:]
+    assert process.returncode == 0, (killed.folder / "log").read_text()[-3000:]
     result = json.loads(output.splitlines()[-1])
-    after = artifacts(tmp_path)
-    assert before.items() <= after.items()
+    after = artifacts(killed.folder)
+    assert killed.artifacts.items() <= after.items()
     # MovieLens 100K has no tags.
     assert set(result["seconds"]) == {*STAGES} - {"axis_comparison", "tags"}
     assert result["headline"]["reviews"] == 1174
     assert result["headline"]["items"] == 88
     assert Path(result["report"]).is_file()
-    store = Store(tmp_path / "artifacts")
+    store = Store(killed.folder / "artifacts")
     handles = [Handle(stage=stage, key=key) for _, stage, key in (Path(name).parts for name in after)]
     assert {store.find_problem(handle) for handle in handles} == {None}
+    assert unfinished(killed.folder) == []
