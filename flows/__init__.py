@@ -16,9 +16,9 @@ os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED", "fals
 # On a busy machine such a server takes longer to start than the 20 seconds that Prefect waits by default.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 # By default Torch's threads spin for a long time while they wait for each other, which takes most of the time if
-# anything else needs a core. Where several threads of a run have trained, they spin for half of this if the policy is
-# "active", and else hardly at all: a small network then takes twice as long, since its threads always have to be woken.
-# The OpenMP runtime reads both when torch is imported.
+# anything else needs a core. Unless the policy is "active", they hardly spin at all once several threads of a run have
+# trained: then they have to be woken at each step, and a small network takes twice as long. The OpenMP runtime reads
+# both when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 os.environ.setdefault("OMP_WAIT_POLICY", "active")
 logging.getLogger("latentflix").setLevel(logging.INFO)

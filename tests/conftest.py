@@ -1,11 +1,10 @@
-# isort: skip_file
 import os
 
 # Processes that test side by side share the cores. The OpenMP runtime reads this when torch is imported.
 if n_processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // int(n_processes), 1))
 
-import flows  # its settings of the environment come before torch and Prefect are imported
+import flows  # isort: skip  # its settings of the environment come before torch and Prefect are imported
 
 import shutil
 from collections.abc import Iterator

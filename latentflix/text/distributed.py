@@ -142,7 +142,7 @@ def _run_one(
 def _leave(messages: "Messages") -> NoReturn:
     """End this process at once, as `multiprocessing` ends forked ones.
 
-    While an interpreter winds up, threads of the process group still run, and can abort the process.
+    While an interpreter shuts down, threads of the process group still run and can abort the process.
     """
     messages.close()
     messages.join_thread()

@@ -25,25 +25,6 @@ from tests.support.own_ratings import (
 )
 
 
-def key(path, **settings):
-    """The settings that are part of the key of the artifact."""
-    return with_fingerprint(RatingsSource(path=path, **settings)).model_dump_json()
-
-
-USERS = pd.DataFrame({"id": [9, 7], "age": [30, 40], "town": ["rome", "oslo"], "post": ["a1", "b2"]})
-
-
-def load_with_users(folder, users=USERS, name="users.csv", **settings):
-    (folder / name).write_bytes(as_parquet(users) if name.endswith(".parquet") else as_csv(users))
-    ratings = settings.pop("ratings", RATINGS)
-    return load_own(folder, ratings, users_path=folder / name, user_id_column="id", **settings)
-
-
-def describe(tables):
-    read = read_ratings(tables["ratings"], tables["items"], RatingsConfig(), tables["scale"], tables["users"])
-    return read.users.set_index("source_id", append=True) if "source_id" in read.users else read.users
-
-
 def test_ids_of_a_csv_file_are_kept_as_they_are_written(tmp_path):
     ratings = pd.DataFrame({"who": ["1", "2", "2"], "what": ["00017", "17", "00017"], "stars": [1, 2, 3]})
     items = pd.DataFrame({"id": ["00017", "17"], "name": ["Emma", "Heat"]})

@@ -305,12 +305,12 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     while not list((folder / "artifacts").glob("language_model/.*-*")):
         assert run.poll() is None, (folder / "log").read_text()[-3000:]
         assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
-        time.sleep(0.01)
+        time.sleep(0.05)
     started = psutil.Process(run.pid).children(recursive=True)
     pids = {process.pid for process in started}
     ports = {each.laddr.port for each in listening_sockets() if each.pid in pids}
     run.kill()
-    run.communicate()
+    run.wait(10)
     yield Killed(folder, artifacts(folder), started, ports)
     for each in started:
         with suppress(psutil.NoSuchProcess):

@@ -125,7 +125,7 @@ def abort_at_exit(result):
     return result
 
 
-def test_what_happens_while_an_interpreter_winds_up_does_not_fail_a_training():
+def test_what_happens_while_an_interpreter_shuts_down_does_not_fail_a_training():
     assert run_processes(2, abort_at_exit, "trained") == "trained"
 
 
